@@ -1,0 +1,80 @@
+"""What a notebook and the command line both call: load a model by reference, analyse it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cnnstat.engine.conventions import convention as find_convention
+from cnnstat.engine.report import Report
+from cnnstat.engine.report import analyze as analyze_graph
+from cnnstat.errors import UsageError
+from cnnstat.ir.graph import Graph
+from cnnstat.ir.shapes import infer_shapes
+from cnnstat.ir.tensor import TensorSpec, check_dtype, check_shape
+from cnnstat.zoo.card import ModelCard
+from cnnstat.zoo.catalog import find
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A loaded model: its graph, the default spec of each input, and its card if it has one."""
+
+    reference: str
+    graph: Graph
+    inputs: Mapping[str, TensorSpec]
+    card: ModelCard | None = None
+
+
+def load(reference: str, *, classes: int | None = None) -> Model:
+    """Return the model that a reference names; raise ``UsageError`` if there is none.
+
+    ``classes`` replaces the number of classes that the model was published with.
+    """
+    card = find(reference)
+    if classes is not None and classes < 1:
+        raise UsageError(f"classes must be at least 1, got {classes}")
+    graph = card.build(card.classes if classes is None else classes)
+    inputs = {node.name: node.op.infer(())[0] for node in graph.nodes if not node.inputs}
+    return Model(reference, graph, inputs, card)
+
+
+def analyze(
+    reference: str | Model,
+    *,
+    input: tuple[int, ...] | None = None,
+    batch: int = 1,
+    dtype: str | None = None,
+    classes: int | None = None,
+    convention: str = "paper",
+) -> Report:
+    """Return the report of a model.
+
+    ``input`` is a shape without the batch for the model's first input: (c, h, w), or (h, w), or (h,) for a square one,
+    with the model's own channels. Raises ``UsageError`` for bad arguments, ``ModelError`` where the shapes do not fit.
+    """
+    rule = find_convention(convention)
+    model = load(reference, classes=classes) if isinstance(reference, str) else reference
+    if batch < 1:
+        raise UsageError(f"batch must be at least 1, got {batch}")
+    specs = {}
+    for position, (name, spec) in enumerate(model.inputs.items()):
+        shape = spec.shape[1:]
+        if input is not None and position == 0:
+            shape = _complete(check_shape(input), shape)
+        kind = spec.dtype if dtype is None or "float" not in spec.dtype else check_dtype(dtype)
+        specs[name] = TensorSpec((batch, *shape), kind)
+    return analyze_graph(infer_shapes(model.graph, specs), convention=rule)
+
+
+def _complete(given: tuple[int, ...], default: tuple[int, ...]) -> tuple[int, ...]:
+    if len(given) == len(default):
+        return given
+    if len(given) == 1 and len(default) == 3:
+        return (default[0], given[0], given[0])
+    if len(given) == 2 and len(default) == 3:
+        return (default[0], *given)
+    wanted = "x".join(map(str, default))
+    raise UsageError(
+        f"input {'x'.join(map(str, given))}: expected {len(default)} extents as in {wanted}"
+    )

@@ -1,0 +1,104 @@
+"""Which results live in memory of their own, which operators share a table row, and what is alive when.
+
+An in-place operator (normalisation, activation, dropout) writes over its input as long as nothing else reads that; then
+it also shares its layer's row. A view never takes memory; it shares the row of what reads it. Everything else owns its
+results. Rows and bytes follow from this one rule, so their sums agree in every view of the table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cnnstat.ir.graph import ShapedGraph
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Per node, parallel to the graph's nodes: ``owns`` memory of its own, the memory's ``root`` node, its ``row``.
+
+    ``row`` is the node after which the row is named: the layer that the node belongs to.
+    """
+
+    owns: tuple[bool, ...]
+    root: tuple[int, ...]
+    row: tuple[int, ...]
+
+
+def place(shaped: ShapedGraph) -> Placement:
+    """Return where every node's first result lives and which row it belongs to."""
+    nodes = shaped.nodes
+    count = len(nodes)
+    readers = shaped.graph.consumers()
+    leaving = {v.node for v in (*shaped.graph.outputs, *shaped.graph.training_outputs)}
+    owns = [True] * count
+    root = list(range(count))
+    row = list(range(count))
+    forward = [False] * count  # belongs to the row of its only reader
+    for index, node in enumerate(nodes):
+        storage = node.op.storage
+        if storage == "own" or not node.inputs:
+            continue
+        producer = node.inputs[0].node
+        free = (
+            len(readers[producer]) == 1 and producer not in leaving and bool(nodes[producer].inputs)
+        )
+        only_reader = len(readers[index]) == 1 and index not in leaving
+        if storage == "view":
+            owns[index], root[index] = False, root[producer]
+            forward[index] = only_reader
+            if not readers[index]:
+                row[index] = row[producer]
+        elif free:
+            owns[index], root[index] = False, root[producer]
+            if forward[producer]:
+                forward[index] = only_reader
+            else:
+                row[index] = row[producer]
+    for index in range(count - 1, -1, -1):
+        if forward[index]:
+            row[index] = row[readers[index][0]]
+    return Placement(tuple(owns), tuple(root), tuple(row))
+
+
+def owned_bytes(shaped: ShapedGraph, placement: Placement) -> list[int]:
+    """Return the bytes that each node adds to memory: all its results, less a first one that lives elsewhere."""
+    sizes = []
+    for facts, own in zip(shaped.facts, placement.owns, strict=True):
+        outputs = facts.outputs if own else facts.outputs[1:]
+        sizes.append(sum([spec.nbytes for spec in outputs]))
+    return sizes
+
+
+def live_bytes(shaped: ShapedGraph, placement: Placement) -> list[int]:
+    """Return what is alive while each node runs, its inputs and results included.
+
+    An ideal allocator: each tensor is freed after the last node that reads it or a view of it; inputs live until their
+    last use, outputs to the end. Weights are not part of it.
+    """
+    count = len(shaped.nodes)
+    last = list(range(count))
+    for index, node in enumerate(shaped.nodes):
+        for value in node.inputs:
+            last[placement.root[value.node]] = index
+            last[value.node] = index
+    for value in (*shaped.graph.outputs, *shaped.graph.training_outputs):
+        last[placement.root[value.node]] = count
+        last[value.node] = count
+    sizes = owned_bytes(shaped, placement)
+    dying: list[int] = [0] * (count + 1)
+    for index, size in enumerate(sizes):
+        dying[max(last[index], index)] += size
+    alive = 0
+    timeline = []
+    for index, size in enumerate(sizes):
+        alive += size
+        timeline.append(alive)
+        alive -= dying[index]
+    return timeline
+
+
+def peak_bytes(shaped: ShapedGraph, placement: Placement) -> tuple[int, int]:
+    """Return the largest entry of ``live_bytes`` and the node at which it occurs first."""
+    timeline = live_bytes(shaped, placement)
+    peak = max(timeline)
+    return peak, timeline.index(peak)

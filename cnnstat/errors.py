@@ -1,0 +1,65 @@
+"""Every error that a user can cause, each with its exit code.
+
+The message is one line: subject, value, rule, what to do. Only ``cli`` turns an error into a process status; everything
+else raises. Anything that is not a ``CnnstatError`` is a defect of cnnstat.
+"""
+
+from collections.abc import Iterable
+
+
+class CnnstatError(Exception):
+    """Base of all errors caused by input; ``exit_code`` is the status of the process that reports it."""
+
+    exit_code = 2
+
+
+class UsageError(CnnstatError):
+    """An unknown name, an illegal option, a file that cannot be read or written (exit code 2)."""
+
+
+class MissingDependencyError(UsageError):
+    """An optional library is not installed; the message names the extra that brings it (exit code 2)."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(
+            f'{what} is needed for this and is not installed: pip install "cnnstat[{extra}]"'
+        )
+        self.extra = extra
+
+
+class ModelError(CnnstatError):
+    """A model that cannot be built or shaped (exit code 3)."""
+
+    exit_code = 3
+
+
+class GraphError(ModelError):
+    """A structure that is no graph: a name used twice, an edge to nowhere, a cycle (exit code 3)."""
+
+
+class ShapeError(ModelError):
+    """An operator that cannot take its inputs; the message names the node, the operator, the shapes and the rule."""
+
+
+def nearest(name: str, known: Iterable[str], *, limit: int = 3) -> list[str]:
+    """Return up to ``limit`` of the ``known`` names that look most like ``name``, the nearest first."""
+    from difflib import get_close_matches
+
+    return get_close_matches(name.lower(), list(known), n=limit, cutoff=0.5)
+
+
+def unknown(kind: str, name: str, known: Iterable[str], *, listing: str = "") -> UsageError:
+    """Return the error for a ``name`` that is none of the ``known`` ones, with the nearest of them.
+
+    ``listing`` says where all of them can be seen; without it they are listed when nothing comes near.
+    """
+    names = list(known)
+    close = nearest(name, names)
+    hint = (
+        f"did you mean {', '.join(close)}?"
+        if close
+        else (listing or f"choose from {', '.join(names)}")
+    )
+    if close and listing:
+        hint = f"{hint} ({listing})"
+    return UsageError(f"unknown {kind} {name!r}: {hint}")

@@ -1,0 +1,1 @@
+"""A spec file, an nn.Module, an ONNX file -> Graph."""

@@ -1,0 +1,98 @@
+"""A model as plain data: nodes in an order in which they can run, and the values that leave.
+
+A value is a result of a node. A ``Graph`` has structure only; ``shapes.infer_shapes`` gives it shapes and only the
+``ShapedGraph`` can be counted. Names are paths: ``inception_3a/3x3_reduce`` lies in the module ``inception_3a``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from cnnstat.errors import GraphError
+from cnnstat.ir.op import Op, Reach, Specs, Weight
+from cnnstat.ir.tensor import TensorSpec
+from cnnstat.ir.work import Work
+
+
+class Value(NamedTuple):
+    """One result of one node: the node's position in ``Graph.nodes`` and the result's number."""
+
+    node: int
+    result: int = 0
+
+
+class Node(NamedTuple):
+    """One operator at its place. Two nodes with ``tied_to`` the same earlier node hold its weights, counted once."""
+
+    name: str
+    op: Op
+    inputs: tuple[Value, ...]
+    tied_to: int | None = None
+    training_only: bool = False
+    """Runs in training alone (GoogLeNet's auxiliary heads); an inference form leaves it out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Nodes in topological order. ``training_outputs`` leave beside ``outputs`` when the model trains."""
+
+    name: str
+    nodes: tuple[Node, ...]
+    outputs: tuple[Value, ...]
+    training_outputs: tuple[Value, ...] = ()
+
+    def __post_init__(self) -> None:
+        seen: set[str] = set()
+        for index, node in enumerate(self.nodes):
+            if node.name in seen:
+                raise GraphError(
+                    f"{self.name}: the name {node.name!r} is used twice; every node needs its own"
+                )
+            seen.add(node.name)
+            for value in node.inputs:
+                if not 0 <= value.node < index:
+                    raise GraphError(
+                        f"{self.name}: {node.name} reads node {value.node}, which does not come before it; "
+                        "a graph has no cycles"
+                    )
+        if not self.outputs:
+            raise GraphError(f"{self.name}: the graph has no output")
+        for value in (*self.outputs, *self.training_outputs):
+            if not 0 <= value.node < len(self.nodes):
+                raise GraphError(f"{self.name}: output {value.node} is no node of the graph")
+
+    def consumers(self) -> list[list[int]]:
+        """Return for each node the positions of the nodes that read any of its results, in order, repeats kept."""
+        readers: list[list[int]] = [[] for _ in self.nodes]
+        for index, node in enumerate(self.nodes):
+            for value in node.inputs:
+                readers[value.node].append(index)
+        return readers
+
+
+class NodeFacts(NamedTuple):
+    """What the operator of one node answers for the shapes it meets."""
+
+    inputs: Specs
+    outputs: Specs
+    weights: tuple[Weight, ...]
+    work: Work | None
+    reach: Reach
+
+
+@dataclass(frozen=True, slots=True)
+class ShapedGraph:
+    """A graph whose every node has met its input shapes; ``facts`` runs parallel to ``graph.nodes``."""
+
+    graph: Graph
+    facts: tuple[NodeFacts, ...]
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes of the graph."""
+        return self.graph.nodes
+
+    def spec(self, value: Value) -> TensorSpec:
+        """Return the spec of one value."""
+        return self.facts[value.node].outputs[value.result]

@@ -1,0 +1,154 @@
+"""What every operator answers: shapes, weights, work, reach.
+
+``Op`` gives no default answer. An operator inherits an explicit mixin (``NoWeights``, ``NoWork``, ``Pointwise`` ...) or
+answers itself. Nothing here knows any operator, any framework or any convention.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+
+from cnnstat.ir.tensor import TensorSpec
+from cnnstat.ir.work import NO_WORK, Work
+
+if TYPE_CHECKING:
+    from cnnstat.ir.window import Window
+
+Specs = tuple[TensorSpec, ...]
+Role = Literal["weight", "bias", "buffer"]
+
+
+class Weight(NamedTuple):
+    """One stored tensor of an operator: multiplicative ``weight``, additive ``bias``, or untrained ``buffer``."""
+
+    name: str
+    shape: tuple[int, ...]
+    role: Role = "weight"
+    dtype: str | None = None
+    """None: the dtype of the model; a name where the tensor keeps its own."""
+
+    @property
+    def numel(self) -> int:
+        """Number of elements."""
+        return TensorSpec(self.shape).numel
+
+
+class Sliding(NamedTuple):
+    """Reach of a window: each output element reads a window of each spatial axis."""
+
+    windows: tuple[Window, ...]
+    transposed: bool = False
+
+
+Reach = Sliding | Literal["elementwise", "everything", "unknown"]
+"""How far back one output element reads: its own position, a window, the whole input, or nobody knows.
+
+``elementwise`` also stands for operators that move elements without mixing them (concatenation, flattening)."""
+
+Storage = Literal["own", "in_place", "view"]
+"""Where a result lives: in memory of its own, over its first input (as long as nothing else reads that), or as another
+view of its first input's memory."""
+
+
+class OpError(ValueError):
+    """An operator that cannot take its inputs: the rule that is broken. Shape inference adds node, operator and shapes."""
+
+
+class Op(ABC):
+    """One operator: a frozen dataclass of its hyper-parameters that answers four questions.
+
+    ``storage`` says where the first result lives; ``is_layer`` whether an instance with trained weights is a weighted
+    layer of the literature (a convolution, a fully connected layer) and counts for depth.
+    """
+
+    __slots__ = ()
+    storage: ClassVar[Storage] = "own"
+    is_layer: ClassVar[bool] = False
+
+    @property
+    def type_name(self) -> str:
+        """The operator's name in tables: that of its class, which is PyTorch's where the two mean the same."""
+        return type(self).__name__
+
+    @property
+    @abstractmethod
+    def detail(self) -> str:
+        """The hyper-parameters as a table shows them (``3x3/2 pad 1``); empty where there are none."""
+
+    @abstractmethod
+    def infer(self, inputs: Specs) -> Specs:
+        """Return the specs of the results; raise ``OpError`` or ``WindowError`` with the rule that is broken."""
+
+    @abstractmethod
+    def weights(self, inputs: Specs) -> tuple[Weight, ...]:
+        """Return the stored tensors."""
+
+    @abstractmethod
+    def work(self, inputs: Specs, outputs: Specs) -> Work | None:
+        """Return the work of one forward pass in inference form, or None where no rule is known."""
+
+    @abstractmethod
+    def reach(self, inputs: Specs) -> Reach:
+        """Return how far one element of the first result reads back into the inputs."""
+
+
+class NoWeights:
+    """Mixin: the operator stores nothing."""
+
+    __slots__ = ()
+
+    def weights(self, inputs: Specs) -> tuple[Weight, ...]:
+        """Return no tensors."""
+        return ()
+
+
+class NoWork:
+    """Mixin: the operator is known to be free."""
+
+    __slots__ = ()
+
+    def work(self, inputs: Specs, outputs: Specs) -> Work | None:
+        """Return no work."""
+        return NO_WORK
+
+
+class NoDetail:
+    """Mixin: the operator has no hyper-parameter worth a word."""
+
+    __slots__ = ()
+
+    @property
+    def detail(self) -> str:
+        """Return nothing."""
+        return ""
+
+
+class SameShape:
+    """Mixin: the only result has the shape and dtype of the first input."""
+
+    __slots__ = ()
+
+    def infer(self, inputs: Specs) -> Specs:
+        """Return the first input's spec."""
+        return inputs[:1]
+
+
+class Elementwise:
+    """Mixin: an output element reads the inputs at its own position."""
+
+    __slots__ = ()
+
+    def reach(self, inputs: Specs) -> Reach:
+        """Return ``elementwise``."""
+        return "elementwise"
+
+
+class Everywhere:
+    """Mixin: an output element reads the whole input."""
+
+    __slots__ = ()
+
+    def reach(self, inputs: Specs) -> Reach:
+        """Return ``everything``."""
+        return "everything"

@@ -1,0 +1,70 @@
+"""What is known of a tensor before anything runs: its shape and its element type.
+
+The batch is always present and every extent is a concrete integer. Any rank and any listed dtype is legal: nothing here
+knows about images.
+"""
+
+from math import prod
+from typing import NamedTuple
+
+from cnnstat.errors import UsageError, unknown
+
+DTYPE_BYTES: dict[str, int] = {
+    "float64": 8,
+    "float32": 4,
+    "bfloat16": 2,
+    "float16": 2,
+    "float8_e4m3fn": 1,
+    "float8_e5m2": 1,
+    "complex64": 8,
+    "complex128": 16,
+    "int64": 8,
+    "int32": 4,
+    "int16": 2,
+    "int8": 1,
+    "uint8": 1,
+    "bool": 1,
+}
+"""Bytes per element of each dtype, by PyTorch's name."""
+
+
+class TensorSpec(NamedTuple):
+    """Shape (batch first) and dtype of one tensor."""
+
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+
+    @property
+    def numel(self) -> int:
+        """Number of elements; 1 for a scalar."""
+        return prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of a dense tensor of this shape and dtype."""
+        return prod(self.shape) * DTYPE_BYTES[self.dtype]
+
+    @property
+    def rank(self) -> int:
+        """Number of axes, the batch included."""
+        return len(self.shape)
+
+    def __str__(self) -> str:
+        return "x".join(map(str, self.shape)) or "scalar"
+
+
+def check_dtype(name: str) -> str:
+    """Return ``name`` if it is a known dtype; raise ``UsageError`` with the nearest names if not."""
+    if name not in DTYPE_BYTES:
+        raise unknown("dtype", name, DTYPE_BYTES)
+    return name
+
+
+def check_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return ``shape`` if every extent is at least 1; raise ``UsageError`` if not."""
+    for extent in shape:
+        if extent < 1:
+            raise UsageError(
+                f"shape {'x'.join(map(str, shape))}: every extent must be at least 1, got {extent}"
+            )
+    return shape

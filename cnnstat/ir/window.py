@@ -1,0 +1,95 @@
+"""Sliding windows along one axis: the only place where a floor division for shapes is written.
+
+An axis of n elements is padded, then a window of ``kernel`` taps, ``dilation`` apart, starts every ``stride`` elements.
+Convolutions, transposed convolutions and poolings of any rank hold one ``Window`` per axis.
+"""
+
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+Axes = tuple[int, ...]
+"""One integer per spatial axis."""
+
+Padding = tuple[int, ...] | Literal["same"]
+"""Elements added on both sides of each axis, or ``same``: as many as make the output ceil(n / stride)."""
+
+
+class WindowError(ValueError):
+    """A window that does not fit on its axis, or is none; the caller adds the node and the shapes."""
+
+
+class Window(NamedTuple):
+    """One axis of a sliding window; ``before`` and ``after`` are the padded elements on each side."""
+
+    kernel: int
+    stride: int = 1
+    before: int = 0
+    after: int = 0
+    dilation: int = 1
+    ceil_mode: bool = False
+
+    @property
+    def extent(self) -> int:
+        """Elements from the first tap to the last: dilation*(kernel - 1) + 1."""
+        return self.dilation * (self.kernel - 1) + 1
+
+    def out(self, n: int) -> int:
+        """Number of positions on an axis of ``n``: floor((n + before + after - extent) / stride) + 1.
+
+        With ``ceil_mode`` the division rounds up, but a window that would start in the padding behind the axis is
+        dropped (PyTorch's rule). Raises ``WindowError`` where no window fits.
+        """
+        span = n + self.before + self.after - self.extent
+        if span < 0:
+            raise WindowError(
+                f"a window of {self.extent} does not fit on {n} (+{self.before + self.after} padding) elements"
+            )
+        if not self.ceil_mode:
+            return span // self.stride + 1
+        count = -(-span // self.stride) + 1
+        return count - 1 if (count - 1) * self.stride >= n + self.before else count
+
+    def transposed_out(self, n: int, output_padding: int = 0) -> int:
+        """Extent after the transposed window: (n - 1)*stride - before - after + extent + output_padding."""
+        count = (n - 1) * self.stride - self.before - self.after + self.extent + output_padding
+        if count < 1:
+            raise WindowError(
+                f"a transposed window of {self.extent} leaves nothing of {n} elements"
+            )
+        return count
+
+
+@lru_cache(maxsize=4096)
+def windows(
+    extents: Axes, kernel: Axes, stride: Axes, padding: Padding, dilation: Axes, ceil_mode: bool
+) -> tuple[Window, ...]:
+    """Resolve per-axis parameters into one ``Window`` per axis of ``extents``.
+
+    ``same`` pads so that out = ceil(n / stride), the odd element behind (TensorFlow's and Keras' rule; PyTorch's for
+    stride 1).
+    """
+    found = []
+    for axis, n in enumerate(extents):
+        k, s, d = kernel[axis], stride[axis], dilation[axis]
+        if padding == "same":
+            total = max((-(-n // s) - 1) * s + d * (k - 1) + 1 - n, 0)
+            before, after = total // 2, total - total // 2
+        else:
+            before = after = padding[axis]
+        found.append(Window(k, s, before, after, d, ceil_mode))
+    return tuple(found)
+
+
+def adaptive_span(n: int, out: int, index: int) -> tuple[int, int]:
+    """First element and one past the last that output ``index`` of an adaptive pooling n -> out reads.
+
+    start = floor(index*n / out), end = ceil((index + 1)*n / out).
+    """
+    return index * n // out, -(-(index + 1) * n // out)
+
+
+def adaptive_taps(n: int, out: int) -> int:
+    """Taps of all outputs of an adaptive pooling n -> out along one axis, overlaps counted each time."""
+    if n % out == 0:
+        return n
+    return sum(end - start for start, end in (adaptive_span(n, out, i) for i in range(out)))

@@ -1,0 +1,59 @@
+"""Work of an operator, counted by kind; each kind and the FLOPs it stands for are written down once, here.
+
+Unknown is not zero: an operator without a rule answers ``None`` where it would answer a ``Work``.
+"""
+
+from typing import NamedTuple
+
+
+class Work(NamedTuple):
+    """Counts of one forward pass by kind; ``plus`` adds up, ``flops`` weighs the kinds."""
+
+    macs: int = 0
+    """Multiply-accumulates of convolutions, fully connected layers and matrix products; 2 FLOPs each."""
+    bias_adds: int = 0
+    """Bias additions, one per output element of a layer with a bias; 1 FLOP each."""
+    normalized: int = 0
+    """Elements normalised with stored statistics: one multiplication and one addition; 2 FLOPs each."""
+    activations: int = 0
+    """Elements passed through a nonlinearity, whatever it costs inside; 1 FLOP each."""
+    comparisons: int = 0
+    """Comparisons of a maximum; 1 FLOP each."""
+    additions: int = 0
+    """Elementwise and pooling additions, subtractions; 1 FLOP each."""
+    multiplications: int = 0
+    """Elementwise multiplications; 1 FLOP each."""
+    divisions: int = 0
+    """Divisions; 1 FLOP each."""
+    exponentials: int = 0
+    """Exponentials, powers, roots; 1 FLOP each."""
+
+    def plus(self, other: "Work") -> "Work":
+        """Return the sum by kind."""
+        return Work(*map(int.__add__, self, other))
+
+    def times(self, count: int) -> "Work":
+        """Return every kind ``count`` times."""
+        return Work(*(kind * count for kind in self))
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations: each kind times its weight in ``FLOPS_PER_UNIT``."""
+        return sum(self) + self.macs + self.normalized
+
+
+FLOPS_PER_UNIT: dict[str, int] = {
+    "macs": 2,
+    "bias_adds": 1,
+    "normalized": 2,
+    "activations": 1,
+    "comparisons": 1,
+    "additions": 1,
+    "multiplications": 1,
+    "divisions": 1,
+    "exponentials": 1,
+}
+"""FLOPs that one unit of each kind stands for; ``Work.flops`` is this weighing (a test holds the two together)."""
+
+NO_WORK = Work()
+"""Known to be free: a view, a copy, a rearrangement."""

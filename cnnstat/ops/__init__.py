@@ -1,0 +1,90 @@
+"""All operators, one file per family. ``ALL_OPS`` is the single list: harness, tables and tests start from it.
+
+What an operator means stands on its class; whatever runs or names it in an outside world is a table in that world's
+folder, keyed by the class.
+"""
+
+from cnnstat.ir.op import Op
+from cnnstat.ops.activation import ReLU, ScaledTanh, Sigmoid, Softmax, Tanh
+from cnnstat.ops.conv import ConnectedConv2d, Conv1d, Conv2d, Conv3d, ConvTranspose2d
+from cnnstat.ops.linear import RBF, Linear
+from cnnstat.ops.merge import Add, Concat, Flatten, ZeroPadShortcut
+from cnnstat.ops.norm import BatchNorm2d, LocalResponseNorm
+from cnnstat.ops.opaque import Opaque
+from cnnstat.ops.pool import (
+    AdaptiveAvgPool2d,
+    AdaptiveMaxPool2d,
+    AvgPool2d,
+    GlobalAvgPool2d,
+    MaxPool2d,
+    MaxUnpool2d,
+    Subsampling,
+)
+from cnnstat.ops.regularization import Dropout, DropPath
+from cnnstat.ops.source import Input
+
+ALL_OPS: tuple[type[Op], ...] = (
+    Input,
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConnectedConv2d,
+    ConvTranspose2d,
+    Linear,
+    RBF,
+    MaxPool2d,
+    AvgPool2d,
+    Subsampling,
+    AdaptiveAvgPool2d,
+    AdaptiveMaxPool2d,
+    GlobalAvgPool2d,
+    MaxUnpool2d,
+    BatchNorm2d,
+    LocalResponseNorm,
+    ReLU,
+    Tanh,
+    ScaledTanh,
+    Sigmoid,
+    Softmax,
+    Dropout,
+    DropPath,
+    Add,
+    Concat,
+    Flatten,
+    ZeroPadShortcut,
+    Opaque,
+)
+
+__all__ = [
+    "ALL_OPS",
+    "RBF",
+    "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool2d",
+    "Add",
+    "AvgPool2d",
+    "BatchNorm2d",
+    "Concat",
+    "ConnectedConv2d",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose2d",
+    "DropPath",
+    "Dropout",
+    "Flatten",
+    "GlobalAvgPool2d",
+    "Input",
+    "Linear",
+    "LocalResponseNorm",
+    "MaxPool2d",
+    "MaxUnpool2d",
+    "Opaque",
+    "ReLU",
+    "RBF",
+    "ScaledTanh",
+    "Sigmoid",
+    "Softmax",
+    "Subsampling",
+    "Tanh",
+    "ZeroPadShortcut",
+]

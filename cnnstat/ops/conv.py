@@ -1,0 +1,307 @@
+"""Convolutions of one, two and three axes, transposed convolution, and LeNet-5's partial connections.
+
+``paper`` counts a tap that falls on padding like any other: a convolution's MACs are its output elements times the taps
+of one output.
+"""
+
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+from cnnstat.ir.op import Op, OpError, Reach, Sliding, Specs, Weight
+from cnnstat.ir.tensor import TensorSpec
+from cnnstat.ir.window import Axes, Padding, Window, windows
+from cnnstat.ir.work import Work
+
+
+def window_detail(kernel: Axes, stride: Axes, padding: Padding, dilation: Axes) -> str:
+    """Return a window in the literature's short form: ``3x3/2 pad 1``; what is 1 or 0 stays unsaid."""
+    parts = ["x".join(map(str, kernel))]
+    if set(stride) != {1}:
+        parts[0] += "/" + _per_axis(stride)
+    if padding == "same":
+        parts.append("same")
+    elif any(padding):
+        parts.append("pad " + _per_axis(padding))
+    if set(dilation) != {1}:
+        parts.append("dilation " + _per_axis(dilation))
+    return " ".join(parts)
+
+
+def _per_axis(values: Axes) -> str:
+    return str(values[0]) if len(set(values)) == 1 else "x".join(map(str, values))
+
+
+def check_window(
+    kernel: Axes, stride: Axes, padding: Padding, dilation: Axes, *, rank: int
+) -> None:
+    """Raise ``OpError`` unless each parameter has ``rank`` axes and is a legal extent."""
+    for name, values, least in (
+        ("kernel", kernel, 1),
+        ("stride", stride, 1),
+        ("dilation", dilation, 1),
+        ("padding", () if padding == "same" else padding, 0),
+    ):
+        if len(values) != rank and not (name == "padding" and padding == "same"):
+            raise OpError(f"{name} (={values}) needs {rank} axes")
+        if any(value < least for value in values):
+            raise OpError(f"{name} (={values}) must be at least {least}")
+
+
+def image(inputs: Specs, rank: int) -> tuple[int, int, Axes]:
+    """Return batch, channels and spatial extents of the first input; raise ``OpError`` if its rank is another."""
+    if not inputs:
+        raise OpError("it needs an input")
+    shape = inputs[0].shape
+    if len(shape) != rank + 2:
+        raise OpError(
+            f"it needs {rank + 2} axes (batch, channels, {rank} spatial), got {len(shape)}"
+        )
+    return shape[0], shape[1], shape[2:]
+
+
+@dataclass(frozen=True, slots=True)
+class _Conv(Op):
+    rank: ClassVar[int]
+    is_layer: ClassVar[bool] = True
+
+    out_channels: int
+    kernel: Axes
+    stride: Axes
+    padding: Padding
+    dilation: Axes
+    groups: int
+    bias: bool
+
+    def __post_init__(self) -> None:
+        check_window(self.kernel, self.stride, self.padding, self.dilation, rank=self.rank)
+        if self.out_channels < 1 or self.groups < 1:
+            raise OpError(
+                f"out_channels (={self.out_channels}) and groups (={self.groups}) must be at least 1"
+            )
+
+    @property
+    def detail(self) -> str:
+        """Return the window, and the groups where there are several."""
+        window = window_detail(self.kernel, self.stride, self.padding, self.dilation)
+        return f"{window} groups {self.groups}" if self.groups > 1 else window
+
+    def windows(self, extents: Axes) -> tuple[Window, ...]:
+        """Return the window of each axis on an input of these extents."""
+        return windows(extents, self.kernel, self.stride, self.padding, self.dilation, False)
+
+    def _channels(self, inputs: Specs) -> tuple[int, int, Axes]:
+        n, c, extents = image(inputs, self.rank)
+        for name, channels in (("in_channels", c), ("out_channels", self.out_channels)):
+            if channels % self.groups:
+                raise OpError(f"{name} (={channels}) must be divisible by groups (={self.groups})")
+        return n, c, extents
+
+    def infer(self, inputs: Specs) -> Specs:
+        """Return (n, out_channels, positions of the window on each axis)."""
+        n, _, extents = self._channels(inputs)
+        out = tuple([w.out(e) for w, e in zip(self.windows(extents), extents, strict=True)])
+        return (TensorSpec((n, self.out_channels, *out), inputs[0].dtype),)
+
+    def weights(self, inputs: Specs) -> tuple[Weight, ...]:
+        """Return the kernels, and the bias if there is one."""
+        c = inputs[0].shape[1]
+        kernels = Weight("weight", (self.out_channels, c // self.groups, *self.kernel))
+        return (kernels, Weight("bias", (self.out_channels,), "bias")) if self.bias else (kernels,)
+
+    def work(self, inputs: Specs, outputs: Specs) -> Work:
+        """Return one MAC per tap of each output element, one bias addition per output element."""
+        numel = outputs[0].numel
+        taps = inputs[0].shape[1] // self.groups * prod(self.kernel)
+        return Work(macs=numel * taps, bias_adds=numel if self.bias else 0)
+
+    def reach(self, inputs: Specs) -> Reach:
+        """Return the window."""
+        return Sliding(self.windows(inputs[0].shape[2:]))
+
+
+@dataclass(frozen=True, slots=True)
+class Conv1d(_Conv):
+    """Convolution along one axis.
+
+    Shape: (n, c, l) -> (n, out_channels, floor((l + 2p - d(k-1) - 1)/s) + 1).
+    Weights: out_channels * c/groups * k, and out_channels biases.
+    Work: macs = n * out_channels * l_out * c/groups * k; bias_adds = n * out_channels * l_out.
+    Source: torch.nn.Conv1d.
+    """
+
+    rank: ClassVar[int] = 1
+    stride: Axes = (1,)
+    padding: Padding = (0,)
+    dilation: Axes = (1,)
+    groups: int = 1
+    bias: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Conv2d(_Conv):
+    """Convolution over height and width (cross-correlation, as every framework computes it).
+
+    Shape: (n, c, h, w) -> (n, out_channels, h', w'), h' = floor((h + 2p - d(kh-1) - 1)/s) + 1, w' alike;
+        padding ``same``: h' = ceil(h/s).
+    Weights: out_channels * c/groups * kh * kw, and out_channels biases.
+    Work: macs = n * out_channels * h' * w' * c/groups * kh * kw; bias_adds = n * out_channels * h' * w'.
+    Source: LeCun et al. 1998; torch.nn.Conv2d. ``groups``: Krizhevsky et al. 2012.
+    """
+
+    rank: ClassVar[int] = 2
+    stride: Axes = (1, 1)
+    padding: Padding = (0, 0)
+    dilation: Axes = (1, 1)
+    groups: int = 1
+    bias: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Conv3d(_Conv):
+    """Convolution over depth, height and width.
+
+    Shape: (n, c, d, h, w) -> (n, out_channels, d', h', w'), each axis floor((x + 2p - dil(k-1) - 1)/s) + 1.
+    Weights: out_channels * c/groups * kd * kh * kw, and out_channels biases.
+    Work: macs = output elements * c/groups * kd * kh * kw; bias_adds = output elements.
+    Source: torch.nn.Conv3d.
+    """
+
+    rank: ClassVar[int] = 3
+    stride: Axes = (1, 1, 1)
+    padding: Padding = (0, 0, 0)
+    dilation: Axes = (1, 1, 1)
+    groups: int = 1
+    bias: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectedConv2d(Op):
+    """Convolution in which each output map reads the input maps that a connection table lists for it.
+
+    Shape: (n, c, h, w) -> (n, len(connections), h', w'), h' = floor((h - kh)/1) + 1: stride 1, no padding.
+    Weights: kh * kw for each connection, one bias per output map. LeNet-5's C3: 60 * 25 + 16 = 1,516.
+    Work: macs = n * h' * w' * connections * kh * kw; bias_adds = n * output maps * h' * w'.
+    Source: LeCun et al. 1998, table I.
+    """
+
+    is_layer: ClassVar[bool] = True
+    connections: tuple[tuple[int, ...], ...]
+    kernel: Axes
+
+    @property
+    def count(self) -> int:
+        """Number of connections, the kernels that are stored."""
+        return sum(map(len, self.connections))
+
+    @property
+    def detail(self) -> str:
+        """Return the window and the number of connections."""
+        return f"{window_detail(self.kernel, (1, 1), (0, 0), (1, 1))} {self.count} connections"
+
+    def _windows(self) -> tuple[Window, ...]:
+        return tuple(Window(k) for k in self.kernel)
+
+    def infer(self, inputs: Specs) -> Specs:
+        """Return one map per row of the table."""
+        n, c, extents = image(inputs, 2)
+        highest = max(max(row) for row in self.connections)
+        if highest >= c:
+            raise OpError(f"the connection table reads map {highest}, but there are {c}")
+        out = [w.out(e) for w, e in zip(self._windows(), extents, strict=True)]
+        return (TensorSpec((n, len(self.connections), *out), inputs[0].dtype),)
+
+    def weights(self, inputs: Specs) -> tuple[Weight, ...]:
+        """Return one kernel per connection and one bias per output map."""
+        return (
+            Weight("weight", (self.count, *self.kernel)),
+            Weight("bias", (len(self.connections),), "bias"),
+        )
+
+    def work(self, inputs: Specs, outputs: Specs) -> Work:
+        """Return the taps of the connections that exist."""
+        n, _, h, w = outputs[0].shape
+        return Work(macs=n * h * w * self.count * prod(self.kernel), bias_adds=outputs[0].numel)
+
+    def reach(self, inputs: Specs) -> Reach:
+        """Return the window."""
+        return Sliding(self._windows())
+
+
+@dataclass(frozen=True, slots=True)
+class ConvTranspose2d(Op):
+    """Transposed convolution: each input element spreads one kernel over the output.
+
+    Shape: (n, c, h, w) -> (n, out_channels, h', w'), h' = (h-1)*s - 2p + d(kh-1) + 1 + output_padding.
+        With a second input the result takes that tensor's height and width, where a legal output_padding gives them.
+    Weights: c * out_channels/groups * kh * kw, and out_channels biases.
+    Work: macs = n * c * h * w * out_channels/groups * kh * kw; bias_adds = output elements.
+    Source: Zeiler and Fergus 2013 (deconvnet); torch.nn.ConvTranspose2d.
+    """
+
+    is_layer: ClassVar[bool] = True
+    out_channels: int
+    kernel: Axes
+    stride: Axes = (1, 1)
+    padding: Axes = (0, 0)
+    dilation: Axes = (1, 1)
+    output_padding: Axes = (0, 0)
+    groups: int = 1
+    bias: bool = True
+
+    def __post_init__(self) -> None:
+        check_window(self.kernel, self.stride, self.padding, self.dilation, rank=2)
+        for extra, s, d in zip(self.output_padding, self.stride, self.dilation, strict=True):
+            if not 0 <= extra < max(s, d):
+                raise OpError(
+                    f"output_padding (={extra}) must be less than stride (={s}) or dilation"
+                )
+
+    @property
+    def detail(self) -> str:
+        """Return the window, and the groups where there are several."""
+        window = window_detail(self.kernel, self.stride, self.padding, self.dilation)
+        return f"{window} groups {self.groups}" if self.groups > 1 else window
+
+    def _windows(self) -> tuple[Window, ...]:
+        return tuple(
+            Window(k, s, p, p, d)
+            for k, s, p, d in zip(
+                self.kernel, self.stride, self.padding, self.dilation, strict=True
+            )
+        )
+
+    def infer(self, inputs: Specs) -> Specs:
+        """Return the spread extents."""
+        n, c, extents = image(inputs, 2)
+        for name, channels in (("in_channels", c), ("out_channels", self.out_channels)):
+            if channels % self.groups:
+                raise OpError(f"{name} (={channels}) must be divisible by groups (={self.groups})")
+        out = tuple(
+            w.transposed_out(e, extra)
+            for w, e, extra in zip(self._windows(), extents, self.output_padding, strict=True)
+        )
+        if len(inputs) > 1:
+            out = self._like(out, inputs[1].shape[2:])
+        return (TensorSpec((n, self.out_channels, *out), inputs[0].dtype),)
+
+    def _like(self, least: Axes, wanted: Axes) -> Axes:
+        for low, want, stride in zip(least, wanted, self.stride, strict=True):
+            if not low <= want < low + stride:
+                raise OpError(f"the asked extent {want} must lie in {low} to {low + stride - 1}")
+        return wanted
+
+    def weights(self, inputs: Specs) -> tuple[Weight, ...]:
+        """Return the kernels, input channels first, and the bias if there is one."""
+        c = inputs[0].shape[1]
+        kernels = Weight("weight", (c, self.out_channels // self.groups, *self.kernel))
+        return (kernels, Weight("bias", (self.out_channels,), "bias")) if self.bias else (kernels,)
+
+    def work(self, inputs: Specs, outputs: Specs) -> Work:
+        """Return one MAC per tap of each input element, one bias addition per output element."""
+        taps = self.out_channels // self.groups * prod(self.kernel)
+        return Work(macs=inputs[0].numel * taps, bias_adds=outputs[0].numel if self.bias else 0)
+
+    def reach(self, inputs: Specs) -> Reach:
+        """Return the window, read backwards."""
+        return Sliding(self._windows(), transposed=True)

@@ -1,0 +1,29 @@
+"""Where tensors enter a graph."""
+
+from dataclasses import dataclass
+
+from cnnstat.ir.op import Elementwise, NoWeights, NoWork, Op, Specs
+from cnnstat.ir.tensor import TensorSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Input(NoWeights, NoWork, Elementwise, Op):
+    """A tensor that comes from outside; ``shape`` leaves the batch out and is the default.
+
+    Shape: () -> (1, *shape), or the spec that the caller of shape inference gives for this node.
+    Weights: none.
+    Work: none.
+    Source: the model's input, PyTorch's placeholder.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+
+    @property
+    def detail(self) -> str:
+        """Return nothing: the row's output shape says it."""
+        return ""
+
+    def infer(self, inputs: Specs) -> Specs:
+        """Return the given spec, or the default with a batch of 1."""
+        return inputs or (TensorSpec((1, *self.shape), self.dtype),)

@@ -1,0 +1,1 @@
+"""One file per output format, all reading one table of columns."""

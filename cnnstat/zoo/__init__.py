@@ -1,0 +1,1 @@
+"""The architectures: one file per family, each written once as a graph of operators, with its card."""

@@ -1,0 +1,69 @@
+"""What is known of a model beside its graph: names, paper, training, results. Data alone; nothing here is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cnnstat.ir.graph import Graph
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """Where an architecture was published."""
+
+    authors: str
+    title: str
+    venue: str
+    year: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How the model was trained, as its paper says; a source that errs is corrected in ``corrections``."""
+
+    optimizer: str
+    batch: str
+    learning_rate: str
+    decay: str
+    regularization: str
+    initialization: str = ""
+    corrections: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """One published error rate in percent. ``setting`` says what was averaged: one model, crops, an ensemble."""
+
+    dataset: str
+    setting: str
+    source: str
+    top1_error: float | None = None
+    top5_error: float | None = None
+    ensemble: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """One named model. ``build(classes)`` returns its graph; ``input_shape`` leaves the batch out.
+
+    ``departs`` says how a variant differs from the paper or from the name it is a variant of.
+    """
+
+    name: str
+    title: str
+    family: str
+    year: int
+    paper: Paper
+    build: Callable[[int], Graph]
+    input_shape: tuple[int, ...] = (3, 224, 224)
+    classes: int = 1000
+    departs: str = ""
+    task: str = "image classification"
+    result: str = ""
+    ideas: tuple[str, ...] = ()
+    training: Training | None = None
+    accuracy: tuple[Accuracy, ...] = ()
+    facts: tuple[str, ...] = ()
+    """Further sentences with their source, for the card."""
