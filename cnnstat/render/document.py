@@ -1,0 +1,57 @@
+"""What every command hands to every format: columns, raw rows, and text below; one ``Document``, many renderings.
+
+Cells are raw values in the unit that the column's key names; a format decides how they look. None is an unknown value
+and prints as ``?`` (never 0). The JSON ``payload`` is the contract that scripts rely on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Cell = int | float | str | bool | tuple[int, ...] | None
+
+Kind = Literal["text", "count", "bytes", "shape", "number", "percent", "ratio"]
+"""How a column reads: words; a whole number with thousands separators; bytes, shown in MB of 1000^2; extents joined by
+x; a measured number in four significant digits; a share of 1 shown in percent; a factor shown as ``8.9x``."""
+
+NEVER_DROPPED = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """``key`` is the machine-readable name (unit in it); ``keep`` says how late the column leaves a narrow terminal.
+
+    The column with the smallest ``keep`` leaves first; one with ``NEVER_DROPPED`` stays. ``heat`` marks a column whose
+    heaviest cells stand out at a glance. ``definition`` is one sentence for the legend.
+    """
+
+    key: str
+    title: str
+    kind: Kind = "text"
+    keep: int = 5
+    heat: bool = False
+    definition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Lines of text below the table, under a heading."""
+
+    title: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One table with what belongs to it. ``lower_bound`` marks totals that are at least what they say (``>= x``)."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    payload: Mapping[str, object]
+    total: tuple[Cell, ...] | None = None
+    lower_bound: bool = False
+    sections: tuple[Section, ...] = ()
+    subtitle: str = ""
