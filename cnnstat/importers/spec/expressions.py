@@ -1,0 +1,81 @@
+"""``$`` expressions of a spec.
+
+Names of parameters, whole numbers, + - * // and brackets; nothing else.
+
+``$width`` is a parameter, ``$(4*width)`` arithmetic; inside a longer word, ``conv_$index`` is
+filled in.
+"""
+
+import ast
+import re
+from collections.abc import Mapping
+
+Parameters = Mapping[str, object]
+
+_NAME = re.compile(r"\$(?:([A-Za-z_]\w*)|\(([^()]*(?:\([^()]*\)[^()]*)*)\))")
+_MAX_LENGTH = 200
+_MAX_VALUE = 10**12
+
+
+class ExpressionError(ValueError):
+    """An expression with an unknown name or anything but whole-number arithmetic."""
+
+
+def fill(text: str, parameters: Parameters) -> object:
+    """Return ``text`` with its expressions evaluated.
+
+    A text that is one expression becomes the value itself.
+    """
+    whole = _NAME.fullmatch(text)
+    if whole:
+        return _evaluate(whole, parameters)
+    return _NAME.sub(lambda match: str(_evaluate(match, parameters)), text)
+
+
+def _evaluate(match: re.Match[str], parameters: Parameters) -> object:
+    name, arithmetic = match.groups()
+    if name is not None:
+        if name not in parameters:
+            known = ", ".join(parameters) or "none"
+            raise ExpressionError(f"unknown parameter ${name}; known: {known}")
+        return parameters[name]
+    if len(arithmetic) > _MAX_LENGTH:
+        raise ExpressionError(f"an expression of more than {_MAX_LENGTH} characters")
+    try:
+        tree = ast.parse(arithmetic.strip(), mode="eval")
+    except SyntaxError as error:
+        raise ExpressionError(f"$({arithmetic}) is no arithmetic") from error
+    return _value(tree.body, parameters)
+
+
+def _value(node: ast.expr, parameters: Parameters) -> int:
+    if isinstance(node, ast.Constant) and type(node.value) is int:
+        return node.value
+    if isinstance(node, ast.Name):
+        found = parameters.get(node.id)
+        if type(found) is not int:
+            raise ExpressionError(f"{node.id} is no whole-number parameter")
+        return found
+    if isinstance(node, ast.BinOp):
+        left, right = _value(node.left, parameters), _value(node.right, parameters)
+        result = _operate(node.op, left, right)
+        if abs(result) > _MAX_VALUE:
+            raise ExpressionError(f"a value beyond {_MAX_VALUE:,}")
+        return result
+    raise ExpressionError("only whole numbers, names, + - * // and brackets are allowed")
+
+
+def _operate(operator: ast.operator, left: int, right: int) -> int:
+    match operator:
+        case ast.Add():
+            return left + right
+        case ast.Sub():
+            return left - right
+        case ast.Mult():
+            return left * right
+        case ast.FloorDiv():
+            if right == 0:
+                raise ExpressionError("a division by zero")
+            return left // right
+        case _:
+            raise ExpressionError("only + - * // are allowed")

@@ -1,0 +1,110 @@
+"""Operators by name and their fields, as a spec file writes them.
+
+Every operator of ``ops`` can be written: its fields are those of its dataclass, and nothing is
+listed here by operator. A number stands for itself on every axis (``kernel: 3``); a pooling's
+stride is its kernel unless given.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from cnnstat.errors import nearest
+from cnnstat.ir.op import Op, OpError
+from cnnstat.ir.tensor import TensorSpec
+from cnnstat.ops import ALL_OPS, Input
+
+OPERATORS: dict[str, type[Op]] = {op.__name__: op for op in ALL_OPS if op is not Input}
+PER_AXIS = ("kernel", "stride", "padding", "dilation", "output_padding", "output_size")
+
+
+def fields_of(op: type[Op]) -> dict[str, dataclasses.Field[Any]]:
+    """Return the fields of an operator by name, in the order of its constructor."""
+    return {f.name: f for f in dataclasses.fields(op)}  # type: ignore[arg-type]
+
+
+def make(name: str, arguments: object) -> Op:
+    """Return the operator ``name`` with ``arguments``.
+
+    A mapping of fields, a list in order, or the first field.
+
+    Raises ``OpError`` with the rule for an unknown operator or field, or a value that the operator
+    refuses.
+    """
+    if name not in OPERATORS:
+        close = nearest(name, OPERATORS) or sorted(OPERATORS)
+        raise OpError(f"unknown operator {name!r}: did you mean {', '.join(close)}?")
+    op = OPERATORS[name]
+    known = fields_of(op)
+    given = _by_name(name, arguments, list(known))
+    for key in given:
+        if key not in known:
+            close = nearest(key, known) or list(known)
+            raise OpError(f"{name} has no field {key!r}: did you mean {', '.join(close)}?")
+    if "stride" in known and "stride" not in given and not _has_default(known["stride"]):
+        given["stride"] = given.get("kernel")
+    missing = [key for key, field in known.items() if key not in given and not _has_default(field)]
+    if missing:
+        raise OpError(f"{name} needs {', '.join(missing)}")
+    rank = getattr(op, "rank", 2)
+    try:
+        return op(**{key: _coerce(name, known[key], value, rank) for key, value in given.items()})
+    except TypeError as error:
+        raise OpError(f"{name}: {error}") from error
+
+
+def _by_name(name: str, arguments: object, order: list[str]) -> dict[str, object]:
+    if arguments is None:
+        return {}
+    if isinstance(arguments, dict):
+        return dict(arguments)
+    values = arguments if isinstance(arguments, list) else [arguments]
+    if len(values) > len(order):
+        raise OpError(f"{name} takes at most {len(order)} values, got {len(values)}")
+    return dict(zip(order, values, strict=False))
+
+
+def _has_default(field: dataclasses.Field[Any]) -> bool:
+    return (
+        field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+    )
+
+
+def _coerce(name: str, field: dataclasses.Field[Any], value: object, rank: int) -> object:
+    where = f"{name}.{field.name}"
+    if field.name in PER_AXIS:
+        return _axes(where, value, rank)
+    if isinstance(value, list):
+        return tuple(_item(where, item) for item in value)
+    kind = str(field.type)
+    if kind == "bool" or field.type is bool:
+        if not isinstance(value, bool):
+            raise OpError(f"{where} (={value!r}) must be true or false")
+        return value
+    if kind == "int" or field.type is int:
+        if type(value) is not int:
+            raise OpError(f"{where} (={value!r}) must be a whole number")
+        return value
+    if kind == "float" or field.type is float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise OpError(f"{where} (={value!r}) must be a number")
+        return float(value)
+    return value
+
+
+def _axes(where: str, value: object, rank: int) -> object:
+    if value == "same":
+        return "same"
+    values = value if isinstance(value, list) else [value] * rank
+    if any(type(item) is not int for item in values):
+        raise OpError(f"{where} (={value!r}) must be whole numbers, one or one per axis")
+    return tuple(values)
+
+
+def _item(where: str, value: object) -> object:
+    if isinstance(value, list):
+        return tuple(_item(where, item) for item in value)
+    if isinstance(value, dict) and set(value) <= {"shape", "dtype"} and "shape" in value:
+        return TensorSpec(tuple(value["shape"]), str(value.get("dtype", "float32")))
+    return value

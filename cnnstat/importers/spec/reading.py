@@ -1,0 +1,313 @@
+"""From a spec file to a graph. Every error names the file, the line, the value and the rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cnnstat.errors import GraphError, UsageError, nearest
+from cnnstat.importers.spec.document import Entry, SpecError, parse
+from cnnstat.importers.spec.expressions import ExpressionError, fill
+from cnnstat.importers.spec.operators import make
+from cnnstat.ir.graph import Graph, Node, Value
+from cnnstat.ir.op import OpError
+from cnnstat.ir.tensor import check_dtype, check_shape
+from cnnstat.ops import Input
+
+MAX_NODES = 100_000
+MAX_BLOCK_NESTING = 20
+TOP_KEYS = (
+    "name",
+    "input",
+    "inputs",
+    "parameters",
+    "blocks",
+    "layers",
+    "outputs",
+    "training_outputs",
+)
+NODE_KEYS = ("name", "from", "tied_to", "training_only")
+GROUP_KEYS = ("repeat", "block", "layers", "with", "name", "from")
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A graph read from a file, and the line on which each of its nodes stands."""
+
+    graph: Graph
+    lines: Mapping[str, int]
+    file: str
+
+
+@dataclass
+class _Scope:
+    """Names that layers can read, the innermost block's first, and the parameters in force."""
+
+    prefix: str
+    parameters: dict[str, object]
+    names: dict[str, Value]
+    outer: _Scope | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def find(self, name: str) -> Value | None:
+        if name in self.names:
+            return self.names[name]
+        return self.outer.find(name) if self.outer else None
+
+    def known(self) -> list[str]:
+        return [*self.names, *(self.outer.known() if self.outer else [])]
+
+
+def read(path: str) -> Spec:
+    """Return the model of a spec file.
+
+    Raise ``UsageError`` if it cannot be read, ``SpecError`` if it is no model.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise UsageError(f"cannot read {path}: {reason}") from error
+    return read_text(text, path)
+
+
+def read_text(text: str, file: str = "spec") -> Spec:
+    """Return the model that a text describes; ``file`` stands in messages."""
+    return _Reading(file, parse(text, file)).spec()
+
+
+class _Reading:
+    def __init__(self, file: str, root: Entry) -> None:
+        self.file = file
+        self.root = root
+        self.nodes: list[Node] = []
+        self.lines: dict[str, int] = {}
+        self.blocks: dict[str, Entry] = {}
+        self.last: Value | None = None
+        self.rounds = 0
+
+    def fail(self, entry: Entry, message: str) -> SpecError:
+        return SpecError(self.file, entry.line, message)
+
+    def spec(self) -> Spec:
+        top = self._mapping(self.root, "the file", TOP_KEYS)
+        if "layers" not in top or not ("input" in top or "inputs" in top):
+            raise self.fail(self.root, "a model needs 'input' (or 'inputs') and 'layers'")
+        parameters = self._parameters(top.get("parameters"), {})
+        self.blocks = self._mapping(top["blocks"], "blocks") if "blocks" in top else {}
+        scope = _Scope("", parameters, {})
+        self._inputs(top, scope)
+        self._layers(top["layers"], scope, 0)
+        outputs = self._values(top["outputs"], scope) if "outputs" in top else (self.last,)
+        training = self._values(top["training_outputs"], scope) if "training_outputs" in top else ()
+        name = self._text(top["name"], scope) if "name" in top else Path(self.file).stem
+        leaving = tuple(value for value in outputs if value is not None)
+        try:
+            graph = Graph(name, tuple(self.nodes), leaving, training)
+        except GraphError as error:
+            raise self.fail(self.root, str(error)) from error
+        return Spec(graph, self.lines, self.file)
+
+    # values
+
+    def _mapping(
+        self, entry: Entry, what: str, keys: tuple[str, ...] | None = None
+    ) -> dict[str, Entry]:
+        if not isinstance(entry.value, dict):
+            raise self.fail(entry, f"{what} must be a mapping of names to values")
+        for key in entry.value:
+            if keys is not None and key not in keys:
+                close = ", ".join(nearest(key, keys) or keys)
+                raise self.fail(
+                    entry.value[key], f"{what} has no key {key!r}: did you mean {close}?"
+                )
+        return entry.value
+
+    def _list(self, entry: Entry, what: str) -> list[Entry]:
+        if not isinstance(entry.value, list):
+            raise self.fail(entry, f"{what} must be a list")
+        return entry.value
+
+    def _filled(self, entry: Entry, scope: _Scope) -> object:
+        value = entry.value
+        if isinstance(value, list):
+            return [self._filled(item, scope) for item in value]
+        if isinstance(value, dict):
+            return {key: self._filled(item, scope) for key, item in value.items()}
+        if not isinstance(value, str) or "$" not in value:
+            return value
+        try:
+            return fill(value, scope.parameters)
+        except ExpressionError as error:
+            raise self.fail(entry, str(error)) from error
+
+    def _text(self, entry: Entry, scope: _Scope) -> str:
+        value = self._filled(entry, scope)
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise self.fail(entry, f"a name must be a word, got {value!r}")
+        return str(value)
+
+    def _parameters(self, entry: Entry | None, outer: dict[str, object]) -> dict[str, object]:
+        found = dict(outer)
+        if entry is not None:
+            for key, value in self._mapping(entry, "parameters").items():
+                found[key] = self._filled(value, _Scope("", found, {}))
+        return found
+
+    def _values(self, entry: Entry, scope: _Scope) -> tuple[Value, ...]:
+        entries = entry.value if isinstance(entry.value, list) else [entry]
+        return tuple(self._value(item, scope) for item in entries)
+
+    def _value(self, entry: Entry, scope: _Scope) -> Value:
+        text = self._text(entry, scope)
+        name, colon, number = text.rpartition(":")
+        if not colon or not number.isdigit():
+            name, number = text, "0"
+        found = scope.find(name)
+        if found is None:
+            close = ", ".join(nearest(name, scope.known()) or scope.known()[-5:])
+            raise self.fail(
+                entry,
+                f"no layer before this one is called {name!r} (a graph has no cycles): {close}?",
+            )
+        return Value(found.node, int(number) or found.result)
+
+    # structure
+
+    def _inputs(self, top: dict[str, Entry], scope: _Scope) -> None:
+        given = (
+            self._mapping(top["inputs"], "inputs") if "inputs" in top else {"input": top["input"]}
+        )
+        if not given:
+            raise self.fail(top["inputs"], "a model needs at least one input")
+        for name, entry in given.items():
+            plain = self._filled(entry, scope)
+            dtype = "float32"
+            if isinstance(plain, dict):
+                dtype, plain = str(plain.get("dtype", dtype)), plain.get("shape")
+            if isinstance(plain, str) and all(part.isdigit() for part in plain.split("x")):
+                plain = [int(part) for part in plain.split("x")]
+            if not isinstance(plain, list) or any(type(extent) is not int for extent in plain):
+                raise self.fail(
+                    entry, f"input {name}: a shape without the batch, like [3, 224, 224]"
+                )
+            try:
+                op = Input(check_shape(tuple(plain)), check_dtype(dtype))
+            except UsageError as error:
+                raise self.fail(entry, str(error)) from error
+            self.last = self._add(entry, scope, name, Node(name, op, ()))
+
+    def _layers(self, entry: Entry, scope: _Scope, nesting: int) -> None:
+        if nesting > MAX_BLOCK_NESTING:
+            raise self.fail(
+                entry, f"blocks nested deeper than {MAX_BLOCK_NESTING}; does one hold itself?"
+            )
+        for layer in self._list(entry, "layers"):
+            keys = layer.value if isinstance(layer.value, dict) else {}
+            if "block" in keys or "layers" in keys or "repeat" in keys:
+                self._group(layer, scope, nesting)
+            else:
+                self._layer(layer, scope)
+
+    def _layer(self, entry: Entry, scope: _Scope) -> None:
+        if isinstance(entry.value, str):
+            kind, arguments, keys = entry.value, None, {}
+        else:
+            keys = self._mapping(entry, "a layer")
+            kinds = [key for key in keys if key not in NODE_KEYS]
+            if len(kinds) != 1:
+                raise self.fail(
+                    entry,
+                    f"a layer is one operator with its fields; got {', '.join(kinds) or 'none'}",
+                )
+            kind, arguments = kinds[0], keys[kinds[0]]
+        try:
+            op = make(kind, None if arguments is None else self._filled(arguments, scope))
+        except OpError as error:
+            raise self.fail(entry if arguments is None else arguments, str(error)) from error
+        local = self._text(keys["name"], scope) if "name" in keys else _numbered(kind, scope)
+        inputs = self._values(keys["from"], scope) if "from" in keys else (self._previous(entry),)
+        tied = self._value(keys["tied_to"], scope).node if "tied_to" in keys else None
+        training = bool(keys["training_only"].value) if "training_only" in keys else False
+        node = Node(scope.prefix + local, op, inputs, tied, training)
+        self.last = self._add(entry, scope, local, node)
+
+    def _previous(self, entry: Entry) -> Value:
+        if self.last is None:
+            raise self.fail(entry, "nothing stands before this layer")
+        return self.last
+
+    def _add(self, entry: Entry, scope: _Scope, local: str, node: Node) -> Value:
+        if node.name in self.lines:
+            raise self.fail(
+                entry,
+                f"the name {node.name!r} is used twice (first on line {self.lines[node.name]})",
+            )
+        if len(self.nodes) >= MAX_NODES:
+            raise self.fail(entry, f"more than {MAX_NODES:,} layers")
+        self.nodes.append(node)
+        self.lines[node.name] = entry.line
+        scope.names[local] = value = Value(len(self.nodes) - 1)
+        return value
+
+    def _group(self, entry: Entry, scope: _Scope, nesting: int) -> None:
+        keys = self._mapping(entry, "a block", GROUP_KEYS)
+        count = self._filled(keys["repeat"], scope) if "repeat" in keys else 1
+        if type(count) is not int or not 0 <= count <= MAX_NODES:
+            raise self.fail(keys["repeat"], f"repeat (={count!r}) must be 0 to {MAX_NODES:,}")
+        body, parameters = self._body(entry, keys, scope)
+        for index in range(1, count + 1):
+            self.rounds += 1
+            if self.rounds > MAX_NODES:
+                raise self.fail(entry, f"repeats unfold to more than {MAX_NODES:,} rounds")
+            values = {**parameters, "index": index}
+            inner = _Scope(scope.prefix, values, {}, scope)
+            if "with" in keys:
+                inner.parameters = self._parameters(keys["with"], values)
+            if "from" in keys and index == 1:
+                self.last = self._value(keys["from"], scope)
+            local = self._group_name(keys, inner, scope, count)
+            if local:
+                inner.prefix = f"{scope.prefix}{local}/"
+            else:
+                inner.counts = scope.counts
+            inner.names["in"] = self._previous(entry)
+            self._layers(body, inner, nesting + 1)
+            if local:
+                scope.names[local] = self._previous(entry)
+            else:
+                scope.names.update((k, v) for k, v in inner.names.items() if k != "in")
+
+    def _body(
+        self, entry: Entry, keys: dict[str, Entry], scope: _Scope
+    ) -> tuple[Entry, dict[str, object]]:
+        if ("block" in keys) == ("layers" in keys):
+            raise self.fail(entry, "a repeat needs either 'block' or 'layers'")
+        if "layers" in keys:
+            return keys["layers"], scope.parameters
+        name = self._text(keys["block"], scope)
+        if name not in self.blocks:
+            close = ", ".join(nearest(name, self.blocks) or self.blocks) or "none is defined"
+            raise self.fail(keys["block"], f"no block is called {name!r}: {close}")
+        block = self.blocks[name]
+        if isinstance(block.value, list):
+            return block, scope.parameters
+        found = self._mapping(block, f"block {name}", ("parameters", "layers"))
+        if "layers" not in found:
+            raise self.fail(block, f"block {name} needs 'layers'")
+        return found["layers"], self._parameters(found.get("parameters"), scope.parameters)
+
+    def _group_name(self, keys: dict[str, Entry], inner: _Scope, outer: _Scope, count: int) -> str:
+        if "name" not in keys:
+            return _numbered(self._text(keys["block"], inner), outer) if "block" in keys else ""
+        name = self._text(keys["name"], inner)
+        raw = str(keys["name"].value)
+        return name if count == 1 or "$" in raw else f"{name}_{inner.parameters['index']}"
+
+
+def _numbered(kind: str, scope: _Scope) -> str:
+    """Return ``conv2d_1``, ``conv2d_2`` ... for layers without a name of their own."""
+    stem = kind.lower()
+    scope.counts[stem] = scope.counts.get(stem, 0) + 1
+    return f"{stem}_{scope.counts[stem]}"

@@ -1,0 +1,132 @@
+"""The JSON Schema of spec files, made from the operators themselves, so that it cannot fall behind.
+
+Editors check and complete a YAML file whose first line names the schema
+(``# yaml-language-server: $schema=spec.schema.json``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from cnnstat.importers.spec.operators import OPERATORS, PER_AXIS, fields_of
+from cnnstat.importers.spec.reading import NODE_KEYS, TOP_KEYS
+from cnnstat.ir.op import Op
+from cnnstat.ir.tensor import DTYPE_BYTES
+
+Schema = dict[str, object]
+
+_EXPRESSION: Schema = {"type": "string", "pattern": r"\$"}
+_NAME: Schema = {"type": ["string", "integer"]}
+_NAMES: Schema = {"anyOf": [_NAME, {"type": "array", "items": _NAME}]}
+_EXTENTS: Schema = {
+    "anyOf": [
+        {"type": "string", "pattern": r"^\d+(x\d+)*$"},
+        {"type": "array", "items": {"anyOf": [{"type": "integer", "minimum": 1}, _EXPRESSION]}},
+    ]
+}
+
+
+def spec_schema() -> Schema:
+    """Return the schema of a spec file as plain data, ready for ``json.dumps``."""
+    layers: Schema = {"type": "array", "items": {"$ref": "#/$defs/layer"}}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "cnnstat model",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["layers"],
+        "anyOf": [{"required": ["input"]}, {"required": ["inputs"]}],
+        "properties": dict(zip(TOP_KEYS, _top(layers), strict=True)),
+        "$defs": {
+            "input": _input(),
+            "layer": {
+                "anyOf": [
+                    {"enum": sorted(n for n, op in OPERATORS.items() if not _required(op))},
+                    {"$ref": "#/$defs/group"},
+                    *(_layer(name, op) for name, op in OPERATORS.items()),
+                ]
+            },
+            "group": _group(layers),
+        },
+    }
+
+
+def _top(layers: Schema) -> list[Schema]:
+    """Return the schema of each of ``TOP_KEYS``, in their order."""
+    inputs: Schema = {"type": "object", "additionalProperties": {"$ref": "#/$defs/input"}}
+    block: Schema = {
+        "anyOf": [
+            layers,
+            {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["layers"],
+                "properties": {"parameters": {"type": "object"}, "layers": layers},
+            },
+        ]
+    }
+    blocks: Schema = {"type": "object", "additionalProperties": block}
+    parameters: Schema = {"type": "object", "description": "values for $name in layers"}
+    name: Schema = {"type": "string"}
+    return [name, {"$ref": "#/$defs/input"}, inputs, parameters, blocks, layers, _NAMES, _NAMES]
+
+
+def _input() -> Schema:
+    shaped: Schema = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["shape"],
+        "properties": {"shape": _EXTENTS, "dtype": {"enum": list(DTYPE_BYTES)}},
+    }
+    return {"anyOf": [_EXTENTS, shaped], "description": "a shape without the batch"}
+
+
+def _group(layers: Schema) -> Schema:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "anyOf": [{"required": ["layers"]}, {"required": ["block"]}],
+        "properties": {
+            "repeat": {"anyOf": [{"type": "integer", "minimum": 0}, _EXPRESSION]},
+            "block": {"type": "string", "description": "a name from 'blocks'"},
+            "layers": layers,
+            "with": {"type": "object", "description": "parameters of the block"},
+            "name": _NAME,
+            "from": _NAMES,
+        },
+    }
+
+
+def _layer(name: str, op: type[Op]) -> Schema:
+    summary = (op.__doc__ or "").strip().splitlines()[0]
+    fields: Schema = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {key: _value(key, field) for key, field in fields_of(op).items()},
+    }
+    marks = [_NAME, _NAMES, _NAME, {"type": "boolean"}]
+    short: Schema = {"type": ["null", "array", "integer", "number", "string"]}
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": [name],
+        "description": summary,
+        "properties": {
+            name: {"anyOf": [fields, short], "description": summary},
+            **dict(zip(NODE_KEYS, marks, strict=True)),
+        },
+    }
+
+
+def _required(op: type[Op]) -> bool:
+    return any(field.default is dataclasses.MISSING for field in fields_of(op).values())
+
+
+def _value(key: str, field: dataclasses.Field[object]) -> Schema:
+    kind = {"int": "integer", "float": "number", "bool": "boolean", "str": "string"}
+    if key in PER_AXIS:
+        number: Schema = {"type": "integer", "minimum": 0}
+        choices: list[Schema] = [number, {"type": "array", "items": number}, _EXPRESSION]
+        return {"anyOf": [*choices, {"const": "same"}] if key == "padding" else choices}
+    name = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", "")
+    return {"anyOf": [{"type": kind[name]}, _EXPRESSION]} if name in kind else {}

@@ -1,0 +1,95 @@
+"""From a graph to a spec file that reads back equal.
+
+Every node by name, ``from`` where it does not follow the chain.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+from cnnstat.errors import ModelError
+from cnnstat.importers.spec.operators import OPERATORS, PER_AXIS, fields_of
+from cnnstat.ir.graph import Graph, Node, Value
+from cnnstat.ir.op import Op
+from cnnstat.ops import Input
+
+
+def write_text(graph: Graph) -> str:
+    """Return the YAML text of a graph.
+
+    Raise ``ModelError`` if an operator of it has no name in the spec.
+    """
+    lines = [f"name: {_scalar(graph.name)}"]
+    inputs = [node for node in graph.nodes if isinstance(node.op, Input)]
+    if list(graph.nodes[: len(inputs)]) != inputs:
+        raise ModelError(f"{graph.name}: inputs must stand before every other node to be written")
+    lines.append("inputs:")
+    for node in inputs:
+        if isinstance(node.op, Input):
+            dtype = f", dtype: {node.op.dtype}" if node.op.dtype != "float32" else ""
+            lines.append(f"  {_scalar(node.name)}: {{shape: {json.dumps(node.op.shape)}{dtype}}}")
+    lines.append("layers:")
+    for index in range(len(inputs), len(graph.nodes)):
+        lines.append(f"  - {{{_node(graph, index)}}}")
+    if graph.outputs != (Value(len(graph.nodes) - 1),):
+        lines.append(f"outputs: {_values(graph, graph.outputs)}")
+    if graph.training_outputs:
+        lines.append(f"training_outputs: {_values(graph, graph.training_outputs)}")
+    return "\n".join(lines) + "\n"
+
+
+def _node(graph: Graph, index: int) -> str:
+    node = graph.nodes[index]
+    kind = type(node.op).__name__
+    if OPERATORS.get(kind) is not type(node.op):
+        raise ModelError(
+            f"{graph.name}: {node.name}: the operator {kind} cannot be written to a spec"
+        )
+    parts = [f"name: {_scalar(node.name)}", f"{kind}: {_arguments(node.op)}"]
+    if node.inputs != (Value(index - 1),):
+        parts.append(f"from: {_values(graph, node.inputs)}")
+    parts += _marks(graph, node)
+    return ", ".join(parts)
+
+
+def _marks(graph: Graph, node: Node) -> list[str]:
+    parts = []
+    if node.tied_to is not None:
+        parts.append(f"tied_to: {_scalar(graph.nodes[node.tied_to].name)}")
+    if node.training_only:
+        parts.append("training_only: true")
+    return parts
+
+
+def _values(graph: Graph, values: tuple[Value, ...]) -> str:
+    names = [
+        _scalar(graph.nodes[v.node].name + (f":{v.result}" if v.result else "")) for v in values
+    ]
+    return names[0] if len(names) == 1 else f"[{', '.join(names)}]"
+
+
+def _arguments(op: Op) -> str:
+    parts = []
+    for name, field in fields_of(type(op)).items():
+        value = getattr(op, name)
+        if field.default is dataclasses.MISSING or value != field.default:
+            parts.append(f"{name}: {_written(name, value)}")
+    return f"{{{', '.join(parts)}}}"
+
+
+def _written(name: str, value: object) -> str:
+    if name in PER_AXIS and isinstance(value, tuple) and len(set(value)) == 1:
+        return str(value[0])
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return f"{{shape: {json.dumps(value.shape)}, dtype: {value.dtype}}}"  # type: ignore[attr-defined]
+    if isinstance(value, tuple):
+        return f"[{', '.join(_written('', item) for item in value)}]"
+    return _scalar(value)
+
+
+def _scalar(value: object) -> str:
+    """Return a scalar in YAML's flow style; JSON's strings, numbers and booleans are YAML's."""
+    if isinstance(value, str) and value.replace("_", "").replace("/", "").isalnum():
+        return value if not value.replace("_", "").isdigit() else json.dumps(value)
+    return json.dumps(value)
