@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cnnstat.engine.conventions import convention as find_convention
 from cnnstat.engine.report import Report
 from cnnstat.engine.report import analyze as analyze_graph
-from cnnstat.errors import UsageError
-from cnnstat.ir.graph import Graph
+from cnnstat.errors import ShapeError, UsageError
+from cnnstat.importers.reference import form_of
+from cnnstat.ir.graph import Graph, ShapedGraph
 from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import TensorSpec, check_dtype, check_shape
 from cnnstat.zoo.card import ModelCard
@@ -18,12 +19,16 @@ from cnnstat.zoo.catalog import find
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A loaded model: its graph, the default spec of each input, and its card if it has one."""
+    """A loaded model: its graph, the default spec of each input, and its card if it has one.
+
+    ``places`` says where in its source a node stands (``net.yaml:12``), for error messages.
+    """
 
     reference: str
     graph: Graph
     inputs: Mapping[str, TensorSpec]
     card: ModelCard | None = None
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
 def load(reference: str, *, classes: int | None = None) -> Model:
@@ -31,12 +36,26 @@ def load(reference: str, *, classes: int | None = None) -> Model:
 
     ``classes`` replaces the number of classes that the model was published with.
     """
-    card = find(reference)
     if classes is not None and classes < 1:
         raise UsageError(f"classes must be at least 1, got {classes}")
-    graph = card.build(card.classes if classes is None else classes)
-    inputs = {node.name: node.op.infer(())[0] for node in graph.nodes if not node.inputs}
-    return Model(reference, graph, inputs, card)
+    form = form_of(reference)
+    if form == "zoo":
+        card = find(reference)
+        graph = card.build(card.classes if classes is None else classes)
+        return Model(reference, graph, _defaults(graph), card)
+    if classes is not None:
+        raise UsageError(f"{reference}: only a model of the zoo takes a number of classes")
+    if form == "spec":
+        from cnnstat.importers.spec.reading import read
+
+        spec = read(reference)
+        places = {name: f"{spec.file}:{line}" for name, line in spec.lines.items()}
+        return Model(reference, spec.graph, _defaults(spec.graph), places=places)
+    raise UsageError(f"{reference}: a model is a name of the zoo or a .yaml file")
+
+
+def _defaults(graph: Graph) -> dict[str, TensorSpec]:
+    return {node.name: node.op.infer(())[0] for node in graph.nodes if not node.inputs}
 
 
 def analyze(
@@ -50,8 +69,9 @@ def analyze(
 ) -> Report:
     """Return the report of a model.
 
-    ``input`` is a shape without the batch for the model's first input: (c, h, w), or (h, w), or (h,) for a square one,
-    with the model's own channels. Raises ``UsageError`` for bad arguments, ``ModelError`` where the shapes do not fit.
+    ``input`` is a shape without the batch for the model's first input: (c, h, w), or (h, w), or
+    (h,) for a square one, with the model's own channels. Raises ``UsageError`` for bad arguments,
+    ``ModelError`` where the shapes do not fit.
     """
     rule = find_convention(convention)
     model = load(reference, classes=classes) if isinstance(reference, str) else reference
@@ -64,7 +84,16 @@ def analyze(
             shape = _complete(check_shape(input), shape)
         kind = spec.dtype if dtype is None or "float" not in spec.dtype else check_dtype(dtype)
         specs[name] = TensorSpec((batch, *shape), kind)
-    return analyze_graph(infer_shapes(model.graph, specs), convention=rule)
+    return analyze_graph(_shaped(model, specs), convention=rule)
+
+
+def _shaped(model: Model, specs: Mapping[str, TensorSpec]) -> ShapedGraph:
+    try:
+        return infer_shapes(model.graph, specs)
+    except ShapeError as error:
+        if error.node not in model.places:
+            raise
+        raise ShapeError(f"{model.places[error.node]}: {error}", error.node) from error
 
 
 def _complete(given: tuple[int, ...], default: tuple[int, ...]) -> tuple[int, ...]:

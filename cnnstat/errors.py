@@ -1,7 +1,8 @@
 """Every error that a user can cause, each with its exit code.
 
-The message is one line: subject, value, rule, what to do. Only ``cli`` turns an error into a process status; everything
-else raises. Anything that is not a ``CnnstatError`` is a defect of cnnstat.
+The message is one line: subject, value, rule, what to do. Only ``cli`` turns an error into a
+process status; everything else raises. Anything that is not a ``CnnstatError`` is a defect of
+cnnstat.
 """
 
 from collections.abc import Iterable
@@ -38,7 +39,11 @@ class GraphError(ModelError):
 
 
 class ShapeError(ModelError):
-    """An operator that cannot take its inputs; the message names the node, the operator, the shapes and the rule."""
+    """An operator that cannot take its inputs: node, operator, shapes, rule (exit code 3)."""
+
+    def __init__(self, message: str, node: str) -> None:
+        super().__init__(message)
+        self.node = node
 
 
 def nearest(name: str, known: Iterable[str], *, limit: int = 3) -> list[str]:
@@ -51,7 +56,8 @@ def nearest(name: str, known: Iterable[str], *, limit: int = 3) -> list[str]:
 def unknown(kind: str, name: str, known: Iterable[str], *, listing: str = "") -> UsageError:
     """Return the error for a ``name`` that is none of the ``known`` ones, with the nearest of them.
 
-    ``listing`` says where all of them can be seen; without it they are listed when nothing comes near.
+    ``listing`` says where all of them can be seen; without it they are listed when nothing comes
+    near.
     """
     names = list(known)
     close = nearest(name, names)

@@ -15,8 +15,9 @@ from cnnstat.ir.window import WindowError
 def infer_shapes(graph: Graph, inputs: Mapping[str, TensorSpec]) -> ShapedGraph:
     """Return ``graph`` with the facts of every node.
 
-    ``inputs`` gives the spec (batch included) of every node that has no inputs and is named in it; it replaces what the
-    node's operator would answer. Raises ``ShapeError`` where an operator cannot take its inputs.
+    ``inputs`` gives the spec (batch included) of every node that has no inputs and is named in it;
+    it replaces what the node's operator would answer. Raises ``ShapeError`` where an operator
+    cannot take its inputs.
     """
     known: dict[tuple[int, Specs], NodeFacts] = {}
     facts: list[NodeFacts] = []
@@ -42,6 +43,5 @@ def _ask(graph: Graph, name: str, op: Op, specs: Specs) -> NodeFacts:
     except (OpError, WindowError) as error:
         shapes = ", ".join(map(str, specs)) or "no input"
         detail = f" {op.detail}" if op.detail else ""
-        raise ShapeError(
-            f"{graph.name}: {name} ({op.type_name}{detail}) cannot take {shapes}: {error}"
-        ) from error
+        message = f"{graph.name}: {name} ({op.type_name}{detail}) cannot take {shapes}: {error}"
+        raise ShapeError(message, name) from error
