@@ -16,12 +16,17 @@ from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ops import ALL_OPS, Input
 
 OPERATORS: dict[str, type[Op]] = {op.__name__: op for op in ALL_OPS if op is not Input}
-PER_AXIS = ("kernel", "stride", "padding", "dilation", "output_padding", "output_size")
+_PER_AXIS = ("kernel", "stride", "padding", "dilation", "output_padding", "output_size")
 
 
 def fields_of(op: type[Op]) -> dict[str, dataclasses.Field[Any]]:
     """Return the fields of an operator by name, in the order of its constructor."""
     return {f.name: f for f in dataclasses.fields(op)}  # type: ignore[arg-type]
+
+
+def per_axis(field: dataclasses.Field[Any]) -> bool:
+    """Return whether a field holds one number per axis; an operator's plain ``stride`` does not."""
+    return field.name in _PER_AXIS and field.type not in (int, "int")
 
 
 def make(name: str, arguments: object) -> Op:
@@ -73,7 +78,7 @@ def _has_default(field: dataclasses.Field[Any]) -> bool:
 
 def _coerce(name: str, field: dataclasses.Field[Any], value: object, rank: int) -> object:
     where = f"{name}.{field.name}"
-    if field.name in PER_AXIS:
+    if per_axis(field):
         return _axes(where, value, rank)
     if isinstance(value, list):
         return tuple(_item(where, item) for item in value)

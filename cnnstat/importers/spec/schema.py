@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from cnnstat.importers.spec.operators import OPERATORS, PER_AXIS, fields_of
+from cnnstat.importers.spec.operators import OPERATORS, fields_of, per_axis
 from cnnstat.importers.spec.reading import NODE_KEYS, TOP_KEYS
 from cnnstat.ir.op import Op
 from cnnstat.ir.tensor import DTYPE_BYTES
@@ -124,7 +124,7 @@ def _required(op: type[Op]) -> bool:
 
 def _value(key: str, field: dataclasses.Field[object]) -> Schema:
     kind = {"int": "integer", "float": "number", "bool": "boolean", "str": "string"}
-    if key in PER_AXIS:
+    if per_axis(field):
         number: Schema = {"type": "integer", "minimum": 0}
         choices: list[Schema] = [number, {"type": "array", "items": number}, _EXPRESSION]
         return {"anyOf": [*choices, {"const": "same"}] if key == "padding" else choices}

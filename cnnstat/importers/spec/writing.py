@@ -9,7 +9,7 @@ import dataclasses
 import json
 
 from cnnstat.errors import ModelError
-from cnnstat.importers.spec.operators import OPERATORS, PER_AXIS, fields_of
+from cnnstat.importers.spec.operators import OPERATORS, fields_of, per_axis
 from cnnstat.ir.graph import Graph, Node, Value
 from cnnstat.ir.op import Op
 from cnnstat.ops import Input
@@ -74,17 +74,17 @@ def _arguments(op: Op) -> str:
     for name, field in fields_of(type(op)).items():
         value = getattr(op, name)
         if field.default is dataclasses.MISSING or value != field.default:
-            parts.append(f"{name}: {_written(name, value)}")
+            parts.append(f"{name}: {_written(value, short=per_axis(field))}")
     return f"{{{', '.join(parts)}}}"
 
 
-def _written(name: str, value: object) -> str:
-    if name in PER_AXIS and isinstance(value, tuple) and len(set(value)) == 1:
+def _written(value: object, *, short: bool = False) -> str:
+    if short and isinstance(value, tuple) and len(set(value)) == 1:
         return str(value[0])
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return f"{{shape: {json.dumps(value.shape)}, dtype: {value.dtype}}}"  # type: ignore[attr-defined]
     if isinstance(value, tuple):
-        return f"[{', '.join(_written('', item) for item in value)}]"
+        return f"[{', '.join(_written(item) for item in value)}]"
     return _scalar(value)
 
 
