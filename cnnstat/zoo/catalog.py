@@ -15,16 +15,21 @@ from cnnstat.zoo.card import ModelCard
 class Family(NamedTuple):
     """One zoo file: its module, its title, its names in historical order. The file's ``card(name)`` makes the cards.
 
-    ``prefixes`` are beginnings of further names that follow the family's rule; the file accepts or explains them.
+    ``prefixes`` are beginnings of further names that follow the family's rule; the file accepts or
+    explains them.
     """
 
     module: str
     title: str
     names: tuple[str, ...]
     prefixes: tuple[str, ...] = ()
+    pattern: str = ""
+    """A regular expression of whole names that follow the rule, where beginnings would clash."""
 
 
 FAMILIES: tuple[Family, ...] = (
+    Family("lenet", "LeNet", ("lenet5", "lenet5-modern")),
+    Family("alexnet", "AlexNet", ("alexnet", "alexnet-2gpu", "alexnet-owt")),
     Family(
         "vgg",
         "VGG",
@@ -42,15 +47,109 @@ FAMILIES: tuple[Family, ...] = (
             "vgg19-bn",
         ),
     ),
+    Family(
+        "googlenet",
+        "GoogLeNet",
+        ("googlenet", "googlenet-aux", "inception-naive", "inception-bottleneck"),
+    ),
+    Family(
+        "resnet",
+        "ResNet",
+        (
+            "resnet18",
+            "resnet18-a",
+            "resnet34",
+            "resnet34-a",
+            "resnet50",
+            "resnet50-v1.5",
+            "resnet101",
+            "resnet101-v1.5",
+            "resnet152",
+            "resnet152-v1.5",
+        ),
+    ),
+    Family("handson", "Hands-On ML", ("handson-cnn",)),
+    Family(
+        "zfnet",
+        "ZFNet",
+        ("zfnet", "zfnet-paper", "zfnet-deconv"),
+        pattern=r"zfnet-deconv-.+",
+    ),
+    Family("nin", "Network in Network", ("nin-cifar",)),
+    Family(
+        "plain",
+        "Plain nets",
+        ("plain18", "plain34", "plain20-cifar", "plain56-cifar"),
+        pattern=r"plain\d{1,9}-cifar",
+    ),
+    Family(
+        "resnet_cifar",
+        "ResNet for CIFAR",
+        (
+            "resnet20-cifar",
+            "resnet32-cifar",
+            "resnet44-cifar",
+            "resnet56-cifar",
+            "resnet110-cifar",
+            "resnet1202-cifar",
+        ),
+        pattern=r"resnet\d{1,9}-cifar",
+    ),
+    Family(
+        "preresnet",
+        "Pre-activation ResNet",
+        ("preresnet110-cifar", "preresnet164-cifar", "preresnet1001-cifar", "preresnet200"),
+        pattern=r"preresnet\d{1,9}-cifar",
+    ),
+    Family(
+        "stochastic_depth",
+        "Stochastic depth",
+        ("stochastic-depth-110-cifar", "stochastic-depth-1202-cifar"),
+        pattern=r"stochastic-depth-\d{1,9}-cifar",
+    ),
+    Family(
+        "wide_resnet",
+        "Wide ResNet",
+        ("wrn-16-8", "wrn-28-10", "wrn-40-4", "wide-resnet50-2", "wide-resnet101-2"),
+        pattern=r"wrn-\d{1,9}-\d{1,9}",
+    ),
+    Family(
+        "resnext",
+        "ResNeXt",
+        (
+            "resnext50-32x4d",
+            "resnext101-32x8d",
+            "resnext101-64x4d",
+            "resnext29-8x64d",
+            "resnext29-16x64d",
+        ),
+        pattern=r"resnext\d{1,9}-\d{1,9}x\d{1,9}d",
+    ),
 )
 
 ALIASES: dict[str, str] = {
+    "lenet": "lenet5",
+    "lenet-5": "lenet5",
+    "lenet-modern": "lenet5-modern",
+    "alexnet-torchvision": "alexnet-owt",
     "vgg-a": "vgg11",
     "vgg-a-lrn": "vgg11-lrn",
     "vgg-b": "vgg13",
     "vgg-c": "vgg16-1x1",
     "vgg-d": "vgg16",
     "vgg-e": "vgg19",
+    "vgg-11": "vgg11",
+    "vgg-13": "vgg13",
+    "vgg-16": "vgg16",
+    "vgg-19": "vgg19",
+    "inception-v1": "googlenet",
+    "googlenet-v1": "googlenet",
+    "resnet-18": "resnet18",
+    "resnet-34": "resnet34",
+    "resnet-34-a": "resnet34-a",
+    "resnet-50": "resnet50",
+    "resnet-101": "resnet101",
+    "resnet-152": "resnet152",
 }
 
 
@@ -67,9 +166,14 @@ def canonical(name: str) -> str:
 
 def find(name: str) -> ModelCard:
     """Return the card of a model; raise ``UsageError`` with the nearest names, or the family's rule, if there is none."""
+    from re import fullmatch
+
     wanted = canonical(name)
     for family in FAMILIES:
         if wanted in family.names:
+            return _card(family, wanted)
+    for family in FAMILIES:
+        if family.pattern and fullmatch(family.pattern, wanted):
             return _card(family, wanted)
     for family in FAMILIES:
         if wanted.startswith(family.prefixes or ("\0",)):

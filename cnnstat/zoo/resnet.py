@@ -1,0 +1,139 @@
+"""ResNet for ImageNet: residual blocks of two 3x3 convolutions, or of a bottleneck of three.
+
+Kaiming He, Xiangyu Zhang, Shaoqing Ren, Jian Sun, "Deep Residual Learning for Image Recognition",
+CVPR 2016, https://arxiv.org/abs/1512.03385. Transcribed from its table 1; batch norm behind every
+convolution, which has no bias; projection shortcuts where the shape changes (option B). The first
+1x1 convolution of a bottleneck has the stride.
+``-v1.5`` has the stride in the 3x3 instead (torchvision, NVIDIA). ``-a`` has shortcuts without
+weights (option A).
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+from cnnstat.ir.builder import Builder
+from cnnstat.ir.graph import Graph, Value
+from cnnstat.ops import Add, Input, ZeroPadShortcut
+from cnnstat.zoo.blocks import GLOBAL_AVG_POOL, RELU, classifier, conv, max_pool
+from cnnstat.zoo.card import ModelCard, Paper
+
+PAPER = Paper(
+    "He, Zhang, Ren, Sun",
+    "Deep Residual Learning for Image Recognition",
+    "CVPR 2016",
+    2015,
+    "https://arxiv.org/abs/1512.03385",
+)
+
+WIDTHS = (64, 128, 256, 512)
+ADD = Add()
+_conv = partial(conv, bias=False, norm=True)
+
+
+class Form(NamedTuple):
+    """One column of table 1: blocks per stage, which block, and the shortcuts: option A or B.
+
+    The 3x3 of a bottleneck has ``cardinality`` groups of ``group_width`` filters in the first stage
+    (ResNeXt; a wide ResNet has one group of more than 64). Without ``residual`` the net is plain.
+    """
+
+    blocks: tuple[int, ...]
+    bottleneck: bool
+    stride_in_3x3: bool = False
+    option: str = "B"
+    cardinality: int = 1
+    group_width: int = 64
+    residual: bool = True
+
+
+# Table 1.
+DEPTHS = {
+    "resnet18": Form((2, 2, 2, 2), bottleneck=False),
+    "resnet34": Form((3, 4, 6, 3), bottleneck=False),
+    "resnet50": Form((3, 4, 6, 3), bottleneck=True),
+    "resnet101": Form((3, 4, 23, 3), bottleneck=True),
+    "resnet152": Form((3, 8, 36, 3), bottleneck=True),
+}
+NAMES = (
+    *("resnet18", "resnet18-a", "resnet34", "resnet34-a", "resnet50", "resnet50-v1.5"),
+    *("resnet101", "resnet101-v1.5", "resnet152", "resnet152-v1.5"),
+)
+
+
+def form_of(name: str) -> Form:
+    """Return the form of one of ``NAMES``."""
+    depth, _, variant = name.partition("-")
+    form = DEPTHS[depth]
+    if variant == "a":
+        return form._replace(option="A")
+    return form._replace(stride_in_3x3=variant == "v1.5")
+
+
+def build(name: str, classes: int) -> Graph:
+    """Return one column of table 1."""
+    return build_form(name, form_of(name), classes)
+
+
+def build_form(name: str, form: Form, classes: int) -> Graph:
+    """Return the ImageNet net of this form: the stem, the stages, the classifier."""
+    b = Builder(name)
+    x = _conv(b, "conv1", b.add("input", Input((3, 224, 224))), 64, 7, stride=2)
+    x = stages(b, max_pool(b, "pool1", x, 3, 2, padding=(1, 1)), form)
+    return b.graph(classifier(b, "fc", b.add("pool5", GLOBAL_AVG_POOL, x), classes))
+
+
+def stages(b: Builder, x: Value, form: Form) -> Value:
+    """Add the stages, conv2_x and on, to ``x`` of 64 maps; all but the first halve the extents."""
+    channels = 64
+    for stage, count in enumerate(form.blocks, 2):
+        width = WIDTHS[stage - 2]
+        for index in range(1, count + 1):
+            with b.scope(f"conv{stage}_{index}"):
+                stride = 2 if stage > 2 and index == 1 else 1
+                x, channels = _block(b, x, channels, width, stride, form)
+    return x
+
+
+def _block(
+    b: Builder, x: Value, channels: int, width: int, stride: int, form: Form
+) -> tuple[Value, int]:
+    """Add one residual block on ``channels`` maps; return its result and how many maps that has."""
+    if form.bottleneck:
+        out = 4 * width
+        first, second = (1, stride) if form.stride_in_3x3 else (stride, 1)
+        inner = width * form.group_width // 64 * form.cardinality
+        y = _conv(b, "1x1", x, inner, 1, stride=first)
+        y = _conv(b, "3x3", y, inner, 3, stride=second, groups=form.cardinality)
+        y = _conv(b, "1x1_expand", y, out, 1, act=None)
+    else:
+        out = width
+        y = _conv(b, "3x3_1", x, width, 3, stride=stride)
+        y = _conv(b, "3x3_2", y, width, 3, act=RELU if not form.residual else None)
+    if not form.residual:
+        return y, out
+    if stride != 1 or out != channels:
+        if form.option == "A":
+            x = b.add("shortcut", ZeroPadShortcut(out, stride), x)
+        else:
+            x = _conv(b, "shortcut", x, out, 1, stride=stride, act=None)
+    return b.add("add/relu", RELU, b.add("add", ADD, y, x)), out
+
+
+def card(name: str) -> ModelCard:
+    """Return the card of one of ``NAMES``."""
+    depth, _, variant = name.partition("-")
+    departs = {
+        "": "",
+        "a": "shortcuts without weights: every other element, zeros for the new maps (option A)",
+        "v1.5": "stride 2 in the 3x3 convolution of a bottleneck, not in the first 1x1",
+    }[variant]
+    suffix = {"": "", "a": ", option A", "v1.5": " v1.5"}[variant]
+    return ModelCard(
+        name=name,
+        title=f"ResNet-{depth.removeprefix('resnet')}{suffix}",
+        family="ResNet",
+        year=PAPER.year,
+        paper=PAPER,
+        build=partial(build, name),
+        departs=departs,
+    )
