@@ -1,3 +1,21 @@
-"""cnnstat: every layer, parameter, byte and operation of a convolutional network, and where they come from."""
+"""cnnstat: every layer, parameter, byte and operation of a convolutional network, and their origin.
+
+``load``, ``analyze`` and ``build`` are imported when first used: start-up time is a feature.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cnnstat.api import analyze, build, load
 
 __version__ = "0.1.0"
+__all__ = ["__version__", "analyze", "build", "load"]
+
+
+def __getattr__(name: str) -> object:
+    """Return a public function of ``cnnstat.api``."""
+    if name not in __all__:
+        raise AttributeError(f"module 'cnnstat' has no attribute {name!r}")
+    from cnnstat import api
+
+    return getattr(api, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from cnnstat.engine.conventions import convention as find_convention
 from cnnstat.engine.report import Report
@@ -15,6 +16,9 @@ from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import TensorSpec, check_dtype, check_shape
 from cnnstat.zoo.card import ModelCard
 from cnnstat.zoo.catalog import find
+
+if TYPE_CHECKING:
+    from torch.nn import Module
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,52 @@ def analyze(
     """
     rule = find_convention(convention)
     model = load(reference, classes=classes) if isinstance(reference, str) else reference
+    specs = input_specs(model, input=input, batch=batch, dtype=dtype)
+    return analyze_graph(_shaped(model, specs), convention=rule)
+
+
+def build(
+    reference: str | Model,
+    *,
+    input: tuple[int, ...] | None = None,
+    classes: int | None = None,
+    device: str = "cpu",
+    dtype: str | None = None,
+    seed: int | None = 0,
+) -> Module:
+    """Return a model as a PyTorch module, in training mode as every new module.
+
+    ``input`` is a shape as for ``analyze``; the batch is free. The weights are drawn as the model's
+    paper says from ``seed``, or a fresh one for None; on the device ``meta`` there are none. Raises
+    ``UsageError`` for bad arguments or where PyTorch is missing, ``ModelError`` for a model that
+    cannot be built.
+    """
+    from cnnstat.backends.torch import require_torch
+
+    require_torch()
+    from cnnstat.backends.torch.build import build_module
+    from cnnstat.backends.torch.initialize import scheme_of
+
+    model = load(reference, classes=classes) if isinstance(reference, str) else reference
+    specs = input_specs(model, input=input, dtype=dtype)
+    training = model.card.training if model.card is not None else None
+    return build_module(
+        model.graph,
+        specs,
+        seed=seed,
+        device=device,
+        scheme=scheme_of(training.initialization if training is not None else ""),
+    )
+
+
+def input_specs(
+    model: Model,
+    *,
+    input: tuple[int, ...] | None = None,
+    batch: int = 1,
+    dtype: str | None = None,
+) -> dict[str, TensorSpec]:
+    """Return the spec of each input by name; the arguments and errors are those of ``analyze``."""
     if batch < 1:
         raise UsageError(f"batch must be at least 1, got {batch}")
     specs = {}
@@ -84,7 +134,7 @@ def analyze(
             shape = _complete(check_shape(input), shape)
         kind = spec.dtype if dtype is None or "float" not in spec.dtype else check_dtype(dtype)
         specs[name] = TensorSpec((batch, *shape), kind)
-    return analyze_graph(_shaped(model, specs), convention=rule)
+    return specs
 
 
 def _shaped(model: Model, specs: Mapping[str, TensorSpec]) -> ShapedGraph:

@@ -1,0 +1,237 @@
+"""The layers that ``torch.nn`` does not have, or has with other padding rules.
+
+Each stores exactly the tensors that its operator lists under Weights; index tables and the like are
+not in the ``state_dict``.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  (PyTorch's own name for it)
+
+from cnnstat.ops import ConnectedConv2d as ConnectedConv2dOp
+
+Pads = tuple[int, ...]
+"""Elements before and after each axis as ``torch.nn.functional.pad`` takes them: the last axis
+first."""
+
+
+class PaddedConv1d(nn.Conv1d):
+    """Convolution behind an explicit padding that may differ between the two sides."""
+
+    pads: Pads = ()
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Pad with zeros, then convolve: (n, c, l) -> (n, c', l')."""
+        return super().forward(F.pad(input, self.pads))
+
+
+class PaddedConv2d(nn.Conv2d):
+    """Convolution behind an explicit padding that may differ between the two sides."""
+
+    pads: Pads = ()
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Pad with zeros, then convolve: (n, c, h, w) -> (n, c', h', w')."""
+        return super().forward(F.pad(input, self.pads))
+
+
+class PaddedConv3d(nn.Conv3d):
+    """Convolution behind an explicit padding that may differ between the two sides."""
+
+    pads: Pads = ()
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Pad with zeros, then convolve: (n, c, d, h, w) -> (n, c', d', h', w')."""
+        return super().forward(F.pad(input, self.pads))
+
+
+class ConnectedConv2d(nn.Module):
+    """Convolution by a connection table: one grouped convolution per number of maps read."""
+
+    def __init__(self, op: ConnectedConv2dOp) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(op.count, *op.kernel))
+        self.bias = nn.Parameter(torch.empty(len(op.connections)))
+        self.connections = op.connections
+        self.fan_ins = tuple(sorted({len(row) for row in op.connections}))
+        for name in self._table_names():
+            self.register_buffer(name, torch.empty(0, dtype=torch.int64), persistent=False)
+        self.fill_tables(torch.device("cpu"))
+
+    def _table_names(self) -> list[str]:
+        kinds = ("maps", "kernels", "rows")
+        return [f"{kind}_{fan_in}" for fan_in in self.fan_ins for kind in kinds] + ["order"]
+
+    def fill_tables(self, device: torch.device) -> None:
+        """Write the index tables: for each fan-in the maps read, kernels used, output maps made."""
+        starts, start = [], 0
+        for row in self.connections:
+            starts.append(start)
+            start += len(row)
+        made: list[int] = []
+        for fan_in in self.fan_ins:
+            rows = [i for i, row in enumerate(self.connections) if len(row) == fan_in]
+            tables = {
+                "maps": [index for i in rows for index in self.connections[i]],
+                "kernels": [starts[i] + tap for i in rows for tap in range(fan_in)],
+                "rows": rows,
+            }
+            for kind, table in tables.items():
+                setattr(self, f"{kind}_{fan_in}", torch.tensor(table, device=device))
+            made += rows
+        back = sorted(range(len(made)), key=made.__getitem__)
+        self.order = torch.tensor(back, device=device)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(n, c, h, w) -> (n, rows of the table, h - kh + 1, w - kw + 1)."""
+        parts = []
+        for fan_in in self.fan_ins:
+            rows: Tensor = getattr(self, f"rows_{fan_in}")
+            kernels = self.weight.index_select(0, getattr(self, f"kernels_{fan_in}"))
+            parts.append(
+                F.conv2d(
+                    input.index_select(1, getattr(self, f"maps_{fan_in}")),
+                    kernels.view(len(rows), fan_in, *self.weight.shape[1:]),
+                    self.bias.index_select(0, rows),
+                    groups=len(rows),
+                )
+            )
+        return torch.cat(parts, 1).index_select(1, self.order)
+
+
+class Subsampling(nn.Module):
+    """Sum of each window times a trained coefficient plus a bias, per map."""
+
+    def __init__(self, channels: int, kernel: tuple[int, int]) -> None:
+        super().__init__()
+        self.kernel = kernel
+        self.weight = nn.Parameter(torch.empty(channels))
+        self.bias = nn.Parameter(torch.empty(channels))
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(n, c, h, w) -> (n, c, h // kh, w // kw)."""
+        sums = F.avg_pool2d(input, self.kernel, divisor_override=1)
+        return sums * self.weight.view(-1, 1, 1) + self.bias.view(-1, 1, 1)
+
+
+class RBF(nn.Module):
+    """Squared distances to fixed codes of -1 and 1."""
+
+    codes: Tensor
+
+    def __init__(self, units: int, features: int) -> None:
+        super().__init__()
+        self.register_buffer("codes", torch.empty(units, features))
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(n, features) -> (n, units)."""
+        return (input.unsqueeze(1) - self.codes).square().sum(2)
+
+
+class PaddedMaxPool2d(nn.Module):
+    """Max-pooling with a padding of its own on each side; indices refer to the unpadded map."""
+
+    def __init__(
+        self, kernel: tuple[int, int], stride: tuple[int, int], pads: Pads, *, indices: bool
+    ) -> None:
+        super().__init__()
+        self.kernel, self.stride, self.pads, self.indices = kernel, stride, pads, indices
+
+    def forward(self, input: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """(n, c, h, w) -> (n, c, h', w'), with the indices if asked."""
+        padded = F.pad(input, self.pads, value=float("-inf"))
+        if not self.indices:
+            return F.max_pool2d(padded, self.kernel, self.stride)
+        found, where = F.max_pool2d(padded, self.kernel, self.stride, return_indices=True)
+        width = padded.shape[3]
+        row = where.div(width, rounding_mode="floor") - self.pads[2]
+        return found, row * input.shape[3] + where.remainder(width) - self.pads[0]
+
+
+class PaddedAvgPool2d(nn.Module):
+    """Mean-pooling behind a padding that may differ between the two sides."""
+
+    def __init__(
+        self, kernel: tuple[int, int], stride: tuple[int, int], pads: Pads, *, count_pad: bool
+    ) -> None:
+        super().__init__()
+        self.kernel, self.stride, self.pads, self.count_pad = kernel, stride, pads, count_pad
+
+    def _pool(self, input: Tensor) -> Tensor:
+        return F.avg_pool2d(F.pad(input, self.pads), self.kernel, self.stride)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(n, c, h, w) -> (n, c, h', w')."""
+        means = self._pool(input)
+        # The mean of ones is the share of a window that lies on the map.
+        return means if self.count_pad else means / self._pool(torch.ones_like(input[:1, :1]))
+
+
+class MaxUnpool2d(nn.Module):
+    """Unpooling by switches; a third tensor gives height and width."""
+
+    def __init__(
+        self, kernel: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int]
+    ) -> None:
+        super().__init__()
+        self.kernel, self.stride, self.padding = kernel, stride, padding
+
+    def forward(self, input: Tensor, indices: Tensor, like: Tensor | None = None) -> Tensor:
+        """(n, c, h, w), indices (n, c, h, w) -> (n, c, h', w')."""
+        size = None if like is None else list(like.shape[2:])
+        return F.max_unpool2d(input, indices, self.kernel, self.stride, self.padding, size)
+
+
+class SizedConvTranspose2d(nn.ConvTranspose2d):
+    """Transposed convolution whose result takes the height and width of a second tensor."""
+
+    def forward(self, input: Tensor, like: Tensor) -> Tensor:  # type: ignore[override]
+        """(n, c, h, w), (n, any, h', w') -> (n, c', h', w')."""
+        return super().forward(input, list(like.shape[2:]))
+
+
+class ScaledTanh(nn.Module):
+    """amplitude * tanh(slope * x)."""
+
+    def __init__(self, amplitude: float, slope: float) -> None:
+        super().__init__()
+        self.amplitude, self.slope = amplitude, slope
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Any shape -> the same."""
+        return self.amplitude * torch.tanh(self.slope * input)
+
+
+class DropPath(nn.Module):
+    """Stochastic depth as in Huang et al. 2016.
+
+    In training one draw keeps or zeroes the whole path for the mini-batch; in evaluation the path
+    is scaled by its probability of survival.
+    """
+
+    def __init__(self, survival: float) -> None:
+        super().__init__()
+        self.survival = survival
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Any shape -> the same."""
+        if self.survival == 1:
+            return input
+        if not self.training:
+            return input * self.survival
+        return input * input.new_empty((1,) * input.dim()).bernoulli_(self.survival)
+
+
+class ZeroPadShortcut(nn.Module):
+    """Every ``stride``-th element, with zeros as the channels that are missing."""
+
+    def __init__(self, stride: int, missing: int) -> None:
+        super().__init__()
+        self.stride, self.missing = stride, missing
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(n, c, h, w) -> (n, c + missing, ceil(h/stride), ceil(w/stride))."""
+        thinned = input[:, :, :: self.stride, :: self.stride]
+        return F.pad(thinned, (0, 0, 0, 0, 0, self.missing))
