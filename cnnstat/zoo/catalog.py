@@ -1,4 +1,4 @@
-"""Every name of the zoo and the file that builds it; a family's file is imported when one of its names is asked for.
+"""Every name of the zoo and the file that builds it, imported when one of its names is asked for.
 
 The lists are literal so that ``cnnstat list`` and the nearest names of a typo need no import.
 """
@@ -13,7 +13,7 @@ from cnnstat.zoo.card import ModelCard
 
 
 class Family(NamedTuple):
-    """One zoo file: its module, its title, its names in historical order. The file's ``card(name)`` makes the cards.
+    """One zoo file: its module, its title, its names in historical order; ``card`` makes cards.
 
     ``prefixes`` are beginnings of further names that follow the family's rule; the file accepts or
     explains them.
@@ -26,6 +26,8 @@ class Family(NamedTuple):
     pattern: str = ""
     """A regular expression of whole names that follow the rule, where beginnings would clash."""
 
+
+_NUMBER = "(0|[1-9][0-9]{0,8})"
 
 FAMILIES: tuple[Family, ...] = (
     Family("lenet", "LeNet", ("lenet5", "lenet5-modern")),
@@ -80,7 +82,7 @@ FAMILIES: tuple[Family, ...] = (
         "plain",
         "Plain nets",
         ("plain18", "plain34", "plain20-cifar", "plain56-cifar"),
-        pattern=r"plain\d{1,9}-cifar",
+        pattern=rf"plain{_NUMBER}-cifar",
     ),
     Family(
         "resnet_cifar",
@@ -93,25 +95,25 @@ FAMILIES: tuple[Family, ...] = (
             "resnet110-cifar",
             "resnet1202-cifar",
         ),
-        pattern=r"resnet\d{1,9}-cifar",
+        pattern=rf"resnet{_NUMBER}-cifar",
     ),
     Family(
         "preresnet",
         "Pre-activation ResNet",
         ("preresnet110-cifar", "preresnet164-cifar", "preresnet1001-cifar", "preresnet200"),
-        pattern=r"preresnet\d{1,9}-cifar",
+        pattern=rf"preresnet{_NUMBER}-cifar",
     ),
     Family(
         "stochastic_depth",
         "Stochastic depth",
         ("stochastic-depth-110-cifar", "stochastic-depth-1202-cifar"),
-        pattern=r"stochastic-depth-\d{1,9}-cifar",
+        pattern=rf"stochastic-depth-{_NUMBER}-cifar",
     ),
     Family(
         "wide_resnet",
         "Wide ResNet",
         ("wrn-16-8", "wrn-28-10", "wrn-40-4", "wide-resnet50-2", "wide-resnet101-2"),
-        pattern=r"wrn-\d{1,9}-\d{1,9}",
+        pattern=rf"wrn-{_NUMBER}-{_NUMBER}",
     ),
     Family(
         "resnext",
@@ -123,7 +125,7 @@ FAMILIES: tuple[Family, ...] = (
             "resnext29-8x64d",
             "resnext29-16x64d",
         ),
-        pattern=r"resnext\d{1,9}-\d{1,9}x\d{1,9}d",
+        pattern=rf"resnext{_NUMBER}-{_NUMBER}x{_NUMBER}d",
     ),
 )
 
@@ -159,19 +161,22 @@ def names() -> tuple[str, ...]:
 
 
 def canonical(name: str) -> str:
-    """Return a name in the zoo's spelling: lower case, ``-`` for ``_``, an alias by what it stands for."""
+    """Return a name in the zoo's spelling: lower case, ``-`` for ``_``, aliases resolved."""
     plain = name.lower().replace("_", "-")
     return ALIASES.get(plain, plain)
 
 
 def find(name: str) -> ModelCard:
-    """Return the card of a model; raise ``UsageError`` with the nearest names, or the family's rule, if there is none."""
-    from re import fullmatch
+    """Return the card of a model.
 
+    Raises ``UsageError`` with the nearest names, or the family's rule, if there is none.
+    """
     wanted = canonical(name)
     for family in FAMILIES:
         if wanted in family.names:
             return _card(family, wanted)
+    from re import fullmatch
+
     for family in FAMILIES:
         if family.pattern and fullmatch(family.pattern, wanted):
             return _card(family, wanted)

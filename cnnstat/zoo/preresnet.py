@@ -1,0 +1,232 @@
+"""Pre-activation ResNet: batch norm and ReLU in front of each convolution, a clean shortcut.
+
+Kaiming He, Xiangyu Zhang, Shaoqing Ren and Jian Sun, "Identity Mappings in Deep Residual Networks",
+ECCV 2016, https://arxiv.org/abs/1603.05027. Figure 4(e) and the appendix: the first activation
+stands right behind the first convolution and before the paths split; an extra one follows the last
+addition. Units that change the width split behind their first activation too, as in the authors'
+code (resnet-1k-layers). CIFAR: up to 163 layers 6n+2 with two 3x3 a unit and zero-padding shortcuts
+(the 110 of the paper), from 164 on 9n+2 with bottlenecks (1x1 with the stride, 3x3, 1x1), their
+shortcuts projected by 1x1 convolutions. ImageNet: 200 layers, stages of 3, 24, 36, 3 bottlenecks,
+stride in the 3x3 as in fb.resnet.torch, where that model was trained.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+from cnnstat.ir.builder import Builder
+from cnnstat.ir.graph import Graph, Value
+from cnnstat.ops import Input
+from cnnstat.zoo.blocks import (
+    BATCH_NORM,
+    GLOBAL_AVG_POOL,
+    RELU,
+    classifier,
+    conv,
+    conv_op,
+    max_pool,
+)
+from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
+from cnnstat.zoo.resnet_cifar import ADD, INPUT, zero_pad
+from cnnstat.zoo.rule import DepthRule
+
+PAPER = Paper(
+    "He, Zhang, Ren, Sun",
+    "Identity Mappings in Deep Residual Networks",
+    "ECCV 2016",
+    2016,
+    "https://arxiv.org/abs/1603.05027",
+)
+
+BASIC = DepthRule("a pre-activation CIFAR ResNet below 164 layers", 6, 2)
+BOTTLENECK = DepthRule("a pre-activation CIFAR ResNet from 164 layers on (bottlenecks)", 9, 2)
+FIRST_BOTTLENECK = 164
+
+
+class Unit(NamedTuple):
+    """Convolutions of a branch: kernel, and how many times narrower than the unit's output."""
+
+    layers: tuple[tuple[int, int], ...]
+    strided: int = 0
+    """Which of them carries the stride of the first unit of a stage."""
+    projection: bool = True
+    """Whether a shortcut between widths is a 1x1 convolution; otherwise zero-padding."""
+
+
+TWO_3X3 = Unit(((3, 1), (3, 1)), projection=False)
+TWO_3X3_PROJECTED = Unit(((3, 1), (3, 1)))
+BOTTLENECK_UNIT = Unit(((1, 4), (3, 4), (1, 1)))
+BOTTLENECK_UNIT_3X3 = Unit(((1, 4), (3, 4), (1, 1)), strided=1)
+
+
+def activation(b: Builder, name: str, x: Value) -> Value:
+    """Add ``name/bn`` and ``name/relu``, the activation in front of a convolution."""
+    return b.add(f"{name}/relu", RELU, b.add(f"{name}/bn", BATCH_NORM, x))
+
+
+def stages(
+    b: Builder, x: Value, unit: Unit, counts: tuple[int, ...], widths: tuple[int, ...], width: int
+) -> Value:
+    """Add the stages of pre-activation units to ``x``, which is activated already.
+
+    It has ``width`` channels, the stages have ``widths``. Every stage but the first halves the
+    extents.
+    """
+    for stage, (count, out) in enumerate(zip(counts, widths, strict=True), 1):
+        for position in range(1, count + 1):
+            stride = 2 if stage > 1 and position == 1 else 1
+            with b.scope(f"stage{stage}/unit{position}"):
+                if stage == position == 1:
+                    x = _add(b, unit, x, x, width, out, stride)
+                elif position == 1:
+                    x = activation(b, "preact", x)
+                    x = _add(b, unit, x, x, width, out, stride)
+                else:
+                    x = _add(b, unit, activation(b, "preact", x), x, width, out, stride)
+            width = out
+    return activation(b, "last", x)
+
+
+def _add(
+    b: Builder, unit: Unit, active: Value, shortcut: Value, width: int, out: int, stride: int
+) -> Value:
+    """Add the branch on ``active``, the shortcut and their sum."""
+    x = active
+    last = len(unit.layers)
+    for index, (kernel, narrower) in enumerate(unit.layers):
+        step = stride if index == unit.strided else 1
+        final = index == last - 1
+        op = conv_op(out // narrower, kernel, stride=step, bias=False)
+        x = b.add(f"conv{index + 1}", op, x)
+        if not final:
+            x = activation(b, f"conv{index + 1}", x)
+    if width != out and unit.projection:
+        shortcut = b.add("shortcut", conv_op(out, 1, stride=stride, bias=False), shortcut)
+    elif width != out or stride > 1:
+        shortcut = b.add("shortcut", zero_pad(out, stride), shortcut)
+    return b.add("add", ADD, x, shortcut)
+
+
+def build_cifar(
+    name: str, unit: Unit, per_stage: int, widths: tuple[int, ...], classes: int
+) -> Graph:
+    """Return the CIFAR graph: a 3x3 convolution with 16 filters, then three stages."""
+    b = Builder(name)
+    x = conv(b, "conv1", b.add("input", Input(INPUT)), 16, 3, bias=False, norm=True)
+    x = stages(b, x, unit, (per_stage,) * 3, widths, 16)
+    return b.graph(classifier(b, "fc", b.add("pool", GLOBAL_AVG_POOL, x), classes))
+
+
+def build_imagenet(name: str, counts: tuple[int, ...], classes: int) -> Graph:
+    """Return the ImageNet graph of bottleneck units."""
+    b = Builder(name)
+    x = b.add("input", Input((3, 224, 224)))
+    x = conv(b, "conv1", x, 64, 7, stride=2, bias=False, norm=True)
+    x = max_pool(b, "pool1", x, 3, 2, padding=(1, 1))
+    x = stages(b, x, BOTTLENECK_UNIT_3X3, counts, (256, 512, 1024, 2048), 64)
+    return b.graph(classifier(b, "fc", b.add("pool", GLOBAL_AVG_POOL, x), classes))
+
+
+CIFAR_TRAINING = Training(
+    optimizer="SGD, momentum 0.9",
+    batch="128",
+    learning_rate=(
+        "0.1 (0.01 for the first 400 iterations), divided by 10 after 32,000 and 48,000 iterations"
+    ),
+    decay="1e-4",
+    regularization="batch norm; translation and horizontal flip; no dropout",
+    initialization="He et al. 2015",
+)
+IMAGENET_TRAINING = Training(
+    optimizer="SGD, momentum 0.9",
+    batch="256 on 8 GPUs",
+    learning_rate="0.1, divided by 10 after 30 and 60 epochs",
+    decay="1e-4",
+    regularization="batch norm; scale augmentation and flip; no dropout",
+    initialization="He et al. 2015",
+)
+TEST_ERRORS = {110: 6.37, 164: 5.46, 1001: 4.92}
+"""Table 3 of the paper: error on the CIFAR-10 test set in percent, by depth (the median of five
+runs)."""
+
+ORDER_FACT = (
+    "The order of a branch is BN - ReLU - conv - BN - ReLU - conv, then the addition (study "
+    "notes; the paper's figure 4e). It has the weights of the original block; the batch norms "
+    "stand on the block's input instead of its output.",
+)
+IDEAS = (
+    "identity shortcuts and identity after the addition: signals pass from any unit to any other, "
+    "both ways",
+    "activation before the weights (full pre-activation) optimises more easily and regularises",
+)
+
+
+def spell(depth: int) -> str:
+    """Return the name of the pre-activation CIFAR ResNet of this depth."""
+    return f"preresnet{depth}-cifar"
+
+
+def card(name: str) -> ModelCard:
+    """Return the card of ``preresnet200`` or ``preresnet<depth>-cifar``.
+
+    Raises ``UsageError`` for an illegal depth.
+    """
+    if name == "preresnet200":
+        return _imagenet_card(name)
+    depth = int(name.removeprefix("preresnet").removesuffix("-cifar"))
+    if depth < FIRST_BOTTLENECK:
+        unit, widths = TWO_3X3, (16, 32, 64)
+        per_stage = BASIC.blocks(name, depth, spell)
+    else:
+        unit, widths = BOTTLENECK_UNIT, (64, 128, 256)
+        per_stage = BOTTLENECK.blocks(name, depth, spell)
+    error = TEST_ERRORS.get(depth)
+    source = "He et al. 2016, table 3"
+    return ModelCard(
+        name=name,
+        title=f"Pre-activation ResNet-{depth} for CIFAR-10",
+        family="Pre-activation ResNet",
+        year=PAPER.year,
+        paper=PAPER,
+        build=partial(build_cifar, name, unit, per_stage, widths),
+        input_shape=INPUT,
+        classes=10,
+        departs="" if error else "a depth of the paper's rule that the paper does not train",
+        result="" if error is None else f"{error}% test error on CIFAR-10, single model",
+        ideas=IDEAS,
+        training=CIFAR_TRAINING,
+        accuracy=() if error is None else (Accuracy("CIFAR-10", "single model", source, error),),
+        facts=ORDER_FACT,
+    )
+
+
+def _imagenet_card(name: str) -> ModelCard:
+    return ModelCard(
+        name=name,
+        title="Pre-activation ResNet-200",
+        family="Pre-activation ResNet",
+        year=PAPER.year,
+        paper=PAPER,
+        build=partial(build_imagenet, name, (3, 24, 36, 3)),
+        result="20.7% top-1 and 5.3% top-5 error on ImageNet, single model, one 320x320 crop",
+        ideas=IDEAS,
+        training=IMAGENET_TRAINING,
+        accuracy=(
+            Accuracy(
+                "ImageNet", "single model, one 320x320 crop", "He et al. 2016, table 5", 20.7, 5.3
+            ),
+            Accuracy(
+                "ImageNet",
+                "single model, one 320x320 crop, scale and aspect-ratio augmentation",
+                "He et al. 2016, table 5",
+                20.1,
+                4.8,
+            ),
+        ),
+        facts=(
+            *ORDER_FACT,
+            "Sixteen more units than ResNet-152, all on the 28x28 maps (He et al. 2016, section "
+            "5).",
+        ),
+    )

@@ -1,0 +1,152 @@
+"""ResNet for CIFAR-10: 6n+2 layers of three widths, shortcuts without parameters.
+
+Kaiming He, Xiangyu Zhang, Shaoqing Ren and Jian Sun, "Deep Residual Learning for Image
+Recognition", CVPR 2016, https://arxiv.org/abs/1512.03385. Transcribed from section 4.2: a 3x3
+convolution, then 2n layers each on maps of 32x32, 16x16 and 8x8 with 16, 32 and 64 filters, global
+mean pooling, a fully connected layer. All shortcuts are identities, zero-padded where the width
+grows (option A). ``build`` also makes what departs from it by a parameter: the plain nets (no
+shortcuts) and stochastic depth (each branch survives with its own probability). Nothing differs
+from the paper; the convolutions in front of a batch norm have no bias, as in its code.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache, partial
+
+from cnnstat.ir.builder import Builder
+from cnnstat.ir.graph import Graph, Value
+from cnnstat.ops import Add, DropPath, Input, ZeroPadShortcut
+from cnnstat.zoo.blocks import GLOBAL_AVG_POOL, activate, classifier, conv
+from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
+from cnnstat.zoo.rule import DepthRule
+
+PAPER = Paper(
+    "He, Zhang, Ren, Sun",
+    "Deep Residual Learning for Image Recognition",
+    "CVPR 2016",
+    2015,
+    "https://arxiv.org/abs/1512.03385",
+)
+
+INPUT = (3, 32, 32)
+WIDTHS = (16, 32, 64)
+RULE = DepthRule("a CIFAR ResNet", 6, 2)
+ADD = Add()
+
+TRAINING = Training(
+    optimizer="SGD, momentum 0.9",
+    batch="128",
+    learning_rate="0.1, divided by 10 after 32,000 and 48,000 of 64,000 iterations "
+    "(110 layers: 0.01 until the training error is below 80%)",
+    decay="1e-4",
+    regularization=(
+        "no dropout; batch norm; 4 pixels of padding, random 32x32 crop, horizontal flip"
+    ),
+    initialization="He et al. 2015 (variance 2/fan-in)",
+)
+TEST_ERRORS = {20: 8.75, 32: 7.51, 44: 7.17, 56: 6.97, 110: 6.43, 1202: 7.93}
+"""Table 6: error on the CIFAR-10 test set in percent, by depth."""
+
+
+@lru_cache(maxsize=256)
+def zero_pad(out_channels: int, stride: int) -> ZeroPadShortcut:
+    """Return the shortcut of option A, one instance for all nodes where it is equal."""
+    return ZeroPadShortcut(out_channels, stride)
+
+
+def survival_of(block: int, blocks: int, last: float) -> float:
+    """Return the probability that block 1..``blocks`` survives: 1 - block/blocks * (1 - last)."""
+    return 1 - block / blocks * (1 - last)
+
+
+def build(
+    name: str,
+    per_stage: int,
+    classes: int,
+    *,
+    residual: bool = True,
+    last_survival: float | None = None,
+) -> Graph:
+    """Return the graph with ``per_stage`` blocks on each of the three map sizes.
+
+    Without ``residual`` the blocks are two plain layers. With ``last_survival`` every branch
+    ends in a drop-path whose probability of survival falls linearly from the input to this one.
+    """
+    b = Builder(name)
+    x = conv(b, "conv1", b.add("input", Input(INPUT)), WIDTHS[0], 3, bias=False, norm=True)
+    block = 0
+    for stage, width in enumerate(WIDTHS, 1):
+        for position in range(1, per_stage + 1):
+            block += 1
+            stride = 2 if stage > 1 and position == 1 else 1
+            keep = (
+                None if last_survival is None else survival_of(block, 3 * per_stage, last_survival)
+            )
+            with b.scope(f"stage{stage}/block{position}"):
+                x = _block(b, x, width, stride, residual, keep)
+    x = b.add("pool", GLOBAL_AVG_POOL, x)
+    return b.graph(classifier(b, "fc", x, classes))
+
+
+def _block(
+    b: Builder, x: Value, width: int, stride: int, residual: bool, survival: float | None
+) -> Value:
+    branch = conv(b, "conv1", x, width, 3, stride=stride, bias=False, norm=True)
+    if not residual:
+        return conv(b, "conv2", branch, width, 3, bias=False, norm=True)
+    branch = conv(b, "conv2", branch, width, 3, bias=False, norm=True, act=None)
+    if survival is not None:
+        branch = b.add("conv2/drop_path", DropPath(survival), branch)
+    if stride > 1:
+        x = b.add("shortcut", zero_pad(width, stride), x)
+    return activate(b, "add", b.add("add", ADD, branch, x))
+
+
+def spell(depth: int) -> str:
+    """Return the name of the CIFAR ResNet of this depth."""
+    return f"resnet{depth}-cifar"
+
+
+def card(name: str) -> ModelCard:
+    """Return the card of ``resnet<6n+2>-cifar``.
+
+    Raises ``UsageError`` with the rule for another depth.
+    """
+    depth = int(name.removeprefix("resnet").removesuffix("-cifar"))
+    per_stage = RULE.blocks(name, depth, spell)
+    error = TEST_ERRORS.get(depth)
+    source = "He et al. 2015, table 6"
+    return ModelCard(
+        name=name,
+        title=f"ResNet-{depth} for CIFAR-10",
+        family="ResNet (CIFAR)",
+        year=PAPER.year,
+        paper=PAPER,
+        build=partial(build, name, per_stage),
+        input_shape=INPUT,
+        classes=10,
+        departs=""
+        if error
+        else f"a depth of the paper's rule {RULE} that the paper does not train",
+        result="" if error is None else f"{error}% test error on CIFAR-10, single model",
+        ideas=(
+            "H(x) = F(x) + x: a block learns the difference to its input",
+            "shortcuts without parameters, so a residual net has exactly the weights of its plain "
+            "twin",
+        ),
+        training=TRAINING,
+        accuracy=() if error is None else (Accuracy("CIFAR-10", "single model", source, error),),
+        facts=_facts(depth),
+    )
+
+
+def _facts(depth: int) -> tuple[str, ...]:
+    if depth == 110:
+        return ("Best of five runs; their mean and deviation are 6.61% +- 0.16 (table 6).",)
+    if depth != 1202:
+        return ()
+    return (
+        "Lecture slides say that 1202 layers were trained without loss of performance. They train "
+        "without difficulty (training error below 0.1%), but the test error of 7.93% is worse "
+        "than the 6.43% of 110 layers; the paper blames overfitting (section 4.2).",
+    )

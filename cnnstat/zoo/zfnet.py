@@ -1,0 +1,235 @@
+"""ZFNet: AlexNet with a finer first layer, found by looking at what its features respond to.
+
+Matthew D. Zeiler and Rob Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014,
+https://arxiv.org/abs/1311.2901. Transcribed from its figure 3: 7x7/2 and 5x5/2 convolutions,
+contrast normalisation across maps behind the first two poolings, one group everywhere.
+``zfnet-paper`` has figure 3's 384-384-256 maps in layers 3 to 5; ``zfnet`` the 512-1024-512 of
+table 2's variant (b), which lecture notes mean. The paper prints extents (110, 55, 26, 13, 6) and
+no padding: one element around the first layer and poolings that round up give all of them.
+
+``zfnet-deconv`` is section 2.1's deconvolution network on top of ``zfnet``: from the activations of
+a chosen layer (conv5; ``zfnet-deconv-conv3`` and so on for another) back to pixels, layer by layer
+unpooling with the pooling's switches, ReLU, and the layer's filters transposed. The weights are
+zfnet's; biases and the contrast normalisation have no counterpart.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+from cnnstat.errors import unknown
+from cnnstat.ir.builder import Builder
+from cnnstat.ir.graph import Graph, Value
+from cnnstat.ops import ConvTranspose2d, Input, LocalResponseNorm, MaxPool2d, MaxUnpool2d
+from cnnstat.zoo.blocks import RELU, SOFTMAX, conv, flatten, linear
+from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
+
+PAPER = Paper(
+    "Zeiler, Fergus",
+    "Visualizing and Understanding Convolutional Networks",
+    "ECCV 2014",
+    2013,
+    "https://arxiv.org/abs/1311.2901",
+)
+
+INPUT = (3, 224, 224)
+
+
+class Layer(NamedTuple):
+    """One convolution of figure 3, and whether a 3x3/2 max-pooling and a normalisation follow."""
+
+    kernel: int
+    stride: int
+    padding: int
+    pooled: bool = False
+    normed: bool = False
+
+
+# Figure 3, layers 1 to 5.
+LAYERS = (
+    Layer(7, 2, 1, pooled=True, normed=True),
+    Layer(5, 2, 0, pooled=True, normed=True),
+    Layer(3, 1, 1),
+    Layer(3, 1, 1),
+    Layer(3, 1, 1, pooled=True),
+)
+PAPER_WIDTHS = (96, 256, 384, 384, 256)
+WIDTHS = (96, 256, 512, 1024, 512)
+DECONV = "zfnet-deconv"
+PROJECTED = ("conv1", "pool1", "conv2", "pool2", "conv3", "conv4", "conv5", "pool5")
+"""The layers whose activations the deconvolution network can project back."""
+
+NORM = LocalResponseNorm()
+POOL = MaxPool2d((3, 3), (2, 2), ceil_mode=True)
+POOL_WITH_SWITCHES = MaxPool2d((3, 3), (2, 2), ceil_mode=True, return_indices=True)
+UNPOOL = MaxUnpool2d((3, 3), (2, 2))
+
+
+def build(name: str, widths: tuple[int, ...], classes: int) -> Graph:
+    """Return figure 3 with these widths in layers 1 to 5."""
+    b = Builder(name)
+    x = b.add("input", Input(INPUT))
+    for number, (layer, width) in enumerate(zip(LAYERS, widths, strict=True), 1):
+        x = _conv(b, number, x, layer, width)
+        if layer.pooled:
+            x = b.add(f"pool{number}", POOL, x)
+        if layer.normed:
+            x = b.add(f"pool{number}/lrn", NORM, x)
+    x = linear(b, "fc6", flatten(b, "fc6", x), 4096, act=RELU, dropout=0.5)
+    x = linear(b, "fc7", x, 4096, act=RELU, dropout=0.5)
+    return b.graph(b.add("fc8/softmax", SOFTMAX, linear(b, "fc8", x, classes)))
+
+
+def _conv(b: Builder, number: int, x: Value, layer: Layer, width: int) -> Value:
+    return conv(
+        b,
+        f"conv{number}",
+        x,
+        width,
+        layer.kernel,
+        stride=layer.stride,
+        padding=layer.padding,
+    )
+
+
+def build_deconv(name: str, target: str, classes: int) -> Graph:
+    """Return zfnet up to the layer ``target`` and the way back; ``classes`` plays no part.
+
+    The second input of a strided transposed convolution and the third of an unpooling only
+    say which extents come out.
+    """
+    b = Builder(name)
+    x = b.add("input", Input(INPUT))
+    entered: list[Value] = []  # what each convolution reads
+    mapped: list[Value] = []  # its activations
+    pooled: dict[int, Value] = {}
+    for number, (layer, width) in enumerate(zip(LAYERS, WIDTHS, strict=True), 1):
+        entered.append(x)
+        x = _conv(b, number, x, layer, width)
+        mapped.append(x)
+        if target == f"conv{number}":
+            break
+        if layer.pooled:
+            x = pooled[number] = b.add(f"pool{number}", POOL_WITH_SWITCHES, x)
+        if target == f"pool{number}":
+            break
+        if layer.normed:
+            x = b.add(f"pool{number}/lrn", NORM, x)
+    for number in range(len(mapped), 0, -1):
+        if number in pooled:
+            switches = b.result(pooled[number], 1)
+            x = b.add(f"unpool{number}", UNPOOL, x, switches, mapped[number - 1])
+        x = b.add(f"unpool{number}/relu" if number in pooled else f"rectify{number}", RELU, x)
+        x = _deconv(b, number, x, entered[number - 1])
+    return b.graph(x)
+
+
+def _deconv(b: Builder, number: int, x: Value, below: Value) -> Value:
+    """Add the transposed filters of layer ``number``, tied to its convolution."""
+    layer = LAYERS[number - 1]
+    maps = WIDTHS[number - 2] if number > 1 else INPUT[0]
+    op = ConvTranspose2d(
+        maps,
+        (layer.kernel, layer.kernel),
+        (layer.stride, layer.stride),
+        (layer.padding, layer.padding),
+        bias=False,
+    )
+    inputs = (x, below) if layer.stride > 1 else (x,)
+    return b.add(f"deconv{number}", op, *inputs, tied_to=b.named(f"conv{number}"))
+
+
+TRAINING = Training(
+    optimizer="SGD, momentum 0.9",
+    batch="128",
+    learning_rate="0.01, lowered by hand when the validation error stops falling; 70 epochs, "
+    "12 days on one GTX 580",
+    decay="not stated",
+    regularization=(
+        "dropout 0.5 in layers 6 and 7; ten 224x224 crops and flips; first-layer filters whose "
+        "RMS exceeds 0.1 are scaled back to it"
+    ),
+    initialization="weights 0.01, biases 0",
+    corrections=(
+        "Slides give AlexNet 15 million training images against ZFNet's 1.3 million. Both were "
+        "trained on the ILSVRC-2012 subset (1.2 to 1.3 million); 15 million is all of ImageNet.",
+    ),
+)
+SOURCE = "Zeiler, Fergus 2013, table 2"
+ENSEMBLE = Accuracy(
+    "ImageNet 2012 validation",
+    "six nets, figure 3 (five) and 512-1024-512 (one), combined",
+    SOURCE,
+    36.0,
+    14.7,
+    ensemble=True,
+)
+WIDE = Accuracy("ImageNet 2012 validation", "one net, 512-1024-512", SOURCE, 37.5, 16.0)
+NARROW = Accuracy("ImageNet 2012 validation", "one net as in figure 3", SOURCE, 38.4, 16.5)
+IDEAS = (
+    "project activations back to pixels to see what excites a feature, and repair what looks wrong",
+    "7x7 stride 2 instead of 11x11 stride 4: no dead first-layer filters, no aliasing in the "
+    "second",
+)
+FACTS = (
+    "Slides give 11.7% as its top-5 error in ILSVRC 2013. That is the winning entry of Clarifai, "
+    "Zeiler's company; the paper's own best, an ensemble of six, has 14.8% on the 2012 test set.",
+    "Trained for 12 days on one GTX 580 (slides; the paper's section 3).",
+)
+
+
+def card(name: str) -> ModelCard:
+    """Return the card of ``zfnet``, ``zfnet-paper`` or ``zfnet-deconv[-LAYER]``.
+
+    Raises ``UsageError`` for a layer that cannot be projected.
+    """
+    if name.startswith(DECONV):
+        return _deconv_card(name)
+    narrow = name == "zfnet-paper"
+    widths = PAPER_WIDTHS if narrow else WIDTHS
+    return ModelCard(
+        name=name,
+        title="ZFNet (figure 3)" if narrow else "ZFNet",
+        family="ZFNet",
+        year=PAPER.year,
+        paper=PAPER,
+        build=partial(build, name, widths),
+        departs="" if narrow else "512, 1024, 512 maps in layers 3 to 5, the paper's variant (b)",
+        result="14.8% top-5 test error of the ensemble of six; one net "
+        + ("16.5%" if narrow else "16.1%")
+        + (" (validation)" if narrow else ""),
+        ideas=IDEAS,
+        training=TRAINING,
+        accuracy=(NARROW if narrow else WIDE, ENSEMBLE),
+        facts=FACTS,
+    )
+
+
+def _deconv_card(name: str) -> ModelCard:
+    target = name.removeprefix(DECONV).removeprefix("-") or "conv5"
+    if target not in PROJECTED:
+        raise unknown("layer of zfnet to project back", target, PROJECTED)
+    return ModelCard(
+        name=name,
+        title=f"ZFNet's deconvolution network from {target}",
+        family="ZFNet",
+        year=PAPER.year,
+        paper=PAPER,
+        build=partial(build_deconv, name, target),
+        departs="zfnet up to a layer, then the way back to pixels with the same weights",
+        task="visualisation: projects the activations of a layer back to pixels",
+        ideas=(
+            "unpooling puts each value where its maximum was found; the switches remember the "
+            "place",
+            "ReLU keeps the maps positive, as in the forward pass",
+            "transposed filters undo the convolution; nothing is trained",
+        ),
+        facts=(
+            "The paper sets all activations of the layer but one to zero before it projects them; "
+            "the work is the same.",
+            "What it shows (study notes; the paper's section 4): low layers respond to edges and "
+            "are learned first, high layers to parts and whole objects; features are hardly moved "
+            "by small changes of the input, and know where a part is.",
+        ),
+    )
