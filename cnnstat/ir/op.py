@@ -1,7 +1,8 @@
 """What every operator answers: shapes, weights, work, reach.
 
-``Op`` gives no default answer. An operator inherits an explicit mixin (``NoWeights``, ``NoWork``, ``Pointwise`` ...) or
-answers itself. Nothing here knows any operator, any framework or any convention.
+``Op`` gives no default answer. An operator inherits an explicit mixin (``NoWeights``, ``NoWork``,
+``Pointwise`` ...) or answers itself. Nothing here knows any operator, any framework or any
+convention.
 """
 
 from __future__ import annotations
@@ -58,8 +59,9 @@ class OpError(ValueError):
 class Op(ABC):
     """One operator: a frozen dataclass of its hyper-parameters that answers four questions.
 
-    ``storage`` says where the first result lives; ``is_layer`` whether an instance with trained weights is a weighted
-    layer of the literature (a convolution, a fully connected layer) and counts for depth.
+    ``storage`` says where the first result lives; ``is_layer`` whether an instance with trained
+    weights is a weighted layer of the literature (a convolution, a fully connected layer) and
+    counts for depth.
     """
 
     __slots__ = ()
@@ -70,6 +72,14 @@ class Op(ABC):
     def type_name(self) -> str:
         """The operator's name in tables: that of its class, which is PyTorch's where the two mean the same."""
         return type(self).__name__
+
+    @property
+    def survival(self) -> float:
+        """Probability that the path through the operator is kept in a training step; 1 unless said.
+
+        What only such a path needs is not run when it is dropped.
+        """
+        return 1.0
 
     @property
     @abstractmethod
