@@ -27,7 +27,7 @@ from cnnstat.zoo.blocks import (
     linear,
     max_pool,
 )
-from cnnstat.zoo.card import ModelCard, Paper
+from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
 
 PAPER = Paper(
     "Szegedy, Liu, Jia, Sermanet, Reed, Anguelov, Erhan, Vanhoucke, Rabinovich",
@@ -69,6 +69,47 @@ LECTURE_MODULES = {
     "inception-bottleneck": Module(128, 64, 192, 64, 96, 64),
 }
 NAMES = ("googlenet", "googlenet-aux", *LECTURE_MODULES)
+
+TRAINING = Training(
+    optimizer="asynchronous SGD, momentum 0.9 (DistBelief, on CPUs); the averaged weights are kept",
+    batch="not stated",
+    learning_rate="lowered by 4% every 8 epochs; the start is not stated",
+    decay="not stated",
+    regularization="dropout 0.4 in front of the classifier, 0.7 in the auxiliary heads, whose "
+    "losses count 0.3; crops of 8% to 100% of the area, photometric distortions",
+)
+RESULT = (
+    "won ILSVRC 2014, ahead of VGG: top-5 error 6.67% (6.7% on the lecture slides), ensemble of 7 "
+    "with 144 crops; 10.07%, single model with one crop"
+)
+IDEAS = (
+    "filters of 1x1, 3x3 and 5x5 and a pooling side by side: the scale need not be chosen",
+    "1x1 convolutions in front of the large filters cut their work",
+    "a global mean pooling instead of large fully connected layers",
+    "auxiliary classifiers in the middle feed gradients to the early layers while training",
+)
+_TABLE_3 = "Szegedy et al. 2014, table 3"
+_DATA = "ILSVRC 2014 validation"
+ACCURACY = (
+    Accuracy(_DATA, "one model, one crop", _TABLE_3, None, 10.07),
+    Accuracy(_DATA, "one model, 10 crops", _TABLE_3, None, 9.15),
+    Accuracy(_DATA, "one model, 144 crops", _TABLE_3, None, 7.89),
+    Accuracy(_DATA, "7 models, 144 crops", _TABLE_3, None, 6.67, ensemble=True),
+)
+FACTS = (
+    "Both auxiliary heads are for training alone; their losses are added with a weight of 0.3 "
+    "(section 5).",
+    "Lecture slides say that the fully connected layers are removed. The large ones are; one "
+    "linear layer from 1024 features to 1000 classes remains ('cnnstat summary googlenet').",
+    "torchvision's GoogLeNet is another network: batch norm, and 3x3 in place of 5x5.",
+)
+MODULE_IDEAS = {
+    "inception-naive": (
+        IDEAS[0],
+        "the pooling keeps all input maps, so the width can only grow from module to module",
+    ),
+    "inception-bottleneck": IDEAS[:2],
+}
 
 
 def inception(b: Builder, x: Value, widths: Module) -> Value:
@@ -148,6 +189,7 @@ def card(name: str) -> ModelCard:
             input_shape=(256, 28, 28),
             classes=0,
             task="building block",
+            ideas=MODULE_IDEAS[name],
             departs="widths of the Stanford CS231n lecture of 2017, not of any module of table 1",
         )
     auxiliary = name == "googlenet-aux"
@@ -159,4 +201,9 @@ def card(name: str) -> ModelCard:
         paper=PAPER,
         build=partial(build, name, auxiliary),
         departs="the form that is trained: both auxiliary heads" if auxiliary else "",
+        result=RESULT,
+        ideas=IDEAS,
+        training=TRAINING,
+        accuracy=ACCURACY,
+        facts=FACTS,
     )

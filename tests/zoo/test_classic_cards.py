@@ -1,0 +1,72 @@
+"""The cards of the classic families: complete, consistent, the slips of lectures corrected."""
+
+import pytest
+
+from cnnstat.zoo import alexnet, googlenet, lenet, resnet, vgg
+from cnnstat.zoo.card import ModelCard
+
+CARDS = [
+    family.card(name)
+    for family in (lenet, alexnet, vgg, googlenet, resnet)
+    for name in family.NAMES
+]
+AS_PUBLISHED = {
+    *("lenet5", "alexnet-2gpu", "vgg11", "vgg11-lrn", "vgg13", "vgg16-1x1", "vgg16", "vgg19"),
+    *("googlenet", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
+}
+
+# Name, where the correction stands, what is printed in a lecture source, what is right.
+CORRECTED = [
+    ("lenet5", "corrections", "sigmoid", "scaled tanh"),
+    ("alexnet", "corrections", "7 times", "six times"),
+    ("alexnet", "corrections", "k=1", "k=2"),
+    ("alexnet", "corrections", "15 million", "1.2 million"),
+    ("alexnet", "facts", "LRN behind the pooling", "LRN follows the ReLU"),
+    ("alexnet", "facts", "200,000,000", "20,000"),
+    ("vgg16", "facts", "two released ones", "six configurations"),
+    ("googlenet", "facts", "are removed", "remains"),
+    ("resnet50", "corrections", "1e-5", "1e-4"),
+    ("resnet50", "corrections", "adaptive", "divided by 10"),
+    ("resnet50", "corrections", "Xavier 2/", "Xavier/2"),
+]
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
+def test_card_is_complete(card: ModelCard) -> None:
+    assert card.ideas
+    assert card.paper.url.startswith("http")
+    assert card.year == card.paper.year
+    assert bool(card.departs) != (card.name in AS_PUBLISHED)
+    graph = card.build(card.classes)
+    assert graph.name == card.name
+    assert graph.nodes[0].op.infer(())[0].shape == (1, *card.input_shape)
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
+def test_errors_are_percentages_and_ensembles_are_named(card: ModelCard) -> None:
+    for accuracy in card.accuracy:
+        errors = [e for e in (accuracy.top1_error, accuracy.top5_error) if e is not None]
+        assert errors
+        assert all(0 < error < 100 for error in errors)
+        assert errors == sorted(errors, reverse=True)
+        assert accuracy.source
+        assert accuracy.ensemble == (accuracy.setting[0] in "234567")
+    if card.result:
+        assert "ensemble" in card.result or "single model" in card.result
+
+
+@pytest.mark.parametrize(("name", "where", "printed", "right"), CORRECTED)
+def test_slips_of_the_lecture_sources_are_corrected(
+    name: str, where: str, printed: str, right: str
+) -> None:
+    card = next(card for card in CARDS if card.name == name)
+    assert card.training is not None
+    sentences = card.facts if where == "facts" else card.training.corrections
+    assert any(printed in sentence and right in sentence for sentence in sentences)
+
+
+def test_v15_is_trained_and_measured_by_torchvision() -> None:
+    old, new = (resnet.card(name) for name in ("resnet50", "resnet50-v1.5"))
+    assert {accuracy.source for accuracy in new.accuracy} == {"torchvision"}
+    assert all("He et al." in accuracy.source for accuracy in old.accuracy)
+    assert old.training != new.training
