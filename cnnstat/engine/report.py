@@ -1,8 +1,8 @@
 """The report: every figure of a model, by layer and in total, under one convention.
 
-Rows are grouped from the same per-operator figures in every view (by layer, expanded, by depth), so the sum of the rows
-is the total always. An operator without a rule leaves its row unknown and the report ``partial``: its totals are lower
-bounds then.
+Rows are grouped from the same per-operator figures in every view (by layer, expanded, by depth), so
+the sum of the rows is the total always. An operator without a rule leaves its row unknown and the
+report ``partial``: its totals are lower bounds then.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class Note(NamedTuple):
 class Figures(NamedTuple):
     """What adds up over rows. ``work`` and ``counted`` hold the known part; ``unknown`` counts operators without a rule.
 
-    ``counted`` is under the report's convention; ``unknown_counted`` the operators that it cannot count.
+    ``counted`` is under the report's convention; ``unknown_counted`` the operators that it cannot
+    count.
     """
 
     weights: int = 0
@@ -56,6 +57,17 @@ class Figures(NamedTuple):
             self.unknown_counted + other.unknown_counted,
             self.activation_bytes + other.activation_bytes,
             self.cached_bytes + other.cached_bytes,
+        )
+
+    def times(self, count: int) -> Figures:
+        """Return the sum of ``count`` such figures."""
+        weights, biases, buffers, work, *others = self
+        return Figures(
+            weights * count,
+            biases * count,
+            buffers * count,
+            work.times(count) if any(work) else work,
+            *[other * count for other in others],
         )
 
     @property
@@ -250,10 +262,15 @@ class Report:
         for index, key in enumerate(keys):
             members.setdefault(key, []).append(index)
         rows = []
+        sums: dict[tuple[int, ...], Figures] = {}  # a repeated block adds up once
         for key, inside in members.items():
-            figures = self.nodes[inside[0]]
-            for index in inside[1:]:
-                figures = figures.plus(self.nodes[index])
+            parts = tuple([id(self.nodes[index]) for index in inside])
+            figures = sums.get(parts)
+            if figures is None:
+                figures = self.nodes[inside[0]]
+                for index in inside[1:]:
+                    figures = figures.plus(self.nodes[index])
+                sums[parts] = figures
             anchors = {index if expand else self.placement.row[index] for index in inside}
             grouped = len(anchors) > 1 or nodes[next(iter(anchors))].name != key
             anchor = inside[0] if grouped else next(iter(anchors))
@@ -274,9 +291,13 @@ class Report:
     @cached_property
     def totals_figures(self) -> Figures:
         """Sum of the figures of all operators."""
-        total = Figures()
+        repeats: dict[int, int] = {}  # equal operators share one instance of their figures
+        distinct = {id(figures): figures for figures in self.nodes}
         for figures in self.nodes:
-            total = total.plus(figures)
+            repeats[id(figures)] = repeats.get(id(figures), 0) + 1
+        total = Figures()
+        for key, figures in distinct.items():
+            total = total.plus(figures.times(repeats[key]))
         return total
 
     @cached_property
@@ -302,6 +323,11 @@ class Report:
             depth=depth_of(self.shaped),
             paths=paths_of(self.shaped),
         )
+
+    @cached_property
+    def shallowest_path(self) -> int:
+        """Weighted layers on the shortest way from an input to an output; ``totals.depth`` is the longest."""
+        return shortest_depth_of(self.shaped)
 
     @cached_property
     def _fields(self) -> list[Field]:
@@ -370,6 +396,16 @@ def depth_of(shaped: ShapedGraph) -> int:
         weighted = node.op.is_layer and any(weight.role != "buffer" for weight in facts.weights)
         longest.append(before + weighted)
     return max(longest)
+
+
+def shortest_depth_of(shaped: ShapedGraph) -> int:
+    """Return the weighted layers on the shortest path from an input to an output."""
+    shortest: list[int] = []
+    for node, facts in zip(shaped.nodes, shaped.facts, strict=True):
+        before = min([shortest[value.node] for value in node.inputs], default=0)
+        weighted = node.op.is_layer and any(weight.role != "buffer" for weight in facts.weights)
+        shortest.append(before + weighted)
+    return min([shortest[value.node] for value in shaped.graph.outputs])
 
 
 def paths_of(shaped: ShapedGraph) -> int:
