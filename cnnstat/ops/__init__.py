@@ -8,7 +8,7 @@ from cnnstat.ir.op import Op
 from cnnstat.ops.activation import ReLU, ScaledTanh, Sigmoid, Softmax, Tanh
 from cnnstat.ops.conv import ConnectedConv2d, Conv1d, Conv2d, Conv3d, ConvTranspose2d
 from cnnstat.ops.linear import RBF, Linear
-from cnnstat.ops.merge import Add, Concat, Flatten, ZeroPadShortcut
+from cnnstat.ops.merge import Add, Concat, Flatten, FractalJoin, ZeroPadShortcut
 from cnnstat.ops.norm import BatchNorm2d, LocalResponseNorm
 from cnnstat.ops.opaque import Opaque
 from cnnstat.ops.pool import (
@@ -49,6 +49,7 @@ ALL_OPS: tuple[type[Op], ...] = (
     Dropout,
     DropPath,
     Add,
+    FractalJoin,
     Concat,
     Flatten,
     ZeroPadShortcut,
@@ -72,6 +73,7 @@ __all__ = [
     "DropPath",
     "Dropout",
     "Flatten",
+    "FractalJoin",
     "GlobalAvgPool2d",
     "Input",
     "Linear",

@@ -22,6 +22,14 @@ from cnnstat.ir.work import Work
 from cnnstat.ops.conv import image
 
 
+def _common(inputs: Specs) -> Specs:
+    if len(inputs) < 2:
+        raise OpError(f"it needs at least 2 inputs, got {len(inputs)}")
+    if any(spec.shape != inputs[0].shape for spec in inputs):
+        raise OpError("all inputs must have one shape")
+    return inputs[:1]
+
+
 @dataclass(frozen=True, slots=True)
 class Add(NoWeights, Elementwise, NoDetail, Op):
     """Elementwise sum of two or more tensors of one shape.
@@ -34,15 +42,45 @@ class Add(NoWeights, Elementwise, NoDetail, Op):
 
     def infer(self, inputs: Specs) -> Specs:
         """Return the common spec."""
-        if len(inputs) < 2:
-            raise OpError(f"it needs at least 2 inputs, got {len(inputs)}")
-        if any(spec.shape != inputs[0].shape for spec in inputs):
-            raise OpError("all inputs must have one shape")
-        return inputs[:1]
+        return _common(inputs)
 
     def work(self, inputs: Specs, outputs: Specs) -> Work:
         """Return the additions."""
         return Work(additions=outputs[0].numel * (len(inputs) - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class FractalJoin(NoWeights, Elementwise, Op):
+    """Elementwise mean of the columns that meet; in training each is dropped with ``drop_path``.
+
+    At least one column always survives, and the mean is taken over the survivors. Nothing is
+    dropped in inference form.
+
+    Shape: k times (n, c, h, w) -> (n, c, h, w).
+    Weights: none.
+    Work: additions = elements * (k - 1); divisions = elements.
+    Source: Larsson et al. 2016 (FractalNet), sections 2 and 3.
+    """
+
+    drop_path: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.drop_path < 1:
+            raise OpError(f"drop_path (={self.drop_path}) must lie in 0 to 1, 1 excluded")
+
+    @property
+    def detail(self) -> str:
+        """Return the probability that a column is dropped, where there is one."""
+        return f"drop-path {self.drop_path:g}" if self.drop_path else ""
+
+    def infer(self, inputs: Specs) -> Specs:
+        """Return the common spec."""
+        return _common(inputs)
+
+    def work(self, inputs: Specs, outputs: Specs) -> Work:
+        """Return the additions and the division of each mean."""
+        numel = outputs[0].numel
+        return Work(additions=numel * (len(inputs) - 1), divisions=numel)
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,6 +224,35 @@ class DropPath(nn.Module):
         return input * input.new_empty((1,) * input.dim()).bernoulli_(self.survival)
 
 
+class FractalJoin(nn.Module):
+    """Mean of the columns that meet, as in Larsson et al. 2016.
+
+    In training one draw per mini-batch keeps each column with 1 - ``drop_path`` and the mean is
+    over the survivors; where none survives, one drawn at random does. In evaluation it is the mean
+    of all.
+    """
+
+    def __init__(self, drop_path: float) -> None:
+        super().__init__()
+        self.drop_path = drop_path
+
+    def forward(self, *columns: Tensor) -> Tensor:
+        """Tensors of one shape -> that shape."""
+        if not self.training or not self.drop_path:
+            total = columns[0]
+            for column in columns[1:]:
+                total = total + column
+            return total / len(columns)
+        kept = columns[0].new_empty(len(columns)).bernoulli_(1 - self.drop_path)
+        spared = torch.randint(len(columns), (1,), device=kept.device)
+        one = torch.zeros_like(kept).index_fill_(0, spared, 1)
+        kept = torch.where(kept.any(), kept, one)
+        joined = columns[0] * kept[0]
+        for column, share in zip(columns[1:], kept[1:], strict=True):
+            joined = joined + column * share
+        return joined / kept.sum()
+
+
 class ZeroPadShortcut(nn.Module):
     """Every ``stride``-th element, with zeros as the channels that are missing."""
 

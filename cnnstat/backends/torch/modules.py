@@ -188,6 +188,7 @@ MAKERS: Mapping[type[Op], Maker] = {
     ops.Dropout: lambda op, facts: nn.Dropout(op.p),
     ops.DropPath: lambda op, facts: layers.DropPath(op.survival),
     ops.Add: lambda op, facts: Function(operator.add, "fold"),
+    ops.FractalJoin: lambda op, facts: layers.FractalJoin(op.drop_path),
     ops.Concat: lambda op, facts: Function(torch.cat, "list", (op.axis,)),
     ops.Flatten: lambda op, facts: Function(torch.flatten, "spread", (1,)),
     ops.ZeroPadShortcut: zero_pad_shortcut,
