@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from cnnstat.ir.graph import Graph, ShapedGraph
 from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import TensorSpec, check_dtype, check_shape
 from cnnstat.zoo.card import ModelCard
-from cnnstat.zoo.catalog import find
+from cnnstat.zoo.catalog import FAMILIES, find, find_family
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -81,6 +81,17 @@ def analyze(
     model = load(reference, classes=classes) if isinstance(reference, str) else reference
     specs = input_specs(model, input=input, batch=batch, dtype=dtype)
     return analyze_graph(_shaped(model, specs), convention=rule)
+
+
+def zoo(family: str | None = None) -> Iterator[tuple[ModelCard, Report]]:
+    """Yield the card and report of every listed model, family by family; one ``family`` alone.
+
+    Raises ``UsageError`` with the nearest families where there is none of that name.
+    """
+    for group in FAMILIES if family is None else (find_family(family),):
+        for name in group.names:
+            card = find(name)
+            yield card, analyze_graph(infer_shapes(card.build(card.classes), {}))
 
 
 def build(

@@ -1,7 +1,8 @@
-"""What every command hands to every format: columns, raw rows, and text below; one ``Document``, many renderings.
+"""What every command hands to every format: columns, raw rows, and text below.
 
-Cells are raw values in the unit that the column's key names; a format decides how they look. None is an unknown value
-and prints as ``?`` (never 0). The JSON ``payload`` is the contract that scripts rely on.
+Cells are raw values in the unit that the column's key names; a format decides how they look. None
+is an unknown value and prints as ``?`` (never 0). The JSON ``payload`` is the contract that scripts
+rely on.
 """
 
 from __future__ import annotations
@@ -12,19 +13,21 @@ from typing import Literal
 
 Cell = int | float | str | bool | tuple[int, ...] | None
 
-Kind = Literal["text", "count", "bytes", "shape", "number", "percent", "ratio"]
-"""How a column reads: words; a whole number with thousands separators; bytes, shown in MB of 1000^2; extents joined by
-x; a measured number in four significant digits; a share of 1 shown in percent; a factor shown as ``8.9x``."""
+Kind = Literal["text", "count", "bytes", "shape", "number", "percent", "ratio", "year"]
+"""How a column reads: words; a whole number, thousands separated; bytes, shown in MB of 1000^2;
+extents joined by x; a measured number in four significant digits; a share of 1 shown in percent; a
+factor shown as ``8.9x``; a year, as it is."""
 
 NEVER_DROPPED = 9
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """``key`` is the machine-readable name (unit in it); ``keep`` says how late the column leaves a narrow terminal.
+    """``key`` is the machine-readable name (unit in it); ``keep`` how late it leaves.
 
-    The column with the smallest ``keep`` leaves first; one with ``NEVER_DROPPED`` stays. ``heat`` marks a column whose
-    heaviest cells stand out at a glance. ``definition`` is one sentence for the legend.
+    The column with the smallest ``keep`` leaves first; one with ``NEVER_DROPPED`` stays. ``heat``
+    marks a column whose heaviest cells stand out at a glance. ``definition`` is one sentence for
+    the legend. In a column with ``group`` people see a word that repeats the row above once.
     """
 
     key: str
@@ -33,6 +36,7 @@ class Column:
     keep: int = 5
     heat: bool = False
     definition: str = ""
+    group: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One table with what belongs to it. ``lower_bound`` marks totals that are at least what they say (``>= x``)."""
+    """One table and its text. ``lower_bound``: totals are at least what they say (``>= x``)."""
 
     title: str
     columns: tuple[Column, ...]

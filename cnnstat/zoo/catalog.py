@@ -186,6 +186,15 @@ def find(name: str) -> ModelCard:
     raise unknown("model", name, (*names(), *ALIASES), listing="'cnnstat list' shows all")
 
 
+def find_family(name: str) -> Family:
+    """Return a family by its title or file; an unknown one is a ``UsageError``."""
+    wanted = name.lower().replace("_", "-")
+    for family in FAMILIES:
+        if wanted in (family.title.lower(), family.module.replace("_", "-")):
+            return family
+    raise unknown("family", name, [family.title.lower() for family in FAMILIES])
+
+
 def _card(family: Family, name: str) -> ModelCard:
     found = import_module(f"cnnstat.zoo.{family.module}").card(name)
     if not isinstance(found, ModelCard):

@@ -1,0 +1,126 @@
+"""Where a result goes: standard output or a file, whole or not at all.
+
+Standard output carries the result alone. A terminal gets its width and colour (``COLUMNS``,
+``NO_COLOR``, ``FORCE_COLOR`` and ``TERM=dumb`` are honoured); a pipe and a file get everything,
+plain.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import TextIO
+
+from cnnstat.errors import UsageError
+from cnnstat.render.document import Document
+from cnnstat.render.formats import PLAIN, SUFFIXES, Look, check_format, render
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A format, and the file to write or None for standard output."""
+
+    format: str = "table"
+    path: str | None = None
+
+
+def destination(format: str | None, path: str | None) -> Destination:
+    """Return where a result goes; without a format a file's suffix chooses it, else the table.
+
+    Called before the work begins, so that a bad format or folder is reported at once.
+    """
+    suffix = os.path.splitext(path or "")[1].lower()
+    name = check_format(SUFFIXES.get(suffix, "table") if format is None else format)
+    if path is not None:
+        folder = os.path.dirname(os.path.realpath(path))
+        if os.path.isdir(path):
+            raise UsageError(f"cannot write {path}: it is a folder")
+        if not os.path.isdir(folder):
+            raise UsageError(f"cannot write {path}: there is no folder {folder}")
+    return Destination(name, path)
+
+
+def emit(document: Document, to: Destination) -> None:
+    """Write a document to its destination. Raises ``UsageError`` where that cannot be written."""
+    if to.path is not None:
+        write_file(to.path, render(document, to.format))
+    else:
+        write_stdout(render(document, to.format, look_of(sys.stdout)))
+
+
+def look_of(stream: TextIO | None) -> Look:
+    """Return what a stream can show."""
+    if stream is None:
+        return PLAIN
+    terminal = stream.isatty()
+    dumb = os.environ.get("TERM", "") in ("dumb", "unknown")
+    color = terminal and not dumb
+    if os.environ.get("FORCE_COLOR"):
+        color = True
+    if os.environ.get("NO_COLOR"):
+        color = False
+    encoding = (stream.encoding or "ascii").lower()
+    return Look(_width(stream, terminal=terminal), color, encoding.startswith("utf"))
+
+
+def _width(stream: TextIO, *, terminal: bool) -> int | None:
+    asked = os.environ.get("COLUMNS", "")
+    if asked.isdecimal() and int(asked) > 0:
+        return int(asked)
+    if not terminal:
+        return None
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
+def write_stdout(text: str) -> None:
+    """Write to standard output. A reader that stops early (``| head``) ends the process quietly."""
+    stream = sys.stdout
+    if stream is None:
+        raise UsageError("cannot write the result: standard output is closed")
+    encoding = stream.encoding or "utf-8"
+    try:
+        stream.write(text.encode(encoding, "replace").decode(encoding))
+        stream.flush()
+    except BrokenPipeError:
+        _discard(stream)
+    except OSError as error:
+        _discard(stream)
+        raise UsageError(f"cannot write to standard output: {error.strerror}") from error
+
+
+def _discard(stream: TextIO) -> None:
+    """Point a stream at nothing, so that what it still holds fails no more at exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, stream.fileno())
+    os.close(null)
+
+
+def write_file(path: str, text: str) -> None:
+    """Write a file in one step: readers see the old content or the new, an error leaves the old."""
+    target = os.path.realpath(path)
+    if os.path.exists(target) and not os.path.isfile(target):  # a device or a pipe
+        _write(target, path, text, os.O_WRONLY)
+        return
+    beside = f"{target}.{os.getpid()}.part"
+    try:
+        _write(beside, path, text, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        if os.path.exists(target):
+            os.chmod(beside, os.stat(target).st_mode & 0o7777)
+        os.replace(beside, target)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        if os.path.exists(beside):
+            os.unlink(beside)
+
+
+def _write(target: str, path: str, text: str, flags: int) -> None:
+    try:
+        with open(os.open(target, flags, 0o666), "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,28 @@
+"""CSV: the table's columns by key, one line per row, raw values; no total row."""
+
+import csv
+import io
+
+from cnnstat.render.document import Cell, Document
+from cnnstat.render.formats import Look
+from cnnstat.render.numbers import shape_text
+
+
+def render(document: Document, look: Look) -> str:
+    """Return a header of keys, then the rows; unknown is ``?``, a shape its extents joined by x."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([column.key for column in document.columns])
+    writer.writerows([[raw(cell) for cell in row] for row in document.rows])
+    return out.getvalue()
+
+
+def raw(cell: Cell) -> str:
+    """Return a cell without thousands separators or units."""
+    if cell is None:
+        return "?"
+    if isinstance(cell, tuple):
+        return shape_text(cell)
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    return str(cell)

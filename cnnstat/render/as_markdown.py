@@ -1,0 +1,36 @@
+"""Markdown: a heading, the table, and what stands below it as lists."""
+
+from cnnstat.render.cells import Grid, grid
+from cnnstat.render.document import Document
+from cnnstat.render.formats import Look
+
+
+def render(document: Document, look: Look) -> str:
+    """Return a pipe table with aligned columns; the total row in bold."""
+    table = grid(document)
+    blocks = [f"# {escape(document.title)}"]
+    if document.subtitle:
+        blocks.append(escape(document.subtitle))
+    blocks.append("\n".join(_table(document, table)))
+    for section in document.sections:
+        blocks.append(f"## {escape(section.title)}")
+        blocks.append("\n".join(f"- {escape(' '.join(line.split()))}" for line in section.lines))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _table(document: Document, table: Grid) -> list[str]:
+    rule = [":--" if column.kind == "text" else "--:" for column in document.columns]
+    lines = [_line(table.titles), "|" + "|".join(rule) + "|"]
+    lines += [_line(row) for row in table.rows]
+    if table.total is not None:
+        lines.append(_line([f"**{cell}**" if cell else "" for cell in table.total]))
+    return lines
+
+
+def _line(cells: list[str] | tuple[str, ...]) -> str:
+    return "| " + " | ".join(escape(cell) for cell in cells) + " |"
+
+
+def escape(text: str) -> str:
+    """Return text that a Markdown reader shows as it stands, inside a table too."""
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("_", "\\_")

@@ -1,0 +1,291 @@
+"""Every column of a layer table, one entry each: its name, how it reads, where it comes from.
+
+The same entries feed each format, ``--columns`` and ``--sort``. A further column is one more entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from cnnstat.engine.report import Layer, Report
+from cnnstat.errors import UsageError, unknown
+from cnnstat.render.document import NEVER_DROPPED, Cell, Column
+
+Getter = Callable[[Layer], Cell]
+Total = Callable[[Report], Cell]
+
+SHORT = {
+    "Conv1d": "Conv",
+    "Conv2d": "Conv",
+    "Conv3d": "Conv",
+    "ConnectedConv2d": "Conv",
+    "ConvTranspose2d": "ConvT",
+    "Linear": "FC",
+    "BatchNorm2d": "BN",
+    "LocalResponseNorm": "LRN",
+}
+"""Names of operators as the literature shortens them; any other loses its ``2d``."""
+
+SILENT = frozenset({"Flatten", "Identity"})
+"""Operators that share a row without being worth a word in it: nothing is computed."""
+
+
+class LayerColumn(NamedTuple):
+    """A column, its cell of one row, and its cell of the total row (None: it does not add up)."""
+
+    column: Column
+    get: Getter
+    total: Total | None = None
+
+    @property
+    def key(self) -> str:
+        """The column's machine-readable name."""
+        return self.column.key
+
+
+def short_type(type_name: str) -> str:
+    """Return an operator's name as a table shows it."""
+    return SHORT.get(type_name) or type_name.removesuffix("2d")
+
+
+def operator_text(layer: Layer) -> str:
+    """Return type, kernel, what acts on the result, in short: ``Conv 3x3/2 pad 1 + BN + ReLU``."""
+    if layer.grouped:
+        return layer.detail
+    nodes = layer.report.shaped.nodes
+    anchor = nodes[layer.anchor].op
+    names = [nodes[index].op.type_name for index in layer.nodes if index != layer.anchor]
+    extras = [short_type(name) for name in names if name not in SILENT]
+    return " + ".join([f"{short_type(anchor.type_name)} {anchor.detail}".strip(), *extras])
+
+
+def _inputs(layer: Layer) -> str:
+    return ", ".join(str(spec) for spec in layer.inputs)
+
+
+def _field(layer: Layer) -> Cell:
+    field = layer.receptive_field
+    return None if field is None else field.size
+
+
+def _jump(layer: Layer) -> Cell:
+    field = layer.receptive_field
+    if field is None:
+        return None
+    return "" if field.jump is None else "x".join(map(str, field.jump))
+
+
+def _share(part: int | None, whole: int) -> float | None:
+    return None if part is None else part / whole if whole else 0.0
+
+
+def _formula(name: str) -> Getter:
+    return lambda layer: layer.formulas.get(name, "")
+
+
+LAYER_COLUMNS: tuple[LayerColumn, ...] = (
+    LayerColumn(
+        Column("layer", "Layer", keep=NEVER_DROPPED, definition="name of the layer"),
+        lambda layer: layer.name,
+        lambda report: "total",
+    ),
+    LayerColumn(
+        Column(
+            "operator",
+            "Type and kernel",
+            keep=NEVER_DROPPED,
+            definition="operator, kernel/stride, padding, and what acts on its result",
+        ),
+        operator_text,
+    ),
+    LayerColumn(
+        Column("output", "Output", "shape", 7, definition="shape that leaves, without the batch"),
+        lambda layer: layer.output.shape[1:],
+    ),
+    LayerColumn(
+        Column("weights", "Weights", "count", 3, definition="multiplicative parameters"),
+        lambda layer: layer.weights,
+        lambda report: report.totals_figures.weights,
+    ),
+    LayerColumn(
+        Column("biases", "Biases", "count", 2, definition="additive parameters"),
+        lambda layer: layer.biases,
+        lambda report: report.totals_figures.biases,
+    ),
+    LayerColumn(
+        Column("params", "Parameters", "count", 8, heat=True, definition="weights and biases"),
+        lambda layer: layer.params,
+        lambda report: report.totals_figures.params,
+    ),
+    LayerColumn(
+        Column(
+            "activation_bytes",
+            "Memory",
+            "bytes",
+            6,
+            heat=True,
+            definition="bytes of the tensors that the layer makes, the whole batch",
+        ),
+        lambda layer: layer.activation_bytes,
+        lambda report: report.totals_figures.activation_bytes,
+    ),
+    LayerColumn(
+        Column("macs", "MACs", "count", 8, heat=True, definition="multiply-accumulates"),
+        lambda layer: layer.macs,
+        lambda report: report.totals_figures.work.macs,
+    ),
+    LayerColumn(
+        Column("flops", "FLOPs", "count", 1, definition="2 per MAC plus every other operation"),
+        lambda layer: layer.flops,
+        lambda report: report.totals_figures.work.flops,
+    ),
+    LayerColumn(
+        Column(
+            "counted",
+            "Counted",
+            "count",
+            8,
+            definition="work under the chosen convention",
+        ),
+        lambda layer: layer.counted,
+        lambda report: report.totals_figures.counted,
+    ),
+    LayerColumn(
+        Column("path", "Module", definition="module that the layer lies in"),
+        lambda layer: layer.path,
+    ),
+    LayerColumn(
+        Column("type", "Operator", definition="name of the operator"), lambda layer: layer.type
+    ),
+    LayerColumn(
+        Column("detail", "Detail", definition="hyper-parameters and what else acts on the result"),
+        lambda layer: layer.detail,
+    ),
+    LayerColumn(
+        Column("input_shapes", "Input shapes", definition="shapes that enter, batch first"), _inputs
+    ),
+    LayerColumn(
+        Column(
+            "output_shape", "Output shape", "shape", definition="shape that leaves, batch included"
+        ),
+        lambda layer: layer.output.shape,
+    ),
+    LayerColumn(
+        Column("buffers", "Buffers", "count", definition="stored values that are not trained"),
+        lambda layer: layer.buffers,
+        lambda report: report.totals_figures.buffers,
+    ),
+    LayerColumn(
+        Column(
+            "cached_activation_bytes",
+            "Cached memory",
+            "bytes",
+            heat=True,
+            definition="activations, plus a copy of the input of each weighted layer",
+        ),
+        lambda layer: layer.cached_activation_bytes,
+        lambda report: report.totals.cached_activation_bytes,
+    ),
+    LayerColumn(
+        Column(
+            "receptive_field",
+            "Receptive field",
+            "shape",
+            definition="extent of the input that one element of the output reads",
+        ),
+        _field,
+    ),
+    LayerColumn(
+        Column(
+            "jump",
+            "Jump",
+            "shape",
+            definition="input elements between neighbours of the output; empty where all is read",
+        ),
+        _jump,
+    ),
+    LayerColumn(
+        Column("params_share", "Parameters share", "percent", definition="share of the parameters"),
+        lambda layer: _share(layer.params, layer.report.totals_figures.params),
+        lambda report: 1.0,
+    ),
+    LayerColumn(
+        Column(
+            "activation_share",
+            "Memory share",
+            "percent",
+            definition="share of the activation memory",
+        ),
+        lambda layer: _share(layer.activation_bytes, layer.report.totals_figures.activation_bytes),
+        lambda report: 1.0,
+    ),
+    LayerColumn(
+        Column("macs_share", "MACs share", "percent", definition="share of the known MACs"),
+        lambda layer: _share(layer.macs, layer.report.totals_figures.work.macs),
+        lambda report: 1.0,
+    ),
+    LayerColumn(
+        Column("params_formula", "Parameters", keep=8, definition="parameters as a product"),
+        _formula("params"),
+        lambda report: f"{report.totals_figures.params:,}",
+    ),
+    LayerColumn(
+        Column("activation_formula", "Values", keep=6, definition="values of the output"),
+        _formula("activation"),
+    ),
+    LayerColumn(
+        Column("macs_formula", "MACs", keep=8, definition="multiply-accumulates as a product"),
+        _formula("macs"),
+        lambda report: f"{report.totals_figures.work.macs:,}",
+    ),
+)
+
+DEFAULT: tuple[str, ...] = tuple(entry.key for entry in LAYER_COLUMNS[:9])
+"""The columns that the lecture tables have."""
+
+WITH_FORMULAS = (
+    "layer",
+    "operator",
+    "output",
+    "params_formula",
+    "activation_formula",
+    "macs_formula",
+)
+"""The same with the arithmetic written out."""
+
+_BY_KEY = {entry.key: entry for entry in LAYER_COLUMNS}
+
+
+def layer_column(key: str) -> LayerColumn:
+    """Return the column of this key; raise ``UsageError`` with the nearest keys if none has it."""
+    found = _BY_KEY.get(key)
+    if found is None:
+        raise unknown("column", key, _BY_KEY)
+    return found
+
+
+def chosen(
+    wanted: str | None, convention: str, *, default: Iterable[str] = DEFAULT
+) -> tuple[LayerColumn, ...]:
+    """Return the columns that a list of keys names (``a,b``); ``+a,b`` adds to ``default``.
+
+    A convention other than ``paper`` has its own column beside the default ones, under its name.
+    """
+    keys = [*default, *(["counted"] if convention != "paper" else [])]
+    if wanted is not None:
+        asked = [key.strip().replace("-", "_") for key in wanted.removeprefix("+").split(",")]
+        if not any(asked):
+            raise UsageError(f"columns {wanted!r}: name at least one of {', '.join(_BY_KEY)}")
+        asked = list(_BY_KEY) if asked == ["all"] else [key for key in asked if key]
+        keys = [*keys, *asked] if wanted.startswith("+") else asked
+    entries = [layer_column(key) for key in dict.fromkeys(keys)]
+    return tuple(_named(entry, convention) for entry in entries)
+
+
+def _named(entry: LayerColumn, convention: str) -> LayerColumn:
+    if entry.key != "counted":
+        return entry
+    from dataclasses import replace
+
+    return entry._replace(column=replace(entry.column, title=convention))

@@ -1,0 +1,53 @@
+"""The output formats, one file each; a format turns a ``Document`` into text, nothing else.
+
+Where the text goes is ``cli/output.py``'s business. A format's file is imported when it is asked
+for: JSON needs no rich.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+
+from cnnstat.errors import unknown
+from cnnstat.render.document import Document
+
+FORMATS: dict[str, str] = {
+    "table": "table",
+    "json": "as_json",
+    "csv": "as_csv",
+    "md": "as_markdown",
+}
+"""Every format by name and the file of this folder that writes it, the default first."""
+
+SUFFIXES: dict[str, str] = {".json": "json", ".csv": "csv", ".md": "md"}
+"""The format that a file's name asks for when no format is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the destination can show. ``width`` in characters; None where a line has no end."""
+
+    width: int | None = None
+    color: bool = False
+    unicode: bool = True
+
+
+PLAIN = Look()
+"""A pipe or a file: no colour, every column, no wrapping."""
+
+
+def check_format(name: str) -> str:
+    """Return ``name`` if it is a format; raise ``UsageError`` with the nearest names if not."""
+    if name not in FORMATS:
+        raise unknown("format", name, FORMATS)
+    return name
+
+
+def render(document: Document, format: str, look: Look = PLAIN) -> str:
+    """Return the document as text that ends its last line. Raises ``UsageError`` for no format."""
+    module = import_module(f"cnnstat.render.{FORMATS[check_format(format)]}")
+    text = module.render(document, look)
+    if not isinstance(text, str):
+        raise TypeError(f"the format {format} made no text")
+    return text if text.endswith("\n") else f"{text}\n"

@@ -1,0 +1,42 @@
+"""The zoo as a document: one row per name, its figures derived like everybody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cnnstat.engine.report import Report
+from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document
+from cnnstat.zoo.card import ModelCard
+
+COLUMNS = (
+    Column("family", "Family", keep=4, group=True, definition="architecture family"),
+    Column("name", "Name", keep=NEVER_DROPPED, definition="what MODEL takes"),
+    Column("title", "Title", keep=3, definition="the model in words"),
+    Column("year", "Year", "year", 5, definition="year of publication"),
+    Column("input", "Input", "shape", 6, definition="default input, without the batch"),
+    Column("params", "Parameters", "count", 8, heat=True, definition="weights and biases"),
+    Column("macs", "MACs", "count", 8, heat=True, definition="multiply-accumulates, batch 1"),
+)
+
+
+def listing_document(zoo: Iterable[tuple[ModelCard, Report]]) -> Document:
+    """Return the document of ``cnnstat list``: cards with their reports, family by family."""
+    rows = tuple(_row(card, report) for card, report in zoo)
+    keys = [column.key for column in COLUMNS]
+    return Document(
+        title=f"{len(rows)} models",
+        subtitle="cnnstat summary NAME shows every layer",
+        columns=COLUMNS,
+        rows=rows,
+        payload={
+            "schema": "cnnstat.list/1",
+            "models": [dict(zip(keys, row, strict=True)) for row in rows],
+        },
+    )
+
+
+def _row(card: ModelCard, report: Report) -> tuple[Cell, ...]:
+    sums = report.totals_figures
+    macs = None if sums.unknown else sums.work.macs
+    shape = report.input.shape[1:]
+    return card.family, card.name, card.title, card.year, shape, sums.params, macs

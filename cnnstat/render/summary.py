@@ -1,0 +1,258 @@
+"""A report as a document: rows of the chosen view, totals in words, what was published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cnnstat.engine.report import Layer, Report
+from cnnstat.render.columns import (
+    DEFAULT,
+    WITH_FORMULAS,
+    LayerColumn,
+    chosen,
+    layer_column,
+)
+from cnnstat.render.document import Cell, Document, Section
+from cnnstat.render.totals import totals_lines
+from cnnstat.zoo.card import ModelCard
+
+if TYPE_CHECKING:
+    from cnnstat.engine.claims import Published
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Rows and columns: ``depth`` folds modules, ``expand`` unfolds layers, ``top`` cuts."""
+
+    columns: str | None = None
+    depth: int | None = None
+    expand: bool = False
+    formulas: bool = False
+    sort: str | None = None
+    top: int | None = None
+
+
+def summary_document(
+    report: Report,
+    *,
+    reference: str,
+    card: ModelCard | None = None,
+    published: Sequence[Published] = (),
+    counters: Sequence[str] = (),
+    view: View | None = None,
+) -> Document:
+    """Return the document of ``cnnstat summary``. Raises ``UsageError`` for an unknown column.
+
+    ``counters`` are lines with what other tools counted, shown as they are.
+    """
+    view = view or View()
+    default = WITH_FORMULAS if view.formulas else DEFAULT
+    columns = chosen(view.columns, report.convention.name, default=default)
+    layers = _sorted(report.view(expand=view.expand, depth=view.depth), view.sort)
+    kept = layers if view.top is None else layers[: view.top]
+    rest = layers[len(kept) :]
+    rows = [tuple(entry.get(layer) for entry in columns) for layer in kept]
+    if rest:
+        rows.append(tuple(_folded(entry, rest, report) for entry in columns))
+    named = f"{report.name}: {card.title}" if card else report.name
+    return Document(
+        title=named,
+        subtitle=_subtitle(report, card),
+        columns=tuple(entry.column for entry in columns),
+        rows=tuple(rows),
+        total=tuple(entry.total(report) if entry.total else "" for entry in columns),
+        lower_bound=report.status == "partial",
+        sections=tuple(_sections(report, card, published, counters)),
+        payload=Payload(report, reference, card, published, kept, len(rest)),
+    )
+
+
+def _sorted(layers: tuple[Layer, ...], key: str | None) -> tuple[Layer, ...]:
+    """Largest first, unknown before everything (it may be larger); words in their own order."""
+    if key is None:
+        return layers
+    get = layer_column(key.replace("-", "_")).get
+    cells = [(get(layer), layer) for layer in layers]
+    if any(isinstance(cell, str) for cell, _ in cells):
+        return tuple(layer for _, layer in sorted(cells, key=lambda pair: str(pair[0])))
+    return tuple(
+        layer
+        for _, layer in sorted(
+            cells, key=lambda pair: (pair[0] is None, pair[0] or 0), reverse=True
+        )
+    )
+
+
+def _folded(entry: LayerColumn, rest: Sequence[Layer], report: Report) -> Cell:
+    """Return the cell of the row that stands for all rows beyond ``--top``."""
+    if entry.key == "layer":
+        return f"({len(rest)} more)"
+    cells = [entry.get(layer) for layer in rest]
+    if entry.total is None or any(isinstance(cell, str | tuple) for cell in cells):
+        return ""
+    if any(cell is None for cell in cells):
+        return None
+    return sum(cell for cell in cells if isinstance(cell, int | float))
+
+
+def _subtitle(report: Report, card: ModelCard | None) -> str:
+    n = report.input.shape[0]
+    shapes = ", ".join(
+        f"{'x'.join(map(str, spec.shape[1:]))} {spec.dtype}" for spec in report.inputs.values()
+    )
+    parts = [f"{card.family} {card.year}"] if card else []
+    parts.append(f"input {shapes}")
+    parts.append(f"batch {n:,}")
+    if report.convention.name != "paper":
+        at_least = ">= " if report.totals_figures.unknown_counted else ""
+        parts.append(f"{report.convention.name}: {at_least}{report.totals_figures.counted:,}")
+    return ", ".join(parts)
+
+
+def _sections(
+    report: Report,
+    card: ModelCard | None,
+    published: Sequence[Published],
+    counters: Sequence[str],
+) -> Iterator[Section]:
+    yield Section("Totals", totals_lines(report))
+    if published:
+        yield Section("Published beside computed", tuple(_published_lines(published)))
+    if counters:
+        yield Section("Other counters", tuple(counters))
+    remarks = [
+        f"{note.path}: {note.message}" if note.path else note.message for note in report.notes
+    ]
+    if card and card.departs:
+        remarks.insert(0, f"{card.name} departs: {card.departs}")
+    if remarks:
+        yield Section("Notes", tuple(remarks))
+    yield Section(
+        "Legend",
+        (
+            "A row is a layer with its normalisation and activation (--expand: every operator); "
+            "bars compare within a column; MB is 1000^2 bytes; ? is unknown, never 0.",
+        ),
+    )
+
+
+def _published_lines(published: Sequence[Published]) -> Iterator[str]:
+    """Quantity, published, computed, verdict, aligned; the reason and the source behind them."""
+    table = [(p.quantity, p.published, p.computed, p.verdict) for p in published]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row, entry in zip(table, published, strict=True):
+        cells = [text.ljust(width) for text, width in zip(row, widths, strict=True)]
+        why = f"{entry.explanation} " if entry.explanation else ""
+        yield f"{'  '.join(cells)}  {why}[{entry.source}]".rstrip()
+
+
+class Payload(Mapping[str, object]):
+    """The JSON contract ``cnnstat.summary/1``, worked out when first read: only JSON needs it."""
+
+    def __init__(
+        self,
+        report: Report,
+        reference: str,
+        card: ModelCard | None,
+        published: Sequence[Published],
+        layers: Sequence[Layer],
+        omitted: int,
+    ) -> None:
+        self._report, self._reference, self._card = report, reference, card
+        self._published, self._layers, self._omitted = published, layers, omitted
+        self._built: dict[str, object] | None = None
+
+    def __getitem__(self, key: str) -> object:
+        return self._dict()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._dict())
+
+    def __len__(self) -> int:
+        return len(self._dict())
+
+    def _dict(self) -> dict[str, object]:
+        if self._built is None:
+            self._built = self._build()
+        return self._built
+
+    def _build(self) -> dict[str, object]:
+        report, card = self._report, self._card
+        totals = report.totals
+        built: dict[str, object] = {
+            "schema": "cnnstat.summary/1",
+            "status": report.status,
+            "model": {
+                "name": report.name,
+                "title": card.title if card else None,
+                "family": card.family if card else None,
+                "year": card.year if card else None,
+                "reference": self._reference,
+            },
+            "input": {"shape": list(report.input.shape), "dtype": report.input.dtype},
+            "convention": {"name": report.convention.name, "counted": totals.counted},
+            "layers": [_layer(layer) for layer in self._layers],
+            "totals": {key: getattr(totals, key) for key in TOTALS},
+            "published": [
+                {
+                    "quantity": p.quantity,
+                    "published": p.published,
+                    "computed": p.computed if p.value is None else p.value,
+                    "verdict": p.verdict,
+                    "source": p.source,
+                    "explanation": p.explanation,
+                }
+                for p in self._published
+            ],
+            "notes": [note._asdict() for note in report.notes],
+        }
+        if self._omitted:
+            built["omitted_layers"] = self._omitted
+        return built
+
+
+TOTALS = (
+    "weights",
+    "biases",
+    "params",
+    "trainable_params",
+    "buffers",
+    "macs",
+    "flops",
+    "param_bytes",
+    "activation_bytes",
+    "cached_activation_bytes",
+    "peak_activation_bytes",
+    "peak_layer",
+    "depth",
+    "paths",
+)
+"""Keys of the payload's totals, in order."""
+
+
+def _layer(layer: Layer) -> dict[str, object]:
+    field = layer.receptive_field
+    return {
+        "name": layer.name,
+        "path": layer.path,
+        "type": layer.type,
+        "detail": layer.detail,
+        "input_shapes": [list(spec.shape) for spec in layer.inputs],
+        "output_shape": list(layer.output.shape),
+        "weights": layer.weights,
+        "biases": layer.biases,
+        "params": layer.params,
+        "buffers": layer.buffers,
+        "macs": layer.macs,
+        "flops": layer.flops,
+        "activation_bytes": layer.activation_bytes,
+        "cached_activation_bytes": layer.cached_activation_bytes,
+        "counted": layer.counted,
+        "receptive_field": None if field is None else list(field.size),
+        "jump": None
+        if field is None or field.jump is None
+        else [int(j) if j.denominator == 1 else str(j) for j in field.jump],
+        "formulas": layer.formulas,
+    }

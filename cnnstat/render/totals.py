@@ -1,0 +1,91 @@
+"""The totals of a report in words: each figure with its unit and its one definition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cnnstat.engine.report import Report
+from cnnstat.ir.tensor import DTYPE_BYTES
+from cnnstat.render.numbers import bytes_text, count, scaled, shape_text
+
+
+def totals_lines(report: Report) -> tuple[str, ...]:
+    """Return one aligned line per total: name, figure, definition."""
+    entries = list(_totals(report))
+    names = max(len(name) for name, _, _ in entries)
+    figures = max(len(figure) for _, figure, _ in entries)
+    return tuple(
+        f"{name:<{names}}  {figure:>{figures}}  {words}".rstrip() for name, figure, words in entries
+    )
+
+
+def _totals(report: Report) -> Iterator[tuple[str, str, str]]:
+    totals = report.totals
+    least = ">= " if report.status == "partial" else ""
+    yield (
+        "parameters",
+        count(totals.params),
+        f"weights {count(totals.weights)} + biases {count(totals.biases)}, "
+        f"a tensor used twice counted once; {bytes_text(totals.param_bytes)}",
+    )
+    if totals.buffers:
+        yield "buffers", count(totals.buffers), "stored, not trained"
+    yield (
+        "MACs",
+        f"{least}{count(totals.macs)}",
+        f"{scaled(totals.macs)}: multiply-accumulates of convolutions, fully connected layers and "
+        "matrix products (what papers call FLOPs or ops)",
+    )
+    yield (
+        "FLOPs",
+        f"{least}{count(totals.flops)}",
+        f"{scaled(totals.flops)}: 2 per MAC plus every other operation of the forward pass",
+    )
+    yield from _convention(report)
+    for name, size, words in (
+        ("activations", totals.activation_bytes, "sum of the rows' outputs, the input included"),
+        (
+            "with cached inputs",
+            totals.cached_activation_bytes,
+            "that, plus a copy of each weighted layer's input, kept for a backward pass",
+        ),
+        (
+            "peak activations",
+            totals.peak_activation_bytes,
+            f"the most alive at once in the forward pass, at {totals.peak_layer}",
+        ),
+    ):
+        yield name, bytes_text(size), f"{_values(report, size)}{words}"
+    yield "depth", count(totals.depth), "weighted layers on the longest path"
+    yield "paths", count(totals.paths), "different ways from input to output"
+    yield from _last_map(report)
+
+
+def _convention(report: Report) -> Iterator[tuple[str, str, str]]:
+    rule = report.convention
+    if rule.name != "paper":
+        least = ">= " if report.totals_figures.unknown_counted else ""
+        figure = f"{least}{count(report.totals_figures.counted)}"
+        yield f"{rule.name} convention", figure, f"{rule.unit}: {rule.title}"
+
+
+def _values(report: Report, size: int) -> str:
+    """Return how many values lie behind bytes, where every tensor of the model has one dtype."""
+    dtypes = {spec.dtype for facts in report.shaped.facts for spec in facts.outputs}
+    if len(dtypes) != 1:
+        return ""
+    return f"{count(size // DTYPE_BYTES[dtypes.pop()])} values: "
+
+
+def _last_map(report: Report) -> Iterator[tuple[str, str, str]]:
+    """Yield the receptive field of the last layer that has one; behind it all is read."""
+    for layer in reversed(report.layers):
+        field = layer.receptive_field
+        if field is not None and field.jump is not None and len(layer.output.shape) > 2:
+            jump = shape_text(dict.fromkeys(field.jump))
+            yield (
+                "receptive field",
+                shape_text(field.size),
+                f"of one element of {layer.name}, {jump} apart; inputs beyond the border included",
+            )
+            return

@@ -1,0 +1,27 @@
+"""Lines of prose within a width: continued under their last aligned column, never cut off."""
+
+from __future__ import annotations
+
+
+def wrapped(line: str, width: int | None) -> list[str]:
+    """Return a line as lines of at most ``width``; a word longer than that stays whole.
+
+    A continuation starts where the last column of the line starts (behind two or more spaces), or
+    where the line's own text starts if that column lies beyond half of the width.
+    """
+    if width is None or len(line) <= width:
+        return [line]
+    import re
+    from textwrap import wrap
+
+    start = len(line) - len(line.lstrip())
+    columns = [found.end() for found in re.finditer(r"(?<=\S) {2,}", line)]
+    indent = max((at for at in columns if at <= width // 2), default=start + 2)
+    return wrap(
+        line,
+        width,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+    ) or [""]
