@@ -127,6 +127,64 @@ FAMILIES: tuple[Family, ...] = (
         ),
         pattern=rf"resnext{_NUMBER}-{_NUMBER}x{_NUMBER}d",
     ),
+    Family(
+        "fractalnet",
+        "FractalNet",
+        ("fractalnet20-cifar", "fractalnet40-cifar", "fractalnet40-16-cifar"),
+        prefixes=("fractalnet",),
+    ),
+    Family(
+        "densenet",
+        "DenseNet",
+        (
+            "densenet121",
+            "densenet161",
+            "densenet169",
+            "densenet201",
+            "densenet264",
+            "densenet40-12-cifar",
+            "densenet100-12-cifar",
+            "densenet100-24-cifar",
+            "densenet-bc100-12-cifar",
+            "densenet-bc250-24-cifar",
+            "densenet-bc190-40-cifar",
+        ),
+        prefixes=("densenet",),
+    ),
+    Family(
+        "mobilenet",
+        "MobileNet",
+        (
+            "mobilenet",
+            "mobilenet-0.75",
+            "mobilenet-0.5",
+            "mobilenet-0.25",
+            "mobilenet-standard",
+        ),
+        prefixes=("mobilenet",),
+    ),
+    Family(
+        "building_blocks",
+        "Building blocks",
+        (
+            "conv-5x5",
+            "conv-3x3-x2",
+            "conv-7x7",
+            "conv-3x3-x3",
+            "conv-5x5-direct",
+            "conv-5x5-reduced",
+            "residual-basic",
+            "residual-bottleneck",
+            "residual-preact",
+            "resnext-block",
+            "resnext-block-concat",
+            "resnext-block-grouped",
+            "dense-block",
+            "fractal-block",
+            "standard-conv",
+            "depthwise-separable",
+        ),
+    ),
 )
 
 ALIASES: dict[str, str] = {
@@ -152,6 +210,13 @@ ALIASES: dict[str, str] = {
     "resnet-50": "resnet50",
     "resnet-101": "resnet101",
     "resnet-152": "resnet152",
+    "densenet-121": "densenet121",
+    "densenet-161": "densenet161",
+    "densenet-169": "densenet169",
+    "densenet-201": "densenet201",
+    "densenet-264": "densenet264",
+    "mobilenet-v1": "mobilenet",
+    "mobilenet-1.0": "mobilenet",
 }
 
 
