@@ -1,0 +1,220 @@
+"""Measured runs as plain data: the record of a run, its JSON form, its ratio to an earlier one.
+
+Nothing here measures. The JSON form is a contract (``cnnstat.bench/1``): a result that was written
+once can be read back, printed in any format and held against a later one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, get_type_hints
+
+from cnnstat.errors import UsageError
+
+SCHEMA = "cnnstat.bench/1"
+OK = "ok"
+OUT_OF_MEMORY = "out of memory"
+
+
+@dataclass(frozen=True, slots=True)
+class LayerTime:
+    """One row of a model, timed by itself: median, share of all rows, the bound of its work."""
+
+    name: str
+    type: str
+    detail: str
+    macs: int
+    traffic_bytes: int
+    median_ms: float
+    share: float
+    gmacs_per_s: float
+    bound_ms: float
+    share_of_bound: float
+    bound_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One model under one setting. What was measured is None where ``status`` is not ``ok``.
+
+    ``macs``, ``traffic_bytes`` and the bound are predicted for one step of this mode. ``flops`` are
+    defined for a forward pass and None in training. ``tf32`` is None off CUDA.
+    """
+
+    model: str
+    device: str
+    dtype: str
+    batch: int
+    mode: str
+    input_shape: tuple[int, ...]
+    channels_last: bool
+    compiled: bool
+    cuda_graph: bool
+    tf32: bool | None
+    threads: int
+    macs: int
+    flops: int | None
+    traffic_bytes: int
+    macs_per_byte: float
+    param_bytes: int
+    predicted_activation_bytes: int
+    status: str = OK
+    note: str = ""
+    samples: int = 0
+    warmup: int = 0
+    median_ms: float | None = None
+    p25_ms: float | None = None
+    p75_ms: float | None = None
+    p95_ms: float | None = None
+    min_ms: float | None = None
+    outliers: int = 0
+    images_per_s: float | None = None
+    gmacs_per_s: float | None = None
+    gflops_per_s: float | None = None
+    share_of_matmul: float | None = None
+    share_of_copy: float | None = None
+    bound_ms: float | None = None
+    share_of_bound: float | None = None
+    bound_by: str | None = None
+    peak_memory_bytes: int | None = None
+    ratio_to_baseline: float | None = None
+    layers: tuple[LayerTime, ...] = ()
+    layers_ms: float | None = None
+    """Sum of the rows' medians: the whole, run layer by layer."""
+
+
+KEY = (
+    *("model", "dtype", "batch", "mode", "input_shape"),
+    *("channels_last", "compiled", "cuda_graph", "tf32"),
+)
+"""What two runs must share to be compared; the device is compared for the whole result."""
+
+DEVICE_KEYS = ("device_type", "device_name", "threads")
+"""The part of the environment that says whether two results come from the same device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Everything that one call measured, and where; ``complete`` is False after an interrupt."""
+
+    environment: Mapping[str, Any]
+    runs: tuple[Run, ...]
+    complete: bool = True
+
+
+def payload(measurement: Measurement) -> dict[str, object]:
+    """Return the JSON form."""
+    return {
+        "schema": SCHEMA,
+        "status": "complete" if measurement.complete else "interrupted",
+        "environment": dict(measurement.environment),
+        "runs": [asdict(run) for run in measurement.runs],
+    }
+
+
+def read_payload(found: object, *, source: str) -> Measurement:
+    """Return the measurement of a JSON form.
+
+    Raises ``UsageError`` with ``source`` and what is wrong if it is none.
+    """
+    if not isinstance(found, dict) or "schema" not in found:
+        raise UsageError(f"{source}: not a result of 'cnnstat bench --format json': no schema")
+    if found["schema"] != SCHEMA:
+        raise UsageError(f"{source}: schema {found['schema']!r}, expected {SCHEMA!r}")
+    environment, runs = found.get("environment"), found.get("runs")
+    if not isinstance(environment, dict) or not isinstance(runs, list):
+        raise UsageError(f"{source}: 'environment' must be an object and 'runs' a list")
+    missing = [key for key in DEVICE_KEYS if key not in environment]
+    if missing:
+        raise UsageError(f"{source}: environment has no {missing[0]!r}")
+    read = tuple(_read_run(run, f"{source}: run {place}") for place, run in enumerate(runs, 1))
+    return Measurement(environment, read, found.get("status") != "interrupted")
+
+
+def _read_run(found: object, place: str) -> Run:
+    values = _checked(found, Run, place)
+    values["input_shape"] = tuple(values["input_shape"])
+    layers = [_checked(row, LayerTime, f"{place}, layer") for row in values.get("layers", ())]
+    values["layers"] = tuple(LayerTime(**row) for row in layers)
+    return Run(**values)
+
+
+def _checked(found: object, kind: type, place: str) -> dict[str, Any]:
+    """Return the entries of ``found`` that ``kind`` has, each of the type that it has there.
+
+    Keys of a later version are passed over: new keys may be added, none changes its meaning.
+    """
+    if not isinstance(found, dict):
+        raise UsageError(f"{place}: must be an object, got {found!r:.40}")
+    hints = get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for known in fields(kind):
+        if known.name not in found:
+            if known.name in _required(kind):
+                raise UsageError(f"{place}: no {known.name!r}")
+            continue
+        value = found[known.name]
+        if not _fits(value, hints[known.name]):
+            raise UsageError(f"{place}: {known.name} is {value!r:.40}")
+        values[known.name] = value
+    return values
+
+
+def _required(kind: type) -> set[str]:
+    from dataclasses import MISSING
+
+    return {known.name for known in fields(kind) if known.default is MISSING}
+
+
+def _fits(value: object, hint: Any) -> bool:
+    """Return whether a JSON value can stand for a field's type; a whole number fits a float."""
+    wanted = getattr(hint, "__args__", (hint,))
+    if getattr(hint, "__origin__", None) is tuple:
+        return isinstance(value, list | tuple)
+    if isinstance(value, bool):
+        return bool in wanted
+    return any(isinstance(value, int | float if kind is float else kind) for kind in wanted)
+
+
+def with_baseline(
+    measured: Measurement, baseline: Measurement, *, source: str, other_device: bool = False
+) -> Measurement:
+    """Return the measurement with ``ratio_to_baseline``: median / the same run's earlier median.
+
+    A run that the earlier result does not have gets None. Raises ``UsageError`` where the two come
+    from different devices, unless ``other_device``.
+    """
+    differing = device_differences(measured.environment, baseline.environment)
+    if differing and not other_device:
+        raise UsageError(
+            f"{source}: measured on another device ({differing}); "
+            "--other-device compares all the same"
+        )
+    earlier = {_key(run): run.median_ms for run in baseline.runs}
+    runs = tuple(
+        replace(run, ratio_to_baseline=_ratio(run.median_ms, earlier.get(_key(run))))
+        for run in measured.runs
+    )
+    return replace(measured, runs=runs)
+
+
+def device_differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
+    """Return what differs between two environments' devices: ``threads 2, here 4``.
+
+    Empty if nothing does; threads matter on a CPU alone.
+    """
+    keys = DEVICE_KEYS if ours.get("device_type") == "cpu" else DEVICE_KEYS[:2]
+    return ", ".join(
+        f"{key.replace('_', ' ')} {theirs.get(key)}, here {ours.get(key)}"
+        for key in keys
+        if theirs.get(key) != ours.get(key)
+    )
+
+
+def _key(run: Run) -> tuple[object, ...]:
+    return tuple(getattr(run, name) for name in KEY)
+
+
+def _ratio(ours: float | None, theirs: float | None) -> float | None:
+    return ours / theirs if ours is not None and theirs else None
