@@ -67,8 +67,8 @@ def card(name: str) -> ModelCard:
             regularization="dropout 0.5 behind all mlpconv layers but the last; weight decay",
         ),
         accuracy=(
-            Accuracy("CIFAR-10", "single model, no augmentation", source, 10.41),
-            Accuracy("CIFAR-10", "single model, translation and flip", source, 8.81),
+            Accuracy("CIFAR-10", "one model, no augmentation", source, 10.41),
+            Accuracy("CIFAR-10", "one model, translation and flip", source, 8.81),
         ),
         facts=(
             "GoogLeNet takes its 1x1 convolutions and its global mean pooling from here (Szegedy "

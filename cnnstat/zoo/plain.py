@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import partial
 
 from cnnstat.zoo import resnet, resnet_cifar
-from cnnstat.zoo.card import Accuracy, ModelCard, Training
+from cnnstat.zoo.card import Accuracy, ModelCard
 from cnnstat.zoo.rule import DepthRule
 
 PAPER = resnet_cifar.PAPER
@@ -19,15 +19,6 @@ RULE = DepthRule("a plain CIFAR net", 6, 2)
 IMAGENET = {"plain18": "resnet18", "plain34": "resnet34"}
 TOP1_ERRORS = {"plain18": 27.94, "plain34": 28.54}
 """Table 2: top-1 error on the ImageNet validation set in percent, ten crops."""
-
-IMAGENET_TRAINING = Training(
-    optimizer="SGD, momentum 0.9",
-    batch="256",
-    learning_rate="0.1, divided by 10 when the error plateaus; up to 600,000 iterations",
-    decay="1e-4",
-    regularization="batch norm, no dropout; scale augmentation, 224x224 crop, flip",
-    initialization="He et al. 2015",
-)
 
 IDEAS = (
     "degradation: a deeper plain net has a higher error in training and in test than a shallower "
@@ -88,9 +79,11 @@ def _imagenet_card(name: str) -> ModelCard:
         departs=f"{twin} without shortcuts",
         result=f"{error}% top-1 error on ImageNet, single model, ten crops",
         ideas=IDEAS,
-        training=IMAGENET_TRAINING,
+        training=resnet.TRAINING,
         accuracy=(
-            Accuracy("ImageNet", "single model, ten crops", "He et al. 2015, table 2", error),
+            Accuracy(
+                "ILSVRC 2012 validation", "one model, 10 crops", "He et al. 2015, table 2", error
+            ),
         ),
         facts=IMAGENET_FACT,
     )

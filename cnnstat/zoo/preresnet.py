@@ -196,7 +196,7 @@ def card(name: str) -> ModelCard:
         result="" if error is None else f"{error}% test error on CIFAR-10, single model",
         ideas=IDEAS,
         training=CIFAR_TRAINING,
-        accuracy=() if error is None else (Accuracy("CIFAR-10", "single model", source, error),),
+        accuracy=() if error is None else (Accuracy("CIFAR-10", "one model", source, error),),
         facts=ORDER_FACT,
     )
 
@@ -214,11 +214,15 @@ def _imagenet_card(name: str) -> ModelCard:
         training=IMAGENET_TRAINING,
         accuracy=(
             Accuracy(
-                "ImageNet", "single model, one 320x320 crop", "He et al. 2016, table 5", 20.7, 5.3
+                "ILSVRC 2012 validation",
+                "one model, one 320x320 crop",
+                "He et al. 2016, table 5",
+                20.7,
+                5.3,
             ),
             Accuracy(
-                "ImageNet",
-                "single model, one 320x320 crop, scale and aspect-ratio augmentation",
+                "ILSVRC 2012 validation",
+                "one model, one 320x320 crop, scale and aspect-ratio augmentation",
                 "He et al. 2016, table 5",
                 20.1,
                 4.8,

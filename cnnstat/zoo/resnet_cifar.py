@@ -135,7 +135,7 @@ def card(name: str) -> ModelCard:
             "twin",
         ),
         training=TRAINING,
-        accuracy=() if error is None else (Accuracy("CIFAR-10", "single model", source, error),),
+        accuracy=() if error is None else (Accuracy("CIFAR-10", "one model", source, error),),
         facts=_facts(depth),
     )
 

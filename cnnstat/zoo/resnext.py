@@ -118,9 +118,7 @@ def card(name: str) -> ModelCard:
         training=CIFAR_TRAINING,
         accuracy=()
         if error is None
-        else (
-            Accuracy("CIFAR-10", "single model, mean of ten", "Xie et al. 2017, table 7", error),
-        ),
+        else (Accuracy("CIFAR-10", "one model, mean of ten", "Xie et al. 2017, table 7", error),),
         facts=FACTS,
     )
 
@@ -144,8 +142,8 @@ def _imagenet_card(name: str, depth: int, cardinality: int, group_width: int) ->
         training=IMAGENET_TRAINING,
         accuracy=(
             Accuracy(
-                "ImageNet",
-                "single model, one 224x224 crop",
+                "ILSVRC 2012 validation",
+                "one model, one 224x224 crop",
                 f"Xie et al. 2017, {table}",
                 top1,
                 top5,

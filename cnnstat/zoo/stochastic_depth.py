@@ -86,6 +86,6 @@ def card(name: str) -> ModelCard:
             "quarter less time",
         ),
         training=TRAINING,
-        accuracy=() if error is None else (Accuracy("CIFAR-10", "single model", source, error),),
+        accuracy=() if error is None else (Accuracy("CIFAR-10", "one model", source, error),),
         facts=FACTS.get(depth, ()),
     )

@@ -78,7 +78,7 @@ def card(name: str) -> ModelCard:
         training=CIFAR_TRAINING,
         accuracy=()
         if error is None
-        else (Accuracy("CIFAR-10", "single model, no dropout", source, error),),
+        else (Accuracy("CIFAR-10", "one model, no dropout", source, error),),
         facts=_facts(depth, k),
     )
 
@@ -109,11 +109,11 @@ def _imagenet_card(name: str) -> ModelCard:
         if measured
         else "",
         ideas=IDEAS,
-        training=IMAGENET_TRAINING if measured else None,
+        training=IMAGENET_TRAINING if measured else resnet.TORCHVISION_TRAINING,
         accuracy=(
             Accuracy(
-                "ImageNet",
-                "single model, one crop",
+                "ILSVRC 2012 validation",
+                "one model, one crop",
                 "Zagoruyko, Komodakis 2016, table 8",
                 21.9,
                 6.03,

@@ -158,15 +158,15 @@ TRAINING = Training(
 )
 SOURCE = "Zeiler, Fergus 2013, table 2"
 ENSEMBLE = Accuracy(
-    "ImageNet 2012 validation",
-    "six nets, figure 3 (five) and 512-1024-512 (one), combined",
+    "ILSVRC 2012 validation",
+    "6 models, five of figure 3 and one of 512-1024-512",
     SOURCE,
     36.0,
     14.7,
     ensemble=True,
 )
-WIDE = Accuracy("ImageNet 2012 validation", "one net, 512-1024-512", SOURCE, 37.5, 16.0)
-NARROW = Accuracy("ImageNet 2012 validation", "one net as in figure 3", SOURCE, 38.4, 16.5)
+WIDE = Accuracy("ILSVRC 2012 validation", "one model, 512-1024-512", SOURCE, 37.5, 16.0)
+NARROW = Accuracy("ILSVRC 2012 validation", "one model, figure 3", SOURCE, 38.4, 16.5)
 IDEAS = (
     "project activations back to pixels to see what excites a feature, and repair what looks wrong",
     "7x7 stride 2 instead of 11x11 stride 4: no dead first-layer filters, no aliasing in the "
