@@ -242,7 +242,7 @@ def _imagenet_card(name: str, form: Form) -> ModelCard:
         paper=PAPER,
         build=partial(build, name, form),
         departs=departs,
-        result=f"{best.top1_error}% top-1 error on ImageNet, {best.setting}",
+        result=f"{best.top1_error:.2f}% top-1 error on ImageNet, {best.setting}",
         ideas=IDEAS,
         training=IMAGENET_TRAINING,
         accuracy=accuracy,

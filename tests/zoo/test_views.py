@@ -4,9 +4,9 @@ import pytest
 
 from cnnstat.api import analyze
 from cnnstat.engine.report import Layer, Report
-from cnnstat.zoo import alexnet, googlenet, lenet, resnet, vgg
+from cnnstat.zoo.catalog import names
 
-MODELS = [name for family in (lenet, alexnet, vgg, googlenet, resnet) for name in family.NAMES]
+MODELS = names()
 
 
 def _sums(rows: tuple[Layer, ...]) -> tuple[int, ...]:
