@@ -1,0 +1,77 @@
+"""Cards of ZFNet, Hands-On ML, NiN and the residual families: complete, and lectures corrected."""
+
+import pytest
+
+from cnnstat.zoo.card import ModelCard
+from cnnstat.zoo.catalog import FAMILIES, find
+
+MODULES = (
+    *("handson", "zfnet", "nin", "plain", "resnet_cifar", "preresnet"),
+    *("stochastic_depth", "wide_resnet", "resnext"),
+)
+CARDS = [find(name) for f in FAMILIES if f.module in MODULES for name in f.names]
+
+# Name, where it stands, what a lecture source prints, what the card says about it.
+CHECKED = [
+    ("zfnet", "facts", "11.7%", "14.8%"),
+    ("zfnet", "facts", "12 days", "GTX 580"),
+    ("zfnet", "corrections", "15 million", "1.2 to 1.3 million"),
+    ("resnet1202-cifar", "facts", "without loss", "7.93%"),
+    ("plain56-cifar", "facts", "higher training", "20-layer"),
+    (
+        "preresnet110-cifar",
+        "facts",
+        "BN - ReLU - conv - BN - ReLU - conv",
+        "weights of the original",
+    ),
+    ("handson-cnn", "facts", "halves", "2304"),
+]
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
+def test_card_is_complete(card: ModelCard) -> None:
+    assert card.ideas
+    assert card.task
+    assert card.paper.url.startswith("https://")
+    assert card.year == card.paper.year
+    graph = card.build(card.classes)
+    assert graph.name == card.name
+    assert graph.nodes[0].op.infer(())[0].shape == (1, *card.input_shape)
+    assert card.training is not None or card.name == "zfnet-deconv"
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
+def test_cifar_nets_have_ten_classes_of_32x32_colour_images(card: ModelCard) -> None:
+    small = card.name.endswith("-cifar") or card.name.startswith(("wrn-", "resnext29-"))
+    assert small == (card.input_shape == (3, 32, 32))
+    assert card.classes == (10 if small or card.name == "handson-cnn" else 1000)
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
+def test_errors_are_percentages_with_a_source_and_ensembles_are_named(card: ModelCard) -> None:
+    for accuracy in card.accuracy:
+        errors = [e for e in (accuracy.top1_error, accuracy.top5_error) if e is not None]
+        assert errors
+        assert all(0 < error < 100 for error in errors)
+        assert errors == sorted(errors, reverse=True)
+        assert "table" in accuracy.source
+        assert accuracy.setting.startswith("one model") != accuracy.ensemble
+    if card.result:
+        assert "ensemble" in card.result or "single model" in card.result
+
+
+@pytest.mark.parametrize(("name", "where", "printed", "right"), CHECKED)
+def test_facts_of_the_lectures_stand_on_the_card_as_they_are_right(
+    name: str, where: str, printed: str, right: str
+) -> None:
+    card = find(name)
+    training = card.training
+    sentences = card.facts if where == "facts" or training is None else training.corrections
+    assert any(printed in sentence and right in sentence for sentence in sentences)
+
+
+def test_every_listed_name_is_its_own_family_s() -> None:
+    for family in FAMILIES:
+        for name in family.names:
+            assert find(name).name == name
+    assert find("ResNet20_CIFAR").name == "resnet20-cifar"
