@@ -1,9 +1,10 @@
 """What a training step costs on average where paths are dropped at random (stochastic depth).
 
-An operator whose ``survival`` is below 1 drops its path. A node is needed unless one has dropped it
-that every way from the node to the outputs passes through. Those are its post-dominators,
-so P(node) = survival(node) * P(immediate post-dominator), the drops being independent. Derived from
-the graph alone; no operator is known here.
+An operator whose ``survival`` is below 1 drops its path. A node is needed unless such an operator
+has dropped it that every way from the node to the outputs passes through. Those are its post-
+dominators, so P(node) = survival(node) * P(immediate post-dominator), the drops being independent.
+Of parallel paths that could all be dropped, one is taken to be kept always. No operator is known
+here.
 """
 
 from __future__ import annotations
