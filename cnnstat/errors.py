@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 
 class CnnstatError(Exception):
-    """Base of all errors caused by input; ``exit_code`` is the status of the process that reports it."""
+    """Base of all errors caused by input; ``exit_code`` is the status of the process."""
 
     exit_code = 2
 
@@ -19,7 +19,7 @@ class UsageError(CnnstatError):
 
 
 class MissingDependencyError(UsageError):
-    """An optional library is not installed; the message names the extra that brings it (exit code 2)."""
+    """An optional library is not installed; the message names its extra (exit code 2)."""
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(
@@ -35,7 +35,7 @@ class ModelError(CnnstatError):
 
 
 class GraphError(ModelError):
-    """A structure that is no graph: a name used twice, an edge to nowhere, a cycle (exit code 3)."""
+    """A structure that is no graph: a name twice, an edge to nowhere, a cycle (exit code 3)."""
 
 
 class ShapeError(ModelError):
@@ -47,7 +47,7 @@ class ShapeError(ModelError):
 
 
 def nearest(name: str, known: Iterable[str], *, limit: int = 3) -> list[str]:
-    """Return up to ``limit`` of the ``known`` names that look most like ``name``, the nearest first."""
+    """Return up to ``limit`` of the ``known`` names that look like ``name``, the nearest first."""
     from difflib import get_close_matches
 
     return get_close_matches(name.lower(), list(known), n=limit, cutoff=0.5)

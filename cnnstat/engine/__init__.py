@@ -1,1 +1,4 @@
-"""Everything that is derived: counts, conventions, memory, receptive field, reports. Pure, standard library alone."""
+"""Everything that is derived: counts, conventions, memory, receptive field, reports.
+
+Pure functions and frozen records on the standard library alone.
+"""

@@ -1,15 +1,15 @@
 """Conventions: how a paper or a tool turns work into one number, reproduced to the unit.
 
-A convention weighs the kinds of ``Work``; where a tool has a formula of its own for an operator, the formula stands in
-``rules`` under the operator's name, as it does in the tool's own table. An operator that a tool leaves out counts 0
-there, as the tool does it; cnnstat's own conventions (``paper``, ``flops``) leave nothing out.
+A convention weighs the kinds of ``Work``; where a tool has a formula of its own for an operator,
+the formula stands in ``rules`` under the operator's name, as it does in the tool's own table. An
+operator that a tool leaves out counts 0 there, as the tool does it; cnnstat's own conventions
+(``paper``, ``flops``) leave nothing out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import prod
 
 from cnnstat.errors import unknown
 from cnnstat.ir.graph import NodeFacts
@@ -29,7 +29,7 @@ class Convention:
     source: str
     rules: Mapping[str, Rule] = field(default_factory=dict)
     needs_rule: bool = True
-    """Whether an operator without a work rule is unknown here too (a tool's own count needs none)."""
+    """Whether an operator without a work rule is unknown here too (a tool's count needs none)."""
 
     def count(self, type_name: str, facts: NodeFacts) -> int | None:
         """Return what one operator counts under this convention; None where nobody knows."""
@@ -92,7 +92,7 @@ CONVENTIONS: dict[str, Convention] = {c.name: c for c in (PAPER, FLOPS, TORCH, F
 
 
 def convention(name: str) -> Convention:
-    """Return the convention of this name; raise ``UsageError`` with the nearest names if there is none."""
+    """Return the convention of this name; raise ``UsageError`` with the nearest names if none."""
     found = CONVENTIONS.get(name)
     if found is None:
         raise unknown("convention", name, CONVENTIONS)

@@ -1,7 +1,7 @@
-"""How each figure of a row comes about, as the product that a reader can check: ``(3*3*3)*64 = 1,728``.
+"""How each figure of a row comes about, as a product to check: ``(3*3*3)*64 = 1,728``.
 
-Formulas are written from shapes alone, with no case per operator; each one's value is the figure that it explains (a
-test evaluates them all).
+Formulas are written from shapes alone, with no case per operator; each one's value is the figure
+that it explains (a test evaluates them all).
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from cnnstat.ir.tensor import TensorSpec
 def weight_product(weight: Weight, inputs: tuple[int, ...] = ()) -> str:
     """Return the product behind one stored tensor: (kh*kw*c)*out for kernels, in*out for a matrix.
 
-    ``inputs`` is the shape before flattening, (c, h, w): a matrix on top of it shows h*w*c for its input features.
+    ``inputs`` is the shape before flattening, (c, h, w): a matrix on top of it shows h*w*c for its
+    input features.
     """
     shape = weight.shape
     if len(shape) > 2:
@@ -54,7 +55,10 @@ def activation_formula(spec: TensorSpec) -> str:
 
 
 def macs_formula(facts: NodeFacts, before_flatten: tuple[int, ...] = ()) -> str:
-    """Return output positions times kernel products, with the MACs of one operator; only the value where that differs."""
+    """Return output positions times kernel products, with the MACs of one operator.
+
+    Only the value where the two differ.
+    """
     macs = facts.work.macs if facts.work else 0
     kernels = [weight for weight in facts.weights if weight.role == "weight"]
     if not macs or len(kernels) != 1 or macs % kernels[0].numel:

@@ -16,7 +16,7 @@ from cnnstat.ir.op import Op
 
 
 class Builder:
-    """Collects nodes. ``add`` returns the node's first result, which later nodes take as an input."""
+    """Collects nodes. ``add`` returns the node's first result, an input of later nodes."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -61,11 +61,11 @@ class Builder:
         return Value(len(self._nodes) - 1)
 
     def result(self, value: Value, number: int) -> Value:
-        """Return result ``number`` of the node that ``value`` comes from (the indices of a max-pooling are its 1)."""
+        """Return another result of the node of ``value`` (a max-pooling's indices are its 1)."""
         return Value(value.node, number)
 
     def named(self, name: str) -> Value:
-        """Return the first result of the node with this full path; raise ``GraphError`` if there is none."""
+        """Return the first result of the node with this path; raise ``GraphError`` if none."""
         for index in range(len(self._nodes) - 1, -1, -1):
             if self._nodes[index].name == name:
                 return Value(index)

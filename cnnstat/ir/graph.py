@@ -1,7 +1,8 @@
 """A model as plain data: nodes in an order in which they can run, and the values that leave.
 
-A value is a result of a node. A ``Graph`` has structure only; ``shapes.infer_shapes`` gives it shapes and only the
-``ShapedGraph`` can be counted. Names are paths: ``inception_3a/3x3_reduce`` lies in the module ``inception_3a``.
+A value is a result of a node. A ``Graph`` has structure only; ``shapes.infer_shapes`` gives it
+shapes and only the ``ShapedGraph`` can be counted. Names are paths: ``inception_3a/3x3_reduce``
+lies in the module ``inception_3a``.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ class Value(NamedTuple):
 
 
 class Node(NamedTuple):
-    """One operator at its place. Two nodes with ``tied_to`` the same earlier node hold its weights, counted once."""
+    """One operator at its place.
+
+    A node ``tied_to`` an earlier one holds that node's weights, which are counted once.
+    """
 
     name: str
     op: Op
@@ -35,7 +39,7 @@ class Node(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Nodes in topological order. ``training_outputs`` leave beside ``outputs`` when the model trains."""
+    """Nodes in topological order; ``training_outputs`` leave beside ``outputs`` in training."""
 
     name: str
     nodes: tuple[Node, ...]
@@ -53,8 +57,8 @@ class Graph:
             for value in node.inputs:
                 if not 0 <= value.node < index:
                     raise GraphError(
-                        f"{self.name}: {node.name} reads node {value.node}, which does not come before it; "
-                        "a graph has no cycles"
+                        f"{self.name}: {node.name} reads node {value.node}, which does not "
+                        "come before it; a graph has no cycles"
                     )
         if not self.outputs:
             raise GraphError(f"{self.name}: the graph has no output")
@@ -63,7 +67,7 @@ class Graph:
                 raise GraphError(f"{self.name}: output {value.node} is no node of the graph")
 
     def consumers(self) -> list[list[int]]:
-        """Return for each node the positions of the nodes that read any of its results, in order, repeats kept."""
+        """Return for each node the positions of its results' readers, in order, repeats kept."""
         readers: list[list[int]] = [[] for _ in self.nodes]
         for index, node in enumerate(self.nodes):
             for value in node.inputs:
@@ -83,7 +87,7 @@ class NodeFacts(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ShapedGraph:
-    """A graph whose every node has met its input shapes; ``facts`` runs parallel to ``graph.nodes``."""
+    """A graph whose every node has met its input shapes; ``facts`` runs parallel to its nodes."""
 
     graph: Graph
     facts: tuple[NodeFacts, ...]

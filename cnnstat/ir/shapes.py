@@ -1,4 +1,4 @@
-"""Shape inference: one walk in order, each operator asked once for each combination of input shapes it meets.
+"""Shape inference: one walk in order, each operator asked once per combination of input shapes.
 
 A failure names the node, the operator, the input shapes and the rule that is broken.
 """

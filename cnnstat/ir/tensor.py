@@ -1,7 +1,7 @@
 """What is known of a tensor before anything runs: its shape and its element type.
 
-The batch is always present and every extent is a concrete integer. Any rank and any listed dtype is legal: nothing here
-knows about images.
+The batch is always present and every extent is a concrete integer. Any rank and any listed dtype is
+legal: nothing here knows about images.
 """
 
 from math import prod
@@ -54,7 +54,7 @@ class TensorSpec(NamedTuple):
 
 
 def check_dtype(name: str) -> str:
-    """Return ``name`` if it is a known dtype; raise ``UsageError`` with the nearest names if not."""
+    """Return ``name`` if it is a dtype; raise ``UsageError`` with the nearest names if not."""
     if name not in DTYPE_BYTES:
         raise unknown("dtype", name, DTYPE_BYTES)
     return name

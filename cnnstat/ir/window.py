@@ -1,7 +1,8 @@
 """Sliding windows along one axis: the only place where a floor division for shapes is written.
 
-An axis of n elements is padded, then a window of ``kernel`` taps, ``dilation`` apart, starts every ``stride`` elements.
-Convolutions, transposed convolutions and poolings of any rank hold one ``Window`` per axis.
+An axis of n elements is padded, then a window of ``kernel`` taps, ``dilation`` apart, starts every
+``stride`` elements. Convolutions, transposed convolutions and poolings of any rank hold one
+``Window`` per axis.
 """
 
 from functools import lru_cache
@@ -11,15 +12,15 @@ Axes = tuple[int, ...]
 """One integer per spatial axis."""
 
 Padding = tuple[int, ...] | Literal["same"]
-"""Elements added on both sides of each axis, or ``same``: as many as make the output ceil(n / stride)."""
+"""Elements added on both sides of each axis; ``same``: what makes the output ceil(n / stride)."""
 
 
 class WindowError(ValueError):
-    """A window that does not fit on its axis, or is none; the caller adds the node and the shapes."""
+    """A window that does not fit on its axis, or is none; the caller adds node and shapes."""
 
 
 class Window(NamedTuple):
-    """One axis of a sliding window; ``before`` and ``after`` are the padded elements on each side."""
+    """One axis of a sliding window; ``before`` and ``after`` are the padded elements."""
 
     kernel: int
     stride: int = 1
@@ -34,15 +35,16 @@ class Window(NamedTuple):
         return self.dilation * (self.kernel - 1) + 1
 
     def out(self, n: int) -> int:
-        """Number of positions on an axis of ``n``: floor((n + before + after - extent) / stride) + 1.
+        """Return the positions on n elements: floor((n + before + after - extent) / stride) + 1.
 
-        With ``ceil_mode`` the division rounds up, but a window that would start in the padding behind the axis is
-        dropped (PyTorch's rule). Raises ``WindowError`` where no window fits.
+        With ``ceil_mode`` the division rounds up, but a window that would start in the padding
+        behind the axis is dropped (PyTorch's rule). Raises ``WindowError`` where no window fits.
         """
         span = n + self.before + self.after - self.extent
         if span < 0:
             raise WindowError(
-                f"a window of {self.extent} does not fit on {n} (+{self.before + self.after} padding) elements"
+                f"a window of {self.extent} does not fit on {n} "
+                f"(+{self.before + self.after} padding) elements"
             )
         if not self.ceil_mode:
             return span // self.stride + 1
@@ -50,7 +52,7 @@ class Window(NamedTuple):
         return count - 1 if (count - 1) * self.stride >= n + self.before else count
 
     def transposed_out(self, n: int, output_padding: int = 0) -> int:
-        """Extent after the transposed window: (n - 1)*stride - before - after + extent + output_padding."""
+        """Return (n - 1)*stride - before - after + extent + output_padding."""
         count = (n - 1) * self.stride - self.before - self.after + self.extent + output_padding
         if count < 1:
             raise WindowError(
@@ -65,8 +67,8 @@ def windows(
 ) -> tuple[Window, ...]:
     """Resolve per-axis parameters into one ``Window`` per axis of ``extents``.
 
-    ``same`` pads so that out = ceil(n / stride), the odd element behind (TensorFlow's and Keras' rule; PyTorch's for
-    stride 1).
+    ``same`` pads so that out = ceil(n / stride), the odd element behind (TensorFlow's and Keras'
+    rule; PyTorch's for stride 1).
     """
     found = []
     for axis, n in enumerate(extents):
@@ -81,7 +83,7 @@ def windows(
 
 
 def adaptive_span(n: int, out: int, index: int) -> tuple[int, int]:
-    """First element and one past the last that output ``index`` of an adaptive pooling n -> out reads.
+    """Return the first element that output ``index`` of an adaptive pooling reads, and its end.
 
     start = floor(index*n / out), end = ceil((index + 1)*n / out).
     """
@@ -89,7 +91,7 @@ def adaptive_span(n: int, out: int, index: int) -> tuple[int, int]:
 
 
 def adaptive_taps(n: int, out: int) -> int:
-    """Taps of all outputs of an adaptive pooling n -> out along one axis, overlaps counted each time."""
+    """Return the taps of an adaptive pooling n -> out on one axis, overlaps counted each time."""
     if n % out == 0:
         return n
     return sum(end - start for start, end in (adaptive_span(n, out, i) for i in range(out)))

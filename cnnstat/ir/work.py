@@ -1,4 +1,4 @@
-"""Work of an operator, counted by kind; each kind and the FLOPs it stands for are written down once, here.
+"""Work of an operator by kind; each kind and the FLOPs it stands for are written once, here.
 
 Unknown is not zero: an operator without a rule answers ``None`` where it would answer a ``Work``.
 """
@@ -10,11 +10,11 @@ class Work(NamedTuple):
     """Counts of one forward pass by kind; ``plus`` adds up, ``flops`` weighs the kinds."""
 
     macs: int = 0
-    """Multiply-accumulates of convolutions, fully connected layers and matrix products; 2 FLOPs each."""
+    """Multiply-accumulates of convolutions, matrices and matrix products; 2 FLOPs each."""
     bias_adds: int = 0
     """Bias additions, one per output element of a layer with a bias; 1 FLOP each."""
     normalized: int = 0
-    """Elements normalised with stored statistics: one multiplication and one addition; 2 FLOPs each."""
+    """Elements normalised with stored statistics: a multiplication, an addition; 2 FLOPs each."""
     activations: int = 0
     """Elements passed through a nonlinearity, whatever it costs inside; 1 FLOP each."""
     comparisons: int = 0
@@ -53,7 +53,7 @@ FLOPS_PER_UNIT: dict[str, int] = {
     "divisions": 1,
     "exponentials": 1,
 }
-"""FLOPs that one unit of each kind stands for; ``Work.flops`` is this weighing (a test holds the two together)."""
+"""FLOPs that one unit of each kind stands for; ``Work.flops`` is this weighing, tested."""
 
 NO_WORK = Work()
 """Known to be free: a view, a copy, a rearrangement."""

@@ -70,7 +70,8 @@ class Softmax(SameShape, NoWeights, NoDetail, Op):
     Shape: any -> the same.
     Weights: none.
     Work: exponentials = elements; additions = elements - sums; divisions = elements.
-    Source: torch.nn.Softmax (the subtraction of the maximum, a matter of precision, is not counted).
+    Source: torch.nn.Softmax (the subtraction of the maximum, a matter of precision, is not
+        counted).
     """
 
     storage: ClassVar[Storage] = "in_place"

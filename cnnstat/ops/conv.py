@@ -1,7 +1,7 @@
-"""Convolutions of one, two and three axes, transposed convolution, and LeNet-5's partial connections.
+"""Convolutions of one, two and three axes, transposed, and with LeNet-5's partial connections.
 
-``paper`` counts a tap that falls on padding like any other: a convolution's MACs are its output elements times the taps
-of one output.
+``paper`` counts a tap that falls on padding like any other: a convolution's MACs are its output
+elements times the taps of one output.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from cnnstat.ir.work import Work
 
 
 def window_detail(kernel: Axes, stride: Axes, padding: Padding, dilation: Axes) -> str:
-    """Return a window in the literature's short form: ``3x3/2 pad 1``; what is 1 or 0 stays unsaid."""
+    """Return a window in the short form ``3x3/2 pad 1``; what is 1 or 0 stays unsaid."""
     parts = ["x".join(map(str, kernel))]
     if set(stride) != {1}:
         parts[0] += "/" + _per_axis(stride)
@@ -49,7 +49,7 @@ def check_window(
 
 
 def image(inputs: Specs, rank: int) -> tuple[int, int, Axes]:
-    """Return batch, channels and spatial extents of the first input; raise ``OpError`` if its rank is another."""
+    """Return batch, channels and extents of the first input; raise ``OpError`` at another rank."""
     if not inputs:
         raise OpError("it needs an input")
     shape = inputs[0].shape
@@ -77,7 +77,8 @@ class _Conv(Op):
         check_window(self.kernel, self.stride, self.padding, self.dilation, rank=self.rank)
         if self.out_channels < 1 or self.groups < 1:
             raise OpError(
-                f"out_channels (={self.out_channels}) and groups (={self.groups}) must be at least 1"
+                f"out_channels (={self.out_channels}) and groups (={self.groups}) must be "
+                "at least 1"
             )
 
     @property
@@ -142,10 +143,11 @@ class Conv1d(_Conv):
 class Conv2d(_Conv):
     """Convolution over height and width (cross-correlation, as every framework computes it).
 
-    Shape: (n, c, h, w) -> (n, out_channels, h', w'), h' = floor((h + 2p - d(kh-1) - 1)/s) + 1, w' alike;
-        padding ``same``: h' = ceil(h/s).
+    Shape: (n, c, h, w) -> (n, out_channels, h', w'), h' = floor((h + 2p - d(kh-1) - 1)/s) + 1, w'
+        alike; padding ``same``: h' = ceil(h/s).
     Weights: out_channels * c/groups * kh * kw, and out_channels biases.
-    Work: macs = n * out_channels * h' * w' * c/groups * kh * kw; bias_adds = n * out_channels * h' * w'.
+    Work: macs = n * out_channels * h' * w' * c/groups * kh * kw; bias_adds = n * out_channels * h'
+        * w'.
     Source: LeCun et al. 1998; torch.nn.Conv2d. ``groups``: Krizhevsky et al. 2012.
     """
 
@@ -161,7 +163,8 @@ class Conv2d(_Conv):
 class Conv3d(_Conv):
     """Convolution over depth, height and width.
 
-    Shape: (n, c, d, h, w) -> (n, out_channels, d', h', w'), each axis floor((x + 2p - dil(k-1) - 1)/s) + 1.
+    Shape: (n, c, d, h, w) -> (n, out_channels, d', h', w'), each axis floor((x + 2p - dil(k-1) -
+        1)/s) + 1.
     Weights: out_channels * c/groups * kd * kh * kw, and out_channels biases.
     Work: macs = output elements * c/groups * kd * kh * kw; bias_adds = output elements.
     Source: torch.nn.Conv3d.
@@ -177,10 +180,12 @@ class Conv3d(_Conv):
 
 @dataclass(frozen=True, slots=True)
 class ConnectedConv2d(Op):
-    """Convolution in which each output map reads the input maps that a connection table lists for it.
+    """Convolution whose output maps each read the input maps that a connection table lists.
 
-    Shape: (n, c, h, w) -> (n, len(connections), h', w'), h' = floor((h - kh)/1) + 1: stride 1, no padding.
-    Weights: kh * kw for each connection, one bias per output map. LeNet-5's C3: 60 * 25 + 16 = 1,516.
+    Shape: (n, c, h, w) -> (n, len(connections), h', w'), h' = floor((h - kh)/1) + 1: stride 1, no
+        padding.
+    Weights: kh * kw for each connection, one bias per output map. LeNet-5's C3: 60 * 25 + 16 =
+        1,516.
     Work: macs = n * h' * w' * connections * kh * kw; bias_adds = n * output maps * h' * w'.
     Source: LeCun et al. 1998, table I.
     """
@@ -232,8 +237,9 @@ class ConnectedConv2d(Op):
 class ConvTranspose2d(Op):
     """Transposed convolution: each input element spreads one kernel over the output.
 
-    Shape: (n, c, h, w) -> (n, out_channels, h', w'), h' = (h-1)*s - 2p + d(kh-1) + 1 + output_padding.
-        With a second input the result takes that tensor's height and width, where a legal output_padding gives them.
+    Shape: (n, c, h, w) -> (n, out_channels, h', w'), h' = (h-1)*s - 2p + d(kh-1) + 1 +
+        output_padding. With a second input the result takes that tensor's height and width, where a
+        legal output_padding gives them.
     Weights: c * out_channels/groups * kh * kw, and out_channels biases.
     Work: macs = n * c * h * w * out_channels/groups * kh * kw; bias_adds = output elements.
     Source: Zeiler and Fergus 2013 (deconvnet); torch.nn.ConvTranspose2d.

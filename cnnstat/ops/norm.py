@@ -19,11 +19,14 @@ from cnnstat.ir.work import Work
 
 @dataclass(frozen=True, slots=True)
 class BatchNorm2d(NoDetail, Elementwise, Op):
-    """Batch normalisation with the running statistics: y = (x - mean)/sqrt(var + eps) * scale + shift, per channel.
+    """Batch normalisation with the running statistics, per channel.
+
+    y = (x - mean)/sqrt(var + eps) * scale + shift.
 
     Shape: (n, c, ...) -> the same.
     Weights: c scales and c shifts; c running means and c running variances are buffers.
-    Work: normalized = n * c * h * w (one multiplication and one addition each, the statistics folded).
+    Work: normalized = n * c * h * w (one multiplication and one addition each, the statistics
+        folded).
     Source: Ioffe and Szegedy 2015; torch.nn.BatchNorm2d in evaluation mode.
     """
 
@@ -51,13 +54,17 @@ class BatchNorm2d(NoDetail, Elementwise, Op):
 
 @dataclass(frozen=True, slots=True)
 class LocalResponseNorm(SameShape, NoWeights, Elementwise, Op):
-    """Local response normalisation across channels: y = x / (k + alpha/n * sum of squares over n channels)^beta.
+    """Local response normalisation across channels.
+
+    y = x / (k + alpha/n * sum of squares over n channels)^beta.
 
     Shape: (b, c, h, w) -> the same.
     Weights: none.
-    Work: per element n additions (the sum and k), 2 multiplications (the square and alpha), a power, a division.
-    Source: Krizhevsky et al. 2012, section 3.3 (n=5, alpha=1e-4, beta=0.75, k=2); torch.nn.LocalResponseNorm,
-        which divides alpha by n. Windows cut off at the first and last channels are counted whole.
+    Work: per element n additions (the sum and k), 2 multiplications (the square and alpha), a
+        power, a division.
+    Source: Krizhevsky et al. 2012, section 3.3 (n=5, alpha=1e-4, beta=0.75, k=2);
+        torch.nn.LocalResponseNorm, which divides alpha by n. Windows cut off at the first and last
+        channels are counted whole.
     """
 
     storage: ClassVar[Storage] = "in_place"

@@ -1,4 +1,4 @@
-"""Pooling: largest, mean, adaptive, global, LeNet-5's trainable subsampling, and the way back (unpooling)."""
+"""Pooling: largest, mean, adaptive, global, LeNet-5's subsampling, and the way back (unpooling)."""
 
 from dataclasses import dataclass
 from math import prod
@@ -74,7 +74,9 @@ class MaxPool2d(_Pool):
 
 @dataclass(frozen=True, slots=True)
 class AvgPool2d(_Pool):
-    """Mean of each window. ``count_include_pad`` divides by the whole window also where it covers padding.
+    """Mean of each window.
+
+    ``count_include_pad`` divides by the whole window also where it covers padding.
 
     Shape: (n, c, h, w) -> (n, c, h', w'), h' = floor((h + 2p - kh)/s) + 1, ceil with ``ceil_mode``.
     Weights: none.
@@ -92,11 +94,12 @@ class AvgPool2d(_Pool):
 
 @dataclass(frozen=True, slots=True)
 class Subsampling(Op):
-    """LeNet-5's S layers: the sum of each window times one trained coefficient, plus one bias, per map.
+    """LeNet-5's S layers: each window's sum times one trained coefficient, plus one bias, per map.
 
     Shape: (n, c, h, w) -> (n, c, h', w'), h' = floor((h - kh)/kh) + 1: windows do not overlap.
     Weights: c coefficients and c biases (S2: 12, S4: 32).
-    Work: additions = output elements * (kh * kw - 1); one multiplication and one bias addition each.
+    Work: additions = output elements * (kh * kw - 1); one multiplication and one bias addition
+        each.
     Source: LeCun et al. 1998, section II.B.
     """
 
@@ -228,8 +231,8 @@ class GlobalAvgPool2d(NoWeights, Op):
 class MaxUnpool2d(NoWeights, NoWork, Op):
     """Puts each element back where the max-pooling's switch found it; zeros elsewhere.
 
-    Shape: (n, c, h, w), indices (n, c, h, w) -> (n, c, h', w'), h' = (h-1)*s - 2p + kh; with a third input
-        the result takes that tensor's height and width.
+    Shape: (n, c, h, w), indices (n, c, h, w) -> (n, c, h', w'), h' = (h-1)*s - 2p + kh; with a
+        third input the result takes that tensor's height and width.
     Weights: none.
     Work: none, elements only move.
     Source: Zeiler and Fergus 2013, section 2.1; torch.nn.MaxUnpool2d.

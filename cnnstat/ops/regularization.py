@@ -35,7 +35,8 @@ class DropPath(SameShape, NoWeights, NoWork, Elementwise, Op):
 
     Shape: any -> the same.
     Weights: none.
-    Work: none in inference, where the path is scaled by ``survival``, which folds into its last weights.
+    Work: none in inference, where the path is scaled by ``survival``, which folds into its last
+        weights.
     Source: Huang et al. 2016 (stochastic depth).
     """
 

@@ -1,1 +1,1 @@
-"""The architectures: one file per family, each written once as a graph of operators, with its card."""
+"""The architectures: a file per family, each written once as a graph of operators, with a card."""

@@ -1,4 +1,4 @@
-"""The layers that zoo files are written in: a convolution with what acts on it, poolings, a classifier.
+"""The layers that zoo files are written in: convolution with what acts on it, pooling, classifier.
 
 Operators are shared between nodes where they are equal, so that a repeated block is analysed once.
 """
@@ -60,7 +60,7 @@ def conv(
     norm: bool = False,
     act: Op | None = RELU,
 ) -> Value:
-    """Add a square convolution ``name``, then ``name/bn`` if ``norm``, then the activation ``name/relu``.
+    """Add a square convolution ``name``, ``name/bn`` if ``norm``, and the activation ``name/relu``.
 
     With ``norm`` the convolution's own bias is the caller's choice: papers and frameworks differ.
     """
@@ -72,7 +72,7 @@ def conv(
 
 
 def activate(b: Builder, name: str, x: Value, act: Op | None = RELU) -> Value:
-    """Add the activation ``act`` of layer ``name`` as ``name/relu`` (its own name in lower case); None adds nothing."""
+    """Add the activation of layer ``name`` as ``name/relu`` (its type's name); None adds nothing."""
     return x if act is None else b.add(f"{name}/{act.type_name.lower()}", act, x)
 
 

@@ -1,4 +1,7 @@
-"""What is known of a model beside its graph: names, paper, training, results. Data alone; nothing here is computed."""
+"""What is known of a model beside its graph: names, paper, training, results.
+
+Data alone; nothing here is computed.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ class Paper:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """How the model was trained, as its paper says; a source that errs is corrected in ``corrections``."""
+    """How the model was trained, as its paper says; ``corrections`` names where a source errs."""
 
     optimizer: str
     batch: str
@@ -34,7 +37,10 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """One published error rate in percent. ``setting`` says what was averaged: one model, crops, an ensemble."""
+    """One published error rate in percent.
+
+    ``setting`` says what was averaged: one model, crops, an ensemble.
+    """
 
     dataset: str
     setting: str
