@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnnstat.engine.conventions import convention as find_convention
-from cnnstat.engine.report import Report
+from cnnstat.engine.report import Note, Report
 from cnnstat.engine.report import analyze as analyze_graph
-from cnnstat.errors import ShapeError, UsageError
+from cnnstat.errors import ShapeError, UsageError, unknown
 from cnnstat.importers.reference import form_of
 from cnnstat.ir.graph import Graph, ShapedGraph
 from cnnstat.ir.shapes import infer_shapes
@@ -21,51 +21,96 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
 
+Inputs = tuple[int, ...] | Mapping[str, TensorSpec | tuple[int, ...]]
+"""Shapes without the batch: of the first input, or of each input by name (a spec tells its dtype)."""
+
+Captured = tuple[Graph, tuple[Note, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A loaded model: its graph, the default spec of each input, and its card if it has one.
+    """A loaded model: the default spec of each input, its graph, and its card if it has one.
 
-    ``places`` says where in its source a node stands (``net.yaml:12``), for error messages.
+    ``structure`` is a graph that holds for every input; ``trace`` makes one for the inputs that it
+    is given, as a PyTorch module is captured. ``places`` says where in its source a node stands
+    (``net.yaml:12``), for error messages.
     """
 
     reference: str
-    graph: Graph
     inputs: Mapping[str, TensorSpec]
+    structure: Graph | None = None
     card: ModelCard | None = None
     places: Mapping[str, str] = field(default_factory=dict)
+    trace: Callable[[Mapping[str, TensorSpec]], Captured] | None = None
+
+    @property
+    def graph(self) -> Graph:
+        """The graph for the default inputs."""
+        return self.graph_for(self.inputs)[0]
+
+    def graph_for(self, specs: Mapping[str, TensorSpec]) -> Captured:
+        """Return the graph for inputs of these specs, and what is to be noted about it."""
+        if self.structure is not None:
+            return self.structure, ()
+        if self.trace is None:
+            raise UsageError(f"{self.reference} has no graph")
+        return self.trace(specs)
 
 
-def load(reference: str, *, classes: int | None = None) -> Model:
-    """Return the model that a reference names; raise ``UsageError`` if there is none.
+def load(
+    reference: str | Module,
+    *,
+    classes: int | None = None,
+    arguments: Mapping[str, Any] | None = None,
+) -> Model:
+    """Return the model that a reference names, or that an ``nn.Module`` is.
 
-    ``classes`` replaces the number of classes that the model was published with.
+    ``classes`` replaces the number of classes that a model of the zoo was published with;
+    ``arguments`` are passed to a Python callable. Raises ``UsageError`` if there is no such model.
     """
+    if not isinstance(reference, str):
+        return _module(type(reference).__name__, reference)
     if classes is not None and classes < 1:
         raise UsageError(f"classes must be at least 1, got {classes}")
     form = form_of(reference)
     if form == "zoo":
         card = find(reference)
         graph = card.build(card.classes if classes is None else classes)
-        return Model(reference, graph, _defaults(graph), card)
+        return Model(reference, _defaults(graph), graph, card)
     if classes is not None:
         raise UsageError(f"{reference}: only a model of the zoo takes a number of classes")
+    if form == "onnx":
+        raise UsageError(f"{reference}: ONNX files are not read yet")
     if form == "spec":
         from cnnstat.importers.spec.reading import read
 
         spec = read(reference)
         places = {name: f"{spec.file}:{line}" for name, line in spec.lines.items()}
-        return Model(reference, spec.graph, _defaults(spec.graph), places=places)
-    raise UsageError(f"{reference}: a model is a name of the zoo or a .yaml file")
+        return Model(reference, _defaults(spec.graph), spec.graph, places=places)
+    from cnnstat.importers.module.loading import load_module
+
+    return _module(reference, load_module(reference, arguments))
+
+
+def _module(reference: str, module: Module) -> Model:
+    from cnnstat.importers.module.loading import default_input
+
+    def trace(specs: Mapping[str, TensorSpec]) -> Captured:
+        from cnnstat.importers.module.importing import import_module
+
+        return import_module(reference, module, specs)
+
+    return Model(reference, {"input": TensorSpec((1, *default_input(module)))}, trace=trace)
 
 
 def _defaults(graph: Graph) -> dict[str, TensorSpec]:
-    return {node.name: node.op.infer(())[0] for node in graph.nodes if not node.inputs}
+    return {node.name: node.op.infer(())[0] for node in graph.nodes if node.op.is_input}
 
 
 def analyze(
-    reference: str | Model,
+    reference: str | Model | Module,
     *,
-    input: tuple[int, ...] | None = None,
+    input: Inputs | None = None,
     batch: int = 1,
     dtype: str | None = None,
     classes: int | None = None,
@@ -73,14 +118,16 @@ def analyze(
 ) -> Report:
     """Return the report of a model.
 
-    ``input`` is a shape without the batch for the model's first input: (c, h, w), or (h, w), or
-    (h,) for a square one, with the model's own channels. Raises ``UsageError`` for bad arguments,
-    ``ModelError`` where the shapes do not fit.
+    ``reference`` names a model, or is one: a loaded ``Model`` or an ``nn.Module``. ``input`` is a
+    shape without the batch for the model's first input: (c, h, w), or (h, w), or (h,) for a square
+    one, with the model's own channels; or a mapping of names to shapes. Raises ``UsageError`` for
+    bad arguments, ``ModelError`` where the shapes do not fit.
     """
     rule = find_convention(convention)
-    model = load(reference, classes=classes) if isinstance(reference, str) else reference
+    model = reference if isinstance(reference, Model) else load(reference, classes=classes)
     specs = input_specs(model, input=input, batch=batch, dtype=dtype)
-    return analyze_graph(_shaped(model, specs), convention=rule)
+    shaped, notes = _shaped(model, specs)
+    return analyze_graph(shaped, convention=rule, notes=notes)
 
 
 def zoo(family: str | None = None) -> Iterator[tuple[ModelCard, Report]]:
@@ -97,7 +144,7 @@ def zoo(family: str | None = None) -> Iterator[tuple[ModelCard, Report]]:
 def build(
     reference: str | Model,
     *,
-    input: tuple[int, ...] | None = None,
+    input: Inputs | None = None,
     classes: int | None = None,
     device: str = "cpu",
     dtype: str | None = None,
@@ -116,7 +163,7 @@ def build(
     from cnnstat.backends.torch.build import build_module
     from cnnstat.backends.torch.initialize import scheme_of
 
-    model = load(reference, classes=classes) if isinstance(reference, str) else reference
+    model = reference if isinstance(reference, Model) else load(reference, classes=classes)
     specs = input_specs(model, input=input, dtype=dtype)
     training = model.card.training if model.card is not None else None
     return build_module(
@@ -131,13 +178,15 @@ def build(
 def input_specs(
     model: Model,
     *,
-    input: tuple[int, ...] | None = None,
+    input: Inputs | None = None,
     batch: int = 1,
     dtype: str | None = None,
 ) -> dict[str, TensorSpec]:
     """Return the spec of each input by name; the arguments and errors are those of ``analyze``."""
     if batch < 1:
         raise UsageError(f"batch must be at least 1, got {batch}")
+    if isinstance(input, Mapping):
+        return _named_specs(model, input, batch=batch, dtype=dtype)
     specs = {}
     for position, (name, spec) in enumerate(model.inputs.items()):
         shape = spec.shape[1:]
@@ -148,9 +197,32 @@ def input_specs(
     return specs
 
 
-def _shaped(model: Model, specs: Mapping[str, TensorSpec]) -> ShapedGraph:
+def _named_specs(
+    model: Model,
+    given: Mapping[str, TensorSpec | tuple[int, ...]],
+    *,
+    batch: int,
+    dtype: str | None,
+) -> dict[str, TensorSpec]:
+    """Return the specs of inputs given by name; a captured model takes any, in this order."""
+    specs = dict(model.inputs) if model.structure is not None else {}
+    for name, each in given.items():
+        if model.structure is not None and name not in specs:
+            raise unknown("input", name, specs)
+        spec = each if isinstance(each, TensorSpec) else TensorSpec(each)
+        kind = spec.dtype if dtype is None or "float" not in spec.dtype else dtype
+        specs[name] = TensorSpec(check_shape(spec.shape), check_dtype(kind))
+    changed = {name: spec.shape for name, spec in specs.items() if name in given}
+    return {
+        name: TensorSpec((batch, *(changed.get(name) or spec.shape[1:])), spec.dtype)
+        for name, spec in specs.items()
+    }
+
+
+def _shaped(model: Model, specs: Mapping[str, TensorSpec]) -> tuple[ShapedGraph, tuple[Note, ...]]:
+    graph, notes = model.graph_for(specs)
     try:
-        return infer_shapes(model.graph, specs)
+        return infer_shapes(graph, specs), notes
     except ShapeError as error:
         if error.node not in model.places:
             raise

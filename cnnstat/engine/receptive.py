@@ -1,8 +1,11 @@
-"""Receptive field over the graph: which input elements one element of a tensor reads, the maximum over branches.
+"""Receptive field over the graph: the input elements that one element of a tensor reads.
 
-Along one input axis, output o = q*period + r covers the input elements q*jump + low[r] ... q*jump + high[r]. Without
-transposed windows the period is 1 and a window of extent e, stride s, b padded elements before gives
-low' = low - b*jump, high' = high + (e - 1 - b)*jump, jump' = s*jump. A transposed window has one interval per phase.
+Where branches meet it is the maximum over them.
+
+Along one input axis, output o = q*period + r covers the input elements q*jump + low[r] ... q*jump +
+high[r]. Without transposed windows the period is 1 and a window of extent e, stride s, b padded
+elements before gives low' = low - b*jump, high' = high + (e - 1 - b)*jump, jump' = s*jump. A
+transposed window has one interval per phase.
 """
 
 from __future__ import annotations
@@ -30,8 +33,8 @@ class Span(NamedTuple):
         return max([h - lo + 1 for lo, h in zip(self.low, self.high, strict=True)])
 
 
-Field = tuple[Span, ...] | Literal["everything"] | None
-"""One span per input axis; the whole input; None where an operator's reach is unknown."""
+Field = tuple[Span, ...] | Literal["everything", "nothing"] | None
+"""One span per input axis; the whole input; nothing of it (a stored tensor); None where unknown."""
 
 _START = Span(1, (0,), (0,))
 
@@ -40,7 +43,8 @@ _START = Span(1, (0,), (0,))
 class ReceptiveField:
     """``size`` in input elements per spatial axis, ``jump`` in input elements between neighbours.
 
-    After a global pooling or a fully connected layer ``size`` is the input's own extent and ``jump`` is None.
+    After a global pooling or a fully connected layer ``size`` is the input's own extent and
+    ``jump`` is None.
     """
 
     size: tuple[int, ...]
@@ -53,13 +57,16 @@ def fields(shaped: ShapedGraph) -> list[Field]:
     steps: dict[tuple[int, int], Field] = {}
     for node, facts in zip(shaped.nodes, shaped.facts, strict=True):
         if not node.inputs:
-            found.append((_START,) * (facts.outputs[0].rank - 2))
+            entering = (_START,) * (facts.outputs[0].rank - 2)
+            found.append(entering if node.op.is_input else "nothing")
             continue
         before = found[node.inputs[0].node]
         reach = facts.reach
         if reach == "elementwise":
             for value in node.inputs[1:]:
                 before = _merge(before, found[value.node])
+        elif before == "nothing":
+            pass
         elif reach == "unknown" or before is None:
             before = None
         elif reach == "everything" or before == "everything":
@@ -74,8 +81,8 @@ def fields(shaped: ShapedGraph) -> list[Field]:
 
 
 def receptive_field(field: Field, extents: tuple[int, ...]) -> ReceptiveField | None:
-    """Return size and jump of a coverage on an input of these spatial extents; None where it is unknown."""
-    if field is None:
+    """Return size and jump of a coverage on an input of these extents; None where unknown."""
+    if field is None or field == "nothing":
         return None
     if field == "everything":
         return ReceptiveField(extents, None)
@@ -141,6 +148,8 @@ def _transposed(span: Span, window: Window) -> Span:
 def _merge(one: Field, other: Field) -> Field:
     if one is other:
         return one
+    if one == "nothing" or other == "nothing":
+        return other if one == "nothing" else one
     if one is None or other is None:
         return None
     if one == "everything" or other == "everything":

@@ -21,7 +21,7 @@ from cnnstat.ir.work import NO_WORK, Work
 
 
 class Note(NamedTuple):
-    """Something that a reader of the figures should know: a stable ``code``, where, and one sentence."""
+    """What a reader of the figures should know: a stable ``code``, where, and one sentence."""
 
     code: str
     path: str
@@ -29,8 +29,9 @@ class Note(NamedTuple):
 
 
 class Figures(NamedTuple):
-    """What adds up over rows. ``work`` and ``counted`` hold the known part; ``unknown`` counts operators without a rule.
+    """What adds up over rows.
 
+    ``work`` and ``counted`` hold the known part; ``unknown`` counts operators without a rule.
     ``counted`` is under the report's convention; ``unknown_counted`` the operators that it cannot
     count.
     """
@@ -99,7 +100,7 @@ class Layer(NamedTuple):
 
     @property
     def detail(self) -> str:
-        """The anchor's hyper-parameters and what else acts on its output: ``3x3 pad 1 + BatchNorm2d + ReLU``."""
+        """The anchor's hyper-parameters and what acts on its output: ``3x3 pad 1 + ReLU``."""
         nodes = self.report.shaped.nodes
         if self.grouped:
             layers = len({self.report.placement.row[index] for index in self.nodes})
@@ -175,7 +176,7 @@ class Layer(NamedTuple):
 
     @property
     def formulas(self) -> dict[str, str]:
-        """Params, activation and MACs as products, under ``params``, ``activation`` and ``macs``."""
+        """Figures as products, under ``params``, ``activation`` and ``macs``."""
         shaped = self.report.shaped
         if self.grouped:
             return {}
@@ -195,7 +196,7 @@ class Layer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over the model; a partial report's ``macs``, ``flops`` and ``counted`` are lower bounds."""
+    """Sums over the model; a partial report's ``macs``, ``flops``, ``counted`` are lower bounds."""
 
     weights: int
     biases: int
@@ -216,7 +217,10 @@ class Totals:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything about one shaped graph under one convention. ``notes`` may be extended by whoever loads the model."""
+    """Everything about one shaped graph under one convention.
+
+    ``notes`` may be extended by whoever loads the model.
+    """
 
     shaped: ShapedGraph
     convention: Convention
@@ -239,7 +243,7 @@ class Report:
     def inputs(self) -> dict[str, TensorSpec]:
         """Spec of every input by name."""
         pairs = zip(self.shaped.nodes, self.shaped.facts, strict=True)
-        return {node.name: facts.outputs[0] for node, facts in pairs if not node.inputs}
+        return {node.name: facts.outputs[0] for node, facts in pairs if node.op.is_input}
 
     @property
     def input(self) -> TensorSpec:
@@ -252,7 +256,10 @@ class Report:
         return self.view()
 
     def view(self, *, expand: bool = False, depth: int | None = None) -> tuple[Layer, ...]:
-        """Return the rows: by layer, or every operator (``expand``); modules deeper than ``depth`` as one row."""
+        """Return the rows: by layer, or every operator (``expand``).
+
+        Modules deeper than ``depth`` are one row each.
+        """
         nodes = self.shaped.nodes
         keys: list[str] = []
         for index in range(len(nodes)):
@@ -278,7 +285,7 @@ class Report:
         return tuple(rows)
 
     def layer(self, name: str) -> Layer | None:
-        """Return the row of this name, or the single operator of this name; None if there is neither."""
+        """Return the row or the single operator of this name; None if there is neither."""
         found = self._by_name.get(name)
         if found is None:
             found = next((row for row in self.view(expand=True) if row.name == name), None)
@@ -326,7 +333,7 @@ class Report:
 
     @cached_property
     def shallowest_path(self) -> int:
-        """Weighted layers on the shortest way from an input to an output; ``totals.depth`` is the longest."""
+        """Weighted layers on the shortest way through; ``totals.depth`` is the longest."""
         return shortest_depth_of(self.shaped)
 
     @cached_property
@@ -334,7 +341,7 @@ class Report:
         return fields(self.shaped)
 
     def receptive_field(self, node: int) -> ReceptiveField | None:
-        """Return what one element of a node's first result reads of the input; None where it is unknown."""
+        """Return what an element of a node's first result reads of the input; None if unknown."""
         return receptive_field(self._fields[node], self.input.shape[2:])
 
 
@@ -389,7 +396,7 @@ def _figures(
 
 
 def depth_of(shaped: ShapedGraph) -> int:
-    """Return the weighted layers on the longest path: convolutions, fully connected layers and the like."""
+    """Return the weighted layers (convolutions, fully connected ...) on the longest path."""
     longest: list[int] = []
     for node, facts in zip(shaped.nodes, shaped.facts, strict=True):
         before = max([longest[value.node] for value in node.inputs], default=0)

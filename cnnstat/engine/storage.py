@@ -1,8 +1,9 @@
-"""Which results live in memory of their own, which operators share a table row, and what is alive when.
+"""Which results live in memory of their own, which operators share a row, what is alive when.
 
-An in-place operator (normalisation, activation, dropout) writes over its input as long as nothing else reads that; then
-it also shares its layer's row. A view never takes memory; it shares the row of what reads it. Everything else owns its
-results. Rows and bytes follow from this one rule, so their sums agree in every view of the table.
+An in-place operator (normalisation, activation, dropout) writes over its input as long as nothing
+else reads that; then it also shares its layer's row. A view never takes memory; it shares the row
+of what reads it. Everything else owns its results. Rows and bytes follow from this one rule, so
+their sums agree in every view of the table.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from cnnstat.ir.graph import ShapedGraph
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Per node, parallel to the graph's nodes: ``owns`` memory of its own, the memory's ``root`` node, its ``row``.
+    """Per node, in the graph's order: where its first result lives and which row it belongs to.
 
-    ``row`` is the node after which the row is named: the layer that the node belongs to.
+    ``owns`` tells memory of its own, ``root`` is the node whose memory it is, ``row`` the node
+    after which the row is named: the layer that the node belongs to.
     """
 
     owns: tuple[bool, ...]
@@ -34,17 +36,19 @@ def place(shaped: ShapedGraph) -> Placement:
     root = list(range(count))
     row = list(range(count))
     forward = [False] * count  # belongs to the row of its only reader
+    alone = [not node.op.is_input for node in nodes]  # nobody else sees this memory
     for index, node in enumerate(nodes):
         storage = node.op.storage
-        if storage == "own" or not node.inputs:
+        if storage == "own":
+            continue
+        only_reader = len(readers[index]) == 1 and index not in leaving
+        if not node.inputs:  # a stored tensor: its memory is that of the weights
+            owns[index], forward[index], alone[index] = False, only_reader, False
             continue
         producer = node.inputs[0].node
-        free = (
-            len(readers[producer]) == 1 and producer not in leaving and bool(nodes[producer].inputs)
-        )
-        only_reader = len(readers[index]) == 1 and index not in leaving
+        free = len(readers[producer]) == 1 and producer not in leaving and alone[producer]
         if storage == "view":
-            owns[index], root[index] = False, root[producer]
+            owns[index], root[index], alone[index] = False, root[producer], free
             forward[index] = only_reader
             if not readers[index]:
                 row[index] = row[producer]
@@ -61,19 +65,25 @@ def place(shaped: ShapedGraph) -> Placement:
 
 
 def owned_bytes(shaped: ShapedGraph, placement: Placement) -> list[int]:
-    """Return the bytes that each node adds to memory: all its results, less a first one that lives elsewhere."""
+    """Return the bytes that each node adds to memory: its results, less those that live elsewhere.
+
+    In place, the first result lives elsewhere; of a view, all do.
+    """
     sizes = []
-    for facts, own in zip(shaped.facts, placement.owns, strict=True):
-        outputs = facts.outputs if own else facts.outputs[1:]
-        sizes.append(sum([spec.nbytes for spec in outputs]))
+    for node, facts, own in zip(shaped.nodes, shaped.facts, placement.owns, strict=True):
+        if own:
+            elsewhere = 0
+        else:
+            elsewhere = len(facts.outputs) if node.op.storage == "view" else 1
+        sizes.append(sum([spec.nbytes for spec in facts.outputs[elsewhere:]]))
     return sizes
 
 
 def live_bytes(shaped: ShapedGraph, placement: Placement) -> list[int]:
     """Return what is alive while each node runs, its inputs and results included.
 
-    An ideal allocator: each tensor is freed after the last node that reads it or a view of it; inputs live until their
-    last use, outputs to the end. Weights are not part of it.
+    An ideal allocator: each tensor is freed after the last node that reads it or a view of it;
+    inputs live until their last use, outputs to the end. Weights are not part of it.
     """
     count = len(shaped.nodes)
     last = list(range(count))

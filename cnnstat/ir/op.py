@@ -21,7 +21,7 @@ Role = Literal["weight", "bias", "buffer"]
 
 
 class Weight(NamedTuple):
-    """One stored tensor of an operator: multiplicative ``weight``, additive ``bias``, or untrained ``buffer``."""
+    """One stored tensor: multiplicative ``weight``, additive ``bias``, or untrained ``buffer``."""
 
     name: str
     shape: tuple[int, ...]
@@ -43,17 +43,21 @@ class Sliding(NamedTuple):
 
 
 Reach = Sliding | Literal["elementwise", "everything", "unknown"]
-"""How far back one output element reads: its own position, a window, the whole input, or nobody knows.
+"""How far back one output element reads: its position, a window, the whole input, nobody knows.
 
-``elementwise`` also stands for operators that move elements without mixing them (concatenation, flattening)."""
+``elementwise`` also stands for operators that move elements without mixing them (concatenation,
+flattening)."""
 
 Storage = Literal["own", "in_place", "view"]
-"""Where a result lives: in memory of its own, over its first input (as long as nothing else reads that), or as another
-view of its first input's memory."""
+"""Where a result lives: in memory of its own, over its first input (as long as nothing else reads
+that), or as another view of its first input's memory."""
 
 
 class OpError(ValueError):
-    """An operator that cannot take its inputs: the rule that is broken. Shape inference adds node, operator and shapes."""
+    """An operator that cannot take its inputs: the rule that is broken.
+
+    Shape inference adds node, operator and shapes.
+    """
 
 
 class Op(ABC):
@@ -67,10 +71,11 @@ class Op(ABC):
     __slots__ = ()
     storage: ClassVar[Storage] = "own"
     is_layer: ClassVar[bool] = False
+    is_input: ClassVar[bool] = False
 
     @property
     def type_name(self) -> str:
-        """The operator's name in tables: that of its class, which is PyTorch's where the two mean the same."""
+        """The name in tables: that of the class, PyTorch's where the two mean the same."""
         return type(self).__name__
 
     @property
@@ -84,11 +89,11 @@ class Op(ABC):
     @property
     @abstractmethod
     def detail(self) -> str:
-        """The hyper-parameters as a table shows them (``3x3/2 pad 1``); empty where there are none."""
+        """The hyper-parameters as a table shows them (``3x3/2 pad 1``); empty if there are none."""
 
     @abstractmethod
     def infer(self, inputs: Specs) -> Specs:
-        """Return the specs of the results; raise ``OpError`` or ``WindowError`` with the rule that is broken."""
+        """Return the specs of the results; raise ``OpError`` or ``WindowError`` with the rule."""
 
     @abstractmethod
     def weights(self, inputs: Specs) -> tuple[Weight, ...]:

@@ -1,16 +1,20 @@
-"""All operators, one file per family. ``ALL_OPS`` is the single list: harness, tables and tests start from it.
+"""All operators, one file per family.
 
-What an operator means stands on its class; whatever runs or names it in an outside world is a table in that world's
-folder, keyed by the class.
+``ALL_OPS`` is the single list: harness, tables and tests start from it.
+What an operator means stands on its class; whatever runs or names it in an outside world is a table
+in that world's folder, keyed by the class.
 """
 
 from cnnstat.ir.op import Op
 from cnnstat.ops.activation import ReLU, ScaledTanh, Sigmoid, Softmax, Tanh
+from cnnstat.ops.arrange import Embedding, Parameter, Rearrange, View
 from cnnstat.ops.conv import ConnectedConv2d, Conv1d, Conv2d, Conv3d, ConvTranspose2d
+from cnnstat.ops.layer_norm import GroupNorm, InstanceNorm, LayerNorm, RMSNorm
 from cnnstat.ops.linear import RBF, Linear
 from cnnstat.ops.merge import Add, Concat, Flatten, FractalJoin, ZeroPadShortcut
 from cnnstat.ops.norm import BatchNorm2d, LocalResponseNorm
 from cnnstat.ops.opaque import Opaque
+from cnnstat.ops.pointwise import Nonlinearity, Pointwise, PReLU
 from cnnstat.ops.pool import (
     AdaptiveAvgPool2d,
     AdaptiveMaxPool2d,
@@ -20,6 +24,9 @@ from cnnstat.ops.pool import (
     MaxUnpool2d,
     Subsampling,
 )
+from cnnstat.ops.product import Attention, MatMul
+from cnnstat.ops.recurrent import Recurrent
+from cnnstat.ops.reduction import Interpolate, Reduce
 from cnnstat.ops.regularization import Dropout, DropPath
 from cnnstat.ops.source import Input
 
@@ -62,6 +69,7 @@ __all__ = [
     "AdaptiveAvgPool2d",
     "AdaptiveMaxPool2d",
     "Add",
+    "Attention",
     "AvgPool2d",
     "BatchNorm2d",
     "Concat",
@@ -72,21 +80,35 @@ __all__ = [
     "ConvTranspose2d",
     "DropPath",
     "Dropout",
+    "Embedding",
     "Flatten",
     "FractalJoin",
     "GlobalAvgPool2d",
+    "GroupNorm",
     "Input",
+    "InstanceNorm",
+    "Interpolate",
+    "LayerNorm",
     "Linear",
     "LocalResponseNorm",
+    "MatMul",
     "MaxPool2d",
     "MaxUnpool2d",
+    "Nonlinearity",
     "Opaque",
+    "PReLU",
+    "Parameter",
+    "Pointwise",
+    "RMSNorm",
     "ReLU",
-    "RBF",
+    "Rearrange",
+    "Recurrent",
+    "Reduce",
     "ScaledTanh",
     "Sigmoid",
     "Softmax",
     "Subsampling",
     "Tanh",
+    "View",
     "ZeroPadShortcut",
 ]

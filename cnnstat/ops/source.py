@@ -1,6 +1,7 @@
 """Where tensors enter a graph."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from cnnstat.ir.op import Elementwise, NoWeights, NoWork, Op, Specs
 from cnnstat.ir.tensor import TensorSpec
@@ -16,6 +17,7 @@ class Input(NoWeights, NoWork, Elementwise, Op):
     Source: the model's input, PyTorch's placeholder.
     """
 
+    is_input: ClassVar[bool] = True
     shape: tuple[int, ...]
     dtype: str = "float32"
 

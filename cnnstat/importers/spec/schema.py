@@ -1,12 +1,13 @@
 """The JSON Schema of spec files, made from the operators themselves, so that it cannot fall behind.
 
-Editors check and complete a YAML file whose first line names the schema
+``python -m cnnstat.importers.spec.schema`` prints it. Editors check and complete a YAML file whose first line names the schema
 (``# yaml-language-server: $schema=spec.schema.json``).
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 
 from cnnstat.importers.spec.operators import OPERATORS, fields_of, per_axis
 from cnnstat.importers.spec.reading import NODE_KEYS, TOP_KEYS
@@ -130,3 +131,12 @@ def _value(key: str, field: dataclasses.Field[object]) -> Schema:
         return {"anyOf": [*choices, {"const": "same"}] if key == "padding" else choices}
     name = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", "")
     return {"anyOf": [{"type": kind[name]}, _EXPRESSION]} if name in kind else {}
+
+
+def schema_text() -> str:
+    """Return the schema as the text of ``samples/spec.schema.json``."""
+    return json.dumps(spec_schema(), indent=1) + "\n"
+
+
+if __name__ == "__main__":
+    print(schema_text(), end="")

@@ -1,0 +1,178 @@
+"""Finds and builds the ``nn.Module`` that a reference names.
+
+A Python reference runs the user's code. Nothing is downloaded: weights are never asked for. Modules are built on the meta device, without
+memory for their weights, and on the CPU where that fails.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from cnnstat.errors import MissingDependencyError, ModelError, UsageError, unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import nn
+
+Arguments = Mapping[str, Any]
+
+
+def load_module(reference: str, arguments: Arguments | None = None) -> nn.Module:
+    """Return the module of ``model.py:factory``, ``package.module:Class`` or ``timm:resnet50``.
+
+    ``arguments`` are passed to the callable by name. Raises ``UsageError`` where nothing is found,
+    ``ModelError`` where the callable raises or returns no module.
+    """
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError("PyTorch", "torch") from error
+
+    source, _, name = reference.rpartition(":") if ":" in reference else (reference, "", "")
+    if not name:
+        raise UsageError(f"{reference}: name the callable too, as in {reference}:factory")
+    build = _library(source, name) or _callable(source, name)
+    given = dict(arguments or {})
+    if isinstance(build, torch.nn.Module):
+        return build
+    try:
+        with torch.device("meta"):
+            made = build(**given)
+    except Exception:
+        made = _built_on_cpu(reference, build, given)
+    if not isinstance(made, torch.nn.Module):
+        raise ModelError(f"{reference} returned {type(made).__name__}, not an nn.Module")
+    return made
+
+
+def default_input(module: nn.Module) -> tuple[int, ...]:
+    """Return the shape, without the batch, that a library states for its module, or 3x224x224."""
+    stated = getattr(module, "default_cfg", None) or getattr(module, "pretrained_cfg", None) or {}
+    size = stated.get("input_size") if isinstance(stated, dict) else None
+    return tuple(size) if size else (3, 224, 224)
+
+
+def _built_on_cpu(reference: str, build: Callable[..., Any], given: Arguments) -> Any:
+    try:
+        with _uninitialised():
+            return build(**given)
+    except Exception as error:
+        first = str(error).strip().splitlines() or [""]
+        message = f"{type(error).__name__}: {first[0]}".rstrip(": ")
+        raise ModelError(f"{reference} raised {message} (--debug shows the trace)") from error
+
+
+@contextmanager
+def _uninitialised() -> Iterator[None]:
+    """Leave weights as they are allocated: random numbers for them cost time and tell nothing."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class Skip(TorchFunctionMode):
+        def __torch_function__(
+            self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+        ) -> Any:
+            kwargs = kwargs or {}
+            if getattr(func, "__module__", None) == "torch.nn.init":
+                return kwargs["tensor"] if "tensor" in kwargs else args[0]
+            return func(*args, **kwargs)
+
+    state = torch.get_rng_state()
+    try:
+        with Skip():
+            yield
+    finally:
+        torch.set_rng_state(state)
+
+
+def _library(source: str, name: str) -> Callable[..., Any] | None:
+    if source == "torchvision":
+        models = _imported("torchvision").models
+        known = models.list_models()
+        if name not in known:
+            raise unknown("torchvision model", name, known, listing="see torchvision.models")
+        return lambda **given: models.get_model(name, weights=None, **_backbone(name, given))
+    if source == "timm":
+        timm = _imported("timm")
+        known = timm.list_models()
+        if name.partition(".")[0] not in known:
+            raise unknown("timm model", name, known, listing="see timm.list_models()")
+        return lambda **given: timm.create_model(name, pretrained=False, **given)
+    return None
+
+
+def _backbone(name: str, given: Arguments) -> dict[str, Any]:
+    """Keep detection and segmentation models from fetching a backbone's weights."""
+    heads = ("rcnn", "retinanet", "fcos", "ssd", "deeplab", "fcn", "lraspp", "keypoint", "mask")
+    extra = {"weights_backbone": None} if any(head in name for head in heads) else {}
+    return {**extra, **given}
+
+
+def _imported(library: str) -> ModuleType:
+    try:
+        module = importlib.import_module(library)
+        importlib.import_module(f"{library}.models")
+    except ModuleNotFoundError as error:
+        raise UsageError(f"{library} is not installed: pip install {library}") from error
+    except Exception as error:
+        raise UsageError(f"{library} does not import here: {error}") from error
+    return module
+
+
+def _callable(source: str, name: str) -> Any:
+    module = _file(source) if source.endswith(".py") else _package(source)
+    found: Any = module
+    for part in name.split("."):
+        if not hasattr(found, part):
+            known = [each for each in vars(found) if not each.startswith("_")]
+            raise unknown(f"name in {source}", name, known)
+        found = getattr(found, part)
+    if not callable(found):
+        raise ModelError(f"{source}:{name} is {type(found).__name__}, not a callable")
+    return found
+
+
+def _file(source: str) -> ModuleType:
+    path = Path(source)
+    if not path.is_file():
+        raise UsageError(f"cannot read {source}: no such file")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{source}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    loader = spec.loader
+    _run(source, path.parent, lambda: loader.exec_module(module))
+    return module
+
+
+def _package(source: str) -> ModuleType:
+    if importlib.util.find_spec(source.partition(".")[0]) is None and not _beside(source):
+        raise UsageError(f"no module named {source!r} is installed or in this folder")
+    _run(source, Path.cwd(), lambda: importlib.import_module(source))
+    return sys.modules[source]
+
+
+def _beside(source: str) -> bool:
+    top = Path.cwd() / source.partition(".")[0]
+    return top.is_dir() or top.with_suffix(".py").is_file()
+
+
+def _run(source: str, folder: Path, execute: Callable[[], Any]) -> None:
+    """Execute the user's code with its folder importable, one line for whatever it raises."""
+    entry = os.fspath(folder.resolve())
+    sys.path.insert(0, entry)
+    try:
+        execute()
+    except Exception as error:
+        raise ModelError(f"{source} cannot be imported: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.remove(entry)

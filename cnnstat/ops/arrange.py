@@ -1,0 +1,148 @@
+"""Tensors that are moved, viewed, stored or made, without arithmetic.
+
+Importers meet hundreds of such functions; what matters of each is its name, what comes out, and
+whether the result is another view of the same memory.
+"""
+
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+from cnnstat.ir.op import (
+    Elementwise,
+    NoWeights,
+    NoWork,
+    Op,
+    OpError,
+    Reach,
+    Role,
+    Specs,
+    Storage,
+    Weight,
+)
+from cnnstat.ir.tensor import TensorSpec
+
+
+@dataclass(frozen=True, slots=True)
+class _Arranged(NoWeights, NoWork, Op):
+    kind: str
+    results: tuple[TensorSpec, ...]
+
+    @property
+    def type_name(self) -> str:
+        """The function's name: ``Permute``."""
+        return "".join(word.capitalize() for word in self.kind.split("_") if word)
+
+    @property
+    def detail(self) -> str:
+        """Return nothing: the shapes say it."""
+        return ""
+
+    def infer(self, inputs: Specs) -> Specs:
+        """Return the captured specs."""
+        return self.results
+
+    def reach(self, inputs: Specs) -> Reach:
+        """Return elementwise while the spatial extents stay, unknown where they are rearranged."""
+        if not inputs:
+            return "elementwise"
+        kept = (
+            inputs[0].rank == self.results[0].rank
+            and inputs[0].shape[2:] == (self.results[0].shape[2:])
+        )
+        flat = self.results[0].rank == 2
+        return "elementwise" if kept or flat else "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class View(_Arranged):
+    """Another view of the first input's memory: reshape, permute, slice, split, expand.
+
+    Shape: any -> ``results``, as captured.
+    Weights: none.
+    Work: none.
+    Source: the view functions of torch.Tensor.
+    """
+
+    storage: ClassVar[Storage] = "view"
+
+    def infer(self, inputs: Specs) -> Specs:
+        """Return the captured specs.
+
+        Raises ``OpError`` if one has more elements than it can show.
+        """
+        if self.kind in ("view", "reshape", "permute", "transpose") and inputs:
+            given, made = inputs[0].numel, prod(self.results[0].shape)
+            if given != made:
+                raise OpError(f"{given} elements cannot be seen as {self.results[0]}")
+        return self.results
+
+
+@dataclass(frozen=True, slots=True)
+class Rearrange(_Arranged):
+    """Elements copied to memory of their own: pad, roll, gather, pixel shuffle, contiguous, cast.
+
+    Shape: any -> ``results``, as captured; without inputs a constant that the model makes.
+    Weights: none.
+    Work: none, elements only move.
+    Source: the copying functions of torch.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter(NoWork, Elementwise, Op):
+    """A stored tensor that the model uses directly, not as an operator's weight.
+
+    Shape: () -> ``shape``.
+    Weights: itself, in its role.
+    Work: none.
+    Source: torch.nn.Parameter and registered buffers.
+    """
+
+    storage: ClassVar[Storage] = "view"
+    shape: tuple[int, ...]
+    role: Role = "weight"
+    dtype: str = "float32"
+
+    @property
+    def detail(self) -> str:
+        """Return the role where it is not a weight."""
+        return "" if self.role == "weight" else self.role
+
+    def infer(self, inputs: Specs) -> Specs:
+        """Return its spec."""
+        return (TensorSpec(self.shape, self.dtype),)
+
+    def weights(self, inputs: Specs) -> tuple[Weight, ...]:
+        """Return itself."""
+        return (Weight("value", self.shape, self.role, self.dtype),)
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding(NoWork, Elementwise, Op):
+    """Rows of a table, one for each index.
+
+    Shape: (...) of whole numbers -> (..., width).
+    Weights: rows * width.
+    Work: none, rows are copied.
+    Source: torch.nn.Embedding.
+    """
+
+    rows: int
+    width: int
+    dtype: str = "float32"
+
+    @property
+    def detail(self) -> str:
+        """Return the table's extents."""
+        return f"{self.rows} rows"
+
+    def infer(self, inputs: Specs) -> Specs:
+        """Return one row per index."""
+        if not inputs or "int" not in inputs[0].dtype:
+            raise OpError("it needs whole-number indices")
+        return (TensorSpec((*inputs[0].shape, self.width), self.dtype),)
+
+    def weights(self, inputs: Specs) -> tuple[Weight, ...]:
+        """Return the table."""
+        return (Weight("weight", (self.rows, self.width), dtype=self.dtype),)

@@ -1,0 +1,175 @@
+"""Normalisations that compute their statistics on the spot: over features, groups of channels, single maps.
+
+Work of each, per element: two additions and a multiplication more for mean and variance (an
+addition for the mean; a subtraction, a square and an addition for the variance), then one
+normalised element.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from cnnstat.ir.op import Elementwise, Op, OpError, Reach, Specs, Storage, Weight
+from cnnstat.ir.work import Work
+
+
+def _affine(shape: tuple[int, ...], *, weight: bool, bias: bool) -> tuple[Weight, ...]:
+    found = []
+    if weight:
+        found.append(Weight("weight", shape))
+    if bias:
+        found.append(Weight("bias", shape, "bias"))
+    return tuple(found)
+
+
+def _with_statistics(numel: int) -> Work:
+    return Work(normalized=numel, additions=3 * numel, multiplications=numel)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerNorm(Elementwise, Op):
+    """Normalisation over the last ``axes`` axes.
+
+    Shape: any -> the same.
+    Weights: a scale and a shift of the normalised extents, where affine.
+    Work: normalized = elements; additions = 3 * elements; multiplications = elements.
+    Source: Ba et al. 2016; torch.nn.LayerNorm.
+    """
+
+    storage: ClassVar[Storage] = "in_place"
+    axes: int = 1
+    affine: bool = True
+    bias: bool = True
+
+    @property
+    def detail(self) -> str:
+        """Return the number of axes where it is not 1."""
+        return "" if self.axes == 1 else f"over {self.axes} axes"
+
+    def infer(self, inputs: Specs) -> Specs:
+        """Return the input's spec."""
+        if not inputs or not 1 <= self.axes <= inputs[0].rank:
+            raise OpError(f"axes (={self.axes}) must be 1 to the input's rank")
+        return inputs[:1]
+
+    def weights(self, inputs: Specs) -> tuple[Weight, ...]:
+        """Return scale and shift."""
+        shape = inputs[0].shape[-self.axes :]
+        return _affine(shape, weight=self.affine, bias=self.affine and self.bias)
+
+    def work(self, inputs: Specs, outputs: Specs) -> Work:
+        """Return the statistics and the normalised elements."""
+        return _with_statistics(inputs[0].numel)
+
+
+@dataclass(frozen=True, slots=True)
+class RMSNorm(Elementwise, Op):
+    """x / sqrt(mean of x^2) * scale over the last ``axes`` axes.
+
+    Shape: any -> the same.
+    Weights: a scale of the normalised extents, where affine.
+    Work: per element 2 multiplications (the square and the scale) and 1 addition; a division per element.
+    Source: Zhang and Sennrich 2019; torch.nn.RMSNorm.
+    """
+
+    storage: ClassVar[Storage] = "in_place"
+    axes: int = 1
+    affine: bool = True
+
+    @property
+    def detail(self) -> str:
+        """Return the number of axes where it is not 1."""
+        return "" if self.axes == 1 else f"over {self.axes} axes"
+
+    def infer(self, inputs: Specs) -> Specs:
+        """Return the input's spec."""
+        if not inputs or not 1 <= self.axes <= inputs[0].rank:
+            raise OpError(f"axes (={self.axes}) must be 1 to the input's rank")
+        return inputs[:1]
+
+    def weights(self, inputs: Specs) -> tuple[Weight, ...]:
+        """Return the scale."""
+        return _affine(inputs[0].shape[-self.axes :], weight=self.affine, bias=False)
+
+    def work(self, inputs: Specs, outputs: Specs) -> Work:
+        """Return the squares, the sum, the division and the scale."""
+        numel = inputs[0].numel
+        return Work(multiplications=2 * numel, additions=numel, divisions=numel)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupNorm(Op):
+    """Normalisation over groups of channels and all positions; ``groups`` = channels is instance norm.
+
+    Shape: (n, c, ...) -> the same.
+    Weights: c scales and c shifts, where affine.
+    Work: normalized = elements; additions = 3 * elements; multiplications = elements.
+    Source: Wu and He 2018; torch.nn.GroupNorm.
+    """
+
+    storage: ClassVar[Storage] = "in_place"
+    groups: int
+    affine: bool = True
+
+    @property
+    def detail(self) -> str:
+        """Return the number of groups."""
+        return f"groups {self.groups}"
+
+    def infer(self, inputs: Specs) -> Specs:
+        """Return the input's spec."""
+        if not inputs or inputs[0].rank < 2:
+            raise OpError("it needs at least 2 axes (batch, channels)")
+        if inputs[0].shape[1] % self.groups:
+            raise OpError(
+                f"channels (={inputs[0].shape[1]}) must be divisible by groups (={self.groups})"
+            )
+        return inputs[:1]
+
+    def weights(self, inputs: Specs) -> tuple[Weight, ...]:
+        """Return scale and shift."""
+        return _affine(inputs[0].shape[1:2], weight=self.affine, bias=self.affine)
+
+    def work(self, inputs: Specs, outputs: Specs) -> Work:
+        """Return the statistics and the normalised elements."""
+        return _with_statistics(inputs[0].numel)
+
+    def reach(self, inputs: Specs) -> Reach:
+        """Return everything: the statistics read all positions."""
+        return "everything"
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceNorm(Op):
+    """Normalisation of each map by its own statistics.
+
+    Shape: (n, c, ...) -> the same.
+    Weights: c scales and c shifts, where affine.
+    Work: normalized = elements; additions = 3 * elements; multiplications = elements.
+    Source: Ulyanov et al. 2016; torch.nn.InstanceNorm2d.
+    """
+
+    storage: ClassVar[Storage] = "in_place"
+    affine: bool = False
+
+    @property
+    def detail(self) -> str:
+        """Return nothing: the name says it."""
+        return ""
+
+    def infer(self, inputs: Specs) -> Specs:
+        """Return the input's spec."""
+        if not inputs or inputs[0].rank < 3:
+            raise OpError("it needs at least 3 axes (batch, channels, positions)")
+        return inputs[:1]
+
+    def weights(self, inputs: Specs) -> tuple[Weight, ...]:
+        """Return scale and shift."""
+        return _affine(inputs[0].shape[1:2], weight=self.affine, bias=self.affine)
+
+    def work(self, inputs: Specs, outputs: Specs) -> Work:
+        """Return the statistics and the normalised elements."""
+        return _with_statistics(inputs[0].numel)
+
+    def reach(self, inputs: Specs) -> Reach:
+        """Return everything: the statistics read all positions."""
+        return "everything"

@@ -1,0 +1,176 @@
+"""Elementwise arithmetic and the nonlinearities beyond the zoo's, each named by what it computes.
+
+One operator per kind of thing: ``Nonlinearity`` acts in place on its layer's output, ``Pointwise``
+combines tensors (or a tensor and numbers) and makes a tensor of its own.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from cnnstat.ir.op import (
+    Elementwise,
+    NoDetail,
+    NoWeights,
+    Op,
+    OpError,
+    SameShape,
+    Specs,
+    Storage,
+    Weight,
+)
+from cnnstat.ir.tensor import TensorSpec
+from cnnstat.ir.work import NO_WORK, Work
+
+NONLINEARITIES = (
+    "SiLU",
+    "GELU",
+    "Hardswish",
+    "Hardsigmoid",
+    "Hardtanh",
+    "ReLU6",
+    "ELU",
+    "SELU",
+    "CELU",
+    "LeakyReLU",
+    "Mish",
+    "Softplus",
+    "Softsign",
+    "LogSigmoid",
+    "LogSoftmax",
+    "Erf",
+)
+"""Nonlinearities by PyTorch's names of their modules."""
+
+POINTWISE: dict[str, str] = {
+    "add": "additions",
+    "sub": "additions",
+    "rsub": "additions",
+    "mul": "multiplications",
+    "div": "divisions",
+    "remainder": "divisions",
+    "floor_divide": "divisions",
+    "reciprocal": "divisions",
+    "pow": "exponentials",
+    "sqrt": "exponentials",
+    "rsqrt": "exponentials",
+    "exp": "exponentials",
+    "log": "exponentials",
+    "sin": "exponentials",
+    "cos": "exponentials",
+    "neg": "multiplications",
+    "abs": "comparisons",
+    "sign": "comparisons",
+    "clamp": "comparisons",
+    "maximum": "comparisons",
+    "minimum": "comparisons",
+    "compare": "comparisons",
+    "logical": "comparisons",
+    "where": "comparisons",
+    "masked_fill": "comparisons",
+    "round": "comparisons",
+}
+"""Kinds of ``Pointwise`` and the kind of work that one element of the result is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nonlinearity(SameShape, NoWeights, Elementwise, NoDetail, Op):
+    """A nonlinearity of ``NONLINEARITIES``, by name.
+
+    Shape: any -> the same.
+    Weights: none.
+    Work: activations = elements.
+    Source: the module of that name in torch.nn.
+    """
+
+    storage: ClassVar[Storage] = "in_place"
+    kind: str
+
+    def __post_init__(self) -> None:
+        if self.kind not in NONLINEARITIES:
+            raise OpError(f"kind (={self.kind!r}) must be one of {', '.join(NONLINEARITIES)}")
+
+    @property
+    def type_name(self) -> str:
+        """The nonlinearity's own name."""
+        return self.kind
+
+    def work(self, inputs: Specs, outputs: Specs) -> Work:
+        """Return one activation per element."""
+        return Work(activations=inputs[0].numel)
+
+
+@dataclass(frozen=True, slots=True)
+class PReLU(SameShape, Elementwise, NoDetail, Op):
+    """max(0, x) + a * min(0, x), the slope trained, one for all or one per channel.
+
+    Shape: any -> the same.
+    Weights: ``slopes``, 1 or the channels.
+    Work: activations = elements.
+    Source: He et al. 2015 (delving deep into rectifiers); torch.nn.PReLU.
+    """
+
+    storage: ClassVar[Storage] = "in_place"
+    slopes: int = 1
+
+    def weights(self, inputs: Specs) -> tuple[Weight, ...]:
+        """Return the slopes."""
+        return (Weight("weight", (self.slopes,)),)
+
+    def work(self, inputs: Specs, outputs: Specs) -> Work:
+        """Return one activation per element."""
+        return Work(activations=inputs[0].numel)
+
+
+@dataclass(frozen=True, slots=True)
+class Pointwise(NoWeights, Elementwise, Op):
+    """Elementwise arithmetic of tensors that broadcast, or of one tensor and numbers.
+
+    Shape: broadcasting, aligned at the last axis -> the larger of each extent.
+    Weights: none.
+    Work: one operation of the kind's sort (``POINTWISE``) per element of the result; none for whole numbers.
+    Source: the function of that name in torch.
+    """
+
+    kind: str
+    dtype: str | None = None
+    """Dtype of the result; None: the first input's."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in POINTWISE:
+            raise OpError(f"kind (={self.kind!r}) must be one of {', '.join(POINTWISE)}")
+
+    @property
+    def type_name(self) -> str:
+        """The kind, as a name: ``Mul``."""
+        return self.kind.capitalize()
+
+    @property
+    def detail(self) -> str:
+        """Return nothing: the name says it."""
+        return ""
+
+    def infer(self, inputs: Specs) -> Specs:
+        """Return the broadcast shape."""
+        if not inputs:
+            raise OpError("it needs an input")
+        shape = broadcast(*(spec.shape for spec in inputs))
+        return (TensorSpec(shape, self.dtype or inputs[0].dtype),)
+
+    def work(self, inputs: Specs, outputs: Specs) -> Work:
+        """Return one operation per element of the result."""
+        if not any("float" in spec.dtype for spec in inputs):
+            return NO_WORK
+        return Work(**{POINTWISE[self.kind]: outputs[0].numel})
+
+
+def broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the common shape; raise ``OpError`` where extents differ and neither is 1."""
+    rank = max(map(len, shapes))
+    result = [1] * rank
+    for shape in shapes:
+        for axis, extent in enumerate(shape, rank - len(shape)):
+            if extent != 1 and result[axis] not in (1, extent):
+                raise OpError(f"extents {result[axis]} and {extent} do not broadcast")
+            if extent != 1:
+                result[axis] = extent
+    return tuple(result)

@@ -1,0 +1,79 @@
+"""Products of tensors that are both computed: matrix products and attention."""
+
+from dataclasses import dataclass
+
+from cnnstat.ir.op import NoDetail, NoWeights, Op, OpError, Reach, Specs
+from cnnstat.ir.tensor import TensorSpec
+from cnnstat.ir.work import Work
+from cnnstat.ops.pointwise import broadcast
+
+
+@dataclass(frozen=True, slots=True)
+class MatMul(NoWeights, NoDetail, Op):
+    """Matrix product of the last two axes; the axes before them broadcast.
+
+    Shape: [..., m, k] [..., k, n] -> [..., m, n]; a vector stands for one row or one column.
+    Weights: none.
+    Work: macs = result elements * k.
+    Source: torch.matmul.
+    """
+
+    def infer(self, inputs: Specs) -> Specs:
+        """Return the product's spec."""
+        if len(inputs) < 2 or not inputs[0].shape or not inputs[1].shape:
+            raise OpError("it needs two tensors of at least one axis")
+        left, right = inputs[0].shape, inputs[1].shape
+        rows = left if len(left) > 1 else (1, *left)
+        columns = right if len(right) > 1 else (*right, 1)
+        if rows[-1] != columns[-2]:
+            raise OpError(f"inner extents {rows[-1]} and {columns[-2]} must agree")
+        front = broadcast(rows[:-2], columns[:-2]) if rows[:-2] or columns[:-2] else ()
+        made = (rows[-2],) * (len(left) > 1) + (columns[-1],) * (len(right) > 1)
+        return (TensorSpec((*front, *made), inputs[0].dtype),)
+
+    def work(self, inputs: Specs, outputs: Specs) -> Work:
+        """Return one MAC per inner element of each result."""
+        return Work(macs=outputs[0].numel * inputs[0].shape[-1])
+
+    def reach(self, inputs: Specs) -> Reach:
+        """Return everything: a result mixes a whole row with a whole column."""
+        return "everything"
+
+
+@dataclass(frozen=True, slots=True)
+class Attention(NoWeights, NoDetail, Op):
+    """Scaled dot-product attention: softmax(q k^T / sqrt(d)) v, an optional mask added.
+
+    Shape: [..., l, d] [..., s, d] [..., s, e] -> [..., l, e].
+    Weights: none.
+    Work: macs = ... * l * s * (d + e); per score a multiplication, an exponential, a division, an addition,
+        one addition more where there is a mask.
+    Source: Vaswani et al. 2017; torch.nn.functional.scaled_dot_product_attention.
+    """
+
+    def infer(self, inputs: Specs) -> Specs:
+        """Return the spec of the mixed values."""
+        if len(inputs) < 3:
+            raise OpError("it needs queries, keys and values")
+        q, k, v = (spec.shape for spec in inputs[:3])
+        if q[-1] != k[-1] or k[-2] != v[-2]:
+            raise OpError("queries and keys share their last axis, keys and values the one before")
+        front = broadcast(q[:-2], v[:-2]) if len(q) > 2 else ()
+        return (TensorSpec((*front, q[-2], v[-1]), inputs[0].dtype),)
+
+    def work(self, inputs: Specs, outputs: Specs) -> Work:
+        """Return both products and the softmax between them."""
+        d, s, e = inputs[0].shape[-1], inputs[1].shape[-2], inputs[2].shape[-1]
+        rows = outputs[0].numel // e
+        scores = rows * s
+        return Work(
+            macs=scores * (d + e),
+            multiplications=scores,
+            exponentials=scores,
+            divisions=scores,
+            additions=scores - rows + (scores if len(inputs) > 3 else 0),
+        )
+
+    def reach(self, inputs: Specs) -> Reach:
+        """Return everything."""
+        return "everything"

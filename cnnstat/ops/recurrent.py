@@ -1,0 +1,95 @@
+"""Recurrent layers: LSTM, GRU and the plain recurrent net."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from cnnstat.ir.op import Op, OpError, Reach, Specs, Weight
+from cnnstat.ir.tensor import TensorSpec
+from cnnstat.ir.work import Work
+
+GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
+"""Matrices per direction and layer, by kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recurrent(Op):
+    """Layers of an LSTM, a GRU or a plain recurrent net over a sequence.
+
+    Shape: (n, l, in), or (l, n, in) without ``batch_first`` -> the same with hidden * directions features;
+        then the last hidden state, (layers * directions, n, hidden), and for an LSTM the cell state alike.
+    Weights: per layer and direction g*hidden*in + g*hidden*hidden, and 2*g*hidden biases; g = 4, 3, 1.
+    Work: macs = n * l * the matrices; bias_adds = n * l * the biases; activations = n * l * g * hidden,
+        for an LSTM one more per unit; multiplications and additions of the gates: 3 and 1 per unit.
+    Source: torch.nn.LSTM, torch.nn.GRU, torch.nn.RNN.
+    """
+
+    is_layer: ClassVar[bool] = True
+    kind: str
+    hidden: int
+    layers: int = 1
+    directions: int = 1
+    bias: bool = True
+    batch_first: bool = True
+
+    def __post_init__(self) -> None:
+        if self.kind not in GATES:
+            raise OpError(f"kind (={self.kind!r}) must be one of {', '.join(GATES)}")
+        if min(self.hidden, self.layers) < 1 or self.directions not in (1, 2):
+            raise OpError("hidden and layers must be at least 1, directions 1 or 2")
+
+    @property
+    def type_name(self) -> str:
+        """The kind."""
+        return self.kind
+
+    @property
+    def detail(self) -> str:
+        """Return units, layers and directions."""
+        both = " both ways" if self.directions == 2 else ""
+        return f"{self.hidden} units x {self.layers}{both}"
+
+    def infer(self, inputs: Specs) -> Specs:
+        """Return the sequence and the final states."""
+        if not inputs or inputs[0].rank != 3:
+            raise OpError("it needs 3 axes (batch, length, features)")
+        shape, dtype = inputs[0].shape, inputs[0].dtype
+        n = shape[0] if self.batch_first else shape[1]
+        out = TensorSpec((*shape[:2], self.hidden * self.directions), dtype)
+        state = TensorSpec((self.layers * self.directions, n, self.hidden), dtype)
+        return (out, state, state) if self.kind == "LSTM" else (out, state)
+
+    def weights(self, inputs: Specs) -> tuple[Weight, ...]:
+        """Return the matrices and biases, layer by layer, direction by direction."""
+        rows = GATES[self.kind] * self.hidden
+        features = inputs[0].shape[-1]
+        found = []
+        for layer in range(self.layers):
+            width = features if layer == 0 else self.hidden * self.directions
+            for way in range(self.directions):
+                end = f"l{layer}" + ("_reverse" if way else "")
+                found.append(Weight(f"weight_ih_{end}", (rows, width)))
+                found.append(Weight(f"weight_hh_{end}", (rows, self.hidden)))
+                if self.bias:
+                    found.append(Weight(f"bias_ih_{end}", (rows,), "bias"))
+                    found.append(Weight(f"bias_hh_{end}", (rows,), "bias"))
+        return tuple(found)
+
+    def work(self, inputs: Specs, outputs: Specs) -> Work:
+        """Return the matrix products of every step, the gates and the biases."""
+        steps = inputs[0].shape[0] * inputs[0].shape[1]
+        weights = self.weights(inputs)
+        matrices = sum(w.numel for w in weights if w.role == "weight")
+        biases = sum(w.numel for w in weights if w.role == "bias")
+        units = self.hidden * self.layers * self.directions
+        gated = self.kind != "RNN"
+        return Work(
+            macs=steps * matrices,
+            bias_adds=steps * biases,
+            activations=steps * units * (GATES[self.kind] + (self.kind == "LSTM")),
+            multiplications=3 * steps * units if gated else 0,
+            additions=steps * units * (1 if gated else 0),
+        )
+
+    def reach(self, inputs: Specs) -> Reach:
+        """Return everything: a state remembers the whole sequence."""
+        return "everything"

@@ -1,0 +1,123 @@
+"""Sums, means and extremes over axes, and resampling of maps."""
+
+from dataclasses import dataclass
+
+from cnnstat.ir.op import NoWeights, Op, OpError, Reach, Specs
+from cnnstat.ir.tensor import TensorSpec
+from cnnstat.ir.work import NO_WORK, Work
+
+REDUCTIONS = ("sum", "mean", "max", "min", "argmax", "argmin", "any", "all", "norm", "var")
+
+TAPS_PER_AXIS = {"nearest": 1, "nearest-exact": 1, "linear": 2, "bicubic": 4, "area": 1}
+"""Elements that one output of ``Interpolate`` reads on each axis, by mode (bilinear is ``linear``
+twice)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reduce(NoWeights, Op):
+    """One value of all elements along ``axes``; no axes mean all of them.
+
+    Shape: any -> without ``axes``, or with 1 in their place (``keepdim``).
+    Weights: none.
+    Work: inputs - results additions (``sum``, ``mean``) or comparisons; a division per result for ``mean``;
+        ``norm`` and ``var`` add one multiplication per input and a root or a division per result.
+    Source: the function of that name in torch.
+    """
+
+    kind: str
+    axes: tuple[int, ...] = ()
+    keepdim: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind not in REDUCTIONS:
+            raise OpError(f"kind (={self.kind!r}) must be one of {', '.join(REDUCTIONS)}")
+
+    @property
+    def type_name(self) -> str:
+        """The kind, as a name: ``Mean``."""
+        return self.kind.capitalize()
+
+    @property
+    def detail(self) -> str:
+        """Return the axes."""
+        return f"over {'x'.join(map(str, self.axes))}" if self.axes else "over all"
+
+    def _reduced(self, rank: int) -> set[int]:
+        for axis in self.axes:
+            if not -rank <= axis < rank:
+                raise OpError(f"axis (={axis}) must be one of {rank}")
+        return {axis % rank for axis in self.axes} or set(range(rank))
+
+    def infer(self, inputs: Specs) -> Specs:
+        """Return the shape without the axes; indices are int64."""
+        if not inputs:
+            raise OpError("it needs an input")
+        gone = self._reduced(inputs[0].rank)
+        shape = [
+            1 if axis in gone else extent
+            for axis, extent in enumerate(inputs[0].shape)
+            if axis not in gone or self.keepdim
+        ]
+        indices = self.kind in ("argmax", "argmin")
+        return (TensorSpec(tuple(shape), "int64" if indices else inputs[0].dtype),)
+
+    def work(self, inputs: Specs, outputs: Specs) -> Work:
+        """Return the additions, comparisons and divisions."""
+        if "float" not in inputs[0].dtype:
+            return NO_WORK
+        given, made = inputs[0].numel, outputs[0].numel
+        if self.kind in ("sum", "mean"):
+            return Work(additions=given - made, divisions=made if self.kind == "mean" else 0)
+        if self.kind == "norm":
+            return Work(additions=given - made, multiplications=given, exponentials=made)
+        if self.kind == "var":
+            return Work(additions=3 * given - 2 * made, multiplications=given, divisions=2 * made)
+        return Work(comparisons=given - made)
+
+    def reach(self, inputs: Specs) -> Reach:
+        """Return everything where a spatial axis goes, elementwise where only channels do."""
+        rank = inputs[0].rank
+        return "everything" if any(axis >= 2 for axis in self._reduced(rank)) else "elementwise"
+
+
+@dataclass(frozen=True, slots=True)
+class Interpolate(NoWeights, Op):
+    """Maps resampled to ``output_size``.
+
+    Shape: (n, c, ...) -> (n, c, *output_size).
+    Weights: none.
+    Work: per output a multiplication and an addition for each element read (2 per axis linear, 4 bicubic),
+        less the first addition; none for nearest.
+    Source: torch.nn.functional.interpolate.
+    """
+
+    output_size: tuple[int, ...]
+    mode: str = "nearest"
+
+    def __post_init__(self) -> None:
+        if self.mode not in TAPS_PER_AXIS:
+            raise OpError(f"mode (={self.mode!r}) must be one of {', '.join(TAPS_PER_AXIS)}")
+
+    @property
+    def detail(self) -> str:
+        """Return the mode and the extents."""
+        return f"{self.mode} to {'x'.join(map(str, self.output_size))}"
+
+    def infer(self, inputs: Specs) -> Specs:
+        """Return the asked extents."""
+        if not inputs or inputs[0].rank != len(self.output_size) + 2:
+            raise OpError(f"it needs {len(self.output_size) + 2} axes")
+        return (TensorSpec((*inputs[0].shape[:2], *self.output_size), inputs[0].dtype),)
+
+    def work(self, inputs: Specs, outputs: Specs) -> Work:
+        """Return the weighted sums."""
+        taps = TAPS_PER_AXIS[self.mode] ** len(self.output_size)
+        if taps == 1:
+            return NO_WORK
+        numel = outputs[0].numel
+        return Work(multiplications=taps * numel, additions=(taps - 1) * numel)
+
+    def reach(self, inputs: Specs) -> Reach:
+        """Return unknown: neighbouring outputs read at fractional distances."""
+        same = inputs[0].shape[2:] == self.output_size
+        return "elementwise" if same else "unknown"
