@@ -14,6 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from cnnstat.cli.coercion import PlainCommand, read_plainly
 from cnnstat.errors import CnnstatError
 
 COMMANDS: dict[str, str] = {
@@ -28,6 +29,10 @@ INTERRUPTED = 130
 class Commands(TyperGroup):
     """The literal table of commands, each built when it is asked for."""
 
+    def get_params(self, ctx: Any) -> Any:
+        """Return the global options."""
+        return read_plainly(super().get_params(ctx))
+
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names in the table's order."""
         return list(COMMANDS)
@@ -37,9 +42,10 @@ class Commands(TyperGroup):
         place = COMMANDS.get(cmd_name)
         if place is None:
             return None
-        module, function = place.split(":")
+        module, name = place.split(":")
+        function = getattr(import_module(f"cnnstat.cli.{module}"), name)
         single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        single.command(cmd_name)(getattr(import_module(f"cnnstat.cli.{module}"), function))
+        single.command(cmd_name, cls=PlainCommand)(function)
         return typer.main.get_command(single)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -109,12 +115,10 @@ def run(args: Sequence[str]) -> int:
 def _message(error: Exception) -> str | None:
     """One line for an error that input caused; None for a defect of cnnstat."""
     if isinstance(error, CnnstatError):
-        text = str(error)
-    elif isinstance(error, typer.BadParameter.__mro__[-4]) and hasattr(error, "format_message"):
-        text = f"{error.format_message()} (see --help)"
-    else:
-        return None
-    return " ".join(text.split())
+        return " ".join(str(error).split())
+    # Typer's own errors have no public base class in every version; this method marks them all
+    explain = getattr(error, "format_message", None)
+    return None if explain is None else f"{' '.join(explain().split())} (see --help)"
 
 
 def main() -> NoReturn:

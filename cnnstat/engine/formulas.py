@@ -42,9 +42,9 @@ def params_formula(members: Iterable[NodeFacts], before_flatten: tuple[int, ...]
             if weight.role != "buffer":
                 terms.append(weight_product(weight, before_flatten))
                 total += weight.numel
-    return (
-        f"{' + '.join(terms) or '0'} = {total:,}" if len(terms) != 1 else _equals(terms[0], total)
-    )
+    if len(terms) < 2:
+        return _equals(terms[0], total) if terms else "0"
+    return f"{' + '.join(terms)} = {total:,}"
 
 
 def activation_formula(spec: TensorSpec) -> str:

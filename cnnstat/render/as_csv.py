@@ -9,11 +9,12 @@ from cnnstat.render.numbers import shape_text
 
 
 def render(document: Document, look: Look) -> str:
-    """Return a header of keys, then the rows; unknown is ``?``, a shape its extents joined by x."""
+    """Return a header of keys, the rows, their rest; unknown is ``?``, a shape its extents joined by x."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([column.key for column in document.columns])
-    writer.writerows([[raw(cell) for cell in row] for row in document.rows])
+    rows = document.rows if document.rest is None else (*document.rows, document.rest)
+    writer.writerows([[raw(cell) for cell in row] for row in rows])
     return out.getvalue()
 
 

@@ -20,8 +20,8 @@ ASCII_MARKS = ".:-=+*#@"
 class Grid:
     """Text of every cell.
 
-    ``levels`` runs parallel to ``rows``: 0, or the eighths (1 to 8) of the column's heaviest cell
-    where the column has heat.
+    ``rows`` ends with the document's rest, if it has one. ``levels`` runs parallel to them: 0, or
+    the eighths (1 to 8) of the column's heaviest cell where the column has heat.
     """
 
     titles: tuple[str, ...]
@@ -34,27 +34,22 @@ def grid(document: Document) -> Grid:
     """Return the text of a document's titles, rows and total."""
     titles, texts, totals, levels = [], [], [], []
     for index, column in enumerate(document.columns):
-        cells = [row[index] for row in document.rows]
+        own = [row[index] for row in document.rows]
+        rest = [] if document.rest is None else [document.rest[index]]
+        cells = [*own, *rest]
         total = document.total[index] if document.total else ""
         name, unit = column_unit([*cells, total]) if column.kind == "bytes" else ("", 1)
         titles.append(f"{column.title} {name}".rstrip())
-        column_texts = [cell_text(cell, column.kind, unit) for cell in cells]
-        texts.append(_grouped(column_texts) if column.group else column_texts)
+        texts.append([cell_text(cell, column.kind, unit) for cell in cells])
         at_least = document.lower_bound and None in cells and total not in ("", None)
         totals.append(f"{'>= ' if at_least else ''}{cell_text(total, column.kind, unit)}")
-        levels.append(_levels(column, cells))
+        levels.append([*_levels(column, own), *(0 for _ in rest)])
     return Grid(
         tuple(titles),
         tuple(zip(*texts, strict=True)),
         tuple(totals) if document.total else None,
         tuple(zip(*levels, strict=True)),
     )
-
-
-def _grouped(texts: list[str]) -> list[str]:
-    """Leave a word out that repeats the row above."""
-    pairs = zip(["", *texts], texts, strict=False)
-    return ["" if text == above else text for above, text in pairs]
 
 
 def _levels(column: Column, cells: list[Cell]) -> list[int]:

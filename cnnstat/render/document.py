@@ -27,7 +27,7 @@ class Column:
 
     The column with the smallest ``keep`` leaves first; one with ``NEVER_DROPPED`` stays. ``heat``
     marks a column whose heaviest cells stand out at a glance. ``definition`` is one sentence for
-    the legend. In a column with ``group`` people see a word that repeats the row above once.
+    the legend. With ``group`` the table leaves a cell out that repeats the one above.
     """
 
     key: str
@@ -49,12 +49,16 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One table and its text. ``lower_bound``: totals are at least what they say (``>= x``)."""
+    """One table and its text. ``lower_bound``: totals are at least what they say (``>= x``).
+
+    ``rest`` is one row for all the rows that were left out, between the rows and the total.
+    """
 
     title: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     payload: Mapping[str, object]
+    rest: tuple[Cell, ...] | None = None
     total: tuple[Cell, ...] | None = None
     lower_bound: bool = False
     sections: tuple[Section, ...] = ()

@@ -82,7 +82,8 @@ def cell_text(cell: Cell, kind: Kind, unit: int = 1000**2) -> str:
     if isinstance(cell, tuple):
         return shape_text(cell)
     if kind == "bytes":
-        return fixed(int(cell), unit, 3)
+        text = fixed(int(cell), unit, 3)
+        return "<0.001" if cell and text == "0.000" else text  # what is there is never shown as 0
     if kind == "percent":
         return f"{100 * cell:.1f}%"
     if kind == "ratio":

@@ -53,18 +53,16 @@ def summary_document(
     layers = _sorted(report.view(expand=view.expand, depth=view.depth), view.sort)
     kept = layers if view.top is None else layers[: view.top]
     rest = layers[len(kept) :]
-    rows = [tuple(entry.get(layer) for entry in columns) for layer in kept]
-    if rest:
-        rows.append(tuple(_folded(entry, rest, report) for entry in columns))
     named = f"{report.name}: {card.title}" if card else report.name
     return Document(
         title=named,
         subtitle=_subtitle(report, card),
         columns=tuple(entry.column for entry in columns),
-        rows=tuple(rows),
+        rows=tuple(tuple(entry.get(layer) for entry in columns) for layer in kept),
+        rest=tuple(_folded(entry, rest) for entry in columns) if rest else None,
         total=tuple(entry.total(report) if entry.total else "" for entry in columns),
         lower_bound=report.status == "partial",
-        sections=tuple(_sections(report, card, published, counters)),
+        sections=(*_sections(report, card, published, counters), _legend(columns)),
         payload=Payload(report, reference, card, published, kept, len(rest)),
     )
 
@@ -85,8 +83,8 @@ def _sorted(layers: tuple[Layer, ...], key: str | None) -> tuple[Layer, ...]:
     )
 
 
-def _folded(entry: LayerColumn, rest: Sequence[Layer], report: Report) -> Cell:
-    """Return the cell of the row that stands for all rows beyond ``--top``."""
+def _folded(entry: LayerColumn, rest: Sequence[Layer]) -> Cell:
+    """Return the cell of the row that stands for all layers beyond ``--top``."""
     if entry.key == "layer":
         return f"({len(rest)} more)"
     cells = [entry.get(layer) for layer in rest]
@@ -129,11 +127,17 @@ def _sections(
         remarks.insert(0, f"{card.name} departs: {card.departs}")
     if remarks:
         yield Section("Notes", tuple(remarks))
-    yield Section(
+
+
+def _legend(columns: Sequence[LayerColumn]) -> Section:
+    """Return one line, and the definition of every column that is not a default one."""
+    further = [entry.column for entry in columns if entry.key not in DEFAULT]
+    return Section(
         "Legend",
         (
             "A row is a layer with its normalisation and activation (--expand: every operator); "
             "bars compare within a column; MB is 1000^2 bytes; ? is unknown, never 0.",
+            *(f"{column.title}: {column.definition}" for column in further),
         ),
     )
 

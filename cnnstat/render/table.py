@@ -96,7 +96,7 @@ def _shown(document: Document, cells: Grid, width: int | None) -> dict[int, int]
 
 
 def _drop(document: Document, shown: dict[int, int], width: int, limit: int) -> None:
-    """Take out columns with ``keep`` below ``limit`` until it fits, of equals the rightmost first."""
+    """Take out columns with ``keep`` below ``limit`` until it fits, rightmost of equals first."""
     while _needed(shown) > width:
         droppable = [index for index in shown if document.columns[index].keep < limit]
         if not droppable:
@@ -140,13 +140,15 @@ def _table(document: Document, cells: Grid, shown: dict[int, int], look: Look) -
             width=width,
             overflow="crop",
         )
+    above: tuple[str, ...] = ()
     for row, levels in zip(cells.rows, cells.levels, strict=True):
-        table.add_row(
-            *[
-                _cell(row[i], levels[i], document.columns[i], width, look)
-                for i, width in shown.items()
-            ]
-        )
+        texts = []
+        for i, width in shown.items():
+            column = document.columns[i]
+            repeats = column.group and above != () and above[i] == row[i]
+            texts.append(_cell("" if repeats else row[i], levels[i], column, width, look))
+        table.add_row(*texts)
+        above = row
     return table
 
 
