@@ -15,10 +15,13 @@ from cnnstat.ir.graph import Graph, ShapedGraph
 from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import TensorSpec, check_dtype, check_shape
 from cnnstat.zoo.card import ModelCard
-from cnnstat.zoo.catalog import FAMILIES, find, find_family
+from cnnstat.zoo.catalog import FAMILIES, family_of, find, find_family
 
 if TYPE_CHECKING:
     from torch.nn import Module
+
+    from cnnstat.engine.claims import Claim, Published
+    from cnnstat.zoo.figure import Figure
 
 
 Inputs = tuple[int, ...] | Mapping[str, TensorSpec | tuple[int, ...]]
@@ -240,3 +243,77 @@ def _complete(given: tuple[int, ...], default: tuple[int, ...]) -> tuple[int, ..
     raise UsageError(
         f"input {'x'.join(map(str, given))}: expected {len(default)} extents as in {wanted}"
     )
+
+
+def published(report: Report, card: ModelCard) -> tuple[Published, ...]:
+    """Return a model's own published figures beside those of its report.
+
+    None on another input, batch, dtype or number of classes than it was published with.
+    """
+    if report.input != TensorSpec((1, *card.input_shape)) or _classes(report) != card.classes:
+        return ()
+    from cnnstat.engine.claims import shown
+    from cnnstat.zoo.figures import headlines
+    from cnnstat.zoo.figures.sources import citation
+
+    ask = Asked({card.name: report})
+    mine = [f for f in headlines(family_of(card.name).module) if f.model == card.name]
+    return tuple([shown(_claim(f, ask), citation(f.source, f.place)) for f in mine])
+
+
+def _classes(report: Report) -> int:
+    """Return the units of the classifier; 0 where an image leaves (a building block)."""
+    leaves = report.shaped.spec(report.shaped.graph.outputs[0])
+    return leaves.shape[1] if leaves.rank == 2 else 0
+
+
+def claims(
+    *models: str, verdict: str | None = None, source: str | None = None
+) -> tuple[Claim[Figure], ...]:
+    """Return the ledger of published figures, computed now: of these models, or of all.
+
+    ``verdict`` and ``source`` choose among them. Raises ``UsageError`` for an unknown one.
+    """
+    from cnnstat.engine.claims import VERDICTS
+    from cnnstat.zoo.figures import figures
+    from cnnstat.zoo.figures.sources import SOURCES
+
+    if verdict is not None and verdict not in VERDICTS:
+        raise unknown("verdict", verdict, VERDICTS)
+    if source is not None and source not in SOURCES:
+        raise unknown("source", source, SOURCES)
+    wanted = {find(model).name for model in models}
+    entries = figures(*dict.fromkeys(family_of(model).module for model in models))
+    chosen = [
+        entry
+        for entry in entries
+        if (not wanted or entry.model in wanted) and source in (None, entry.source)
+    ]
+    ask = Asked()
+    found = [_claim(entry, ask) for entry in chosen]
+    return tuple([claim for claim in found if verdict in (None, claim.verdict)])
+
+
+class Asked:
+    """Models of the zoo, each analysed when the ledger first asks for it."""
+
+    def __init__(self, known: Mapping[str, Report] | None = None) -> None:
+        self._reports: dict[tuple[str, tuple[int, ...] | None], Report] = {
+            (name, None): report for name, report in (known or {}).items()
+        }
+
+    def __call__(self, model: str | Graph, *, input: tuple[int, ...] | None = None) -> Report:
+        """Return the report of a named model, or of a graph that a source argues with."""
+        if isinstance(model, Graph):
+            return analyze(Model(model.name, _defaults(model), model), input=input)
+        key = (model, input)
+        if key not in self._reports:
+            self._reports[key] = analyze(model, input=input)
+        return self._reports[key]
+
+
+def _claim(figure: Figure, ask: Asked) -> Claim[Figure]:
+    from cnnstat.engine.claims import settle
+
+    others = [(other.name, other.compute(ask)) for other in figure.otherwise]
+    return settle(figure, figure.compute(ask), others)

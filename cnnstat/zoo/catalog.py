@@ -236,18 +236,26 @@ def find(name: str) -> ModelCard:
 
     Raises ``UsageError`` with the nearest names, or the family's rule, if there is none.
     """
+    return _card(family_of(name), canonical(name))
+
+
+def family_of(name: str) -> Family:
+    """Return the family that a model's name belongs to; its file may still refuse the name.
+
+    Raises ``UsageError`` with the nearest names if there is none.
+    """
     wanted = canonical(name)
     for family in FAMILIES:
         if wanted in family.names:
-            return _card(family, wanted)
+            return family
     from re import fullmatch
 
     for family in FAMILIES:
         if family.pattern and fullmatch(family.pattern, wanted):
-            return _card(family, wanted)
+            return family
     for family in FAMILIES:
         if wanted.startswith(family.prefixes or ("\0",)):
-            return _card(family, wanted)
+            return family
     raise unknown("model", name, (*names(), *ALIASES), listing="'cnnstat list' shows all")
 
 
