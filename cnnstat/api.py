@@ -20,12 +20,13 @@ from cnnstat.zoo.catalog import FAMILIES, family_of, find, find_family
 if TYPE_CHECKING:
     from torch.nn import Module
 
+    from cnnstat.engine.check import Check
     from cnnstat.engine.claims import Claim, Published
     from cnnstat.zoo.figure import Figure
 
 
 Inputs = tuple[int, ...] | Mapping[str, TensorSpec | tuple[int, ...]]
-"""Shapes without the batch: of the first input, or of each input by name (a spec tells its dtype)."""
+"""Shapes without the batch: of the first input, or of each by name (a spec tells its dtype)."""
 
 Captured = tuple[Graph, tuple[Note, ...]]
 
@@ -169,13 +170,44 @@ def build(
     model = reference if isinstance(reference, Model) else load(reference, classes=classes)
     specs = input_specs(model, input=input, dtype=dtype)
     training = model.card.training if model.card is not None else None
+    graph, _ = model.graph_for(specs)
     return build_module(
-        model.graph,
+        graph,
         specs,
         seed=seed,
         device=device,
         scheme=scheme_of(training.initialization if training is not None else ""),
     )
+
+
+def check(
+    reference: str | Model | Module,
+    *,
+    input: Inputs | None = None,
+    batch: int = 1,
+    dtype: str | None = None,
+    classes: int | None = None,
+) -> Check:
+    """Return a model's figures held against fvcore, FlopCounterMode and an execution.
+
+    The arguments are those of ``analyze``. Nothing is allocated: the model runs on the device
+    ``meta``. Raises ``UsageError`` for bad arguments or where PyTorch or fvcore is missing,
+    ``ModelError`` for a model that cannot be built.
+    """
+    model = reference if isinstance(reference, Model) else load(reference, classes=classes)
+    specs = input_specs(model, input=input, batch=batch, dtype=dtype)
+    return check_shaped(_shaped(model, specs)[0])
+
+
+def check_shaped(shaped: ShapedGraph) -> Check:
+    """Return a shaped graph (``Report.shaped``) held against its counters; errors as ``check``."""
+    from cnnstat.backends.torch import require_torch
+
+    require_torch()
+    from cnnstat.backends.torch.count import measure
+    from cnnstat.engine.check import check as hold_against
+
+    return hold_against(shaped, measure(shaped))
 
 
 def input_specs(

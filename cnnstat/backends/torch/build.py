@@ -194,7 +194,7 @@ def _attach(root: nn.Module, name: str, module: nn.Module) -> None:
 def _first_dtype(shaped: ShapedGraph) -> torch.dtype:
     """Return the dtype of the first input, float32 where that is no floating-point type."""
     pairs = zip(shaped.nodes, shaped.facts, strict=True)
-    entering = (facts.outputs[0].dtype for node, facts in pairs if not node.inputs)
+    entering = (facts.outputs[0].dtype for node, facts in pairs if node.op.is_input)
     name = next(entering, "float32")
     found: torch.dtype = getattr(torch, name if "float" in name else "float32")
     return found
@@ -232,7 +232,7 @@ def forward_graph(shaped: ShapedGraph, *, form: Form) -> fx.Graph:
         if node.training_only and form == "inference":
             continue
         arguments = tuple(map(read, node.inputs))
-        if not node.inputs:
+        if node.op.is_input:
             call = code.placeholder(names[index].replace(".", "_"))
         else:
             with torch.device("meta"):

@@ -180,7 +180,7 @@ class MaxUnpool2d(nn.Module):
 
     def forward(self, input: Tensor, indices: Tensor, like: Tensor | None = None) -> Tensor:
         """(n, c, h, w), indices (n, c, h, w) -> (n, c, h', w')."""
-        size = None if like is None else list(like.shape[2:])
+        size = None if like is None else list(map(int, like.shape[2:]))
         return F.max_unpool2d(input, indices, self.kernel, self.stride, self.padding, size)
 
 
@@ -189,7 +189,7 @@ class SizedConvTranspose2d(nn.ConvTranspose2d):
 
     def forward(self, input: Tensor, like: Tensor) -> Tensor:  # type: ignore[override]
         """(n, c, h, w), (n, any, h', w') -> (n, c', h', w')."""
-        return super().forward(input, list(like.shape[2:]))
+        return super().forward(input, list(map(int, like.shape[2:])))
 
 
 class ScaledTanh(nn.Module):
