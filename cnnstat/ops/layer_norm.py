@@ -1,4 +1,4 @@
-"""Normalisations that compute their statistics on the spot: over features, groups of channels, single maps.
+"""Normalisations with statistics of their own input: over features, channel groups, single maps.
 
 Work of each, per element: two additions and a multiplication more for mean and variance (an
 addition for the mean; a subtraction, a square and an addition for the variance), then one
@@ -67,7 +67,7 @@ class RMSNorm(Elementwise, Op):
 
     Shape: any -> the same.
     Weights: a scale of the normalised extents, where affine.
-    Work: per element 2 multiplications (the square and the scale) and 1 addition; a division per element.
+    Work: per element 2 multiplications (the square and the scale), an addition, a division.
     Source: Zhang and Sennrich 2019; torch.nn.RMSNorm.
     """
 
@@ -98,7 +98,7 @@ class RMSNorm(Elementwise, Op):
 
 @dataclass(frozen=True, slots=True)
 class GroupNorm(Op):
-    """Normalisation over groups of channels and all positions; ``groups`` = channels is instance norm.
+    """Normalisation over groups of channels and all positions.
 
     Shape: (n, c, ...) -> the same.
     Weights: c scales and c shifts, where affine.

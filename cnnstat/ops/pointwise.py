@@ -127,7 +127,8 @@ class Pointwise(NoWeights, Elementwise, Op):
 
     Shape: broadcasting, aligned at the last axis -> the larger of each extent.
     Weights: none.
-    Work: one operation of the kind's sort (``POINTWISE``) per element of the result; none for whole numbers.
+    Work: one operation of the kind's sort (``POINTWISE``) per element of the result; none for
+        whole numbers.
     Source: the function of that name in torch.
     """
 

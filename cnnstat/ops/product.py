@@ -46,8 +46,8 @@ class Attention(NoWeights, NoDetail, Op):
 
     Shape: [..., l, d] [..., s, d] [..., s, e] -> [..., l, e].
     Weights: none.
-    Work: macs = ... * l * s * (d + e); per score a multiplication, an exponential, a division, an addition,
-        one addition more where there is a mask.
+    Work: macs = ... * l * s * (d + e); per score a multiplication, an exponential,
+        a division, an addition, one addition more where there is a mask.
     Source: Vaswani et al. 2017; torch.nn.functional.scaled_dot_product_attention.
     """
 

@@ -15,11 +15,14 @@ GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 class Recurrent(Op):
     """Layers of an LSTM, a GRU or a plain recurrent net over a sequence.
 
-    Shape: (n, l, in), or (l, n, in) without ``batch_first`` -> the same with hidden * directions features;
-        then the last hidden state, (layers * directions, n, hidden), and for an LSTM the cell state alike.
-    Weights: per layer and direction g*hidden*in + g*hidden*hidden, and 2*g*hidden biases; g = 4, 3, 1.
-    Work: macs = n * l * the matrices; bias_adds = n * l * the biases; activations = n * l * g * hidden,
-        for an LSTM one more per unit; multiplications and additions of the gates: 3 and 1 per unit.
+    Shape: (n, l, in), or (l, n, in) without ``batch_first`` -> the same with hidden * directions
+        features; then the last hidden state, (layers * directions, n, hidden), and for an LSTM the
+        cell state alike.
+    Weights: per layer and direction g*hidden*in + g*hidden*hidden, and 2*g*hidden biases; g is 4
+        for an LSTM, 3 for a GRU, 1 for the plain net.
+    Work: macs = n * l * the matrices; bias_adds = n * l * the biases; activations = n * l * g *
+        hidden, for an LSTM one more per unit; multiplications and additions of the gates: 3 and 1
+        per unit.
     Source: torch.nn.LSTM, torch.nn.GRU, torch.nn.RNN.
     """
 

@@ -19,8 +19,9 @@ class Reduce(NoWeights, Op):
 
     Shape: any -> without ``axes``, or with 1 in their place (``keepdim``).
     Weights: none.
-    Work: inputs - results additions (``sum``, ``mean``) or comparisons; a division per result for ``mean``;
-        ``norm`` and ``var`` add one multiplication per input and a root or a division per result.
+    Work: inputs - results additions (``sum``, ``mean``) or comparisons; a division per result
+        for ``mean``; ``norm`` and ``var`` add one multiplication per input and a root or a division
+        per result.
     Source: the function of that name in torch.
     """
 
@@ -86,8 +87,8 @@ class Interpolate(NoWeights, Op):
 
     Shape: (n, c, ...) -> (n, c, *output_size).
     Weights: none.
-    Work: per output a multiplication and an addition for each element read (2 per axis linear, 4 bicubic),
-        less the first addition; none for nearest.
+    Work: per output a multiplication and an addition for each element read (2 per axis linear, 4
+        bicubic), less the first addition; none for nearest.
     Source: torch.nn.functional.interpolate.
     """
 

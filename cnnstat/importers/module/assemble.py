@@ -9,7 +9,8 @@ from __future__ import annotations
 import torch
 
 from cnnstat.importers.module.capture import Call, Stored, Trace, spec_of
-from cnnstat.importers.module.translate import Meaning, meaning, plain_name, tensors
+from cnnstat.importers.module.rules import Meaning, tensors
+from cnnstat.importers.module.translate import meaning, plain_name
 from cnnstat.ir.graph import Graph, Node, Value
 from cnnstat.ir.op import Op, OpError
 from cnnstat.ir.window import WindowError
@@ -113,7 +114,7 @@ class _Assembly:
         return Meaning(Opaque(plain_name(call.name), captured), tensors(*call.arguments.values()))
 
     def _claim(self, meant: Meaning) -> tuple[int | None, tuple[torch.Tensor, ...]]:
-        """Return the node that the weights are counted at (None: this one), and computed weights."""
+        """Return the node that the weights are counted at (None: this one), and computed ones."""
         held = meant.weights
         known = [self.stored.get(id(tensor)) for tensor in held]
         specs = tuple(spec_of(tensor) for tensor in meant.reads)
@@ -164,7 +165,7 @@ class _Assembly:
         return found
 
     def _named(self, call: Call, meant: Meaning) -> str:
-        """Return the module's path for a leaf module's call, the path and the function's name else."""
+        """Return a leaf module's path for its call; else the path and the function's name."""
         for tensor in meant.weights:
             stored = self.stored.get(id(tensor))
             if stored is not None and "." in stored.names[0]:

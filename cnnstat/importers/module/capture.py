@@ -1,8 +1,9 @@
 """Runs a module once on fake tensors and notes every function that PyTorch is asked for.
 
-Calls are seen where PyTorch dispatches them, below the modules, in inference mode: functional calls,
-operators and attention appear as themselves. Nothing of the module is touched: its parameters are
-stood in for, its mode and the random state are put back, hooks are global for the time of the run.
+Calls are seen where PyTorch dispatches them, below the modules, in inference mode: functional
+calls, operators and attention appear as themselves. Nothing of the module is touched: its
+parameters are stood in for, its mode and the random state are put back, hooks are global for the
+time of the run.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ from cnnstat.ir.tensor import TensorSpec
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One function call: its ATen name and overload, arguments by name, results, the module it is in.
+    """One function call: ATen name and overload, arguments by name, results, the module it is in.
 
-    Tensors in ``arguments`` and ``results`` are the very objects that flowed, so that identity tells
-    which result is read where.
+    Tensors in ``arguments`` and ``results`` are the very objects that flowed, so that identity
+    tells which result is read where.
     """
 
     function: Any
@@ -78,9 +79,9 @@ def capture(
 ) -> Trace:
     """Return the trace of one forward pass of ``module`` in evaluation form.
 
-    ``inputs`` are passed in order. ``leaves`` says of an ATen name whether it is noted as it stands;
-    what is none is split into what it is made of where PyTorch knows how. Falls back to real tensors
-    where the forward pass asks for values. Raises whatever the module raises.
+    ``inputs`` are passed in order. ``leaves`` says of an ATen name whether it is noted as it
+    stands; what is none is split into what it is made of where PyTorch knows how. Falls back to
+    real tensors where the forward pass asks for values. Raises whatever the module raises.
     """
     modes = {each: each.training for each in module.modules()}
     state = torch.get_rng_state()
@@ -142,7 +143,7 @@ def _stand_ins(module: nn.Module, *, real: bool) -> tuple[list[Stored], dict[str
     """Return what the module stores, and the tensors that stand in for it by name."""
     by_identity: dict[int, Stored] = {}
     replaced: dict[str, torch.Tensor] = {}
-    pairs = [
+    pairs: list[tuple[str, torch.Tensor, bool]] = [
         (name, tensor, True) for name, tensor in module.named_parameters(remove_duplicate=False)
     ]
     pairs += [

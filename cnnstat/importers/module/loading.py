@@ -1,7 +1,8 @@
 """Finds and builds the ``nn.Module`` that a reference names.
 
-A Python reference runs the user's code. Nothing is downloaded: weights are never asked for. Modules are built on the meta device, without
-memory for their weights, and on the CPU where that fails.
+A Python reference runs the user's code. Nothing is downloaded: weights are never asked for.
+Modules are built on the meta device, without memory for their weights, and on the CPU where that
+fails.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The JSON Schema of spec files, made from the operators themselves, so that it cannot fall behind.
 
-``python -m cnnstat.importers.spec.schema`` prints it. Editors check and complete a YAML file whose first line names the schema
-(``# yaml-language-server: $schema=spec.schema.json``).
+``python -m cnnstat.importers.spec.schema`` prints it. Editors check and complete a YAML
+file whose first line names the schema (``# yaml-language-server: $schema=spec.schema.json``).
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from cnnstat.errors import ModelError
 from cnnstat.importers.spec.operators import OPERATORS, fields_of, per_axis
 from cnnstat.ir.graph import Graph, Node, Value
 from cnnstat.ir.op import Op
+from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ops import Input
 
 
@@ -81,8 +82,8 @@ def _arguments(op: Op) -> str:
 def _written(value: object, *, short: bool = False) -> str:
     if short and isinstance(value, tuple) and len(set(value)) == 1:
         return str(value[0])
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return f"{{shape: {json.dumps(value.shape)}, dtype: {value.dtype}}}"  # type: ignore[attr-defined]
+    if isinstance(value, TensorSpec):
+        return f"{{shape: {json.dumps(value.shape)}, dtype: {value.dtype}}}"
     if isinstance(value, tuple):
         return f"[{', '.join(_written(item) for item in value)}]"
     return _scalar(value)

@@ -1,0 +1,304 @@
+"""What a call of an ATen function means, one rule a kind; ``a`` are the call's arguments by name.
+
+A rule answers None where a call is beyond it: the caller then makes it an ``Opaque`` row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+
+from cnnstat import ops
+from cnnstat.importers.module.capture import Call, spec_of
+from cnnstat.ir.op import Op
+
+
+class Meaning(NamedTuple):
+    """What a call is: operator, tensors it reads, stored tensors that are its weights."""
+
+    op: Op
+    reads: tuple[torch.Tensor, ...]
+    weights: tuple[torch.Tensor, ...] = ()
+
+
+Rule = Callable[[Call], Meaning | None]
+
+
+def tensors(*values: Any) -> tuple[torch.Tensor, ...]:
+    """Return the tensors among values, those in lists too, in order."""
+    found: list[torch.Tensor] = []
+    for value in values:
+        if isinstance(value, torch.Tensor):
+            found.append(value)
+        elif isinstance(value, list | tuple):
+            found += tensors(*value)
+    return tuple(found)
+
+
+def _axes(value: Any, rank: int) -> tuple[int, ...]:
+    values = [value] if isinstance(value, int) else list(value)
+    return tuple(int(v) for v in (values * rank if len(values) == 1 else values))
+
+
+def convolution(call: Call) -> Meaning | None:
+    """Read a convolution of 1, 2 or 3 axes, transposed in 2."""
+    a = call.arguments
+    rank = a["weight"].dim() - 2
+    x, weight, bias = a["input"], a["weight"], a.get("bias")
+    held = tensors(weight, bias)
+    if x.dim() != rank + 2 or rank not in (1, 2, 3):
+        return None
+    transposed = bool(a.get("transposed", False)) or "conv_transpose" in call.name
+    padding = a.get("padding", 0)
+    kernel = tuple(weight.shape[2:])
+    stride, dilation = _axes(a["stride"], rank), _axes(a["dilation"], rank)
+    groups = int(a["groups"])
+    if transposed:
+        if rank != 2:
+            return None
+        op: Op = ops.ConvTranspose2d(
+            int(weight.shape[1]) * groups,
+            kernel,
+            stride,
+            _axes(padding, rank),
+            dilation,
+            _axes(a.get("output_padding", 0), rank),
+            groups,
+            bias is not None,
+        )
+        return Meaning(op, (x,), held)
+    if padding == "valid":
+        padding = 0
+    pads: Any = "same" if padding == "same" else _axes(padding, rank)
+    kind = {1: ops.Conv1d, 2: ops.Conv2d, 3: ops.Conv3d}[rank]
+    out = int(weight.shape[0])
+    return Meaning(kind(out, kernel, stride, pads, dilation, groups, bias is not None), (x,), held)
+
+
+def linear(call: Call) -> Meaning | None:
+    """Read a matrix with stored weights."""
+    a = call.arguments
+    bias = a.get("bias")
+    if a["weight"].dim() != 2 or a["input"].dim() < 2:
+        return None
+    op = ops.Linear(int(a["weight"].shape[0]), bias is not None)
+    return Meaning(op, (a["input"],), tensors(a["weight"], bias))
+
+
+def product(call: Call) -> Meaning | None:
+    """Read a product of two tensors."""
+    a = call.arguments
+    left = a.get("self", a.get("input"))
+    right = next(a[k] for k in ("other", "mat2", "vec2", "vec", "tensor") if k in a)
+    return Meaning(ops.MatMul(), tensors(left, right))
+
+
+def batch_norm(call: Call) -> Meaning | None:
+    """Read a batch normalisation with running statistics."""
+    a = call.arguments
+    if a["running_mean"] is None:
+        return None
+    affine = a["weight"] is not None
+    held = tensors(a["weight"], a["bias"], a["running_mean"], a["running_var"])
+    return Meaning(ops.BatchNorm2d(affine), (a["input"],), held)
+
+
+def layer_norm(call: Call) -> Meaning:
+    """Read a layer normalisation."""
+    a = call.arguments
+    op = ops.LayerNorm(
+        len(a["normalized_shape"]), a["weight"] is not None, a.get("bias") is not None
+    )
+    return Meaning(op, (a["input"],), tensors(a["weight"], a.get("bias")))
+
+
+def rms_norm(call: Call) -> Meaning:
+    """Read an RMS normalisation."""
+    a = call.arguments
+    op = ops.RMSNorm(len(a["normalized_shape"]), a["weight"] is not None)
+    return Meaning(op, (a["input"],), tensors(a["weight"]))
+
+
+def group_norm(call: Call) -> Meaning:
+    """Read a group normalisation."""
+    a = call.arguments
+    op = ops.GroupNorm(int(a["num_groups"]), a["weight"] is not None)
+    return Meaning(op, (a["input"],), tensors(a["weight"], a["bias"]))
+
+
+def instance_norm(call: Call) -> Meaning | None:
+    """Read an instance normalisation."""
+    a = call.arguments
+    if a["running_mean"] is not None:
+        return None
+    op = ops.InstanceNorm(a["weight"] is not None)
+    return Meaning(op, (a["input"],), tensors(a["weight"], a["bias"]))
+
+
+def unary(op: Op) -> Rule:
+    """Return the rule of an operator of one tensor."""
+
+    def rule(call: Call) -> Meaning:
+        first = call.arguments.get("self", call.arguments.get("input"))
+        return Meaning(op, tensors(first))
+
+    return rule
+
+
+def nonlinearity(kind: str) -> Rule:
+    """Return the rule of a nonlinearity of that name."""
+    return unary(ops.Nonlinearity(kind))
+
+
+def hardtanh(call: Call) -> Meaning:
+    """Read a clipped line; ReLU6 where it clips at 0 and 6."""
+    six = (call.arguments["min_val"], call.arguments["max_val"]) == (0, 6)
+    return Meaning(ops.Nonlinearity("ReLU6" if six else "Hardtanh"), (call.arguments["self"],))
+
+
+def prelu(call: Call) -> Meaning:
+    """Read a rectifier with trained slopes."""
+    weight = call.arguments["weight"]
+    return Meaning(ops.PReLU(int(weight.numel())), (call.arguments["self"],), (weight,))
+
+
+def softmax(call: Call) -> Meaning:
+    """Read a softmax along one axis."""
+    return Meaning(ops.Softmax(int(call.arguments["dim"])), (call.arguments["self"],))
+
+
+def dropout(call: Call) -> Meaning:
+    """Read a dropout."""
+    a = call.arguments
+    return Meaning(ops.Dropout(float(a["p"])), (a["input"],))
+
+
+def pointwise(kind: str) -> Rule:
+    """Return the rule of elementwise arithmetic of that kind."""
+
+    def rule(call: Call) -> Meaning | None:
+        reads = tensors(*call.arguments.values())
+        result = spec_of(call.results[0])
+        shapes = {tuple(read.shape) for read in reads}
+        if kind == "add" and len(reads) == 2 and len(shapes) == 1:
+            return Meaning(ops.Add(), reads)
+        dtype = None if reads and spec_of(reads[0]).dtype == result.dtype else result.dtype
+        return Meaning(ops.Pointwise(kind, dtype), reads) if reads else None
+
+    return rule
+
+
+def reduce(kind: str) -> Rule:
+    """Return the rule of a reduction of that kind."""
+
+    def rule(call: Call) -> Meaning | None:
+        a = call.arguments
+        axes = a.get("dim")
+        if len(call.results) != 1:  # values and indices
+            return None
+        over = () if axes is None or axes == [] else _axes(axes, 1)
+        return Meaning(ops.Reduce(kind, over, bool(a.get("keepdim", False))), (a["self"],))
+
+    return rule
+
+
+def _pool_window(a: dict[str, Any]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    kernel = _axes(a["kernel_size"], 2)
+    return kernel, _axes(a["stride"], 2) if a["stride"] else kernel, _axes(a["padding"], 2)
+
+
+def max_pool(call: Call) -> Meaning | None:
+    """Read a max-pooling of maps."""
+    a = call.arguments
+    if set(_axes(a["dilation"], 2)) != {1} or a["self"].dim() != 4:
+        return None
+    window = _pool_window(a)
+    op = ops.MaxPool2d(*window, bool(a["ceil_mode"]), return_indices=len(call.results) > 1)
+    return Meaning(op, (a["self"],))
+
+
+def avg_pool(call: Call) -> Meaning | None:
+    """Read a mean-pooling of maps."""
+    a = call.arguments
+    if a["self"].dim() != 4:
+        return None
+    op = ops.AvgPool2d(*_pool_window(a), bool(a["ceil_mode"]), bool(a["count_include_pad"]))
+    return Meaning(op, (a["self"],))
+
+
+def adaptive_pool(kind: type[ops.AdaptiveAvgPool2d] | type[ops.AdaptiveMaxPool2d]) -> Rule:
+    """Return the rule of an adaptive pooling of that class."""
+
+    def rule(call: Call) -> Meaning | None:
+        x = call.arguments["self"]
+        if x.dim() != 4:
+            return None
+        size = tuple(int(n) for n in call.results[0].shape[2:])
+        if kind is ops.AdaptiveAvgPool2d and size == (1, 1):
+            return Meaning(ops.GlobalAvgPool2d(), (x,))
+        return Meaning(kind(size), (x,))
+
+    return rule
+
+
+def interpolate(mode: str) -> Rule:
+    """Return the rule of a resampling in that mode."""
+
+    def rule(call: Call) -> Meaning:
+        x = call.arguments.get("input", call.arguments.get("self"))
+        size = tuple(int(n) for n in call.results[0].shape[2:])
+        return Meaning(ops.Interpolate(size, mode), tensors(x))
+
+    return rule
+
+
+def attention(call: Call) -> Meaning:
+    """Read scaled dot-product attention."""
+    a = call.arguments
+    return Meaning(ops.Attention(), tensors(a["query"], a["key"], a["value"], a.get("attn_mask")))
+
+
+def concat(call: Call) -> Meaning:
+    """Read a concatenation."""
+    a = call.arguments
+    return Meaning(ops.Concat(int(a["dim"])), tensors(a["tensors"]))
+
+
+def flatten(call: Call) -> Meaning:
+    """Read a flattening of everything but the batch, or a view."""
+    x, result = call.arguments["self"], call.results[0]
+    if result.dim() == 2 and x.dim() > 2 and result.shape[0] == x.shape[0]:
+        return Meaning(ops.Flatten(), (x,))
+    return Meaning(ops.View("flatten", (spec_of(result),)), (x,))
+
+
+def embedding(call: Call) -> Meaning:
+    """Read rows of a table."""
+    weight, indices = call.arguments["weight"], call.arguments["indices"]
+    rows, width = (int(n) for n in weight.shape)
+    op = ops.Embedding(rows, width, spec_of(weight).dtype)
+    return Meaning(op, (indices,), (weight,))
+
+
+def recurrent(kind: str) -> Rule:
+    """Return the rule of a recurrent layer of that kind."""
+
+    def rule(call: Call) -> Meaning | None:
+        a = call.arguments
+        if "params" not in a or a["input"].dim() != 3:
+            return None
+        state = call.results[1]
+        op = ops.Recurrent(
+            kind,
+            int(state.shape[-1]),
+            int(a["num_layers"]),
+            2 if a["bidirectional"] else 1,
+            bool(a["has_biases"]),
+            bool(a["batch_first"]),
+        )
+        projected = int(call.results[0].shape[-1]) != op.hidden * op.directions
+        return None if projected else Meaning(op, (a["input"],), tensors(a["params"]))
+
+    return rule
