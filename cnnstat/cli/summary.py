@@ -81,7 +81,11 @@ def summary(
     report = api.analyze(
         loaded, input=input_shape(input), batch=batch, dtype=dtype, convention=convention
     )
-    emit(summary_document(report, reference=model, card=loaded.card, view=view), to)
+    published = api.published(report, loaded.card) if loaded.card else ()
+    document = summary_document(
+        report, reference=model, card=loaded.card, published=published, view=view
+    )
+    emit(document, to)
     if strict and report.status == "partial":
         typer.echo("cnnstat: strict: not every operator could be counted", err=True)
         raise typer.Exit(1)
