@@ -72,7 +72,7 @@ def conv(
 
 
 def activate(b: Builder, name: str, x: Value, act: Op | None = RELU) -> Value:
-    """Add the activation of layer ``name`` as ``name/relu`` (its type's name); None adds nothing."""
+    """Add the activation of layer ``name`` as ``name/relu`` (its type's name); None adds none."""
     return x if act is None else b.add(f"{name}/{act.type_name.lower()}", act, x)
 
 

@@ -1,0 +1,135 @@
+"""Start-up: the whole process of a command against a bare Typer and Rich program.
+
+Run by hand: ``python tests/speed/startup.py``. Runs of the two are interleaved in pairs, ratios are
+medians over the pairs. Memory is the peak resident set of the process. The bare program prints a
+constant table of as many rows and columns. ``torchinfo`` takes part where it is installed, on the
+same model, built and passed forward as its users do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+BARE = """
+import typer
+from rich.console import Console
+from rich.table import Table
+
+app = typer.Typer()
+HEAD, *ROWS = {cells!r}
+
+
+@app.command()
+def main() -> None:
+    table = Table(*HEAD)
+    for row in ROWS:
+        table.add_row(*row)
+    Console(width=200).print(table)
+
+
+app()
+"""
+
+TORCHINFO = """
+from torch import nn
+from torchinfo import summary
+
+layers, channels = [], 3
+for width, count in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
+    for _ in range(count):
+        layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
+        channels = width
+    layers.append(nn.MaxPool2d(2))
+layers.append(nn.Flatten())
+for width, features in ((4096, 25088), (4096, 4096)):
+    layers += [nn.Linear(features, width), nn.ReLU(), nn.Dropout()]
+summary(nn.Sequential(*layers, nn.Linear(4096, 1000)), (1, 3, 224, 224), verbose=1)
+"""
+
+COMMANDS = ("summary vgg16", "list", "claims", "compare vgg16 resnet50")
+
+
+class Run(NamedTuple):
+    """One process from start to end."""
+
+    seconds: float
+    peak_bytes: int
+
+
+def run(command: list[str]) -> Run:
+    """Return what one process took; its output goes nowhere. Raise if it fails."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} failed with status {process.returncode}")
+    unit = 1 if sys.platform == "darwin" else 1024
+    return Run(seconds, usage.ru_maxrss * unit)
+
+
+def paired(command: list[str], against: list[str], pairs: int) -> tuple[list[Run], list[Run]]:
+    """Return ``pairs`` runs of both, interleaved, after one run each that is not counted."""
+    run(command), run(against)
+    runs: tuple[list[Run], list[Run]] = [], []
+    for pair in range(pairs):
+        for which in (0, 1) if pair % 2 else (1, 0):
+            runs[which].append(run((command, against)[which]))
+    return runs
+
+
+def line(name: str, runs: list[Run], against: list[Run]) -> str:
+    """Return one row: medians, and the medians over the pairs of both ratios."""
+    both = list(zip(runs, against, strict=True))
+    times = median(one.seconds / other.seconds for one, other in both)
+    memory = median(one.peak_bytes / other.peak_bytes for one, other in both)
+    ms = median(one.seconds for one in runs) * 1e3
+    mb = median(one.peak_bytes for one in runs) / 1e6
+    return f"{name:28} {ms:9.1f} {mb:9.1f} {times:10.2f}x {memory:8.2f}x"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pairs", type=int, default=15)
+    pairs = parser.parse_args().pairs
+    cnnstat = [sys.executable, "-m", "cnnstat"]
+    exported = [*cnnstat, "summary", "vgg16", "--format", "csv"]
+    text = subprocess.run(exported, check=True, capture_output=True, text=True).stdout
+    cells = list(csv.reader(io.StringIO(text)))
+    known = subprocess.run([*cnnstat, "--help"], check=True, capture_output=True, text=True).stdout
+    print(f"medians over {pairs} interleaved pairs, Python {sys.version.split()[0]}")
+    print(f"{'process':28} {'ms':>9} {'peak MB':>9} {'time':>11} {'memory':>9}")
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder, "bare.py")
+        program.write_text(BARE.format(cells=cells), encoding="utf-8")
+        bare = [sys.executable, str(program)]
+        for command in COMMANDS:
+            if command.split()[0] not in known.split():
+                continue
+            runs, others = paired([*cnnstat, *command.split()], bare, pairs)
+            print(line(f"cnnstat {command}", runs, others))
+        print(line("bare Typer + Rich", others, others))
+        if subprocess.run(
+            [sys.executable, "-c", "import torchinfo"], capture_output=True
+        ).returncode:
+            print("torchinfo is not installed and takes no part")
+            return
+        theirs = [sys.executable, "-c", TORCHINFO]
+        runs, others = paired(theirs, [*cnnstat, *COMMANDS[0].split()], max(3, pairs // 3))
+        print(line("torchinfo, VGG-16", runs, others) + "   (against cnnstat summary vgg16)")
+
+
+if __name__ == "__main__":
+    main()
