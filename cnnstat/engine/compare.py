@@ -1,93 +1,169 @@
-"""Models side by side: the same figures of each, and every figure as a ratio to one of them."""
+"""Models side by side: the same figures of each, and every figure as a ratio to one of them.
+
+A figure that a partial report knows only a part of is unknown here, and so is its ratio: a lower
+bound divided by another is neither.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from cnnstat.engine.report import Report
 from cnnstat.errors import UsageError, unknown
 
+if TYPE_CHECKING:
+    from cnnstat.engine.claims import Published
 
-class ErrorRate(NamedTuple):
-    """Published error in percent, where it stands, what was averaged (one model, an ensemble)."""
 
-    top1_error: float | None
-    top5_error: float | None
-    source: str
-    setting: str
-    ensemble: bool
+class ErrorRate(Protocol):
+    """Published error in percent: on what, what was averaged (``setting``), where it stands."""
+
+    @property
+    def dataset(self) -> str: ...  # noqa: D102
+    @property
+    def setting(self) -> str: ...  # noqa: D102
+    @property
+    def source(self) -> str: ...  # noqa: D102
+    @property
+    def top1_error(self) -> float | None: ...  # noqa: D102
+    @property
+    def top5_error(self) -> float | None: ...  # noqa: D102
+    @property
+    def ensemble(self) -> bool: ...  # noqa: D102
+
+
+class Quoted(NamedTuple):
+    """What a source says of two or more of the models, and how it agrees with the computed."""
+
+    models: tuple[str, ...]
+    said: Published
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One model of a comparison on one input."""
+    """One model of a comparison on one input. ``name`` is what the reader calls it."""
 
     name: str
-    title: str
-    year: int | None
     report: Report
+    reference: str = ""
+    title: str = ""
+    family: str = ""
+    year: int | None = None
     error: ErrorRate | None = None
 
     @property
     def input(self) -> str:
-        """The input's shape with its batch, as text."""
-        return str(self.report.input)
+        """The input's shape without the batch, as text: ``3x224x224``."""
+        return "x".join(map(str, self.report.input.shape[1:]))
+
+
+def _known(entry: Entry, figure: int) -> int | None:
+    return None if entry.report.status == "partial" else figure
+
+
+def _macs_per_param(entry: Entry) -> float | None:
+    totals = entry.report.totals
+    if entry.report.status == "partial" or not totals.params:
+        return None
+    return totals.macs / totals.params
 
 
 MEASURES: dict[str, Callable[[Entry], int | float | None]] = {
     "depth": lambda e: e.report.totals.depth,
     "params": lambda e: e.report.totals.params,
-    "macs": lambda e: e.report.totals.macs,
-    "flops": lambda e: e.report.totals.flops,
+    "macs": lambda e: _known(e, e.report.totals.macs),
+    "flops": lambda e: _known(e, e.report.totals.flops),
     "activation_bytes": lambda e: e.report.totals.activation_bytes,
     "peak_activation_bytes": lambda e: e.report.totals.peak_activation_bytes,
-    "macs_per_param": lambda e: (
-        e.report.totals.macs / e.report.totals.params if e.report.totals.params else None
-    ),
+    "macs_per_param": _macs_per_param,
     "top1_error": lambda e: e.error.top1_error if e.error else None,
     "top5_error": lambda e: e.error.top5_error if e.error else None,
 }
-"""Every figure that is compared, by its machine-readable name."""
+"""Every figure that is compared, by its machine-readable name; errors in percent."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Comparison:
     """Entries in the order given; ``baseline`` is the entry that ratios refer to, or None."""
 
     entries: tuple[Entry, ...]
     baseline: Entry | None = None
+    quoted: tuple[Quoted, ...] = field(default=())
 
     def ratio(self, entry: Entry, measure: str) -> float | None:
-        """Return entry / baseline of one measure.
+        """Return entry / baseline of one measure: 0.11 is 8.9 times fewer.
 
-        0.11 is 8.9 times fewer; None where one is missing or zero.
+        None where one is missing or the baseline's is zero, and for an error on another data set.
         """
         if self.baseline is None:
             return None
         ours, theirs = MEASURES[measure](entry), MEASURES[measure](self.baseline)
-        return ours / theirs if ours is not None and theirs else None
-
-    def sorted_by(self, measure: str, *, descending: bool = False) -> Comparison:
-        """Return the comparison ordered by a measure, unknown values last."""
-        if measure not in MEASURES:
-            raise unknown("measure", measure, MEASURES)
-        known = [e for e in self.entries if MEASURES[measure](e) is not None]
-        known.sort(key=lambda e: MEASURES[measure](e) or 0, reverse=descending)
-        missing = [e for e in self.entries if MEASURES[measure](e) is None]
-        return Comparison((*known, *missing), self.baseline)
+        if ours is None or not theirs:
+            return None
+        if measure.endswith("_error") and _dataset(entry) != _dataset(self.baseline):
+            return None
+        return float(Fraction(ours) / Fraction(theirs))
 
 
-def compare(entries: tuple[Entry, ...], *, baseline: str | None = None) -> Comparison:
-    """Return a comparison.
+def _dataset(entry: Entry) -> str:
+    """Return the data set of the errors; the years and parts of ILSVRC are one."""
+    words = entry.error.dataset.split() if entry.error else [""]
+    return "ImageNet" if words[0] == "ILSVRC" else words[0]
 
-    Raise ``UsageError`` if the ``baseline`` is none of the entries' names.
+
+def compare(
+    entries: Sequence[Entry],
+    *,
+    baseline: str | None = None,
+    sort: str | None = None,
+    quoted: tuple[Quoted, ...] = (),
+) -> Comparison:
+    """Return the comparison of at least one entry.
+
+    ``baseline`` is an entry's name or reference, ``NAME@SHAPE`` where one model stands there on
+    several inputs (without the shape it is the first); ``sort`` orders by a measure, by ``name`` or
+    by ``year``, the smallest first (``-params``: the largest), unknown values last. Raises
+    ``UsageError`` with the nearest names for any other.
     """
-    if baseline is None:
-        return Comparison(entries)
-    found = next((entry for entry in entries if entry.name == baseline), None)
-    if found is None:
-        names = ", ".join(entry.name for entry in entries)
-        raise UsageError(f"baseline {baseline!r} is none of the compared models: {names}")
-    return Comparison(entries, found)
+    if not entries:
+        raise UsageError("nothing to compare: name at least one model")
+    found = None if baseline is None else _find(entries, baseline)
+    return Comparison(tuple(_sorted(entries, sort)), found, quoted)
+
+
+def _find(entries: Sequence[Entry], baseline: str) -> Entry:
+    name, _, shape = baseline.partition("@")
+    for entry in entries:
+        if name in (entry.name, entry.reference) and _matches(entry, shape):
+            return entry
+    names = dict.fromkeys(entry.name for entry in entries)
+    if shape and name in names:
+        names = dict.fromkeys(f"{name}@{e.input}" for e in entries if e.name == name)
+    raise unknown("baseline", baseline, names, listing=f"compared are {', '.join(names)}")
+
+
+def _matches(entry: Entry, shape: str) -> bool:
+    """Whether ``224``, ``224x224`` or ``3x224x224`` (or nothing) means the entry's input."""
+    extents = entry.input.split("x")
+    square = len(set(extents[1:])) == 1 and shape == extents[-1]
+    return not shape or square or shape in (entry.input, "x".join(extents[1:]))
+
+
+def _sorted(entries: Sequence[Entry], sort: str | None) -> list[Entry]:
+    if sort is None:
+        return list(entries)
+    key = sort.removeprefix("-").replace("-", "_")
+    descending = sort.startswith("-")
+    if key == "name":
+        return sorted(entries, key=lambda e: e.name, reverse=descending)
+    measures = {"name": None, "year": lambda e: e.year, **MEASURES}
+    get = measures.get(key)
+    if get is None:
+        raise unknown("sort key", key, measures)
+    cells = [(get(entry), entry) for entry in entries]
+    known = [(cell, entry) for cell, entry in cells if cell is not None]
+    known.sort(key=lambda pair: pair[0], reverse=descending)
+    return [*(e for _, e in known), *(e for cell, e in cells if cell is None)]

@@ -1,26 +1,33 @@
 """The papers' own tables: one row per stage, one column per model, derived from the graphs.
 
-A stage is what happens at one output size. Layers inside a module are written as in ResNet's table
-1, ``[3x3, 64; 3x3, 64] x 2``: the weighted layers of its longest branch where the branches are
-added, every branch where they are concatenated. A model without modules is written as in VGG's
-table 1, ``conv3-64``, one entry per layer.
+A stage is what happens at one output size; ``modules`` writes what lies between two of its merges.
+Layers inside a module are written as in ResNet's table 1, ``[3x3, 64; 3x3, 64] x 2``. A model
+without modules is written as in VGG's table 1, ``conv3-64``, one entry per layer.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
+from cnnstat.engine.modules import is_pool, is_shown, module_text, pool_text, units, window_text
 from cnnstat.engine.report import Layer, Report
 from cnnstat.ir.op import Sliding
 from cnnstat.ir.tensor import TensorSpec
 
+ONE_ELEMENT = "1x1"
+
 
 class Stage(NamedTuple):
-    """What one model does at one output size: ``entries`` are the lines of its cell."""
+    """What one model does at one output size: ``entries`` are the lines of its cell.
+
+    A pooling between two stages is a stage of its own (``pooling``).
+    """
 
     size: str
+    area: int
     name: str
     pooling: bool
     entries: tuple[str, ...]
@@ -40,168 +47,147 @@ class StageRow:
 
 @dataclass(frozen=True, slots=True)
 class StageTable:
-    """``rows`` by falling output size; ``macs`` is the last row, FLOPs in the papers' sense."""
+    """``rows`` in the order of every model; ``macs`` is the last row, FLOPs in the papers' sense.
+
+    None in ``macs`` where a model's work is not known in full.
+    """
 
     models: tuple[str, ...]
     rows: tuple[StageRow, ...]
-    macs: tuple[int, ...]
+    macs: tuple[int | None, ...]
 
 
-def stage_table(reports: tuple[Report, ...]) -> StageTable:
-    """Return the stages of several models side by side, aligned by output size."""
-    columns = [stages(report) for report in reports]
-    keys: list[tuple[str, bool]] = []
-    for column in columns:
-        position = 0
-        for stage in column:
-            key = (stage.size, stage.pooling)
-            if key in keys:
-                position = keys.index(key) + 1
-            else:
-                keys.insert(position, key)
-                position += 1
+class _Key(NamedTuple):
+    """What aligns stages: output size, pooling or not, and which of several such in one model."""
+
+    size: str
+    pooling: bool
+    occurrence: int
+
+
+def stage_table(models: Sequence[tuple[str, Report]]) -> StageTable:
+    """Return the stages of several models, by name, side by side, aligned by output size."""
+    columns = [_keyed(stages(report)) for _, report in models]
     rows = []
-    for size, pooling in keys:
-        found = [
-            [s for s in column if (s.size, s.pooling) == (size, pooling)] for column in columns
-        ]
-        names = [stage.name for matches in found for stage in matches]
-        cells = tuple(tuple(e for stage in matches for e in stage.entries) for matches in found)
-        name = next((name for name in names if name.endswith("_x")), names[0])
-        rows.append(StageRow(name, size, cells))
+    for key in _ordered(columns):
+        found = [column.get(key) for column in columns]
+        names = [stage.name for stage in found if stage]
+        cells = tuple(stage.entries if stage else () for stage in found)
+        rows.append(StageRow(_common(names), key.size, cells))
     return StageTable(
-        tuple(report.name for report in reports),
+        tuple(name for name, _ in models),
         tuple(rows),
-        tuple(report.totals.macs for report in reports),
+        tuple(r.totals.macs if r.status == "complete" else None for _, r in models),
     )
 
 
+def _keyed(column: list[Stage]) -> dict[_Key, Stage]:
+    keyed: dict[_Key, Stage] = {}
+    for stage in column:
+        occurrence = 0
+        while (key := _Key(stage.size, stage.pooling, occurrence)) in keyed:
+            occurrence += 1
+        keyed[key] = stage
+    return keyed
+
+
+def _ordered(columns: list[dict[_Key, Stage]]) -> list[_Key]:
+    """Return the keys in an order that is each model's own; where two are free, the larger first.
+
+    Where the orders of two models contradict each other, the larger goes first as well.
+    """
+    areas = {key: stage.area for column in columns for key, stage in column.items()}
+    waiting = [list(column) for column in columns]
+    order: list[_Key] = []
+    while any(waiting):
+        heads = [column[0] for column in waiting if column]
+        free = [k for k in heads if not any(k in column[1:] for column in waiting)] or heads
+        chosen = max(free, key=lambda key: areas[key])
+        order.append(chosen)
+        waiting = [[key for key in column if key != chosen] for column in waiting]
+    return order
+
+
+def _common(names: list[str]) -> str:
+    """Return the name of one stage in several models; ``conv1_x`` also covers ``conv1_1``."""
+    stems = {name.removesuffix("_x") for name in names if name.endswith("_x")}
+    found = [f"{stem}_x" if (stem := name.rpartition("_")[0]) in stems else name for name in names]
+    return " / ".join(dict.fromkeys(found))
+
+
 def stages(report: Report) -> list[Stage]:
-    """Return the stages of one model in order; a pooling between two stages is one of its own."""
-    units = _units(report)
-    modular = any(len(unit) > 1 for unit in units)
-    pieces: list[tuple[str, bool, str, str]] = []  # size, pooling, name, entry
-    for unit in units:
-        entry = _module(report, unit) if len(unit) > 1 else _layer(unit[0], modular=modular)
-        if entry:
-            size = _size(unit[-1].output)
-            pooling = len(unit) == 1 and _is_pool(unit[0]) and size != "1x1"
-            pieces.append((size, pooling, _unit_name(unit), entry))
+    """Return the stages of one model in the order of its graph."""
+    members = [(unit, [row for row in unit if is_shown(row)]) for unit in units(report)]
+    modular = any(len(shown) > 1 for _, shown in members)
+    pieces: list[tuple[Stage, bool]] = []  # a stage of one unit, and whether that is a module
+    for unit, shown in members:
+        if not shown:
+            continue
+        module = len(shown) > 1
+        entries = (
+            (f"[{module_text(report, unit)}]",) if module else _layer(shown[0], plain=not modular)
+        )
+        output = unit[-1].output if module else shown[0].output
+        size = _size(output)
+        pooling = not module and is_pool(shown[0]) and size != ONE_ELEMENT
+        name = _unit_name(unit) if module else shown[0].name
+        pieces.append((Stage(size, _area(output), name, pooling, entries), module))
     found = []
-    for (size, pooling), run in groupby(pieces, key=lambda piece: piece[:2]):
-        members = list(run)
-        entries = [
-            _repeated(text, len(list(same))) for text, same in groupby(m[3] for m in members)
-        ]
-        if not modular:
-            entries = [member[3] for member in members]
-        found.append(Stage(size, _stage_name([m[2] for m in members]), pooling, tuple(entries)))
+    for _, run in groupby(pieces, key=lambda piece: (piece[0].size, piece[0].pooling)):
+        same = list(run)
+        lines: list[str] = []
+        for (entries, module), equal in groupby(same, key=lambda p: (p[0].entries, p[1])):
+            count = len(list(equal))
+            lines += [_repeated(entries[0], count)] if module else list(entries) * count
+        names = [stage.name for stage, _ in same]
+        found.append(same[0][0]._replace(name=_stage_name(names), entries=tuple(lines)))
     return found
 
 
-def _units(report: Report) -> list[list[Layer]]:
-    """Return the layers, those of one module together.
-
-    The input and everything free is left out.
-    """
-    units: dict[str, list[Layer]] = {}
-    for layer in report.layers:
-        if report.shaped.nodes[layer.anchor].inputs:
-            units.setdefault(layer.path or layer.name, []).append(layer)
-    return list(units.values())
-
-
 def _unit_name(unit: list[Layer]) -> str:
-    return unit[0].path if len(unit) > 1 else unit[0].name
+    return unit[0].path or f"{unit[0].name} ... {unit[-1].name}"
+
+
+def _repeated(entry: str, count: int) -> str:
+    return f"{entry} x {count}" if count > 1 else entry
 
 
 def _stage_name(names: list[str]) -> str:
     """Return ``conv2_x`` for conv2_1, conv2_2 ...; the only name of a stage as it is."""
-    stems = {name.rpartition("_")[0] or name for name in names}
     if len(names) == 1:
         return names[0]
-    return f"{stems.pop()}_x" if len(stems) == 1 else f"{names[0]} ... {names[-1]}"
+    stems = {name.rpartition("_")[0] for name in names}
+    stem = stems.pop()
+    return f"{stem}_x" if stem and not stems else f"{names[0]} ... {names[-1]}"
 
 
 def _size(spec: TensorSpec) -> str:
-    return "x".join(map(str, spec.shape[2:])) or "1x1"
+    return "x".join(map(str, spec.shape[2:])) or ONE_ELEMENT
 
 
-def _is_pool(layer: Layer) -> bool:
-    return "Pool" in layer.type
+def _area(spec: TensorSpec) -> int:
+    area = 1
+    for extent in spec.shape[2:]:
+        area *= extent
+    return area
 
 
-def _is_weighted(layer: Layer) -> bool:
-    op = layer.report.shaped.nodes[layer.anchor].op
-    return op.is_layer and layer.params > 0
-
-
-def _repeated(entry: str, count: int) -> str:
-    return f"{entry} x {count}" if count > 1 or entry.startswith("[") else entry
-
-
-def _layer(layer: Layer, *, modular: bool) -> str:
+def _layer(layer: Layer, *, plain: bool) -> tuple[str, ...]:
     """Return one layer outside any module.
 
-    ``7x7, 64, stride 2`` or, in a plain model, ``conv7-64``.
+    ``7x7, 64, stride 2`` and ``1000-d fc`` or, in a plain model, ``conv7-64`` and ``FC-1000``;
+    response normalisation and softmax are entries of their own.
     """
-    facts = layer.report.shaped.facts[layer.anchor]
-    extras = layer.detail
-    if isinstance(facts.reach, Sliding):
-        window = facts.reach.windows[0]
-        kernel = "x".join(str(w.kernel) for w in facts.reach.windows)
-        stride = f", stride {window.stride}" if window.stride > 1 else ""
-        if _is_pool(layer) or not _is_weighted(layer):
-            if not _is_pool(layer):
-                return ""
-            kind = "max pool" if "Max" in layer.type else "average pool"
-            return f"{kernel} {kind}{stride}" if modular else kind.replace(" ", "")
-        width = layer.output.shape[1]
-        text = f"{kernel}, {width}{stride}" if modular else f"conv{window.kernel}-{width}{stride}"
-        return f"{text} LRN" if "LocalResponseNorm" in extras else text
-    if _is_pool(layer):
-        return "average pool" if "Avg" in layer.type else "max pool"
-    if _is_weighted(layer):
-        width = layer.output.shape[1]
-        text = f"{width}-d fc" if modular else f"FC-{width}"
-        return f"{text}, softmax" if "Softmax" in extras else text
-    return ""
-
-
-def _module(report: Report, unit: list[Layer]) -> str:
-    """Return one module: its branches, the layers of each joined by semicolons, in brackets."""
-    row_of = report.placement.row
-    inside = {layer.anchor for layer in unit}
-    chains: dict[int, list[Layer]] = {}
-    branches: list[list[Layer]] = []
-    added = False
-    for layer in unit:
-        entering = {
-            row_of[value.node]
-            for index in layer.nodes
-            for value in report.shaped.nodes[index].inputs
-            if value.node not in layer.nodes
-        }
-        before = [chains[row] for row in entering if row in inside and row in chains]
-        if layer.type == "Add":
-            added = True
-        grown = max(before, key=len, default=[])
-        shown = _is_weighted(layer) or _is_pool(layer)
-        chains[layer.anchor] = [*grown, layer] if shown else grown
-        if shown:
-            branches = [b for b in branches if b is not grown]
-            branches.append(chains[layer.anchor])
-    weighted = [branch for branch in branches if any(map(_is_weighted, branch))]
-    if added and weighted:
-        weighted = [max(weighted, key=len)]
-    text = " | ".join("; ".join(map(_inner, branch)) for branch in weighted or branches)
-    return f"[{text}]" if text else ""
-
-
-def _inner(layer: Layer) -> str:
+    acting = layer.report.shaped.nodes
+    names = [acting[index].op.type_name for index in layer.nodes]
+    norm = ("LRN",) if "LocalResponseNorm" in names else ()
+    if is_pool(layer):
+        return (pool_text(layer, plain=plain), *norm)
+    width = layer.output.shape[1]
     reach = layer.report.shaped.facts[layer.anchor].reach
-    if _is_pool(layer) or not isinstance(reach, Sliding):
-        return "pool" if _is_pool(layer) else f"fc {layer.output.shape[-1]}"
-    kernel = "x".join(str(w.kernel) for w in reach.windows)
-    groups = layer.detail.partition("groups ")[2].split(" ")[0]
-    return f"{kernel}, {layer.output.shape[1]}" + (f", C={groups}" if groups else "")
+    if isinstance(reach, Sliding):
+        return (window_text(layer, stride=True, plain=plain), *norm)
+    kind = "fc" if layer.type == "Linear" else layer.type
+    text = f"{kind.upper()}-{width}" if plain else f"{width}-d {kind}"
+    soft = ("soft-max" if plain else "softmax",) if "Softmax" in names else ()
+    return (text, *soft)
