@@ -18,6 +18,17 @@ FILES: dict[str, tuple[str, ...]] = {
     "vgg": ("vgg", "vgg_rows"),
     "googlenet": ("googlenet", "googlenet_rows"),
     "resnet": ("resnet", "resnet_rows"),
+    "handson": ("handson",),
+    "zfnet": ("zfnet",),
+    "resnet_cifar": ("resnet_cifar",),
+    "preresnet": ("preresnet",),
+    "stochastic_depth": ("stochastic_depth",),
+    "wide_resnet": ("wide_resnet",),
+    "resnext": ("resnext",),
+    "fractalnet": ("fractalnet",),
+    "densenet": ("densenet",),
+    "mobilenet": ("mobilenet",),
+    "building_blocks": ("building_blocks",),
 }
 """Files of the ledger by the zoo file of the family, in historical order."""
 
