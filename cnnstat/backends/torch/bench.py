@@ -1,0 +1,305 @@
+"""Time models: jobs in, a ``Measurement`` out. Counting is never done in the pass that is timed.
+
+A run that does not fit into memory, or that PyTorch refuses, is a row that says so and the rest
+goes on; an interrupt ends the measurement with what is done. PyTorch's global switches are put back
+in any case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from cnnstat.backends.torch import clock, device, layertimes, rates, steps
+from cnnstat.backends.torch.build import build_module
+from cnnstat.backends.torch.environment import environment
+from cnnstat.engine.measurement import OUT_OF_MEMORY, Measurement, Run
+from cnnstat.engine.report import Report
+from cnnstat.engine.roofline import Demand, Mode, Rates, demands, total_bound
+from cnnstat.engine.timing import spread, timing_note
+from cnnstat.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How everything of one call is measured. Seconds; None leaves PyTorch's own setting."""
+
+    device: str = "auto"
+    channels_last: bool = False
+    compiled: bool = False
+    cuda_graph: bool = False
+    tf32: bool | None = None
+    threads: int | None = None
+    min_time: float = 0.5
+    max_time: float = 20.0
+    layers: bool = False
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One model at one batch and dtype, which its report knows, in one mode."""
+
+    model: str
+    report: Report
+    mode: Mode
+
+    @property
+    def label(self) -> str:
+        """What a progress bar says of it."""
+        batch = self.report.input.shape[0]
+        return f"{self.model} {self.report.input.dtype} batch {batch} {self.mode}"
+
+
+Progress = Callable[[int, Job], None]
+"""Called with the place and the job when a run begins."""
+
+
+def measure(
+    jobs: Sequence[Job], settings: Settings, *, progress: Progress | None = None
+) -> Measurement:
+    """Run every job in order. Raises ``UsageError`` before the first for illegal settings.
+
+    An interrupt (Ctrl-C) ends it early: the result holds the runs that were done and is not
+    ``complete``.
+    """
+    place = check(settings, {job.mode for job in jobs})
+    training = any(job.mode == "training" for job in jobs)
+    kinds = {
+        name: device.dtype_on(name, place, training=training)
+        for name in dict.fromkeys(_weights_dtype(job) for job in jobs)
+    }
+    switches = device.Switches(
+        settings.threads, settings.tf32, True if place.type == "cuda" else None
+    )
+    runs: list[Run] = []
+    complete = True
+    with device.switched(switches):
+        bench = _Bench(settings, place, kinds)
+        around = environment(
+            place,
+            channels_last=settings.channels_last,
+            compiled=settings.compiled,
+            cuda_graph=settings.cuda_graph,
+        )
+        try:
+            for index, job in enumerate(jobs):
+                if progress is not None:
+                    progress(index, job)
+                runs.append(bench.run(job))
+        except KeyboardInterrupt:
+            complete = False
+        finally:
+            bench.drop()
+    return Measurement({**around, "reference": bench.references()}, tuple(runs), complete)
+
+
+def check(settings: Settings, modes: Iterable[Mode]) -> torch.device:
+    """Return the device; raise ``UsageError`` for settings that it or a mode rules out."""
+    if settings.threads is not None and settings.threads < 1:
+        raise UsageError(f"threads must be at least 1, got {settings.threads}")
+    if not 0 <= settings.min_time <= settings.max_time or settings.max_time <= 0:
+        raise UsageError(
+            f"min-time {settings.min_time:g} and max-time {settings.max_time:g}: "
+            "expected 0 <= min-time <= max-time and 0 < max-time"
+        )
+    if settings.layers and "training" in modes:
+        raise UsageError("layers are timed in inference: --layers and --mode training exclude it")
+    if settings.layers and (settings.compiled or settings.cuda_graph):
+        raise UsageError("layers are timed one by one: not with --compile or --cuda-graph")
+    place = device.resolve(settings.device)
+    if place.type != "cuda":
+        for wanted, name in ((settings.cuda_graph, "--cuda-graph"), (settings.tf32, "--tf32")):
+            if wanted:
+                raise UsageError(f"{name} needs a CUDA device, not {place}")
+    return place
+
+
+def _weights_dtype(job: Job) -> str:
+    kind = job.report.input.dtype
+    return kind if "float" in kind else "float32"
+
+
+class _Bench:
+    """What one call keeps between runs: the last module, and the device's rates once measured."""
+
+    def __init__(
+        self, settings: Settings, place: torch.device, kinds: dict[str, torch.dtype]
+    ) -> None:
+        self._settings, self._place, self._kinds = settings, place, kinds
+        self._module: nn.Module | None = None
+        self._holds: tuple[str, str] | None = None
+        self._copy: rates.Copy | None = None
+        self._products: dict[str, rates.Product] = {}
+
+    def run(self, job: Job) -> Run:
+        """Measure one job."""
+        planned = self._planned(job)
+        try:
+            return self._timed(job, planned)
+        except (RuntimeError, ValueError, MemoryError) as error:
+            self.drop()
+            if device.out_of_memory(error):
+                return replace(planned, status=OUT_OF_MEMORY)
+            reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            return replace(planned, status="failed", note=reason)
+        finally:
+            if self._module is not None:
+                self._module.zero_grad(set_to_none=True)
+            device.release(self._place)
+
+    def drop(self) -> None:
+        """Forget the module, so that its memory is free."""
+        self._module = self._holds = None
+
+    def references(self) -> dict[str, object]:
+        """Return the rates that were measured, for the environment."""
+        return {
+            "copy": self._copy._asdict() if self._copy else None,
+            "matmul": {name: found._asdict() for name, found in self._products.items()},
+        }
+
+    def _planned(self, job: Job) -> Run:
+        """Return the run as far as it is known without a clock."""
+        report, settings = job.report, self._settings
+        totals, need = report.totals, _total(demands(report, mode=job.mode))
+        training = job.mode == "training"
+        return Run(
+            model=job.model,
+            device=str(self._place),
+            dtype=_weights_dtype(job),
+            batch=report.input.shape[0],
+            mode=job.mode,
+            input_shape=report.input.shape,
+            channels_last=settings.channels_last,
+            compiled=settings.compiled,
+            cuda_graph=settings.cuda_graph,
+            tf32=_tf32() if self._place.type == "cuda" else None,
+            threads=torch.get_num_threads(),
+            macs=need.macs,
+            flops=None if training else _forward_flops(report),
+            traffic_bytes=need.traffic_bytes,
+            macs_per_byte=need.macs_per_byte or 0.0,
+            param_bytes=totals.param_bytes,
+            predicted_activation_bytes=totals.activation_bytes
+            if training
+            else totals.peak_activation_bytes,
+        )
+
+    def _timed(self, job: Job, planned: Run) -> Run:
+        settings, place = self._settings, self._place
+        rates_here = self._rates(planned.dtype)
+        module = self._built(job, planned.dtype)
+        inputs = steps.random_inputs(
+            job.report.shaped,
+            place,
+            self._kinds[planned.dtype],
+            seed=settings.seed,
+            channels_last=settings.channels_last,
+        )
+        device.reset_peak_memory(place)
+        step = self._step(job, module, inputs)
+        samples = clock.sample(step, place, min_time=settings.min_time, max_time=settings.max_time)
+        peak = device.peak_memory_bytes(place)
+        run = summarized(planned, samples, demands(job.report, mode=job.mode), rates_here)
+        run = replace(run, peak_memory_bytes=peak)
+        if not settings.layers:
+            return run
+        rows = layertimes.layer_times(
+            module,
+            inputs,
+            job.report,
+            rates_here,
+            place,
+            min_time=settings.min_time,
+            max_time=settings.max_time,
+        )
+        return replace(run, layers=rows, layers_ms=sum(row.median_ms for row in rows))
+
+    def _step(self, job: Job, module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> steps.Step:
+        called: Any = module
+        if self._settings.compiled:
+            torch.compiler.reset()  # an earlier batch must not make this one dynamic
+            called = torch.compile(module, dynamic=False)
+        if job.mode == "inference":
+            step = steps.inference_step(called, inputs)
+        else:
+            seed = self._settings.seed + 1
+            objective = steps.objective_for(job.report.shaped, self._place, seed=seed)
+            step = steps.training_step(called, inputs, objective)
+        return steps.captured(step, self._place) if self._settings.cuda_graph else step
+
+    def _built(self, job: Job, dtype: str) -> nn.Module:
+        """Return the job's module on the device, the last one where it is the same."""
+        wanted = (job.model, dtype)
+        if self._module is None or self._holds != wanted:
+            self.drop()
+            device.release(self._place)
+            report = job.report
+            module = build_module(
+                report.shaped.graph,
+                report.inputs,
+                seed=self._settings.seed,
+                device=self._place,
+                dtype=self._kinds[dtype],
+            )
+            if self._settings.channels_last:
+                module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self._module, self._holds = module, wanted
+        return self._module
+
+    def _rates(self, dtype: str) -> Rates:
+        if self._copy is None:
+            self._copy = rates.copy(self._place)
+        if dtype not in self._products:
+            self._products[dtype] = rates.matrix_product(self._place, self._kinds[dtype])
+        return Rates(self._products[dtype].macs_per_s, self._copy.bytes_per_s)
+
+
+def summarized(
+    planned: Run, samples: clock.Samples, needs: tuple[Demand, ...], rates_here: Rates
+) -> Run:
+    """Return the run with everything that follows from its samples and the device's rates."""
+    found = spread(samples.durations)
+    least = total_bound(needs, rates_here)
+    return replace(
+        planned,
+        note=timing_note(found),
+        samples=found.samples,
+        warmup=samples.warmup,
+        median_ms=found.median * 1e3,
+        p25_ms=found.p25 * 1e3,
+        p75_ms=found.p75 * 1e3,
+        p95_ms=found.p95 * 1e3,
+        min_ms=found.minimum * 1e3,
+        outliers=found.outliers,
+        images_per_s=planned.batch / found.median,
+        gmacs_per_s=planned.macs / found.median / 1e9,
+        gflops_per_s=None if planned.flops is None else planned.flops / found.median / 1e9,
+        share_of_matmul=planned.macs / found.median / rates_here.macs_per_s,
+        share_of_copy=planned.traffic_bytes / found.median / rates_here.bytes_per_s,
+        bound_ms=least.seconds * 1e3,
+        share_of_bound=least.seconds / found.median,
+        bound_by=least.limit,
+    )
+
+
+def _total(needs: tuple[Demand, ...]) -> Demand:
+    return Demand(sum(need.macs for need in needs), sum(need.traffic_bytes for need in needs))
+
+
+def _forward_flops(report: Report) -> int:
+    shaped = report.shaped
+    return sum(
+        facts.work.flops
+        for node, facts in zip(shaped.nodes, shaped.facts, strict=True)
+        if facts.work and not node.training_only
+    )
+
+
+def _tf32() -> bool:
+    return torch.backends.cuda.matmul.allow_tf32 and torch.backends.cudnn.allow_tf32

@@ -1,0 +1,134 @@
+"""Devices: which there are, what they can do, and PyTorch's global switches, put back after use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from cnnstat.errors import UsageError, unknown
+from cnnstat.ir.tensor import check_dtype
+
+KINDS = ("auto", "cpu", "cuda", "mps")
+
+OUT_OF_MEMORY_PHRASES = ("out of memory", "can't allocate memory", "not enough memory")
+"""How PyTorch's allocators say it where they raise a plain RuntimeError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """PyTorch's global settings for a measurement; None leaves one as it is."""
+
+    threads: int | None = None
+    tf32: bool | None = None
+    cudnn_benchmark: bool | None = None
+
+
+def devices() -> tuple[str, ...]:
+    """Return the names of the devices that this machine has, the fastest kind first."""
+    found = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return (*found, "cpu")
+
+
+def resolve(name: str) -> torch.device:
+    """Return the device of a name: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+
+    Raises ``UsageError`` with the devices that there are where it is none of them.
+    """
+    there = devices()
+    wanted = name.lower()
+    kind, colon, number = wanted.partition(":")
+    if kind not in KINDS or (colon and (kind != "cuda" or not number.isdecimal())):
+        raise unknown("device", name, ("auto", *there))
+    if wanted == "auto":
+        return torch.device(there[0])
+    if wanted == "cuda":
+        wanted = "cuda:0"
+    if wanted not in there:
+        raise UsageError(f"device {name}: not on this machine; there is {', '.join(there)}")
+    return torch.device(wanted)
+
+
+def dtype_on(name: str, device: torch.device, *, training: bool) -> torch.dtype:
+    """Return the dtype of a name after a small convolution in it, and its backward pass, ran.
+
+    Raises ``UsageError`` for an unknown dtype and for one that the device cannot compute in.
+    """
+    kind: torch.dtype = getattr(torch, check_dtype(name))
+    if not kind.is_floating_point:
+        raise UsageError(f"dtype {name}: weights and activations need a floating-point type")
+    try:
+        with torch.device(device):
+            probe = nn.Sequential(nn.Conv2d(2, 2, 1), nn.Flatten(), nn.Linear(2, 2)).to(kind)
+            result = probe(torch.zeros(1, 2, 1, 1).to(kind))
+        if training:
+            result.float().sum().backward()
+    except (RuntimeError, TypeError) as error:  # NotImplementedError is a RuntimeError
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"dtype {name}: {device} cannot compute in it ({reason})") from error
+    return kind
+
+
+@contextmanager
+def switched(switches: Switches) -> Iterator[None]:
+    """Set PyTorch's global switches and put back what was there, whatever happens inside."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    threads, benchmark = torch.get_num_threads(), cudnn.benchmark
+    tf32 = (matmul.allow_tf32, cudnn.allow_tf32)
+    try:
+        if switches.threads is not None:
+            torch.set_num_threads(switches.threads)
+        if switches.tf32 is not None:
+            matmul.allow_tf32 = cudnn.allow_tf32 = switches.tf32
+        if switches.cudnn_benchmark is not None:
+            cudnn.benchmark = switches.cudnn_benchmark
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        matmul.allow_tf32, cudnn.allow_tf32 = tf32
+        cudnn.benchmark = benchmark
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done everything that it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory ran out, on any device."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(
+        phrase in text for phrase in OUT_OF_MEMORY_PHRASES
+    )
+
+
+def release(device: torch.device) -> None:
+    """Give cached memory back, so that one run does not starve the next."""
+    import gc
+
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+
+
+def peak_memory_bytes(device: torch.device) -> int | None:
+    """Return the most that was allocated since ``reset_peak_memory``; None off CUDA."""
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Start the peak anew from what is allocated now."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)

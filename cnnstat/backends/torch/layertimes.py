@@ -1,0 +1,121 @@
+"""Time by layer: the generated forward pass run node by node, the nodes added up to rows.
+
+The sum of the rows is a little more than the whole: between nodes the clock reads the time, and on
+a GPU nothing of one layer overlaps with the launch of the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from cnnstat.backends.torch.build import NODE, forward_graph
+from cnnstat.backends.torch.clock import WARM_UP_SHARE
+from cnnstat.engine.measurement import LayerTime
+from cnnstat.engine.report import Layer, Report
+from cnnstat.engine.roofline import Demand, Rates, bound, demands
+from cnnstat.engine.timing import enough, percentile
+
+
+class NodeClock(fx.Interpreter):
+    """Runs a generated module node by node and tells the seconds of each.
+
+    The key is the node's position in ``Graph.nodes``. Nodes that only unpack results have none and
+    count for nothing.
+    """
+
+    def __init__(self, module: fx.GraphModule, device: torch.device) -> None:
+        super().__init__(module)
+        self._device = device
+        self._marks: list[tuple[int, Any, Any]] = []
+
+    def run_node(self, n: fx.Node) -> Any:
+        """Run one node between two marks."""
+        before = self._mark()
+        result = super().run_node(n)
+        if NODE in n.meta:
+            self._marks.append((n.meta[NODE], before, self._mark()))
+        return result
+
+    def seconds(self, inputs: tuple[torch.Tensor, ...]) -> dict[int, float]:
+        """Run one pass and return the seconds by node."""
+        self._marks.clear()
+        self.run(*inputs)
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+            return {node: start.elapsed_time(end) / 1e3 for node, start, end in self._marks}
+        return {node: end - start for node, start, end in self._marks}
+
+    def _mark(self) -> Any:
+        if self._device.type == "cuda":
+            make: Callable[..., torch.cuda.Event] = torch.cuda.Event
+            event = make(enable_timing=True)
+            event.record(torch.cuda.current_stream(self._device))
+            return event
+        if self._device.type == "mps":
+            torch.mps.synchronize()
+        return perf_counter()
+
+
+def layer_times(
+    module: nn.Module,
+    inputs: tuple[torch.Tensor, ...],
+    report: Report,
+    rates: Rates,
+    device: torch.device,
+    *,
+    min_time: float,
+    max_time: float,
+) -> tuple[LayerTime, ...]:
+    """Return the time of every row of ``report.layers`` in inference, in order; times in seconds.
+
+    Rows that run nothing (the input, what only training has) are left out. The bound of a row is
+    its own, at ``rates``.
+    """
+    module.eval()
+    clock = NodeClock(
+        fx.GraphModule(module, forward_graph(report.shaped, form="inference")), device
+    )
+    passes: list[dict[int, float]] = []
+    with torch.inference_mode():
+        warm = perf_counter()
+        clock.seconds(inputs)
+        while perf_counter() - warm < WARM_UP_SHARE * min_time:
+            clock.seconds(inputs)
+        start = perf_counter()
+        while not enough(len(passes), perf_counter() - start, min_time=min_time, max_time=max_time):
+            passes.append(clock.seconds(inputs))
+    timed = [
+        (row, demand, _median(passes, row))
+        for row, demand in zip(report.layers, demands(report, mode="inference"), strict=True)
+        if demand.traffic_bytes
+    ]
+    whole = sum(seconds for _, _, seconds in timed)
+    return tuple(_layer_time(row, demand, rates, seconds, whole) for row, demand, seconds in timed)
+
+
+def _median(passes: list[dict[int, float]], row: Layer) -> float:
+    return percentile([sum(found.get(node, 0.0) for node in row.nodes) for found in passes], 0.5)
+
+
+def _layer_time(
+    row: Layer, demand: Demand, rates: Rates, seconds: float, whole: float
+) -> LayerTime:
+    least = bound(demand, rates)
+    return LayerTime(
+        name=row.name,
+        type=row.type,
+        detail=row.detail,
+        macs=demand.macs,
+        traffic_bytes=demand.traffic_bytes,
+        median_ms=seconds * 1e3,
+        share=seconds / whole if whole else 0.0,
+        gmacs_per_s=demand.macs / seconds / 1e9 if seconds else 0.0,
+        bound_ms=least.seconds * 1e3,
+        share_of_bound=least.seconds / seconds if seconds else 0.0,
+        bound_by=least.limit,
+    )

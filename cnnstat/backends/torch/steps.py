@@ -1,0 +1,141 @@
+"""What one step of a mode is: a function without arguments that a clock can run again and again.
+
+Inference: the forward pass in evaluation mode under ``torch.inference_mode``. Training: gradients
+cleared, forward pass in training mode, loss against random labels, backward pass, one SGD step with
+momentum 0.9. Inputs and labels are random and seeded; they are made once, on the device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from cnnstat.ir.graph import ShapedGraph
+from cnnstat.ops import Softmax
+
+Step = Callable[[], object]
+
+LEARNING_RATE = 1e-5
+"""So small that weights stay finite however often the same batch is repeated."""
+
+MOMENTUM = 0.9
+AUXILIARY_WEIGHT = 0.3
+"""Weight of an auxiliary head's loss, as in "Going Deeper with Convolutions", section 5."""
+
+CAPTURE_WARM_UP = 3
+"""Steps on a side stream before a capture, so that libraries choose their kernels outside of it."""
+
+
+def random_inputs(
+    shaped: ShapedGraph,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    seed: int,
+    channels_last: bool = False,
+) -> tuple[torch.Tensor, ...]:
+    """Return a random batch for each input: standard normal, 0 or 1 for integers."""
+    generator = torch.Generator().manual_seed(seed)
+    batches = []
+    for node, facts in zip(shaped.nodes, shaped.facts, strict=True):
+        if node.inputs:
+            continue
+        shape, kind = facts.outputs[0].shape, facts.outputs[0].dtype
+        if "float" in kind:
+            batch = torch.randn(shape, generator=generator).to(device, dtype)
+        else:
+            batch = torch.randint(2, shape, generator=generator).to(device, getattr(torch, kind))
+        if channels_last and batch.dim() == 4:
+            batch = batch.contiguous(memory_format=torch.channels_last)
+        batches.append(batch)
+    return tuple(batches)
+
+
+def inference_step(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Step:
+    """Return the forward pass in evaluation mode. The module is left in that mode."""
+    module.eval()
+
+    def step() -> object:
+        with torch.inference_mode():
+            return module(*inputs)
+
+    return step
+
+
+def training_step(
+    module: nn.Module, inputs: tuple[torch.Tensor, ...], objective: Callable[[Any], torch.Tensor]
+) -> Step:
+    """Return one step of training. The module is left in training mode, with gradients."""
+    module.train()
+    optimizer = torch.optim.SGD(module.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
+
+    def step() -> object:
+        optimizer.zero_grad(set_to_none=True)
+        loss = objective(module(*inputs))
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        return loss
+
+    return step
+
+
+def objective_for(
+    shaped: ShapedGraph, device: torch.device, *, seed: int
+) -> Callable[[Any], torch.Tensor]:
+    """Return the loss of a model's outputs as training returns them: its own, then auxiliary heads.
+
+    Scores of shape (n, classes) get the cross entropy to random labels: of probabilities where the
+    model ends in a softmax, of logits otherwise. Other outputs get the mean of their squares.
+    Auxiliary heads count ``AUXILIARY_WEIGHT``.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    own = shaped.graph.outputs
+    terms = []
+    for place, value in enumerate((*own, *shaped.graph.training_outputs)):
+        shape = shaped.spec(value).shape
+        weight = 1.0 if place < len(own) else AUXILIARY_WEIGHT
+        if len(shape) != 2:
+            terms.append((weight, mean_square))
+            continue
+        labels = torch.randint(shape[1], shape[:1], generator=generator).to(device)
+        ends_in_softmax = isinstance(shaped.nodes[value.node].op, Softmax)
+        entropy = probability_cross_entropy if ends_in_softmax else functional.cross_entropy
+        terms.append((weight, partial(entropy, target=labels)))
+
+    def objective(outputs: Any) -> torch.Tensor:
+        found = outputs if isinstance(outputs, tuple) else (outputs,)
+        losses = [weight * term(out) for (weight, term), out in zip(terms, found, strict=True)]
+        return sum(losses[1:], losses[0])
+
+    return objective
+
+
+def probability_cross_entropy(input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Return -mean(log p[label]) of probabilities (n, classes), which may underflow to 0."""
+    floor = torch.finfo(torch.float32).tiny
+    return functional.nll_loss(input.float().clamp_min(floor).log(), target)
+
+
+def mean_square(input: torch.Tensor) -> torch.Tensor:
+    """Return the mean of the squares."""
+    return input.float().square().mean()
+
+
+def captured(step: Step, device: torch.device) -> Step:
+    """Return the replay of a step that was captured once into a CUDA graph."""
+    make: Callable[..., torch.cuda.Stream] = torch.cuda.Stream
+    side = make(device)
+    side.wait_stream(torch.cuda.current_stream(device))
+    with torch.cuda.stream(side):
+        for _ in range(CAPTURE_WARM_UP):
+            step()
+    torch.cuda.current_stream(device).wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    return graph.replay
