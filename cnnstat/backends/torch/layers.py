@@ -180,7 +180,9 @@ class MaxUnpool2d(nn.Module):
 
     def forward(self, input: Tensor, indices: Tensor, like: Tensor | None = None) -> Tensor:
         """(n, c, h, w), indices (n, c, h, w) -> (n, c, h', w')."""
-        size = None if like is None else list(map(int, like.shape[2:]))
+        axes = zip(input.shape[2:], self.kernel, self.stride, self.padding, strict=True)
+        usual = [(int(n) - 1) * s - 2 * p + k for n, k, s, p in axes]
+        size = usual if like is None else list(map(int, like.shape[2:]))
         return F.max_unpool2d(input, indices, self.kernel, self.stride, self.padding, size)
 
 
@@ -189,7 +191,28 @@ class SizedConvTranspose2d(nn.ConvTranspose2d):
 
     def forward(self, input: Tensor, like: Tensor) -> Tensor:  # type: ignore[override]
         """(n, c, h, w), (n, any, h', w') -> (n, c', h', w')."""
-        return super().forward(input, list(map(int, like.shape[2:])))
+        missing = [
+            int(want) - ((int(n) - 1) * s - 2 * int(p) + d * (k - 1) + 1)
+            for want, n, k, s, p, d in zip(
+                like.shape[2:],
+                input.shape[2:],
+                self.kernel_size,
+                self.stride,
+                self.padding,
+                self.dilation,
+                strict=True,
+            )
+        ]
+        return F.conv_transpose2d(
+            input,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,  # type: ignore[arg-type]
+            missing,
+            self.groups,
+            self.dilation,
+        )
 
 
 class ScaledTanh(nn.Module):
