@@ -4,8 +4,8 @@ Kaiming He, Xiangyu Zhang, Shaoqing Ren, Jian Sun, "Deep Residual Learning for I
 CVPR 2016, https://arxiv.org/abs/1512.03385. Transcribed from its table 1; batch norm behind every
 convolution, which has no bias; projection shortcuts where the shape changes (option B). The first
 1x1 convolution of a bottleneck has the stride.
-``-v1.5`` has the stride in the 3x3 instead (torchvision, NVIDIA). ``-a`` has shortcuts without
-weights (option A).
+``-v1.5`` has the stride in the 3x3 instead (torchvision, NVIDIA) and, as there, leaves the softmax
+to the loss. ``-a`` has shortcuts without weights (option A).
 """
 
 from functools import partial
@@ -14,7 +14,15 @@ from typing import NamedTuple
 from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph, Value
 from cnnstat.ops import Add, Input, ZeroPadShortcut
-from cnnstat.zoo.blocks import GLOBAL_AVG_POOL, RELU, classifier, conv, max_pool
+from cnnstat.zoo.blocks import (
+    GLOBAL_AVG_POOL,
+    RELU,
+    classifier,
+    conv,
+    flatten,
+    linear,
+    max_pool,
+)
 from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
 
 PAPER = Paper(
@@ -156,15 +164,18 @@ def form_of(name: str) -> Form:
 
 def build(name: str, classes: int) -> Graph:
     """Return one column of table 1."""
-    return build_form(name, form_of(name), classes)
+    return build_form(name, form_of(name), classes, softmax=not name.endswith("-v1.5"))
 
 
-def build_form(name: str, form: Form, classes: int) -> Graph:
+def build_form(name: str, form: Form, classes: int, *, softmax: bool = True) -> Graph:
     """Return the ImageNet net of this form: the stem, the stages, the classifier."""
     b = Builder(name)
     x = _conv(b, "conv1", b.add("input", Input((3, 224, 224))), 64, 7, stride=2)
     x = stages(b, max_pool(b, "pool1", x, 3, 2, padding=(1, 1)), form)
-    return b.graph(classifier(b, "fc", b.add("pool5", GLOBAL_AVG_POOL, x), classes))
+    x = b.add("pool5", GLOBAL_AVG_POOL, x)
+    if softmax:
+        return b.graph(classifier(b, "fc", x, classes))
+    return b.graph(linear(b, "fc", flatten(b, "fc", x), classes))
 
 
 def stages(b: Builder, x: Value, form: Form) -> Value:
@@ -210,7 +221,7 @@ def card(name: str) -> ModelCard:
     departs = {
         "": "",
         "a": "shortcuts without weights: every other element, zeros for the new maps (option A)",
-        "v1.5": "stride 2 in the 3x3 convolution of a bottleneck, not in the first 1x1",
+        "v1.5": "stride 2 in the 3x3 convolution of a bottleneck, not in the first 1x1; no softmax",
     }[variant]
     suffix = {"": "", "a": ", option A", "v1.5": " v1.5"}[variant]
     return ModelCard(
