@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cnnstat.errors import UsageError
+from cnnstat.ir.tensor import TensorSpec, check_dtype
 
 
 def complete_model(incomplete: str) -> list[str]:
@@ -62,6 +63,17 @@ InputOption = Annotated[
         "-i",
         metavar="SHAPE",
         help="Input without the batch: 3x224x224, 224x224 or 224.",
+        show_default=False,
+    ),
+]
+InputsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        "-i",
+        metavar="SHAPE",
+        help="Input without the batch: 3x224x224, 224x224 or 224; NAME=SHAPE[:DTYPE] for each of "
+        "several.",
         show_default=False,
     ),
 ]
@@ -129,6 +141,27 @@ def input_shape(text: str | None) -> tuple[int, ...] | None:
             f"input {text!r}: expected whole numbers joined by x, as in 3x224x224, 224x224 or 224"
         )
     return tuple(int(extent) for extent in extents)
+
+
+def input_shapes(
+    texts: list[str] | None,
+) -> tuple[int, ...] | dict[str, TensorSpec | tuple[int, ...]] | None:
+    """Read one shape, or ``name=3x224x224`` (``ids=128:int64``) once for each of several inputs."""
+    if not texts:
+        return None
+    if len(texts) == 1 and "=" not in texts[0]:
+        return input_shape(texts[0])
+    named: dict[str, TensorSpec | tuple[int, ...]] = {}
+    for text in texts:
+        name, equals, rest = text.partition("=")
+        if not equals or not name or name in named:
+            raise UsageError(
+                f"input {text!r}: several inputs are given as name=3x224x224, each name once"
+            )
+        shape, _, dtype = rest.partition(":")
+        extents = input_shape(shape) or ()
+        named[name] = TensorSpec(extents, check_dtype(dtype)) if dtype else extents
+    return named
 
 
 def at_least_one(name: str, value: int | None) -> int | None:

@@ -12,19 +12,19 @@ from cnnstat.cli.options import (
     ConventionOption,
     DtypeOption,
     FormatOption,
-    InputOption,
+    InputsOption,
     ModelArgument,
     OutputOption,
     StrictOption,
     at_least_one,
     complete_columns,
-    input_shape,
+    input_shapes,
 )
 
 
 def summary(
     model: ModelArgument,
-    input: InputOption = None,
+    input: InputsOption = None,
     batch: BatchOption = 1,
     dtype: DtypeOption = None,
     classes: ClassesOption = None,
@@ -67,6 +67,10 @@ def summary(
     format: FormatOption = None,
     output: OutputOption = None,
     strict: StrictOption = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Add what FlopCounterMode and fvcore count; needs torch."),
+    ] = False,
 ) -> None:
     """Parameters, memory and operations of every layer of a model."""
     from cnnstat import api
@@ -79,13 +83,20 @@ def summary(
     )
     loaded = api.load(model, classes=classes)
     report = api.analyze(
-        loaded, input=input_shape(input), batch=batch, dtype=dtype, convention=convention
+        loaded, input=input_shapes(input), batch=batch, dtype=dtype, convention=convention
     )
-    published = api.published(report, loaded.card) if loaded.card else ()
+    checked = api.check_shaped(report.shaped) if check else None
     document = summary_document(
-        report, reference=model, card=loaded.card, published=published, view=view
+        report,
+        reference=model,
+        card=loaded.card,
+        published=api.published(report, loaded.card) if loaded.card else (),
+        checked=checked,
+        view=view,
     )
     emit(document, to)
+    if checked is not None and not checked.agree:
+        raise typer.Exit(1)
     if strict and report.status == "partial":
         typer.echo("cnnstat: strict: not every operator could be counted", err=True)
         raise typer.Exit(1)

@@ -9,7 +9,7 @@ from cnnstat.render.numbers import shape_text
 
 
 def render(document: Document, look: Look) -> str:
-    """Return a header of keys, the rows, their rest; unknown is ``?``, a shape its extents joined by x."""
+    """Return keys, rows and their rest; unknown is ``?``, a shape its extents joined by x."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([column.key for column in document.columns])

@@ -14,8 +14,14 @@ def render(document: Document, look: Look) -> str:
     blocks.append("\n".join(_table(document, table)))
     for section in document.sections:
         blocks.append(f"## {escape(section.title)}")
-        blocks.append("\n".join(f"- {escape(' '.join(line.split()))}" for line in section.lines))
+        blocks.append("\n".join(map(_item, section.lines)))
     return "\n\n".join(blocks) + "\n"
+
+
+def _item(line: str) -> str:
+    """Return a list item; where the line has aligned columns, the first of them in bold."""
+    first, *rest = [escape(part.strip()) for part in line.split("  ") if part.strip()]
+    return f"- **{first}** {': '.join(rest)}" if rest else f"- {first}"
 
 
 def _table(document: Document, table: Grid) -> list[str]:

@@ -33,7 +33,7 @@ def check_document(checks: Sequence[Check]) -> Document:
         rows=tuple(map(_row, checks)),
         payload={
             "schema": "cnnstat.check/1",
-            "models": [_payload(check) for check in checks],
+            "models": [check_payload(check) for check in checks],
             "limitations": [
                 {"type": row.type_name, "tensor": row.tensor, "reason": row.reason}
                 for row in LIMITATIONS
@@ -122,7 +122,8 @@ def _row(check: Check) -> tuple[Cell, ...]:
     )
 
 
-def _payload(check: Check) -> dict[str, object]:
+def check_payload(check: Check) -> dict[str, object]:
+    """Return what JSON says of one checked model."""
     found = check.found
     return {
         "name": check.name,

@@ -32,11 +32,15 @@ SILENT = frozenset({"Flatten", "Identity"})
 
 
 class LayerColumn(NamedTuple):
-    """A column, its cell of one row, and its cell of the total row (None: it does not add up)."""
+    """A column, its cell of one row, and its cell of the total row (None: it does not add up).
+
+    ``figure`` is what adds up where the cell itself is text.
+    """
 
     column: Column
     get: Getter
     total: Total | None = None
+    figure: Getter | None = None
 
     @property
     def key(self) -> str:
@@ -229,6 +233,7 @@ LAYER_COLUMNS: tuple[LayerColumn, ...] = (
         Column("params_formula", "Parameters", keep=8, definition="parameters as a product"),
         _formula("params"),
         lambda report: f"{report.totals_figures.params:,}",
+        lambda layer: layer.params,
     ),
     LayerColumn(
         Column("activation_formula", "Values", keep=6, definition="values of the output"),
@@ -238,6 +243,7 @@ LAYER_COLUMNS: tuple[LayerColumn, ...] = (
         Column("macs_formula", "MACs", keep=8, definition="multiply-accumulates as a product"),
         _formula("macs"),
         lambda report: f"{report.totals_figures.work.macs:,}",
+        lambda layer: layer.macs,
     ),
 )
 

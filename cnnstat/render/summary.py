@@ -19,6 +19,7 @@ from cnnstat.render.totals import totals_lines
 from cnnstat.zoo.card import ModelCard
 
 if TYPE_CHECKING:
+    from cnnstat.engine.check import Check
     from cnnstat.engine.claims import Published
 
 
@@ -40,12 +41,12 @@ def summary_document(
     reference: str,
     card: ModelCard | None = None,
     published: Sequence[Published] = (),
-    counters: Sequence[str] = (),
+    checked: Check | None = None,
     view: View | None = None,
 ) -> Document:
     """Return the document of ``cnnstat summary``. Raises ``UsageError`` for an unknown column.
 
-    ``counters`` are lines with what other tools counted, shown as they are.
+    ``checked`` holds the report's graph against what other tools count.
     """
     view = view or View()
     default = WITH_FORMULAS if view.formulas else DEFAULT
@@ -62,8 +63,8 @@ def summary_document(
         rest=tuple(_folded(entry, rest) for entry in columns) if rest else None,
         total=tuple(entry.total(report) if entry.total else "" for entry in columns),
         lower_bound=report.status == "partial",
-        sections=(*_sections(report, card, published, counters), _legend(columns)),
-        payload=Payload(report, reference, card, published, kept, len(rest)),
+        sections=(*_sections(report, card, published, checked), _legend(columns)),
+        payload=Payload(report, reference, card, published, checked, kept, len(rest)),
     )
 
 
@@ -87,12 +88,13 @@ def _folded(entry: LayerColumn, rest: Sequence[Layer]) -> Cell:
     """Return the cell of the row that stands for all layers beyond ``--top``."""
     if entry.key == "layer":
         return f"({len(rest)} more)"
-    cells = [entry.get(layer) for layer in rest]
-    if entry.total is None or any(isinstance(cell, str | tuple) for cell in cells):
+    cells = [(entry.figure or entry.get)(layer) for layer in rest]
+    if entry.total is None:
         return ""
     if any(cell is None for cell in cells):
         return None
-    return sum(cell for cell in cells if isinstance(cell, int | float))
+    total = sum(cell for cell in cells if isinstance(cell, int | float))
+    return f"{total:,}" if entry.figure else total
 
 
 def _subtitle(report: Report, card: ModelCard | None) -> str:
@@ -113,13 +115,15 @@ def _sections(
     report: Report,
     card: ModelCard | None,
     published: Sequence[Published],
-    counters: Sequence[str],
+    checked: Check | None,
 ) -> Iterator[Section]:
     yield Section("Totals", totals_lines(report))
     if published:
         yield Section("Published beside computed", tuple(_published_lines(published)))
-    if counters:
-        yield Section("Other counters", tuple(counters))
+    if checked is not None:
+        from cnnstat.render.check import counter_lines
+
+        yield Section("Other counters", counter_lines(checked))
     remarks = [
         f"{note.path}: {note.message}" if note.path else note.message for note in report.notes
     ]
@@ -143,13 +147,11 @@ def _legend(columns: Sequence[LayerColumn]) -> Section:
 
 
 def _published_lines(published: Sequence[Published]) -> Iterator[str]:
-    """Quantity, published, computed, verdict, aligned; the reason and the source behind them."""
-    table = [(p.quantity, p.published, p.computed, p.verdict) for p in published]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row, entry in zip(table, published, strict=True):
-        cells = [text.ljust(width) for text, width in zip(row, widths, strict=True)]
-        why = f"{entry.explanation} " if entry.explanation else ""
-        yield f"{'  '.join(cells)}  {why}[{entry.source}]".rstrip()
+    """Yield the verdict, then what stands where beside what is computed, and why they differ."""
+    for p in published:
+        said = f"{p.quantity}: published {p.published}, computed {p.computed} ({p.source})"
+        why = f"; {p.explanation}" if p.explanation else ""
+        yield f"{p.verdict:<10}  {said}{why}"
 
 
 class Payload(Mapping[str, object]):
@@ -161,11 +163,13 @@ class Payload(Mapping[str, object]):
         reference: str,
         card: ModelCard | None,
         published: Sequence[Published],
+        checked: Check | None,
         layers: Sequence[Layer],
         omitted: int,
     ) -> None:
         self._report, self._reference, self._card = report, reference, card
-        self._published, self._layers, self._omitted = published, layers, omitted
+        self._published, self._checked = published, checked
+        self._layers, self._omitted = layers, omitted
         self._built: dict[str, object] | None = None
 
     def __getitem__(self, key: str) -> object:
@@ -212,6 +216,10 @@ class Payload(Mapping[str, object]):
             ],
             "notes": [note._asdict() for note in report.notes],
         }
+        if self._checked is not None:
+            from cnnstat.render.check import check_payload
+
+            built["check"] = check_payload(self._checked)
         if self._omitted:
             built["omitted_layers"] = self._omitted
         return built

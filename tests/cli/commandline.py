@@ -1,0 +1,13 @@
+"""What running a command line gives back."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Cnnstat = Callable[..., Result]
