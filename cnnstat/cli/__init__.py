@@ -20,6 +20,8 @@ from cnnstat.errors import CnnstatError
 COMMANDS: dict[str, str] = {
     "summary": "summary:summary",
     "list": "listing:listing",
+    "bench": "bench:bench",
+    "claims": "claims:claims",
     "check": "check:check",
 }
 """Every command by name: its file in this folder and its function."""
