@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,10 @@ from cnnstat.zoo.catalog import FAMILIES, family_of, find, find_family
 if TYPE_CHECKING:
     from torch.nn import Module
 
+    from cnnstat.engine.benchplan import Progress, Settings
     from cnnstat.engine.check import Check
     from cnnstat.engine.claims import Claim, Published
+    from cnnstat.engine.measurement import Measurement
     from cnnstat.zoo.figure import Figure
 
 
@@ -349,3 +351,49 @@ def _claim(figure: Figure, ask: Asked) -> Claim[Figure]:
 
     others = [(other.name, other.compute(ask)) for other in figure.otherwise]
     return settle(figure, figure.compute(ask), others)
+
+
+def bench(
+    references: Sequence[str] | None = None,
+    *,
+    settings: Settings | None = None,
+    input: tuple[int, ...] | None = None,
+    batches: Sequence[int] = (1,),
+    dtypes: Sequence[str] = ("float32",),
+    modes: Sequence[str] = ("inference",),
+    baseline: str | None = None,
+    other_device: bool = False,
+    progress: Progress | None = None,
+) -> Measurement:
+    """Measure models, the ImageNet line-up by default: every batch, dtype and mode of each.
+
+    ``baseline`` is the file of an earlier result, from the same device unless ``other_device``. An
+    interrupt ends the measurement early; the result is not ``complete`` then. Raises
+    ``MissingDependencyError`` without PyTorch, ``UsageError`` for settings that cannot be met.
+    """
+    from cnnstat.backends.torch import require_torch
+    from cnnstat.engine.benchplan import Job, Settings, mode_of
+    from cnnstat.engine.measurement import check_same_device, read_result, with_baseline
+    from cnnstat.zoo.lineup import IMAGENET
+
+    require_torch()
+    earlier = None if baseline is None else read_result(baseline)
+    jobs = []
+    for reference in IMAGENET if references is None else references:
+        model = load(reference)
+        jobs += [
+            Job(reference, analyze(model, input=input, batch=batch, dtype=dtype), mode_of(mode))
+            for dtype in dtypes
+            for mode in modes
+            for batch in batches
+        ]
+    from cnnstat.backends.torch.bench import measure
+
+    def begin(environment: Mapping[str, Any]) -> None:
+        if earlier is not None and not other_device:
+            check_same_device(environment, earlier, source=baseline or "")
+
+    found = measure(jobs, settings or Settings(), begin=begin, progress=progress)
+    if earlier is None or baseline is None:
+        return found
+    return with_baseline(found, earlier, source=baseline, other_device=other_device)

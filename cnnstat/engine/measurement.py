@@ -113,6 +113,23 @@ def payload(measurement: Measurement) -> dict[str, object]:
     }
 
 
+def read_result(path: str) -> Measurement:
+    """Return the result in a file that 'cnnstat bench --format json' wrote.
+
+    Raises ``UsageError`` with what is wrong where it holds none.
+    """
+    import json
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: not a JSON file ({error})") from error
+    return read_payload(found, source=path)
+
+
 def read_payload(found: object, *, source: str) -> Measurement:
     """Return the measurement of a JSON form.
 
@@ -185,18 +202,26 @@ def with_baseline(
     A run that the earlier result does not have gets None. Raises ``UsageError`` where the two come
     from different devices, unless ``other_device``.
     """
-    differing = device_differences(measured.environment, baseline.environment)
-    if differing and not other_device:
-        raise UsageError(
-            f"{source}: measured on another device ({differing}); "
-            "--other-device compares all the same"
-        )
+    if not other_device:
+        check_same_device(measured.environment, baseline, source=source)
     earlier = {_key(run): run.median_ms for run in baseline.runs}
     runs = tuple(
         replace(run, ratio_to_baseline=_ratio(run.median_ms, earlier.get(_key(run))))
         for run in measured.runs
     )
     return replace(measured, runs=runs)
+
+
+def check_same_device(
+    environment: Mapping[str, Any], baseline: Measurement, *, source: str
+) -> None:
+    """Raise ``UsageError`` where an earlier result comes from another device."""
+    differing = device_differences(environment, baseline.environment)
+    if differing:
+        raise UsageError(
+            f"{source}: measured on another device ({differing}); "
+            "--other-device compares all the same"
+        )
 
 
 def device_differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:

@@ -7,8 +7,8 @@ in any case.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,68 +17,31 @@ from torch import nn
 from cnnstat.backends.torch import clock, device, layertimes, rates, steps
 from cnnstat.backends.torch.build import build_module
 from cnnstat.backends.torch.environment import environment
+from cnnstat.engine.benchplan import Job, Progress, Settings, check_settings
 from cnnstat.engine.measurement import OUT_OF_MEMORY, Measurement, Run
 from cnnstat.engine.report import Report
-from cnnstat.engine.roofline import Demand, Mode, Rates, demands, total_bound
+from cnnstat.engine.roofline import Demand, Rates, demands, total_bound
 from cnnstat.engine.timing import spread, timing_note
 from cnnstat.errors import UsageError
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How everything of one call is measured. Seconds; None leaves PyTorch's own setting."""
-
-    device: str = "auto"
-    channels_last: bool = False
-    compiled: bool = False
-    cuda_graph: bool = False
-    tf32: bool | None = None
-    threads: int | None = None
-    min_time: float = 0.5
-    max_time: float = 20.0
-    layers: bool = False
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One model at one batch and dtype, which its report knows, in one mode."""
-
-    model: str
-    report: Report
-    mode: Mode
-
-    @property
-    def label(self) -> str:
-        """What a progress bar says of it."""
-        batch = self.report.input.shape[0]
-        return f"{self.model} {self.report.input.dtype} batch {batch} {self.mode}"
-
-
-Progress = Callable[[int, Job], None]
-"""Called with the place and the job when a run begins."""
-
-
 def measure(
-    jobs: Sequence[Job], settings: Settings, *, progress: Progress | None = None
+    jobs: Sequence[Job],
+    settings: Settings,
+    *,
+    begin: Callable[[Mapping[str, Any]], None] | None = None,
+    progress: Progress | None = None,
 ) -> Measurement:
     """Run every job in order. Raises ``UsageError`` before the first for illegal settings.
 
-    An interrupt (Ctrl-C) ends it early: the result holds the runs that were done and is not
-    ``complete``.
+    ``begin`` gets the environment before the first run and may refuse it. An interrupt (Ctrl-C)
+    ends the measurement early: the result holds the runs that were done and is not ``complete``.
     """
-    place = check(settings, {job.mode for job in jobs})
-    training = any(job.mode == "training" for job in jobs)
-    kinds = {
-        name: device.dtype_on(name, place, training=training)
-        for name in dict.fromkeys(_weights_dtype(job) for job in jobs)
-    }
-    switches = device.Switches(
-        settings.threads, settings.tf32, True if place.type == "cuda" else None
-    )
+    place, kinds = check(jobs, settings)
+    benchmark = True if place.type == "cuda" else None
     runs: list[Run] = []
     complete = True
-    with device.switched(switches):
+    with device.switched(device.Switches(settings.threads, settings.tf32, benchmark)):
         bench = _Bench(settings, place, kinds)
         around = environment(
             place,
@@ -86,10 +49,12 @@ def measure(
             compiled=settings.compiled,
             cuda_graph=settings.cuda_graph,
         )
+        if begin is not None:
+            begin(around)
         try:
             for index, job in enumerate(jobs):
                 if progress is not None:
-                    progress(index, job)
+                    progress(index, len(jobs), job)
                 runs.append(bench.run(job))
         except KeyboardInterrupt:
             complete = False
@@ -98,30 +63,19 @@ def measure(
     return Measurement({**around, "reference": bench.references()}, tuple(runs), complete)
 
 
-def check(settings: Settings, modes: Iterable[Mode]) -> torch.device:
-    """Return the device; raise ``UsageError`` for settings that it or a mode rules out."""
-    if settings.threads is not None and settings.threads < 1:
-        raise UsageError(f"threads must be at least 1, got {settings.threads}")
-    if not 0 <= settings.min_time <= settings.max_time or settings.max_time <= 0:
-        raise UsageError(
-            f"min-time {settings.min_time:g} and max-time {settings.max_time:g}: "
-            "expected 0 <= min-time <= max-time and 0 < max-time"
-        )
-    if settings.layers and "training" in modes:
-        raise UsageError("layers are timed in inference: --layers and --mode training exclude it")
-    if settings.layers and (settings.compiled or settings.cuda_graph):
-        raise UsageError("layers are timed one by one: not with --compile or --cuda-graph")
+def check(jobs: Sequence[Job], settings: Settings) -> tuple[torch.device, dict[str, torch.dtype]]:
+    """Return the device and the dtypes by name; raise ``UsageError`` for what cannot be done."""
+    modes = {job.mode for job in jobs}
+    check_settings(settings, modes)
     place = device.resolve(settings.device)
     if place.type != "cuda":
         for wanted, name in ((settings.cuda_graph, "--cuda-graph"), (settings.tf32, "--tf32")):
             if wanted:
                 raise UsageError(f"{name} needs a CUDA device, not {place}")
-    return place
-
-
-def _weights_dtype(job: Job) -> str:
-    kind = job.report.input.dtype
-    return kind if "float" in kind else "float32"
+    return place, {
+        name: device.dtype_on(name, place, training="training" in modes)
+        for name in dict.fromkeys(job.dtype for job in jobs)
+    }
 
 
 class _Bench:
@@ -171,7 +125,7 @@ class _Bench:
         return Run(
             model=job.model,
             device=str(self._place),
-            dtype=_weights_dtype(job),
+            dtype=job.dtype,
             batch=report.input.shape[0],
             mode=job.mode,
             input_shape=report.input.shape,

@@ -17,8 +17,10 @@ LARGEST = {"cuda": 8192, "mps": 4096, "cpu": 2048}
 """Rows and columns of the largest matrix product that is tried, by kind of device."""
 
 SMALLEST = 256
-PRODUCT_S = 0.25
+PRODUCT_S = 0.5
 """A product that would take longer than this is not tried: the one of half the rows has to do."""
+
+PROBES = 5
 
 COPY_BYTES = {"cuda": 2**30, "mps": 2**28, "cpu": 2**28}
 """Size of the copied block: far beyond any cache."""
@@ -46,7 +48,7 @@ def matrix_product(device: torch.device, dtype: torch.dtype) -> Product:
     with torch.inference_mode():
         while True:
             step = _product(rows, device, dtype)
-            probe = min(timed(step, device) for _ in range(3))
+            probe = min(timed(step, device) for _ in range(PROBES))
             if rows >= LARGEST[device.type] or 8 * probe > PRODUCT_S:
                 found = sample(step, device, min_time=MIN_TIME, max_time=MAX_TIME)
                 return Product(rows, rows**3 / min(found.durations))

@@ -1,0 +1,205 @@
+"""Measured runs as a document: a row per run, or per layer; definitions and environment below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from cnnstat.engine.measurement import OK, LayerTime, Measurement, Run, payload
+from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
+from cnnstat.render.numbers import bytes_text, number
+
+
+class _RunColumn(NamedTuple):
+    column: Column
+    get: Callable[[Run], Cell]
+    wanted: Callable[[Run], bool] | None = None
+    """Shown only if any run wants it; None: always."""
+
+
+def _field(column: Column, wanted: Callable[[Run], bool] | None = None) -> _RunColumn:
+    return _RunColumn(column, lambda run: getattr(run, column.key), wanted)
+
+
+RUN_COLUMNS: tuple[_RunColumn, ...] = (
+    _field(Column("model", "Model", keep=NEVER_DROPPED, group=True)),
+    _field(Column("batch", "Batch", "count", keep=8)),
+    _field(Column("dtype", "Dtype", keep=4)),
+    _field(Column("mode", "Mode", keep=6)),
+    _field(Column("status", "Status", keep=8), lambda run: run.status != OK),
+    _field(Column("median_ms", "Median ms", "number", keep=NEVER_DROPPED)),
+    _field(Column("p25_ms", "p25", "number", keep=5)),
+    _field(Column("p75_ms", "p75", "number", keep=5)),
+    _field(Column("p95_ms", "p95", "number", keep=3)),
+    _field(Column("min_ms", "Min", "number", keep=2)),
+    _field(
+        Column("ratio_to_baseline", "To baseline", "ratio", keep=8),
+        lambda run: run.ratio_to_baseline is not None,
+    ),
+    _field(Column("images_per_s", "Images/s", "number", keep=8)),
+    _field(Column("gmacs_per_s", "GMACs/s", "number", keep=7)),
+    _field(Column("gflops_per_s", "GFLOP/s", "number", keep=1)),
+    _field(Column("share_of_matmul", "Of matmul", "percent", keep=5)),
+    _field(Column("share_of_copy", "Of copy", "percent", keep=4)),
+    _field(Column("share_of_bound", "Of bound", "percent", keep=7)),
+    _field(Column("bound_by", "Bound by", keep=6)),
+    _field(Column("macs_per_byte", "MACs/B", "number", keep=3)),
+    _field(
+        Column("peak_memory_bytes", "Peak memory", "bytes", keep=6),
+        lambda run: run.peak_memory_bytes is not None,
+    ),
+    _field(
+        Column("param_bytes", "Params", "bytes", keep=2),
+        lambda run: run.peak_memory_bytes is not None,
+    ),
+    _field(
+        Column("predicted_activation_bytes", "Activations", "bytes", keep=2),
+        lambda run: run.peak_memory_bytes is not None,
+    ),
+    _field(Column("samples", "Samples", "count", keep=1)),
+)
+"""Every column of a table of runs; the keys are those of the JSON form."""
+
+LAYER_COLUMNS: tuple[Column, ...] = (
+    Column("model", "Model", keep=2, group=True),
+    Column("batch", "Batch", "count", keep=1, group=True),
+    Column("layer", "Layer", keep=NEVER_DROPPED),
+    Column("detail", "Operator", keep=5),
+    Column("median_ms", "Median ms", "number", keep=NEVER_DROPPED, heat=True),
+    Column("share", "Share", "percent", keep=8),
+    Column("gmacs_per_s", "GMACs/s", "number", keep=7),
+    Column("bound_ms", "Bound ms", "number", keep=4),
+    Column("share_of_bound", "Of bound", "percent", keep=6),
+    Column("bound_by", "Bound by", keep=6),
+)
+"""Columns of a table of layers."""
+
+DEFINITIONS = (
+    "Median of single steps after a warm-up; quartiles and 95th percentile beside it. Inference: "
+    "the forward pass of random seeded inputs in evaluation mode. Training: forward, loss (cross "
+    "entropy to random labels), backward, SGD step with momentum.",
+    "GMACs/s: predicted multiply-accumulates of a step per second; in training the products for "
+    "the gradients are counted. FLOPs are defined for the forward pass alone (? in training).",
+    "Of matmul, of copy: share of what this device reached, in this call, on a large matrix "
+    "product of the same type and on a large copy.",
+    "Of bound: roofline bound / median. The bound adds up, by layer, the longer of its MACs at the "
+    "matmul rate and its bytes (inputs, output, weights) at the copy rate. Caches, fused layers "
+    "and Winograd convolutions can beat it: a share above 100% says that they did.",
+)
+LAYER_DEFINITIONS = (
+    "Each layer timed by itself in inference, its normalisation and activation included; the sum "
+    "of the rows beside the median of the whole.",
+)
+
+
+def bench_document(measurement: Measurement, *, baseline: str | None = None) -> Document:
+    """Return the document of ``cnnstat bench``: layers where any run has them, else runs.
+
+    ``baseline`` names the earlier result that ratios refer to.
+    """
+    runs = measurement.runs
+    layered = any(run.layers for run in runs)
+    shown = [c for c in RUN_COLUMNS if c.wanted is None or any(map(c.wanted, runs))]
+    columns = LAYER_COLUMNS if layered else tuple(entry.column for entry in shown)
+    rows = (
+        [_layer_row(run, row) for run in runs for row in run.layers]
+        if layered
+        else [tuple(entry.get(run) for entry in shown) for run in runs]
+    )
+    return Document(
+        title=_title(measurement),
+        subtitle=_subtitle(measurement.environment),
+        columns=columns,
+        rows=tuple(rows),
+        sections=tuple(_sections(measurement, baseline, layered=layered)),
+        payload=payload(measurement),
+    )
+
+
+def _title(measurement: Measurement) -> str:
+    models = list(dict.fromkeys(run.model for run in measurement.runs))
+    named = ", ".join(models) if 0 < len(models) <= 3 else f"{len(models)} models"
+    stopped = "" if measurement.complete else " (interrupted: what was done)"
+    return f"{named} on {measurement.environment['device_name']}{stopped}"
+
+
+def _subtitle(environment: Mapping[str, Any]) -> str:
+    threads = environment["threads"]
+    parts = [str(environment.get("device", environment["device_type"]))]
+    if environment["device_type"] == "cpu":
+        parts.append(f"{threads} thread{'' if threads == 1 else 's'}")
+    parts += [f"PyTorch {environment.get('torch')}", str(environment.get("compile"))]
+    parts.append(str(environment.get("memory_format")))
+    return ", ".join(parts)
+
+
+def _layer_row(run: Run, row: LayerTime) -> tuple[Cell, ...]:
+    operator = f"{row.type} {row.detail}".strip()
+    return (
+        *(run.model, run.batch, row.name, operator, row.median_ms, row.share),
+        *(row.gmacs_per_s, row.bound_ms, row.share_of_bound, row.bound_by),
+    )
+
+
+def _sections(
+    measurement: Measurement, baseline: str | None, *, layered: bool
+) -> Iterator[Section]:
+    runs = measurement.runs
+    if layered:
+        yield Section("Whole models", tuple(_whole_lines(runs)))
+    notes = tuple(
+        f"{_label(run)}: {': '.join(filter(None, (run.status * (run.status != OK), run.note)))}"
+        for run in runs
+        if run.status != OK or run.note
+    )
+    if notes:
+        yield Section("Notes", notes)
+    if baseline is not None:
+        missing = sum(run.ratio_to_baseline is None for run in runs)
+        line = f"To baseline: median / median in {baseline}; below 1x is faster."
+        lost = f" {missing} of {len(runs)} runs are not in it." if missing else ""
+        yield Section("Baseline", (line + lost,))
+    yield Section("Definitions", (*(LAYER_DEFINITIONS if layered else ()), *DEFINITIONS))
+    yield Section("Environment", tuple(_environment_lines(measurement.environment)))
+
+
+def _whole_lines(runs: Iterable[Run]) -> Iterator[str]:
+    for run in runs:
+        if run.median_ms is None or run.layers_ms is None:
+            continue
+        yield (
+            f"{_label(run)}: median {number(run.median_ms)} ms, rows add up to "
+            f"{number(run.layers_ms)} ms ({100 * run.layers_ms / run.median_ms:.1f}%), "
+            f"{number(run.images_per_s or 0.0)} images/s, {number(run.gmacs_per_s or 0.0)} "
+            f"GMACs/s, {100 * (run.share_of_bound or 0.0):.1f}% of the bound"
+        )
+
+
+def _label(run: Run) -> str:
+    return f"{run.model} {run.dtype} batch {run.batch} {run.mode}"
+
+
+def _environment_lines(environment: Mapping[str, Any]) -> Iterator[str]:
+    """Every entry that is known; the reference rates in words."""
+    reference = environment.get("reference") or {}
+    for dtype, product in (reference.get("matmul") or {}).items():
+        yield (
+            f"matrix product {dtype}, {product['rows']:,} squared: "
+            f"{number(product['macs_per_s'] / 1e9)} GMACs/s"
+        )
+    copied = reference.get("copy")
+    if copied:
+        yield (
+            f"copy of {bytes_text(copied['block_bytes'])}: "
+            f"{number(copied['bytes_per_s'] / 1e9)} GB/s read and written"
+        )
+    known = {k: v for k, v in environment.items() if k != "reference" and v is not None}
+    for key, value in known.items():
+        if key.endswith("_bytes"):
+            yield f"{key.removesuffix('_bytes').replace('_', ' ')}: {bytes_text(value)}"
+        elif isinstance(value, bool):
+            yield f"{key.replace('_', ' ')}: {'on' if value else 'off'}"
+        elif isinstance(value, float):
+            yield f"{key.replace('_', ' ')}: {number(value)}"
+        else:
+            yield f"{key.replace('_', ' ')}: {value}"
