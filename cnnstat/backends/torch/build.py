@@ -18,7 +18,7 @@ from torch import fx, nn
 from cnnstat.backends.torch.initialize import Scheme, initialize
 from cnnstat.backends.torch.modules import Function, make
 from cnnstat.engine.storage import place
-from cnnstat.errors import ModelError
+from cnnstat.errors import ModelError, UsageError
 from cnnstat.ir.graph import Graph, ShapedGraph, Value
 from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import TensorSpec
@@ -150,7 +150,7 @@ def make_modules(
     else:
         generator.manual_seed(seed)
     kind = dtype if dtype is not None else _first_dtype(shaped)
-    place_on = torch.device(device)
+    place_on = _device(device)
     names = submodule_names(shaped.graph)
     for index, (node, facts) in enumerate(zip(shaped.nodes, shaped.facts, strict=True)):
         with torch.device("meta"):
@@ -189,6 +189,15 @@ def _attach(root: nn.Module, name: str, module: nn.Module) -> None:
             root.add_module(part, nn.Module())
         root = root.get_submodule(part)
     root.add_module(last, module)
+
+
+def _device(name: str | torch.device) -> torch.device:
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(
+            f"device {str(name)!r} is none of PyTorch's: choose cpu, cuda, mps or meta"
+        ) from error
 
 
 def _first_dtype(shaped: ShapedGraph) -> torch.dtype:
