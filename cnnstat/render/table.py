@@ -57,7 +57,7 @@ def render(document: Document, look: Look) -> str:
         _paragraph(
             console,
             f"Not shown at {look.width} columns: {', '.join(hidden)}. "
-            "See them in a wider window, through '| less -S', or with --format csv.",
+            "A wider window, a pipe into less or --format csv shows them.",
             look,
             style="dim",
         )
@@ -83,7 +83,9 @@ def _shown(document: Document, cells: Grid, width: int | None) -> dict[int, int]
     shown = widths
     for words, limit in ((FULL_TEXT, KEPT), (LEAST_TEXT, NEVER_DROPPED)):
         shown = {
-            index: min(widths[index], words) if document.columns[index].kind == "text" else size
+            index: min(widths[index], max(words, _longest_word(document, cells, index)))
+            if document.columns[index].kind == "text" or document.columns[index].wrap
+            else size
             for index, size in shown.items()
         }
         _drop(document, shown, width, limit)
@@ -118,6 +120,13 @@ def _natural(document: Document, cells: Grid, index: int) -> int:
     return max(map(cell_len, texts), default=0) + mark
 
 
+def _longest_word(document: Document, cells: Grid, index: int) -> int:
+    """Return what a wrapped column needs at least, so that no word is cropped; 0 for others."""
+    if not document.columns[index].wrap:
+        return 0
+    return max((cell_len(word) for row in cells.rows for word in row[index].split()), default=0)
+
+
 def _table(document: Document, cells: Grid, shown: dict[int, int], look: Look) -> Table:
     table = Table(
         box=_RULED if look.unicode else _RULED_ASCII,
@@ -136,7 +145,7 @@ def _table(document: Document, cells: Grid, shown: dict[int, int], look: Look) -
         table.add_column(
             Text("\n".join(_placed(line, inner, column, look) for line in title)),
             footer=Text(_placed(total, inner, column, look)),
-            vertical="bottom",
+            vertical="top" if any(c.wrap for c in document.columns) else "bottom",
             width=width,
             overflow="crop",
         )
@@ -166,6 +175,9 @@ def _words(title: str, width: int) -> list[str]:
 
 def _cell(text: str, level: int, column: Column, width: int, look: Look) -> Text:
     style = "bold red" if level > 4 else "bold" if level > 2 else "dim" if text == "0" else ""
+    if column.wrap and cell_len(text) > width:
+        lines = wrapped(text, width, indent=0)
+        return Text("\n".join(_placed(line, width, column, look) for line in lines), style=style)
     placed = _placed(text, width - 2 * column.heat, column, look)
     marks = MARKS if look.unicode else ASCII_MARKS
     return Text(f"{placed} {marks[level - 1]}" if level else placed, style=style)

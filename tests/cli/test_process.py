@@ -148,3 +148,20 @@ def test_an_ascii_terminal_gets_ascii() -> None:
         check=True,
     )
     assert "12.845 @" in done.stdout.decode("ascii")
+
+
+def test_the_shell_completes_commands_models_and_formats() -> None:
+    def complete(words: str, number: int) -> list[str]:
+        env = {
+            **PLAIN,
+            "_CNNSTAT_COMPLETE": "complete_bash",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(number),
+        }
+        done = subprocess.run(CNNSTAT, capture_output=True, text=True, env=env, check=True)
+        return done.stdout.split()
+
+    assert complete("cnnstat su", 1) == ["summary"]
+    assert "vgg16-bn" in complete("cnnstat summary vgg16", 2)
+    assert complete("cnnstat summary vgg16 --format js", 4) == ["json"]
+    assert complete("cnnstat list --family vg", 3) == ["vgg"]
