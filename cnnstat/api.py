@@ -284,7 +284,7 @@ def published(report: Report, card: ModelCard) -> tuple[Published, ...]:
 
     None on another input, batch, dtype or number of classes than it was published with.
     """
-    if report.input != TensorSpec((1, *card.input_shape)) or _classes(report) != card.classes:
+    if not as_published(report, card):
         return ()
     from cnnstat.engine.claims import shown
     from cnnstat.zoo.figures import headlines
@@ -293,6 +293,11 @@ def published(report: Report, card: ModelCard) -> tuple[Published, ...]:
     ask = Asked({card.name: report})
     mine = [f for f in headlines(family_of(card.name).module) if f.model == card.name]
     return tuple([shown(_claim(f, ask), citation(f.source, f.place)) for f in mine])
+
+
+def as_published(report: Report, card: ModelCard) -> bool:
+    """Return whether a report is of the input and the classes that the model was published with."""
+    return report.input == TensorSpec((1, *card.input_shape)) and _classes(report) == card.classes
 
 
 def _classes(report: Report) -> int:

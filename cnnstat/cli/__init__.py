@@ -21,6 +21,8 @@ COMMANDS: dict[str, str] = {
     "summary": "summary:summary",
     "list": "listing:listing",
     "bench": "bench:bench",
+    "info": "info:info",
+    "explain": "explain:explain",
     "claims": "claims:claims",
     "check": "check:check",
 }

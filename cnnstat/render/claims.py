@@ -11,9 +11,9 @@ from cnnstat.zoo.figures.sources import citation
 
 COLUMNS = (
     Column("model", "Model", keep=7, group=True, definition="name that MODEL takes"),
-    Column("quantity", "Quantity", keep=8, definition="what is said"),
-    Column("published", "Published", keep=NEVER_DROPPED, definition="as printed"),
-    Column("computed", "Computed", "count", NEVER_DROPPED, definition="by cnnstat, now"),
+    Column("quantity", "Quantity", keep=8, wrap=True, definition="what is said"),
+    Column("published", "Published", keep=NEVER_DROPPED, wrap=True, definition="as printed"),
+    Column("computed", "Computed", "count", NEVER_DROPPED, wrap=True, definition="by cnnstat, now"),
     Column("unit", "Unit", keep=2, definition="of both, or the parts of a tuple in order"),
     Column("verdict", "Verdict", keep=NEVER_DROPPED, definition="how the two agree"),
     Column("id", "Id", keep=3, definition="stable name of the entry"),
@@ -98,7 +98,7 @@ def _row(claim: Claim[Figure]) -> tuple[Cell, ...]:
 
 
 def _sections(claims: Sequence[Claim[Figure]], counts: dict[str, int]) -> Iterator[Section]:
-    bent = [claim for claim in claims if claim.verdict in ("reproduced", "differs")]
+    bent = [c for c in claims if c.explanation and c.verdict not in ("exact", "rounds")]
     if bent:
         yield Section("Where they bend", tuple(_bent_lines(bent)))
     width = len(f"{max(counts.values()):,}")

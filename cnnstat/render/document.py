@@ -13,7 +13,7 @@ from typing import Literal
 
 Cell = int | float | str | bool | tuple[int, ...] | None
 
-Kind = Literal["text", "count", "bytes", "shape", "number", "percent", "ratio", "year"]
+Kind = Literal["text", "count", "scaled", "bytes", "shape", "number", "percent", "ratio", "year"]
 """How a column reads: words; a whole number, thousands separated; bytes, shown in MB of 1000^2;
 extents joined by x; a measured number in four significant digits; a share of 1 shown in percent; a
 factor shown as ``8.9x``; a year, as it is."""
@@ -27,7 +27,8 @@ class Column:
 
     The column with the smallest ``keep`` leaves first; one with ``NEVER_DROPPED`` stays. ``heat``
     marks a column whose heaviest cells stand out at a glance. ``definition`` is one sentence for
-    the legend. With ``group`` the table leaves a cell out that repeats the one above.
+    the legend. With ``group`` the table leaves a cell out that repeats the one above; with ``wrap``
+    words that do not fit go on in a further line instead of being cropped.
     """
 
     key: str
@@ -37,6 +38,7 @@ class Column:
     heat: bool = False
     definition: str = ""
     group: bool = False
+    wrap: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 
-def wrapped(line: str, width: int | None) -> list[str]:
+def wrapped(line: str, width: int | None, *, indent: int | None = None) -> list[str]:
     """Return a line as lines of at most ``width``; a word longer than that stays whole.
 
     A continuation starts where the last column of the line starts (behind two or more spaces), or
-    where the line's own text starts if that column lies beyond half of the width.
+    where the line's own text starts if that column lies beyond half of the width; or at ``indent``.
     """
     if width is None or len(line) <= width:
         return [line]
@@ -16,7 +16,8 @@ def wrapped(line: str, width: int | None) -> list[str]:
 
     start = len(line) - len(line.lstrip())
     columns = [found.end() for found in re.finditer(r"(?<=\S) {2,}", line)]
-    indent = max((at for at in columns if at <= width // 2), default=start + 2)
+    if indent is None:
+        indent = max((at for at in columns if at <= width // 2), default=start + 2)
     return wrap(
         line,
         width,

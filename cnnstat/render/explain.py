@@ -1,0 +1,109 @@
+"""Derivations as a document: one row per figure, with the rule and its numbers put in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from cnnstat.engine.claims import Claim
+from cnnstat.engine.explain import Step, layer_steps, model_steps, overview, select
+from cnnstat.engine.report import Report
+from cnnstat.render.claims import claim_line, claim_payload
+from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
+from cnnstat.zoo.card import ModelCard
+from cnnstat.zoo.figure import Figure
+
+COLUMNS = (
+    Column("layer", "Layer", keep=7, group=True, definition="row of the model; total at the end"),
+    Column("quantity", "Figure", keep=NEVER_DROPPED, wrap=True, definition="what is derived"),
+    Column("derivation", "How", keep=NEVER_DROPPED, wrap=True, definition="rule and its numbers"),
+    Column("result", "Result", "count", NEVER_DROPPED, definition="what comes out"),
+    Column("unit", "Unit", keep=6, definition="of the result"),
+)
+
+Named = tuple[str, Step]
+
+
+def explain_document(
+    report: Report,
+    layer: str | None = None,
+    *,
+    card: ModelCard | None = None,
+    claims: Sequence[Claim[Figure]] | None = None,
+) -> Document:
+    """Return the document of ``cnnstat explain``: of a layer, of a module's layers, or of all.
+
+    ``claims`` are the model's published figures; None where the input or the classes are others
+    than it was published with. Raises ``UsageError`` for a layer that there is not.
+    """
+    steps = tuple(_model(report) if layer is None else _layer(report, layer))
+    mine = [c for c in claims or () if layer in (c.entry.layer or None, c.entry.layer)]
+    named = f"{report.name}: {card.title}" if card else report.name
+    return Document(
+        title=f"{named}, {layer} derived" if layer else f"{named} derived",
+        subtitle=f"input {report.input}, {report.convention.name} counting",
+        columns=COLUMNS,
+        rows=tuple(_row(name, step) for name, step in steps),
+        payload={
+            "schema": "cnnstat.explain/1",
+            "model": report.name,
+            "layer": layer,
+            "input": {"shape": list(report.input.shape), "dtype": report.input.dtype},
+            "steps": [_payload(name, step) for name, step in steps],
+            "published": [claim_payload(claim) for claim in mine],
+        },
+        sections=tuple(_sections(card, mine, as_published=claims is not None)),
+    )
+
+
+def _model(report: Report) -> Iterator[Named]:
+    for row in report.layers:
+        for step in overview(row):
+            yield row.name, step
+    for step in model_steps(report):
+        yield "total", step
+
+
+def _layer(report: Report, name: str) -> Iterator[Named]:
+    rows = select(report, name)
+    for row in rows:
+        for step in layer_steps(row) if len(rows) == 1 else overview(row):
+            yield row.name, step
+    if len(rows) == 1:
+        return
+    for quantity, known in (
+        ("parameters", [row.params for row in rows]),
+        ("MACs", [row.macs for row in rows]),
+    ):
+        parts = [part for part in known if part]
+        summed = None if None in known else sum(parts)
+        yield "total", Step(quantity, " + ".join(f"{part:,}" for part in parts) or "none", summed)
+
+
+def _row(name: str, step: Step) -> tuple[Cell, ...]:
+    return name, step.quantity, step.derivation, step.result, step.unit
+
+
+def _payload(name: str, step: Step) -> dict[str, object]:
+    result = list(step.result) if isinstance(step.result, tuple) else step.result
+    return {
+        "layer": name,
+        "quantity": step.quantity,
+        "derivation": step.derivation,
+        "result": result,
+        "unit": step.unit or None,
+    }
+
+
+def _sections(
+    card: ModelCard | None, claims: Sequence[Claim[Figure]], *, as_published: bool
+) -> Iterator[Section]:
+    if claims:
+        yield Section("Published figures", tuple(claim_line(claim) for claim in claims))
+    elif card and not as_published:
+        shape = "x".join(map(str, card.input_shape))
+        yield Section(
+            "Published figures",
+            (f"are for an input of {shape} in float32, batch 1, and the model's own classes",),
+        )
+    if card and card.departs:
+        yield Section("Variant", (f"{card.name} departs: {card.departs}",))

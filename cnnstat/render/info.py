@@ -1,0 +1,147 @@
+"""A model's card as a document: paper, training, results, with sources and corrections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from cnnstat.engine.expected import Expected
+from cnnstat.render.document import NEVER_DROPPED, Column, Document, Section
+from cnnstat.zoo.card import Accuracy, ModelCard
+
+COLUMNS = (
+    Column("item", "Item", keep=NEVER_DROPPED, definition="entry of the card"),
+    Column("content", "Content", keep=NEVER_DROPPED, wrap=True, definition="what the sources say"),
+)
+
+
+def info_document(
+    card: ModelCard, *, aliases: Sequence[str] = (), average: Expected | None = None
+) -> Document:
+    """Return the document of ``cnnstat info``.
+
+    ``average`` is what a training step costs on average, where the model drops paths.
+    """
+    return Document(
+        title=f"{card.name}: {card.title}",
+        subtitle=f"{card.family} {card.year}, {card.task}",
+        columns=COLUMNS,
+        rows=tuple(_rows(card, aliases)),
+        payload=_payload(card, aliases, average),
+        sections=tuple(_sections(card, average)),
+    )
+
+
+def _rows(card: ModelCard, aliases: Sequence[str]) -> Iterator[tuple[str, str]]:
+    paper = card.paper
+    yield "paper", f"{paper.authors}: {paper.title}, {paper.venue}"
+    yield "published", f"{paper.year}, {paper.url}"
+    yield "input", "x".join(map(str, card.input_shape))
+    if card.classes:
+        yield "classes", f"{card.classes:,}"
+    if card.result:
+        yield "result", card.result
+    if card.departs:
+        yield "departs", card.departs
+    if aliases:
+        yield "also", ", ".join(aliases)
+    training = card.training
+    if training is None:
+        return
+    yield "optimizer", training.optimizer
+    yield "batch", training.batch
+    yield "learning rate", training.learning_rate
+    yield "weight decay", training.decay
+    yield "regularization", training.regularization
+    if training.initialization:
+        yield "initialization", training.initialization
+
+
+def _sections(card: ModelCard, average: Expected | None) -> Iterator[Section]:
+    corrections = card.training.corrections if card.training else ()
+    for title, lines in (
+        ("Ideas", card.ideas),
+        ("Accuracy", tuple(map(accuracy_line, card.accuracy))),
+        ("Training step", average_lines(average) if average else ()),
+        ("Corrected", corrections),
+        ("Facts", card.facts),
+    ):
+        if lines:
+            yield Section(title, lines)
+
+
+def average_lines(average: Expected) -> tuple[str, ...]:
+    """Return depth and work of a training step on average, beside those of inference."""
+    return (
+        f"depth {average.depth:.1f} on average, {average.full_depth:,} in inference",
+        f"MACs {average.macs:,.0f} on average, {average.full_macs:,} in inference",
+        f"{average.kept_paths:.2f} of {average.droppable_paths:,} droppable paths are kept",
+    )
+
+
+def accuracy_line(accuracy: Accuracy) -> str:
+    """Return one published error in words, with what was averaged and where it stands."""
+    errors = (("top-1 error", accuracy.top1_error), ("top-5 error", accuracy.top5_error))
+    parts = [f"{name} {value:g}%" for name, value in errors if value is not None]
+    detail = accuracy.setting
+    if "model" not in detail and "ensemble" not in detail:
+        detail = f"{'ensemble' if accuracy.ensemble else 'one model'}, {detail}".removesuffix(", ")
+    return f"{accuracy.dataset}: {', '.join(parts)} ({detail}; {accuracy.source})"
+
+
+def _payload(
+    card: ModelCard, aliases: Sequence[str], average: Expected | None
+) -> dict[str, object]:
+    training = card.training
+    paper = card.paper
+    return {
+        "schema": "cnnstat.info/1",
+        "name": card.name,
+        "title": card.title,
+        "family": card.family,
+        "year": card.year,
+        "task": card.task,
+        "paper": {
+            "authors": paper.authors,
+            "title": paper.title,
+            "venue": paper.venue,
+            "year": paper.year,
+            "url": paper.url,
+        },
+        "input_shape": list(card.input_shape),
+        "classes": card.classes,
+        "result": card.result or None,
+        "departs": card.departs or None,
+        "aliases": list(aliases),
+        "ideas": list(card.ideas),
+        "training": None
+        if training is None
+        else {
+            "optimizer": training.optimizer,
+            "batch": training.batch,
+            "learning_rate": training.learning_rate,
+            "decay": training.decay,
+            "regularization": training.regularization,
+            "initialization": training.initialization or None,
+            "corrections": list(training.corrections),
+        },
+        "accuracy": [
+            {
+                "dataset": a.dataset,
+                "setting": a.setting,
+                "ensemble": a.ensemble,
+                "top1_error_percent": a.top1_error,
+                "top5_error_percent": a.top5_error,
+                "source": a.source,
+            }
+            for a in card.accuracy
+        ],
+        "training_step": None
+        if average is None
+        else {
+            "expected_depth": average.depth,
+            "expected_macs": average.macs,
+            "kept_paths": average.kept_paths,
+            "droppable_paths": average.droppable_paths,
+        },
+        "facts": list(card.facts),
+    }
