@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from cnnstat.engine.compare import Entry, Quoted
+from cnnstat.engine.compare import compare as side_by_side
 from cnnstat.engine.conventions import convention as find_convention
 from cnnstat.engine.report import Note, Report
 from cnnstat.engine.report import analyze as analyze_graph
@@ -14,8 +16,9 @@ from cnnstat.importers.reference import form_of
 from cnnstat.ir.graph import Graph, ShapedGraph
 from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import TensorSpec, check_dtype, check_shape
+from cnnstat.render.notebook import ShownComparison, ShownReport
 from cnnstat.zoo.card import ModelCard
-from cnnstat.zoo.catalog import FAMILIES, family_of, find, find_family
+from cnnstat.zoo.catalog import FAMILIES, canonical, family_of, find, find_family
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -121,8 +124,8 @@ def analyze(
     dtype: str | None = None,
     classes: int | None = None,
     convention: str = "paper",
-) -> Report:
-    """Return the report of a model.
+) -> ShownReport:
+    """Return the report of a model, which shows itself in a notebook.
 
     ``reference`` names a model, or is one: a loaded ``Model`` or an ``nn.Module``. ``input`` is a
     shape without the batch for the model's first input: (c, h, w), or (h, w), or (h,) for a square
@@ -133,7 +136,77 @@ def analyze(
     model = reference if isinstance(reference, Model) else load(reference, classes=classes)
     specs = input_specs(model, input=input, batch=batch, dtype=dtype)
     shaped, notes = _shaped(model, specs)
-    return analyze_graph(shaped, convention=rule, notes=notes)
+    report = analyze_graph(shaped, convention=rule, notes=notes)
+    card = model.card
+    return ShownReport(
+        report.shaped,
+        report.convention,
+        report.placement,
+        report.nodes,
+        report.notes,
+        reference=model.reference,
+        card=card,
+        quote=None if card is None else lambda found: published(found, card),
+    )
+
+
+def compare(
+    *references: str | Model | Module,
+    inputs: Sequence[Inputs | None] = (None,),
+    batch: int = 1,
+    baseline: str | None = None,
+    sort: str | None = None,
+) -> ShownComparison:
+    """Return models side by side, each on every one of ``inputs`` (None: its own).
+
+    Without models, the line-up of the zoo. ``baseline`` names the model that ratios refer to
+    (``NAME@SHAPE`` on one of several inputs), ``sort`` a measure. Raises ``UsageError`` for bad
+    arguments, ``ModelError`` where the shapes do not fit.
+    """
+    from cnnstat.zoo.lineup import LINEUP
+
+    entries = []
+    for reference in references or LINEUP:
+        model = reference if isinstance(reference, Model) else load(reference)
+        entries += [_entry(model, analyze(model, input=i, batch=batch)) for i in inputs]
+    if baseline is not None and not any(
+        baseline.partition("@")[0] in (entry.name, entry.reference) for entry in entries
+    ):
+        name, at, shape = baseline.partition("@")
+        baseline = f"{canonical(name)}{at}{shape}"
+    found = side_by_side(entries, baseline=baseline, sort=sort, quoted=_quoted(entries))
+    return ShownComparison(found.entries, found.baseline, found.quoted)
+
+
+def _entry(model: Model, report: Report) -> Entry:
+    from cnnstat.zoo.lineup import leading_accuracy
+
+    card = model.card
+    if card is None:
+        return Entry(model.reference, report, model.reference)
+    published_on = report.input.shape[1:] == card.input_shape
+    error = leading_accuracy(card) if published_on else None
+    name, title = card.name, card.title
+    return Entry(name, report, model.reference, title, card.family, card.year, error)
+
+
+def _quoted(entries: Sequence[Entry]) -> tuple[Quoted, ...]:
+    """Return what the ledger says of ratios between the compared models of the zoo."""
+    names = dict.fromkeys(entry.name for entry in entries if entry.family)
+    if len(names) < 2:
+        return ()
+    from cnnstat.engine.claims import shown
+    from cnnstat.zoo.figures import headlines
+    from cnnstat.zoo.figures.between import ratios_between
+    from cnnstat.zoo.figures.sources import citation
+
+    ask = Asked()
+    stems = dict.fromkeys(family_of(name).module for name in names)
+    figures = [figure for stem in stems for figure in headlines(stem)]
+    return tuple(
+        Quoted(models, shown(_claim(figure, ask), citation(figure.source, figure.place)))
+        for figure, models in ratios_between(figures, names, ask)
+    )
 
 
 def zoo(family: str | None = None) -> Iterator[tuple[ModelCard, Report]]:

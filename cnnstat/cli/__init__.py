@@ -20,6 +20,7 @@ from cnnstat.errors import CnnstatError
 COMMANDS: dict[str, str] = {
     "summary": "summary:summary",
     "list": "listing:listing",
+    "compare": "compare:compare",
     "bench": "bench:bench",
     "info": "info:info",
     "explain": "explain:explain",

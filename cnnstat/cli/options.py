@@ -111,7 +111,7 @@ FormatOption = Annotated[
         "--format",
         "-f",
         metavar="NAME",
-        help="table, json, csv or md; without it the suffix of -o chooses.",
+        help="table, json, csv, md or html; without it the suffix of -o chooses.",
         autocompletion=complete_format,
         show_default=False,
     ),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from cnnstat.engine.report import Report
@@ -105,7 +104,7 @@ class Comparison:
             return None
         if measure.endswith("_error") and _dataset(entry) != _dataset(self.baseline):
             return None
-        return float(Fraction(ours) / Fraction(theirs))
+        return ours / theirs
 
 
 def _dataset(entry: Entry) -> str:
@@ -124,9 +123,9 @@ def compare(
     """Return the comparison of at least one entry.
 
     ``baseline`` is an entry's name or reference, ``NAME@SHAPE`` where one model stands there on
-    several inputs (without the shape it is the first); ``sort`` orders by a measure, by ``name`` or
-    by ``year``, the smallest first (``-params``: the largest), unknown values last. Raises
-    ``UsageError`` with the nearest names for any other.
+    several inputs (without the shape it is the first). ``sort`` orders by a measure, the largest
+    first and unknown values last, or by ``name`` or ``year``. Raises ``UsageError`` with the
+    nearest names for any other.
     """
     if not entries:
         raise UsageError("nothing to compare: name at least one model")
@@ -155,15 +154,14 @@ def _matches(entry: Entry, shape: str) -> bool:
 def _sorted(entries: Sequence[Entry], sort: str | None) -> list[Entry]:
     if sort is None:
         return list(entries)
-    key = sort.removeprefix("-").replace("-", "_")
-    descending = sort.startswith("-")
+    key = sort.replace("-", "_")
     if key == "name":
-        return sorted(entries, key=lambda e: e.name, reverse=descending)
-    measures = {"name": None, "year": lambda e: e.year, **MEASURES}
-    get = measures.get(key)
-    if get is None:
-        raise unknown("sort key", key, measures)
-    cells = [(get(entry), entry) for entry in entries]
+        return sorted(entries, key=lambda entry: entry.name)
+    if key == "year":
+        return sorted(entries, key=lambda entry: (entry.year is None, entry.year or 0))
+    if key not in MEASURES:
+        raise unknown("sort key", sort, ("name", "year", *MEASURES))
+    cells = [(MEASURES[key](entry), entry) for entry in entries]
     known = [(cell, entry) for cell, entry in cells if cell is not None]
-    known.sort(key=lambda pair: pair[0], reverse=descending)
-    return [*(e for _, e in known), *(e for cell, e in cells if cell is None)]
+    known.sort(key=lambda pair: pair[0], reverse=True)
+    return [*(entry for _, entry in known), *(entry for cell, entry in cells if cell is None)]

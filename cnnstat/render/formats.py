@@ -17,10 +17,11 @@ FORMATS: dict[str, str] = {
     "json": "as_json",
     "csv": "as_csv",
     "md": "as_markdown",
+    "html": "as_html",
 }
 """Every format by name and the file of this folder that writes it, the default first."""
 
-SUFFIXES: dict[str, str] = {".json": "json", ".csv": "csv", ".md": "md"}
+SUFFIXES: dict[str, str] = {".json": "json", ".csv": "csv", ".md": "md", ".html": "html"}
 """The format that a file's name asks for when no format is given."""
 
 

@@ -84,6 +84,8 @@ def cell_text(cell: Cell, kind: Kind, unit: int = 1000**2) -> str:
     if kind == "bytes":
         text = fixed(int(cell), unit, 3)
         return "<0.001" if cell and text == "0.000" else text  # what is there is never shown as 0
+    if kind == "scaled":
+        return scaled(int(cell))
     if kind == "percent":
         return f"{100 * cell:.1f}%"
     if kind == "ratio":

@@ -1,0 +1,176 @@
+"""HTML: one self-contained page, no request leaves it: nothing in it comes from outside.
+
+A click on a heading sorts by the raw values, which stand in ``data-value``. ``fragment`` is the
+table alone, without script, for a notebook. Everything that comes from a model is escaped.
+"""
+
+from __future__ import annotations
+
+from html import escape
+
+from cnnstat.render.as_csv import raw
+from cnnstat.render.cells import Grid, grid
+from cnnstat.render.document import Cell, Column, Document
+from cnnstat.render.formats import Look
+
+STYLE = """
+.cnnstat { color-scheme: light dark; --line: #d0d7de; --dim: #59636e; --heat: 9, 105, 218;
+  --head: #f6f8fa; --page: #ffffff; --ink: #1f2328; color: var(--ink);
+  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; }
+.cnnstat h1 { font-size: 1.4em; margin: 0 0 .2em; overflow-wrap: anywhere; }
+.cnnstat h2 { font-size: 1.1em; margin: 1.4em 0 .3em; }
+.cnnstat p { color: var(--dim); margin: 0 0 1em; }
+.cnnstat .scroll { overflow-x: auto; max-width: 100%; border: 1px solid var(--line);
+  border-radius: 6px; }
+.cnnstat table { border-collapse: collapse; font-variant-numeric: tabular-nums; width: 100%;
+  background: var(--page); }
+.cnnstat th, .cnnstat td { padding: .3em .7em; text-align: right; white-space: nowrap;
+  border-bottom: 1px solid var(--line); color: var(--ink); background: var(--page); }
+.cnnstat th.text, .cnnstat td.text { text-align: left; }
+.cnnstat td.long { white-space: normal; min-width: 24em; }
+.cnnstat thead th { background: var(--head); vertical-align: bottom; }
+.cnnstat th button { all: unset; cursor: pointer; font-weight: 600; }
+.cnnstat th button:focus-visible { outline: 2px solid rgb(var(--heat)); }
+.cnnstat th[aria-sort] button::after { content: " \\2195"; color: var(--dim); }
+.cnnstat th[aria-sort=ascending] button::after { content: " \\2191"; color: inherit; }
+.cnnstat th[aria-sort=descending] button::after { content: " \\2193"; color: inherit; }
+.cnnstat tfoot td { font-weight: 600; border-bottom: 0; }
+.cnnstat ul { list-style: none; margin: 0; padding: 0; }
+.cnnstat li { white-space: pre-wrap; overflow-wrap: anywhere; }
+.cnnstat dl { display: grid; grid-template-columns: max-content 1fr; gap: 0 1em; margin: 0; }
+.cnnstat dt { font-weight: 600; } .cnnstat dd { margin: 0; }
+@media (prefers-color-scheme: dark) { .cnnstat { --line: #3d444d; --dim: #9198a1;
+  --heat: 68, 147, 248; --head: #151b23; --page: #0d1117; --ink: #f0f6fc; } }
+@media (max-width: 40em) { .cnnstat { font-size: 13px; }
+  .cnnstat th, .cnnstat td { padding: .25em .45em; } }
+@media print { .cnnstat { --line: #999; --page: #fff; --ink: #000; --head: #eee; --dim: #333;
+  font-size: 9px; } .cnnstat .scroll { overflow: visible; border: 0; }
+  .cnnstat thead { display: table-header-group; } .cnnstat tr { break-inside: avoid; }
+  .cnnstat th[aria-sort] button::after { content: none; } }
+"""
+
+PAGE_STYLE = """
+body { margin: 0; } main.cnnstat { box-sizing: border-box; min-height: 100vh; padding: 1.2em;
+  background: var(--page); }
+@media (min-width: 40em) { main.cnnstat .scroll td:first-child,
+  main.cnnstat .scroll th:first-child { position: sticky; left: 0; z-index: 1; } }
+"""
+
+SCRIPT = """
+for (const head of document.querySelectorAll("th[aria-sort]")) {
+  head.firstElementChild.addEventListener("click", () => {
+    const body = head.closest("table").tBodies[0], down = head.getAttribute("aria-sort");
+    const order = down === "descending" ? "ascending" : "descending";
+    for (const other of head.parentNode.cells) other.setAttribute("aria-sort", "none");
+    head.setAttribute("aria-sort", order);
+    const value = row => row.cells[head.cellIndex].dataset.value;
+    const text = head.classList.contains("text"), sign = order === "ascending" ? 1 : -1;
+    const size = v => v.split("x").reduce((product, extent) => product * Number(extent), 1);
+    const compare = (a, b) => text ? a.localeCompare(b, "en", {numeric: true}) : size(a) - size(b);
+    const known = row => !["?", ""].includes(value(row));
+    [...body.rows].sort((a, b) => known(b) - known(a)
+      || (known(a) ? sign * compare(value(a), value(b)) : 0)).forEach(row => body.append(row));
+  });
+}
+"""
+
+
+TEXT = ' class="text"'
+LONG = 48
+"""Words of more characters than this may take several lines."""
+
+
+def render(document: Document, look: Look) -> str:
+    """Return the page; ``look`` has no bearing on it."""
+    policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<title>{escape(document.title)}</title>
+<style>{STYLE}{PAGE_STYLE}</style>
+</head>
+<body>
+<main class="cnnstat">
+{content(document, sortable=True)}
+</main>
+<script>{SCRIPT}</script>
+</body>
+</html>
+"""
+
+
+def fragment(document: Document) -> str:
+    """Return the document as one element with its own style and no script, as a notebook shows."""
+    inner = content(document, sortable=False)
+    return f'<div class="cnnstat"><style>{STYLE}</style>\n{inner}\n</div>'
+
+
+def content(document: Document, *, sortable: bool) -> str:
+    """Return headings, table, text below and definitions of the columns."""
+    parts = [f"<h1>{escape(document.title)}</h1>"]
+    if document.subtitle:
+        parts.append(f"<p>{escape(document.subtitle)}</p>")
+    parts += ['<div class="scroll">', *_table(document, sortable=sortable), "</div>"]
+    for section in document.sections:
+        items = "\n".join(f"<li>{escape(line)}</li>" for line in section.lines)
+        parts.append(f"<h2>{escape(section.title)}</h2>\n<ul>\n{items}\n</ul>")
+    defined = [column for column in document.columns if column.definition]
+    if defined:
+        terms = "\n".join(
+            f"<dt>{escape(column.title or 'mark')}</dt><dd>{escape(column.definition)}</dd>"
+            for column in defined
+        )
+        parts.append(f"<h2>Columns</h2>\n<dl>\n{terms}\n</dl>")
+    return "\n".join(parts)
+
+
+def _table(document: Document, *, sortable: bool) -> list[str]:
+    cells = grid(document)
+    heads = "".join(
+        _head(column, title, sortable=sortable)
+        for column, title in zip(document.columns, cells.titles, strict=True)
+    )
+    lines = ["<table>", f"<thead><tr>{heads}</tr></thead>", "<tbody>"]
+    lines += [_row(document, row, cells, index) for index, row in enumerate(document.rows)]
+    lines.append("</tbody>")
+    foot = []
+    if document.rest is not None:
+        foot.append(_cells(document.columns, document.rest, cells.rows[-1]))
+    if document.total is not None and cells.total is not None:
+        foot.append(_cells(document.columns, document.total, cells.total))
+    if foot:
+        lines += ["<tfoot>", *foot, "</tfoot>"]
+    return [*lines, "</table>"]
+
+
+def _head(column: Column, title: str, *, sortable: bool) -> str:
+    kind = TEXT if column.kind == "text" else ""
+    hint = f' title="{escape(column.definition)}"' if column.definition else ""
+    name = escape(title) or "&nbsp;"
+    if not sortable:
+        return f'<th scope="col"{kind}{hint}>{name}</th>'
+    button = f'<button type="button">{name}</button>'
+    return f'<th scope="col" aria-sort="none"{kind}{hint}>{button}</th>'
+
+
+def _row(document: Document, row: tuple[Cell, ...], cells: Grid, index: int) -> str:
+    return _cells(document.columns, row, cells.rows[index], cells.levels[index])
+
+
+def _cells(
+    columns: tuple[Column, ...],
+    values: tuple[Cell, ...],
+    texts: tuple[str, ...],
+    levels: tuple[int, ...] = (),
+) -> str:
+    """Return one row: the text that people read, the raw value beside it, heat as a tint."""
+    found = []
+    for index, (column, value, text) in enumerate(zip(columns, values, texts, strict=True)):
+        kind = "" if column.kind != "text" else ' class="text long"' if len(text) > LONG else TEXT
+        level = levels[index] if levels else 0
+        tint = f' style="background: rgba(var(--heat), {level * 0.06:.2f})"' if level else ""
+        found.append(f'<td data-value="{escape(raw(value))}"{kind}{tint}>{escape(text)}</td>')
+    return f"<tr>{''.join(found)}</tr>"

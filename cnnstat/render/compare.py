@@ -1,0 +1,295 @@
+"""A comparison as a document: one row per model and input, every figure beside its ratio."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from cnnstat.engine.compare import MEASURES, Comparison, Entry, Quoted
+from cnnstat.errors import UsageError, unknown
+from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
+from cnnstat.render.summary import TOTALS
+
+Getter = Callable[[Entry], Cell]
+RATIO = "_ratio"
+MANY = 8
+"""Up to so many models the title names them."""
+
+
+class EntryColumn(NamedTuple):
+    """A column and its cell of one entry."""
+
+    column: Column
+    get: Getter
+
+
+def _measure(column: Column) -> EntryColumn:
+    return EntryColumn(column, MEASURES[column.key])
+
+
+def _error(attribute: str) -> Getter:
+    return lambda entry: "" if entry.error is None else getattr(entry.error, attribute)
+
+
+def _rated(entry: Entry) -> Cell:
+    return "" if entry.error is None else "several" if entry.error.ensemble else "one"
+
+
+COLUMNS: tuple[EntryColumn, ...] = (
+    EntryColumn(
+        Column("name", "Model", keep=NEVER_DROPPED, definition="what MODEL takes"),
+        lambda entry: entry.name,
+    ),
+    EntryColumn(
+        Column("input", "Input", "shape", 1, definition="input without the batch"),
+        lambda entry: entry.report.input.shape[1:],
+    ),
+    EntryColumn(
+        Column("year", "Year", "year", 5, definition="year of the paper"), lambda entry: entry.year
+    ),
+    _measure(Column("depth", "Depth", "count", 5, definition="weighted layers, longest path")),
+    _measure(Column("params", "Params", "scaled", 8, definition="weights and biases")),
+    _measure(Column("macs", "MACs", "scaled", 8, definition="multiply-accumulates")),
+    _measure(
+        Column("flops", "FLOPs", "scaled", 4, definition="2 per MAC and every other operation")
+    ),
+    _measure(
+        Column("activation_bytes", "Memory", "bytes", 7, definition="sum of the rows' outputs")
+    ),
+    _measure(
+        Column("peak_activation_bytes", "Peak", "bytes", 6, definition="most that is alive at once")
+    ),
+    _measure(Column("macs_per_param", "MACs per param", "number", 3, definition="MACs per parameter")),
+    _measure(Column("top1_error", "Top-1 %", "number", 6, definition="published top-1 error")),
+    _measure(Column("top5_error", "Top-5 %", "number", 6, definition="published top-5 error")),
+    EntryColumn(
+        Column("error_models", "Error of", keep=4, definition="one model, or several averaged"),
+        _rated,
+    ),
+    EntryColumn(
+        Column("error_dataset", "Error on", keep=0, definition="data set of the error"),
+        _error("dataset"),
+    ),
+    EntryColumn(
+        Column("error_setting", "Setting", keep=0, definition="what was averaged for the error"),
+        _error("setting"),
+    ),
+    EntryColumn(
+        Column("error_source", "Source", keep=0, definition="where the error was published"),
+        _error("source"),
+    ),
+)
+"""Every column of a comparison; those of figures have one for the ratio beside them."""
+
+RATIO_KEEP = {"params": 8, "macs": 8, "activation_bytes": 5}
+"""How late the ratio of a figure leaves a narrow table; any other goes with the first."""
+
+MORE_OR_LESS = {
+    "depth": ("depth", "deeper", "shallower"),
+    "params": ("parameters", "more", "fewer"),
+    "macs": ("MACs", "more", "fewer"),
+    "flops": ("FLOPs", "more", "fewer"),
+    "activation_bytes": ("memory", "more", "less"),
+    "peak_activation_bytes": ("peak", "more", "less"),
+    "macs_per_param": ("MACs per parameter", "more", "fewer"),
+    "top1_error": ("top-1 error", "higher", "lower"),
+    "top5_error": ("top-5 error", "higher", "lower"),
+}
+"""How a ratio of each measure is said."""
+
+
+def compare_document(comparison: Comparison, *, columns: str | None = None) -> Document:
+    """Return the document of ``cnnstat compare``. Raises ``UsageError`` for an unknown column."""
+    chosen = _chosen(comparison, columns)
+    names = dict.fromkeys(entry.name for entry in comparison.entries)
+    inputs = dict.fromkeys(entry.input for entry in comparison.entries)
+    sweep = len(inputs) > len(names)
+    batches = dict.fromkeys(entry.report.input.shape[0] for entry in comparison.entries)
+    shown = [
+        replace(entry.column, keep=NEVER_DROPPED)
+        if sweep and entry.column.key == "input"
+        else entry.column
+        for entry in chosen
+    ]
+    baseline = comparison.baseline
+    subtitle = f"batch {', '.join(f'{batch:,}' for batch in batches)}"
+    if baseline is not None:
+        subtitle += f"; ratios to {label(baseline, comparison)}"
+    return Document(
+        title=", ".join(names) if len(names) <= MANY else f"{len(names)} models",
+        subtitle=subtitle,
+        columns=tuple(shown),
+        rows=tuple(tuple(c.get(entry) for c in chosen) for entry in comparison.entries),
+        sections=tuple(_sections(comparison)),
+        payload=_payload(comparison),
+    )
+
+
+def label(entry: Entry, comparison: Comparison) -> str:
+    """Return an entry's name, with its input where one model stands there on several."""
+    names = [other.name for other in comparison.entries]
+    return f"{entry.name}@{entry.input}" if names.count(entry.name) > 1 else entry.name
+
+
+def all_columns(comparison: Comparison) -> dict[str, EntryColumn]:
+    """Return every column by key, a ratio behind each figure where there is a baseline."""
+    found: dict[str, EntryColumn] = {}
+    for entry in COLUMNS:
+        key = entry.column.key
+        found[key] = entry
+        if comparison.baseline is not None and key in MEASURES:
+            column = Column(
+                key + RATIO,
+                f"{entry.column.title.removesuffix(' %')} ratio",
+                "ratio",
+                RATIO_KEEP.get(key, 2),
+                definition=f"{entry.column.definition}, to the baseline's",
+            )
+            found[column.key] = EntryColumn(column, _ratio(comparison, key))
+    return found
+
+
+def _ratio(comparison: Comparison, key: str) -> Getter:
+    return lambda entry: comparison.ratio(entry, key)
+
+
+def _chosen(comparison: Comparison, wanted: str | None) -> tuple[EntryColumn, ...]:
+    """Return the columns that a list of keys names; ``+a,b`` and ``all`` as in a summary."""
+    known = all_columns(comparison)
+    if wanted is None:
+        return tuple(known.values())
+    listed = wanted.removeprefix("+").split(",")
+    asked = [key for text in listed if (key := text.strip().replace("-", "_"))]
+    if not asked:
+        raise UsageError(f"columns {wanted!r}: name at least one of {', '.join(known)}")
+    if asked == ["all"] or wanted.startswith("+"):
+        asked = [*known, *(key for key in asked if key != "all")]
+    for key in asked:
+        if key.endswith(RATIO) and comparison.baseline is None and key[: -len(RATIO)] in MEASURES:
+            raise UsageError(f"column {key!r}: a ratio needs --baseline MODEL")
+        if key not in known:
+            raise unknown("column", key, known)
+    return tuple(known[key] for key in dict.fromkeys(asked))
+
+
+def _sections(comparison: Comparison) -> Iterator[Section]:
+    if comparison.baseline is not None:
+        lines = tuple(_ratio_lines(comparison, comparison.baseline))
+        yield Section(f"Beside {label(comparison.baseline, comparison)}", lines)
+    if comparison.quoted:
+        yield Section("Published ratios", tuple(_said_lines(comparison.quoted)))
+    errors = tuple(_error_lines(comparison.entries))
+    if errors:
+        yield Section("Errors as published, in percent", errors)
+    partial = tuple(_partial_lines(comparison.entries))
+    if partial:
+        yield Section("Partial", partial)
+    yield Section(
+        "Legend",
+        (
+            "MACs are what papers call FLOPs or ops; FLOPs: 2 per MAC and every other operation; "
+            "Memory: sum of the rows' outputs; MB is 1000^2 bytes; ? is unknown.",
+        ),
+    )
+
+
+def _ratio_lines(comparison: Comparison, baseline: Entry) -> Iterator[str]:
+    """One line per other entry: ``googlenet: parameters 8.9x fewer, MACs 1.4x more ...``."""
+    others = [entry for entry in comparison.entries if entry is not baseline]
+    for entry in others or [baseline]:
+        said = [
+            f"{name} {ratio_text(ratio, more, less)}"
+            for key, (name, more, less) in MORE_OR_LESS.items()
+            if (ratio := comparison.ratio(entry, key)) is not None
+        ]
+        yield f"{label(entry, comparison)}: {', '.join(said)}"
+
+
+def ratio_text(ratio: float, more: str = "more", less: str = "fewer") -> str:
+    """Return a ratio in words: ``8.9x fewer`` for 0.112; two digits, more from 100 on."""
+    if ratio == 0:
+        return "none"
+    factor = max(ratio, 1 / ratio)
+    if factor < 1.05:
+        return "the same" if ratio == 1 else "about the same"
+    text = f"{factor:.1f}" if factor < 9.95 else f"{factor:,.0f}"
+    return f"{text}x {more if ratio > 1 else less}"
+
+
+def _said_lines(quotes: Sequence[Quoted]) -> Iterator[str]:
+    """Verdict, who says what, the computed figure and the reason; once where sources agree."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for models, said in quotes:
+        subject = f"{', '.join(models)}: {said.quantity}"
+        key = (f"{said.verdict:<10}", subject, said.computed, said.explanation)
+        groups.setdefault(key, []).append(f"published {said.published} ({said.source})")
+    for (verdict, subject, computed, explanation), sources in groups.items():
+        why = f"; {explanation}" if explanation else ""
+        yield f"{verdict}  {subject}: {', '.join(sources)}, computed {computed}{why}"
+
+
+def _error_lines(entries: Sequence[Entry]) -> Iterator[str]:
+    """One line per data set: the models rated on it, those of one setting and source together."""
+    groups: dict[str, dict[str, list[str]]] = {}
+    for entry in entries:
+        if entry.error is not None:
+            rated = groups.setdefault(entry.error.dataset, {})
+            rated.setdefault(f"{entry.error.setting}; {entry.error.source}", []).append(entry.name)
+    for dataset, rated in groups.items():
+        said = [f"{', '.join(dict.fromkeys(names))} ({how})" for how, names in rated.items()]
+        yield f"{dataset}: {', '.join(said)}"
+
+
+def _partial_lines(entries: Sequence[Entry]) -> Iterator[str]:
+    for entry in entries:
+        if entry.report.status == "partial":
+            known = f"{entry.report.totals.macs:,} MACs, {entry.report.totals.flops:,} FLOPs"
+            yield f"{entry.name}: at least {known}; operators without a rule are not in them"
+
+
+def _payload(comparison: Comparison) -> dict[str, object]:
+    baseline = comparison.baseline
+    return {
+        "schema": "cnnstat.compare/1",
+        "baseline": None if baseline is None else label(baseline, comparison),
+        "models": [model_payload(comparison, entry) for entry in comparison.entries],
+        "published": [
+            {
+                "models": list(quoted.models),
+                "quantity": quoted.said.quantity,
+                "published": quoted.said.published,
+                "computed": quoted.said.value,
+                "verdict": quoted.said.verdict,
+                "source": quoted.said.source,
+                "explanation": quoted.said.explanation,
+            }
+            for quoted in comparison.quoted
+        ],
+    }
+
+
+def model_payload(comparison: Comparison, entry: Entry) -> dict[str, object]:
+    """Return one model of the JSON contract ``cnnstat.compare/1``."""
+    report = entry.report
+    ratios = {key: comparison.ratio(entry, key) for key in MEASURES}
+    return {
+        "name": entry.name,
+        "title": entry.title or None,
+        "family": entry.family or None,
+        "year": entry.year,
+        "reference": entry.reference or entry.name,
+        "status": report.status,
+        "input": {"shape": list(report.input.shape), "dtype": report.input.dtype},
+        "totals": {key: getattr(report.totals, key) for key in TOTALS},
+        "macs_per_param": MEASURES["macs_per_param"](entry),
+        "accuracy": _accuracy(entry),
+        "ratios": None if comparison.baseline is None else ratios,
+    }
+
+
+def _accuracy(entry: Entry) -> dict[str, object] | None:
+    if entry.error is None:
+        return None
+    keys = ("top1_error", "top5_error", "dataset", "setting", "source", "ensemble")
+    return {key: getattr(entry.error, key) for key in keys}

@@ -1,0 +1,140 @@
+"""Two models layer by layer as a document: aligned rows, a mark on what changed, ratios below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cnnstat.engine.compare import MEASURES, Comparison
+from cnnstat.engine.diff import Change, DiffRow
+from cnnstat.engine.report import Layer, Report
+from cnnstat.render.columns import operator_text
+from cnnstat.render.compare import MORE_OR_LESS, model_payload, ratio_text
+from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
+from cnnstat.render.numbers import bytes_text, count, number
+
+MARK: dict[Change, str] = {"same": "", "changed": "~", "removed": "-", "added": "+"}
+"""How each change is marked."""
+
+SIDES = ("left", "right")
+
+
+def _columns(left: str, right: str) -> tuple[Column, ...]:
+    """Return the columns: a mark, the layer's name, then each attribute of both sides."""
+    pairs: list[Column] = []
+    for side, model in zip(SIDES, (left, right), strict=True):
+        pairs += [
+            Column(f"{side}_operator", model, keep=NEVER_DROPPED, definition=f"layer of {model}"),
+            Column(f"{side}_output", f"{side} output", "shape", 7, definition="shape that leaves"),
+            Column(f"{side}_params", f"{side} params", "count", 5, definition="weights and biases"),
+            Column(f"{side}_macs", f"{side} MACs", "scaled", 6, definition="multiply-accumulates"),
+        ]
+    each = len(pairs) // 2
+    zipped = [column for both in zip(pairs[:each], pairs[each:], strict=True) for column in both]
+    return (
+        Column("change", "", keep=NEVER_DROPPED, definition="~ changed, - left, + right only"),
+        Column("layer", "Layer", keep=NEVER_DROPPED, definition="its name; both where they differ"),
+        *zipped,
+        Column("fields", "Differs", keep=3, definition="what differs"),
+    )
+
+
+def diff_document(comparison: Comparison, rows: Sequence[DiffRow]) -> Document:
+    """Return the document of ``cnnstat compare --diff``.
+
+    ``comparison`` has the two models as its entries, the left one as its baseline.
+    """
+    left, right = comparison.entries
+    changed = {change: sum(row.change == change for row in rows) for change in MARK}
+    said = ", ".join(f"{n} {change}" for change, n in changed.items() if n)
+    return Document(
+        title=f"{left.name} | {right.name}",
+        subtitle=f"left {left.name}, right {right.name}; layers: {said}",
+        columns=_columns(left.name, right.name),
+        rows=tuple(_row(row) for row in rows),
+        total=_zipped("", "total", _total(left.report), _total(right.report), ""),
+        lower_bound="partial" in (left.report.status, right.report.status),
+        sections=(
+            Section("Totals, left | right: ratio of right to left", tuple(_totals(comparison))),
+            Section("Legend", ("~ changed, - only on the left, + only on the right.",)),
+        ),
+        payload=_payload(comparison, rows),
+    )
+
+
+def _row(row: DiffRow) -> tuple[Cell, ...]:
+    names = dict.fromkeys(layer.name for layer in (row.left, row.right) if layer)
+    mark, fields = MARK[row.change], ", ".join(row.fields)
+    return _zipped(mark, " | ".join(names), _side(row.left), _side(row.right), fields)
+
+
+def _zipped(
+    mark: str, name: str, left: tuple[Cell, ...], right: tuple[Cell, ...], fields: str
+) -> tuple[Cell, ...]:
+    both = [cell for pair in zip(left, right, strict=True) for cell in pair]
+    return mark, name, *both, fields
+
+
+def _side(layer: Layer | None) -> tuple[Cell, ...]:
+    if layer is None:
+        return "", "", "", ""
+    return operator_text(layer), layer.output.shape[1:], layer.params, layer.macs
+
+
+def _total(report: Report) -> tuple[Cell, ...]:
+    totals = report.totals_figures
+    return "", "", totals.params, totals.work.macs
+
+
+def _totals(comparison: Comparison) -> list[str]:
+    """Return one line per figure: left, right, and the ratio of right to left in words."""
+    left, right = comparison.entries
+    lines = []
+    for key, (name, more, less) in MORE_OR_LESS.items():
+        ours, theirs = MEASURES[key](left), MEASURES[key](right)
+        if ours is None and theirs is None:
+            continue
+        ratio = comparison.ratio(right, key)
+        words = "" if ratio is None else f": {ratio_text(ratio, more, less)} ({number(ratio)}x)"
+        lines.append(f"{name} {_figure(key, ours)} | {_figure(key, theirs)}{words}")
+    return lines
+
+
+def _figure(key: str, value: float | None) -> str:
+    if value is None:
+        return "?"
+    if key.endswith("_bytes"):
+        return bytes_text(int(value))
+    return count(value) if isinstance(value, int) else number(value)
+
+
+def _payload(comparison: Comparison, rows: Sequence[DiffRow]) -> dict[str, object]:
+    left, right = comparison.entries
+    return {
+        "schema": "cnnstat.diff/1",
+        "left": model_payload(comparison, left),
+        "right": model_payload(comparison, right),
+        "layers": [
+            {
+                "change": row.change,
+                "fields": list(row.fields),
+                "left": _layer(row.left),
+                "right": _layer(row.right),
+            }
+            for row in rows
+        ],
+    }
+
+
+def _layer(layer: Layer | None) -> dict[str, object] | None:
+    if layer is None:
+        return None
+    return {
+        "name": layer.name,
+        "type": layer.type,
+        "detail": layer.detail,
+        "operator": operator_text(layer),
+        "input_shapes": [list(spec.shape) for spec in layer.inputs],
+        "output_shape": list(layer.output.shape),
+        "params": layer.params,
+        "macs": layer.macs,
+    }

@@ -1,0 +1,102 @@
+"""How a result shows itself in a notebook, and the forms that a script takes it in.
+
+The same documents and formats as on the command line: a figure cannot differ between the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cnnstat.engine.compare import Comparison
+from cnnstat.engine.report import Report
+from cnnstat.errors import MissingDependencyError
+from cnnstat.zoo.card import ModelCard
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from cnnstat.engine.claims import Published
+    from cnnstat.render.document import Document
+
+
+class Shown:
+    """Mixin of what has a document: notebook view, dictionary, CSV, data frame."""
+
+    def document(self) -> Document:
+        """Return the table and the text that every format shows."""
+        raise TypeError(f"{type(self).__name__} has no document")
+
+    def _repr_html_(self) -> str:
+        """Return the table as HTML, for Jupyter."""
+        from cnnstat.render.as_html import fragment
+
+        return fragment(self.document())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the machine-readable form: what ``--format json`` writes."""
+        import json
+
+        from cnnstat.render.formats import render
+
+        plain: dict[str, Any] = json.loads(render(self.document(), "json"))
+        return plain
+
+    def to_csv(self) -> str:
+        """Return the rows as CSV, header first: what ``--format csv`` writes."""
+        from cnnstat.render.formats import render
+
+        return render(self.document(), "csv")
+
+    def to_pandas(self) -> DataFrame:
+        """Return the rows as a data frame: columns by key, raw values, unknown as missing.
+
+        Shapes are text (``64x224x224``). Raises ``MissingDependencyError`` where pandas is not
+        installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise MissingDependencyError("pandas", "pandas") from error
+        from cnnstat.render.numbers import shape_text
+
+        document = self.document()
+        rows = [
+            [shape_text(cell) if isinstance(cell, tuple) else cell for cell in row]
+            for row in document.rows
+        ]
+        keys = [column.key for column in document.columns]
+        return pandas.DataFrame(rows, columns=keys).convert_dtypes()
+
+
+@dataclass(frozen=True)
+class ShownReport(Shown, Report):
+    """A report that knows what it is of: ``reference`` and, for a model of the zoo, its card.
+
+    ``quote`` finds what was published of it.
+    """
+
+    reference: str = ""
+    card: ModelCard | None = None
+    quote: Callable[[Report], Sequence[Published]] | None = None
+
+    def document(self) -> Document:
+        """Return the document of ``cnnstat summary``."""
+        from cnnstat.render.summary import summary_document
+
+        published = self.quote(self) if self.quote else ()
+        return summary_document(
+            self, reference=self.reference or self.name, card=self.card, published=published
+        )
+
+
+@dataclass(frozen=True)
+class ShownComparison(Shown, Comparison):
+    """A comparison that shows itself."""
+
+    def document(self) -> Document:
+        """Return the document of ``cnnstat compare``."""
+        from cnnstat.render.compare import compare_document
+
+        return compare_document(self)
