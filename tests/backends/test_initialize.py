@@ -31,6 +31,7 @@ FAN_OUT = 7 * 7 * 256 * 288 / (9 * 9 * 32)
     ("scheme", "deviation"),
     [
         ("he", sqrt(2 / 288)),
+        ("he-fan-out", sqrt(2 / FAN_OUT)),
         ("gaussian", 0.01),
         ("xavier", sqrt(6 / (288 + FAN_OUT)) / sqrt(3)),
         ("lecun", 2.4 / 288 / sqrt(3)),
@@ -52,7 +53,8 @@ def test_a_scheme_has_its_spread(scheme: Scheme, deviation: float) -> None:
 
 def test_every_scheme_is_tested_and_named() -> None:
     sentences = {
-        "He et al. 2015": "he",
+        "He et al. 2015 (Gaussian of variance 2/fan-in; 'Xavier/2' on slides)": "he",
+        "He et al. 2015, by fan-out": "he-fan-out",
         "": "he",
         "Xavier (Glorot and Bengio 2010)": "xavier",
         "Gaussian, standard deviation 0.01": "gaussian",

@@ -16,33 +16,38 @@ from torch import Tensor, nn
 from cnnstat.backends.torch.layers import ConnectedConv2d
 from cnnstat.ir.graph import NodeFacts
 
-Scheme = Literal["he", "xavier", "gaussian", "lecun"]
+Scheme = Literal["he", "he-fan-out", "xavier", "gaussian", "lecun"]
 Draw = Callable[[Tensor, float, float, torch.Generator], Tensor]
 """Fills a tensor from its fan-in, fan-out and a generator."""
 
 SCHEMES: dict[Scheme, Draw] = {
     "he": lambda t, fan_in, fan_out, g: t.normal_(0, sqrt(2 / fan_in), generator=g),
+    "he-fan-out": lambda t, fan_in, fan_out, g: t.normal_(0, sqrt(2 / fan_out), generator=g),
     "xavier": lambda t, fan_in, fan_out, g: _uniform(t, sqrt(6 / (fan_in + fan_out)), g),
     "gaussian": lambda t, fan_in, fan_out, g: t.normal_(0, 0.01, generator=g),
     "lecun": lambda t, fan_in, fan_out, g: _uniform(t, 2.4 / fan_in, g),
 }
-"""He et al. 2015 (fan-in form); Glorot and Bengio 2010; Krizhevsky et al. 2012 (standard deviation
-0.01); LeCun et al. 1998 (between -2.4/fan_in and 2.4/fan_in)."""
+"""He et al. 2015 (by fan-in, by fan-out); Glorot and Bengio 2010; Krizhevsky et al. 2012 (standard
+deviation 0.01); LeCun et al. 1998 (between -2.4/fan_in and 2.4/fan_in)."""
 
 WORDS: tuple[tuple[str, Scheme], ...] = (
+    ("he et al. 2015, by fan-out", "he-fan-out"),
+    ("he et al", "he"),
     ("xavier", "xavier"),
     ("glorot", "xavier"),
     ("lecun", "lecun"),
     ("2.4", "lecun"),
     ("0.01", "gaussian"),
 )
-"""What a card's sentence on initialisation is recognised by; everything else is He's."""
+"""What a card's sentence is recognised by: the word that comes first, then the earlier line here;
+without any of them it is He's."""
 
 
 def scheme_of(sentence: str) -> Scheme:
     """Return the scheme that a card's sentence on initialisation names."""
     text = sentence.lower()
-    return next((scheme for word, scheme in WORDS if word in text), "he")
+    found = [(text.index(word), rank) for rank, (word, _) in enumerate(WORDS) if word in text]
+    return WORDS[min(found)[1]][1] if found else "he"
 
 
 def _uniform(tensor: Tensor, bound: float, generator: torch.Generator) -> Tensor:
