@@ -22,6 +22,12 @@ def _last_filters(ask: Ask) -> Computed:
     )
 
 
+def _extents(ask: Ask) -> Computed:
+    """Return the height of every map up to the last pooling."""
+    layers = ask("zfnet-paper").layers[1:9]
+    return tuple(layer.output.shape[2] for layer in layers)
+
+
 def _one_group(ask: Ask) -> Computed:
     net = ask(NET)
     return len(ops(net, Conv2d)) == 5 and all(groups(net, f"conv{n}") == 1 for n in range(1, 6))
@@ -84,5 +90,17 @@ FIGURES: tuple[Figure, ...] = (
         _one_group,
         "study-notes",
         kind="statement",
+    ),
+    Figure(
+        "zeiler-2013-extents",
+        "zfnet-paper",
+        "extents of the feature maps",
+        "110, 55, 26, 13, 13, 13, 13, 6",
+        (110, 55, 26, 13, 13, 13, 13, 6),
+        _extents,
+        "zeiler-2013",
+        unit="conv1; pool1; conv2; pool2; conv3; conv4; conv5; pool5",
+        place="figure 3",
+        headline=True,
     ),
 )
