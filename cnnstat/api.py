@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from cnnstat.engine.compare import Entry, Quoted
 from cnnstat.engine.compare import compare as side_by_side
 from cnnstat.engine.conventions import convention as find_convention
-from cnnstat.engine.report import Note, Report
+from cnnstat.engine.report import Report
 from cnnstat.engine.report import analyze as analyze_graph
 from cnnstat.errors import ShapeError, UsageError, unknown
-from cnnstat.importers.reference import form_of
+from cnnstat.importers.reference import Imported, form_of
 from cnnstat.ir.graph import Graph, ShapedGraph
 from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import TensorSpec, check_dtype, check_shape
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 Inputs = tuple[int, ...] | Mapping[str, TensorSpec | tuple[int, ...]]
 """Shapes without the batch: of the first input, or of each by name (a spec tells its dtype)."""
 
-Captured = tuple[Graph, tuple[Note, ...]]
-
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -42,7 +40,8 @@ class Model:
 
     ``structure`` is a graph that holds for every input; ``trace`` makes one for the inputs that it
     is given, as a PyTorch module is captured. ``places`` says where in its source a node stands
-    (``net.yaml:12``), for error messages.
+    (``net.yaml:12``), for error messages. ``own_module`` returns the user's own module, a new one
+    with weights each time, where the model is one.
     """
 
     reference: str
@@ -50,17 +49,18 @@ class Model:
     structure: Graph | None = None
     card: ModelCard | None = None
     places: Mapping[str, str] = field(default_factory=dict)
-    trace: Callable[[Mapping[str, TensorSpec]], Captured] | None = None
+    trace: Callable[[Mapping[str, TensorSpec]], Imported] | None = None
+    own_module: Callable[[], Module] | None = None
 
     @property
     def graph(self) -> Graph:
         """The graph for the default inputs."""
-        return self.graph_for(self.inputs)[0]
+        return self.graph_for(self.inputs).graph
 
-    def graph_for(self, specs: Mapping[str, TensorSpec]) -> Captured:
-        """Return the graph for inputs of these specs, and what is to be noted about it."""
+    def graph_for(self, specs: Mapping[str, TensorSpec]) -> Imported:
+        """Return the graph for inputs of these specs, and what is to be said about it."""
         if self.structure is not None:
-            return self.structure, ()
+            return Imported(self.structure)
         if self.trace is None:
             raise UsageError(f"{self.reference} has no graph")
         return self.trace(specs)
@@ -98,18 +98,28 @@ def load(
         return Model(reference, _defaults(spec.graph), spec.graph, places=places)
     from cnnstat.importers.module.loading import load_module
 
-    return _module(reference, load_module(reference, arguments))
+    return _module(
+        reference,
+        load_module(reference, arguments),
+        lambda: load_module(reference, arguments, weights=True),
+    )
 
 
-def _module(reference: str, module: Module) -> Model:
+def _module(reference: str, module: Module, remake: Callable[[], Module] | None = None) -> Model:
     from cnnstat.importers.module.loading import default_input
 
-    def trace(specs: Mapping[str, TensorSpec]) -> Captured:
+    def trace(specs: Mapping[str, TensorSpec]) -> Imported:
         from cnnstat.importers.module.importing import import_module
 
-        return import_module(reference, module, specs)
+        return import_module(reference, module, specs, remake=remake)
 
-    return Model(reference, {"input": TensorSpec((1, *default_input(module)))}, trace=trace)
+    def copied() -> Module:
+        from copy import deepcopy
+
+        return deepcopy(module)
+
+    own = copied if remake is None else remake
+    return Model(reference, {"input": default_input(module)}, trace=trace, own_module=own)
 
 
 def _defaults(graph: Graph) -> dict[str, TensorSpec]:
@@ -135,8 +145,8 @@ def analyze(
     rule = find_convention(convention)
     model = reference if isinstance(reference, Model) else load(reference, classes=classes)
     specs = input_specs(model, input=input, batch=batch, dtype=dtype)
-    shaped, notes = _shaped(model, specs)
-    report = analyze_graph(shaped, convention=rule, notes=notes)
+    shaped, (_, notes, frozen) = _shaped(model, specs)
+    report = analyze_graph(shaped, convention=rule, notes=notes, frozen_params=frozen)
     card = model.card
     return ShownReport(
         report.shaped,
@@ -144,6 +154,7 @@ def analyze(
         report.placement,
         report.nodes,
         report.notes,
+        report.frozen_params,
         reference=model.reference,
         card=card,
         quote=None if card is None else lambda found: published(found, card),
@@ -245,9 +256,8 @@ def build(
     model = reference if isinstance(reference, Model) else load(reference, classes=classes)
     specs = input_specs(model, input=input, dtype=dtype)
     training = model.card.training if model.card is not None else None
-    graph, _ = model.graph_for(specs)
     return build_module(
-        graph,
+        model.graph_for(specs).graph,
         specs,
         seed=seed,
         device=device,
@@ -329,10 +339,10 @@ def _named_specs(
     }
 
 
-def _shaped(model: Model, specs: Mapping[str, TensorSpec]) -> tuple[ShapedGraph, tuple[Note, ...]]:
-    graph, notes = model.graph_for(specs)
+def _shaped(model: Model, specs: Mapping[str, TensorSpec]) -> tuple[ShapedGraph, Imported]:
+    found = model.graph_for(specs)
     try:
-        return infer_shapes(graph, specs), notes
+        return infer_shapes(found.graph, specs), found
     except ShapeError as error:
         if error.node not in model.places:
             raise

@@ -228,6 +228,8 @@ class Report:
     nodes: tuple[Figures, ...]
     """Figures of each operator, parallel to the graph's nodes."""
     notes: tuple[Note, ...] = ()
+    frozen_params: int = 0
+    """Parameters that training leaves alone."""
 
     @property
     def name(self) -> str:
@@ -317,7 +319,7 @@ class Report:
             weights=sums.weights,
             biases=sums.biases,
             params=sums.params,
-            trainable_params=sums.params,
+            trainable_params=sums.params - self.frozen_params,
             buffers=sums.buffers,
             macs=sums.work.macs,
             flops=sums.work.flops,
@@ -346,7 +348,11 @@ class Report:
 
 
 def analyze(
-    shaped: ShapedGraph, *, convention: Convention = PAPER, notes: tuple[Note, ...] = ()
+    shaped: ShapedGraph,
+    *,
+    convention: Convention = PAPER,
+    notes: tuple[Note, ...] = (),
+    frozen_params: int = 0,
 ) -> Report:
     """Return the report of a shaped graph under a convention."""
     placement = place(shaped)
@@ -368,7 +374,7 @@ def analyze(
         Note("no_rule", node.name, f"{node.op.type_name} has no work rule; totals are lower bounds")
         for node in unruled
     )
-    return Report(shaped, convention, placement, tuple(figures), notes + missing)
+    return Report(shaped, convention, placement, tuple(figures), notes + missing, frozen_params)
 
 
 def _figures(

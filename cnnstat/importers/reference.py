@@ -5,12 +5,24 @@ Nothing is opened or imported here.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from cnnstat.engine.report import Note
+    from cnnstat.ir.graph import Graph
 
 Form = Literal["zoo", "spec", "onnx", "python"]
 
 LIBRARIES = ("torchvision", "timm")
 """Libraries whose models go by name: ``torchvision:resnet50``, ``timm:resnet50``."""
+
+
+class Imported(NamedTuple):
+    """A graph, what is to be noted about it, and how many of its parameters are not trained."""
+
+    graph: Graph
+    notes: tuple[Note, ...] = ()
+    frozen_params: int = 0
 
 
 def form_of(reference: str) -> Form:

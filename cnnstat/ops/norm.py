@@ -24,14 +24,16 @@ class BatchNorm2d(NoDetail, Elementwise, Op):
     y = (x - mean)/sqrt(var + eps) * scale + shift.
 
     Shape: (n, c, ...) -> the same.
-    Weights: c scales and c shifts; c running means and c running variances are buffers.
+    Weights: c scales and c shifts; c running means and c running variances are buffers, where the
+        statistics are ``tracked``.
     Work: normalized = n * c * h * w (one multiplication and one addition each, the statistics
-        folded).
+        folded); untracked, 3 additions and a multiplication per element more for mean and variance.
     Source: Ioffe and Szegedy 2015; torch.nn.BatchNorm2d in evaluation mode.
     """
 
     storage: ClassVar[Storage] = "in_place"
     affine: bool = True
+    tracked: bool = True
 
     def infer(self, inputs: Specs) -> Specs:
         """Return the input's spec."""
@@ -42,14 +44,18 @@ class BatchNorm2d(NoDetail, Elementwise, Op):
     def weights(self, inputs: Specs) -> tuple[Weight, ...]:
         """Return scale and shift where affine, and the running statistics."""
         c = inputs[0].shape[1]
+        found = (Weight("weight", (c,)), Weight("bias", (c,), "bias")) if self.affine else ()
+        if not self.tracked:
+            return found
         statistics = Weight("running_mean", (c,), "buffer"), Weight("running_var", (c,), "buffer")
-        if not self.affine:
-            return statistics
-        return (Weight("weight", (c,)), Weight("bias", (c,), "bias"), *statistics)
+        return (*found, *statistics)
 
     def work(self, inputs: Specs, outputs: Specs) -> Work:
         """Return the normalised elements."""
-        return Work(normalized=inputs[0].numel)
+        numel = inputs[0].numel
+        if self.tracked:
+            return Work(normalized=numel)
+        return Work(normalized=numel, additions=3 * numel, multiplications=numel)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ One operator per kind of thing: ``Nonlinearity`` acts in place on its layer's ou
 combines tensors (or a tensor and numbers) and makes a tensor of its own.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -41,35 +42,38 @@ NONLINEARITIES = (
 )
 """Nonlinearities by PyTorch's names of their modules."""
 
-POINTWISE: dict[str, str] = {
-    "add": "additions",
-    "sub": "additions",
-    "rsub": "additions",
-    "mul": "multiplications",
-    "div": "divisions",
-    "remainder": "divisions",
-    "floor_divide": "divisions",
-    "reciprocal": "divisions",
-    "pow": "exponentials",
-    "sqrt": "exponentials",
-    "rsqrt": "exponentials",
-    "exp": "exponentials",
-    "log": "exponentials",
-    "sin": "exponentials",
-    "cos": "exponentials",
-    "neg": "multiplications",
-    "abs": "comparisons",
-    "sign": "comparisons",
-    "clamp": "comparisons",
-    "maximum": "comparisons",
-    "minimum": "comparisons",
-    "compare": "comparisons",
-    "logical": "comparisons",
-    "where": "comparisons",
-    "masked_fill": "comparisons",
-    "round": "comparisons",
+POINTWISE: dict[str, tuple[str, ...]] = {
+    "add": ("additions",),
+    "sub": ("additions",),
+    "rsub": ("additions",),
+    "mul": ("multiplications",),
+    "div": ("divisions",),
+    "remainder": ("divisions",),
+    "floor_divide": ("divisions",),
+    "reciprocal": ("divisions",),
+    "pow": ("exponentials",),
+    "sqrt": ("exponentials",),
+    "rsqrt": ("exponentials",),
+    "exp": ("exponentials",),
+    "log": ("exponentials",),
+    "sin": ("exponentials",),
+    "cos": ("exponentials",),
+    "neg": ("multiplications",),
+    "abs": ("comparisons",),
+    "sign": ("comparisons",),
+    "clamp": ("comparisons",),
+    "maximum": ("comparisons",),
+    "minimum": ("comparisons",),
+    "compare": ("comparisons",),
+    "logical": ("comparisons",),
+    "where": ("comparisons",),
+    "masked_fill": ("comparisons",),
+    "round": ("comparisons",),
+    "addcmul": ("multiplications", "multiplications", "additions"),
+    "addcdiv": ("divisions", "multiplications", "additions"),
+    "lerp": ("additions", "multiplications", "additions"),
 }
-"""Kinds of ``Pointwise`` and the kind of work that one element of the result is."""
+"""Kinds of ``Pointwise`` and the operations that one element of the result takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +131,8 @@ class Pointwise(NoWeights, Elementwise, Op):
 
     Shape: broadcasting, aligned at the last axis -> the larger of each extent.
     Weights: none.
-    Work: one operation of the kind's sort (``POINTWISE``) per element of the result; none for
-        whole numbers.
+    Work: the operations of the kind (``POINTWISE``) per element of the result; none for whole
+        numbers.
     Source: the function of that name in torch.
     """
 
@@ -158,10 +162,11 @@ class Pointwise(NoWeights, Elementwise, Op):
         return (TensorSpec(shape, self.dtype or inputs[0].dtype),)
 
     def work(self, inputs: Specs, outputs: Specs) -> Work:
-        """Return one operation per element of the result."""
+        """Return the kind's operations per element of the result."""
         if not any("float" in spec.dtype for spec in inputs):
             return NO_WORK
-        return Work(**{POINTWISE[self.kind]: outputs[0].numel})
+        numel = outputs[0].numel
+        return Work(**{kind: n * numel for kind, n in Counter(POINTWISE[self.kind]).items()})
 
 
 def broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:

@@ -10,12 +10,12 @@ from cnnstat.ops.pointwise import broadcast
 
 @dataclass(frozen=True, slots=True)
 class MatMul(NoWeights, NoDetail, Op):
-    """Matrix product of the last two axes; the axes before them broadcast.
+    """Matrix product of the last two axes; the axes before them broadcast; a third tensor is added.
 
     Shape: [..., m, k] [..., k, n] -> [..., m, n]; a vector stands for one row or one column.
     Weights: none.
-    Work: macs = result elements * k.
-    Source: torch.matmul.
+    Work: macs = result elements * k; additions = result elements where a third tensor is added.
+    Source: torch.matmul, torch.addmm.
     """
 
     def infer(self, inputs: Specs) -> Specs:
@@ -33,7 +33,8 @@ class MatMul(NoWeights, NoDetail, Op):
 
     def work(self, inputs: Specs, outputs: Specs) -> Work:
         """Return one MAC per inner element of each result."""
-        return Work(macs=outputs[0].numel * inputs[0].shape[-1])
+        numel = outputs[0].numel
+        return Work(macs=numel * inputs[0].shape[-1], additions=numel if len(inputs) > 2 else 0)
 
     def reach(self, inputs: Specs) -> Reach:
         """Return everything: a result mixes a whole row with a whole column."""
@@ -44,7 +45,8 @@ class MatMul(NoWeights, NoDetail, Op):
 class Attention(NoWeights, NoDetail, Op):
     """Scaled dot-product attention: softmax(q k^T / sqrt(d)) v, an optional mask added.
 
-    Shape: [..., l, d] [..., s, d] [..., s, e] -> [..., l, e].
+    Shape: [..., l, d] [..., s, d] [..., s, e] -> [..., l, e]; keys and values may have fewer heads,
+        each of which serves as many queries (grouped-query attention).
     Weights: none.
     Work: macs = ... * l * s * (d + e); per score a multiplication, an exponential,
         a division, an addition, one addition more where there is a mask.
@@ -58,8 +60,7 @@ class Attention(NoWeights, NoDetail, Op):
         q, k, v = (spec.shape for spec in inputs[:3])
         if q[-1] != k[-1] or k[-2] != v[-2]:
             raise OpError("queries and keys share their last axis, keys and values the one before")
-        front = broadcast(q[:-2], v[:-2]) if len(q) > 2 else ()
-        return (TensorSpec((*front, q[-2], v[-1]), inputs[0].dtype),)
+        return (TensorSpec((*_heads(q[:-2], v[:-2]), q[-2], v[-1]), inputs[0].dtype),)
 
     def work(self, inputs: Specs, outputs: Specs) -> Work:
         """Return both products and the softmax between them."""
@@ -77,3 +78,11 @@ class Attention(NoWeights, NoDetail, Op):
     def reach(self, inputs: Specs) -> Reach:
         """Return everything."""
         return "everything"
+
+
+def _heads(queries: tuple[int, ...], values: tuple[int, ...]) -> tuple[int, ...]:
+    if len(queries) == len(values) and queries[:-1] == values[:-1] and values:
+        if queries[-1] % values[-1]:
+            raise OpError(f"heads (={queries[-1]}) must be divisible by {values[-1]}")
+        return queries
+    return broadcast(queries, values) if queries or values else ()

@@ -6,7 +6,25 @@ from cnnstat.ir.op import NoWeights, Op, OpError, Reach, Specs
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.work import NO_WORK, Work
 
-REDUCTIONS = ("sum", "mean", "max", "min", "argmax", "argmin", "any", "all", "norm", "var")
+REDUCTIONS = (
+    "sum",
+    "mean",
+    "max",
+    "min",
+    "argmax",
+    "argmin",
+    "any",
+    "all",
+    "norm",
+    "var",
+    "std",
+    "prod",
+    "logsumexp",
+    "cumsum",
+    "cumprod",
+)
+RUNNING = ("cumsum", "cumprod")
+"""Reductions that keep every intermediate result: their shape stays."""
 
 TAPS_PER_AXIS = {"nearest": 1, "nearest-exact": 1, "linear": 2, "bicubic": 4, "area": 1}
 """Elements that one output of ``Interpolate`` reads on each axis, by mode (bilinear is ``linear``
@@ -17,17 +35,20 @@ twice)."""
 class Reduce(NoWeights, Op):
     """One value of all elements along ``axes``; no axes mean all of them.
 
-    Shape: any -> without ``axes``, or with 1 in their place (``keepdim``).
+    Shape: any -> without ``axes``, or with 1 in their place (``keepdim``); ``with_indices`` gives
+        the positions of the extremes as a second result; running sums and products keep the shape.
     Weights: none.
-    Work: inputs - results additions (``sum``, ``mean``) or comparisons; a division per result
-        for ``mean``; ``norm`` and ``var`` add one multiplication per input and a root or a division
-        per result.
+    Work: inputs - results additions (``sum``, ``mean``), multiplications (``prod``) or comparisons;
+        a division per result for ``mean``; ``norm``, ``var`` and ``std`` add one multiplication per
+        input and a root or divisions per result; ``logsumexp`` an exponential per input and a
+        logarithm per result; a running sum or product one operation per input.
     Source: the function of that name in torch.
     """
 
     kind: str
     axes: tuple[int, ...] = ()
     keepdim: bool = False
+    with_indices: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in REDUCTIONS:
@@ -53,14 +74,20 @@ class Reduce(NoWeights, Op):
         """Return the shape without the axes; indices are int64."""
         if not inputs:
             raise OpError("it needs an input")
+        if self.kind in RUNNING:
+            return inputs[:1]
         gone = self._reduced(inputs[0].rank)
         shape = [
             1 if axis in gone else extent
             for axis, extent in enumerate(inputs[0].shape)
             if axis not in gone or self.keepdim
         ]
-        indices = self.kind in ("argmax", "argmin")
-        return (TensorSpec(tuple(shape), "int64" if indices else inputs[0].dtype),)
+        indices = TensorSpec(tuple(shape), "int64")
+        if self.kind in ("argmax", "argmin"):
+            return (indices,)
+        dtype = "bool" if self.kind in ("any", "all") else inputs[0].dtype
+        values = TensorSpec(tuple(shape), dtype)
+        return (values, indices) if self.with_indices else (values,)
 
     def work(self, inputs: Specs, outputs: Specs) -> Work:
         """Return the additions, comparisons and divisions."""
@@ -71,8 +98,20 @@ class Reduce(NoWeights, Op):
             return Work(additions=given - made, divisions=made if self.kind == "mean" else 0)
         if self.kind == "norm":
             return Work(additions=given - made, multiplications=given, exponentials=made)
-        if self.kind == "var":
-            return Work(additions=3 * given - 2 * made, multiplications=given, divisions=2 * made)
+        if self.kind in ("var", "std"):
+            return Work(
+                additions=3 * given - 2 * made,
+                multiplications=given,
+                divisions=2 * made,
+                exponentials=made if self.kind == "std" else 0,
+            )
+        if self.kind == "logsumexp":
+            return Work(additions=given - made, exponentials=given + made)
+        if self.kind == "prod":
+            return Work(multiplications=given - made)
+        if self.kind in RUNNING:
+            whole = self.kind == "cumsum"
+            return Work(additions=given if whole else 0, multiplications=0 if whole else given)
         return Work(comparisons=given - made)
 
     def reach(self, inputs: Specs) -> Reach:

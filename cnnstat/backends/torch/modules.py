@@ -133,7 +133,7 @@ def avg_pool(op: ops.AvgPool2d, facts: NodeFacts) -> nn.Module:
 def batch_norm(op: ops.BatchNorm2d, facts: NodeFacts) -> nn.Module:
     """Return a batch normalisation for the rank of the input."""
     kind: type[Any] = BATCH_NORMS[facts.inputs[0].rank]
-    made: nn.Module = kind(facts.inputs[0].shape[1], affine=op.affine)
+    made: nn.Module = kind(facts.inputs[0].shape[1], affine=op.affine, track_running_stats=op.tracked)
     return made
 
 

@@ -1,25 +1,41 @@
-"""From a trace to a graph: calls become nodes, tensors become edges, stored tensors become weights.
+"""From a trace to a graph: calls become nodes, tensors edges, stored tensors weights.
 
 A stored tensor is counted where it is first used as a weight; used as data, or by an operator whose
 weights do not match, it is a ``Parameter`` node; used again, the later node is tied to the first.
+Every operator is asked for the shapes that were captured: one that infers others becomes opaque.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import Literal, NamedTuple
+
 import torch
 
 from cnnstat.importers.module.capture import Call, Stored, Trace, spec_of
+from cnnstat.importers.module.naming import Names
 from cnnstat.importers.module.rules import Meaning, tensors
 from cnnstat.importers.module.translate import meaning, plain_name
 from cnnstat.ir.graph import Graph, Node, Value
-from cnnstat.ir.op import Op, OpError
+from cnnstat.ir.op import Op, OpError, Specs
+from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import WindowError
-from cnnstat.ops import Input, Opaque, Parameter, Rearrange
+from cnnstat.ops import Input, Opaque, Parameter, Rearrange, View
+
+BOOKKEEPING = ("num_batches_tracked",)
+"""Buffers that no forward pass in evaluation form reads and that nobody counts."""
 
 
-def assemble(name: str, trace: Trace) -> tuple[Graph, tuple[str, ...]]:
-    """Return the graph of a trace, and the names of parameters that the forward pass never used."""
-    return _Assembly(name, trace).graph()
+class Assembled(NamedTuple):
+    """A graph, and the stored tensors that the forward pass never used."""
+
+    graph: Graph
+    unused: tuple[str, ...]
+
+
+def assemble(name: str, trace: Trace) -> Assembled:
+    """Return the graph of a trace."""
+    return _Assembly(name, trace).assembled()
 
 
 class _Assembly:
@@ -27,38 +43,46 @@ class _Assembly:
         self.name = name
         self.trace = trace
         self.nodes: list[Node] = []
-        self.names: dict[str, int] = {}
-        self.values: dict[int, Value] = {}
-        self.stored: dict[int, Stored] = {id(each.tensor): each for each in trace.stored}
+        self.outputs: list[Specs] = []  # of each node, as its operator infers them
+        self.names = Names(Counter((call.path, plain_name(call.name)) for call in trace.calls))
+        self.values: dict[int, Value] = {}  # tensor -> where it comes from
+        self.bases: dict[int, torch.Tensor] = {}  # view -> the tensor that it shows
+        self.stored: dict[int, Stored] = {}
+        for each in trace.stored:
+            self.stored[id(each.tensor)] = self.stored[id(each.original)] = each
         self.owner: dict[int, int] = {}  # stored tensor -> the node that counts it
 
-    def graph(self) -> tuple[Graph, tuple[str, ...]]:
+    def assembled(self) -> Assembled:
         for name, tensor in self.trace.inputs.items():
             spec = spec_of(tensor)
-            self.values[id(tensor)] = self._add(name, Input(spec.shape[1:], spec.dtype), ())
+            op = Input(spec.shape[1:], spec.dtype)
+            self.values[id(tensor)] = self._add(name, op, (), (spec,))
         for call in self.trace.calls:
             self._call(call)
-        outputs = tuple(dict.fromkeys(self._value(tensor) for tensor in self.trace.outputs))
+        leaving = tuple(dict.fromkeys(self._value(tensor) for tensor in self.trace.outputs))
         unused = []
         for stored in self.trace.stored:
-            if stored.trained and id(stored.tensor) not in self.owner:
+            known = stored.names[0].rpartition(".")[2] in BOOKKEEPING
+            if id(stored.tensor) not in self.owner and not known:
                 unused.append(stored.names[0])
                 self._parameter(stored)
-        return Graph(self.name, tuple(self.nodes), outputs), tuple(unused)
+        graph = Graph(self.name, tuple(self.nodes), leaving)
+        return Assembled(without_unread(graph), tuple(unused))
 
     def _add(
-        self, name: str, op: Op, inputs: tuple[Value, ...], tied_to: int | None = None
+        self,
+        name: str,
+        op: Op,
+        inputs: tuple[Value, ...],
+        outputs: Specs,
+        tied_to: int | None = None,
     ) -> Value:
-        count = self.names.get(name, 0) + 1
-        self.names[name] = count
-        unique = name if count == 1 else f"{name}_{count}"
-        while count > 1 and unique in self.names:
-            count += 1
-            unique = f"{name}_{count}"
-        self.names[name] = count
-        self.names.setdefault(unique, 1)
-        self.nodes.append(Node(unique, op, inputs, tied_to))
+        self.nodes.append(Node(self.names.unique(name), op, inputs, tied_to))
+        self.outputs.append(outputs)
         return Value(len(self.nodes) - 1)
+
+    def _spec(self, value: Value) -> TensorSpec:
+        return self.outputs[value.node][value.result]
 
     def _call(self, call: Call) -> None:
         meant = meaning(call)
@@ -67,20 +91,40 @@ class _Assembly:
             return
         if not meant.reads and not meant.weights and not call.results:
             return
-        if all(id(t) in self.stored for t in meant.reads) and self._is_alias(meant, call):
+        if meant.op.storage == "view" and self._is_alias(meant, call):
             return
-        meant = self._checked(meant, call)
-        tied, extra = self._claim(meant)
-        inputs = tuple(self._value(tensor) for tensor in (*meant.reads, *extra))
-        value = self._add(self._named(call, meant), meant.op, inputs, tied)
-        if tied is None:
-            self.owner.update((id(tensor), value.node) for tensor in meant.weights)
+        node = self._node(call, meant)
         for number, result in enumerate(call.results):
-            self.values[id(result)] = Value(value.node, number)
-        if call.name.endswith("_"):
-            self.values[id(call.arguments.get("self"))] = value
+            self.values[id(result)] = Value(node.node, number)
+        if meant.op.storage == "view" and len(meant.reads) == 1:
+            self.bases.update((id(result), meant.reads[0]) for result in call.results)
+        written = call.arguments.get("self")
+        if call.name.endswith("_") and isinstance(written, torch.Tensor):
+            self._overwrite(written, node)
+
+    def _node(self, call: Call, meant: Meaning) -> Value:
+        """Add the node of a call; opaque if its operator does not infer what was captured."""
+        inputs = tuple(self._value(tensor) for tensor in meant.reads)
+        captured = tuple(spec_of(result) for result in call.results)
+        specs = tuple(self._spec(value) for value in inputs)
+        outputs = _inferred(meant.op, specs)
+        made = tuple(spec.shape for spec in outputs)
+        if captured and made != tuple(spec.shape for spec in captured):
+            reads = tensors(*call.arguments.values())
+            meant = Meaning(Opaque(plain_name(call.name), captured), reads)
+            inputs = tuple(self._value(tensor) for tensor in meant.reads)
+            outputs = captured
+        tied, extra = self._claim(meant, specs)
+        inputs += tuple(self._value(tensor) for tensor in extra)
+        name = self.names.of(call, meant, self._owner_path(call, meant))
+        value = self._add(name, meant.op, inputs, outputs, tied)
+        if tied is None:
+            for tensor in meant.weights:
+                self.owner[id(self.stored[id(tensor)].tensor)] = value.node
+        return value
 
     def _pass_on(self, call: Call) -> None:
+        """Note that a call gave back what it got."""
         given = call.arguments.get("self", call.arguments.get("input"))
         if isinstance(given, torch.Tensor):
             for result in call.results:
@@ -91,39 +135,36 @@ class _Assembly:
 
     def _is_alias(self, meant: Meaning, call: Call) -> bool:
         """Note a view of a whole stored tensor (its transpose) as that tensor, without a node."""
-        if meant.op.storage != "view" or len(meant.reads) != 1 or len(call.results) != 1:
+        if len(meant.reads) != 1 or len(call.results) != 1:
             return False
-        known = self.stored[id(meant.reads[0])]
-        if call.results[0].numel() != known.spec.numel:
+        known = self.stored.get(id(meant.reads[0]))
+        if known is None or call.results[0].numel() != known.spec.numel:
             return False
         self.stored[id(call.results[0])] = known
         return True
 
-    def _checked(self, meant: Meaning, call: Call) -> Meaning:
-        """Return the meaning if its operator infers what was captured, an opaque one if not."""
-        specs = tuple(spec_of(tensor) for tensor in meant.reads)
-        captured = tuple(spec_of(result) for result in call.results)
-        try:
-            inferred = meant.op.infer(specs)
-        except (OpError, WindowError, IndexError):
-            inferred = ()
-        if tuple(s.shape for s in inferred) == tuple(s.shape for s in captured):
-            return meant
-        if isinstance(meant.op, Rearrange) or not captured:
-            return meant
-        return Meaning(Opaque(plain_name(call.name), captured), tensors(*call.arguments.values()))
+    def _overwrite(self, written: torch.Tensor, value: Value) -> None:
+        """Note that a tensor holds a new value; so does what it is a view of."""
+        self.values[id(written)] = value
+        base = self.bases.get(id(written))
+        while base is not None and id(base) in self.bases:
+            base = self.bases[id(base)]
+        if base is None or id(base) in self.stored:
+            return
+        spec = spec_of(base)
+        before = self._value(base)
+        name = f"{self.nodes[value.node].name}/into"
+        self.values[id(base)] = self._add(name, View("into", (spec,)), (before, value), (spec,))
 
-    def _claim(self, meant: Meaning) -> tuple[int | None, tuple[torch.Tensor, ...]]:
+    def _claim(self, meant: Meaning, specs: Specs) -> tuple[int | None, tuple[torch.Tensor, ...]]:
         """Return the node that the weights are counted at (None: this one), and computed ones."""
         held = meant.weights
         known = [self.stored.get(id(tensor)) for tensor in held]
-        specs = tuple(spec_of(tensor) for tensor in meant.reads)
-        expected = sorted(weight.numel for weight in meant.op.weights(specs))
-        actual = sorted(int(tensor.numel()) for tensor in held)
-        fresh = all(each is not None for each in known) and not any(
-            id(each.tensor) in self.owner for each in known if each is not None
-        )
-        if (fresh and expected == actual) or (not held and not expected):
+        expected = sorted((w.numel, w.role != "buffer") for w in meant.op.weights(specs))
+        actual = sorted((each.spec.numel, each.trained) for each in known if each is not None)
+        distinct = len({id(each) for each in known}) == len(known)
+        fresh = distinct and not any(id(e.tensor) in self.owner for e in known if e is not None)
+        if fresh and expected == actual and None not in known:
             return None, ()
         for stored in known:
             if stored is not None and id(stored.tensor) not in self.owner:
@@ -134,48 +175,78 @@ class _Assembly:
             owners = [self._value(tensor).node for tensor in computed]
         return (owners[0] if owners else None), computed
 
+    def _owner_path(self, call: Call, meant: Meaning) -> str:
+        """Return the path of the module below the running one that owns the weights, if any."""
+        for tensor in meant.weights:
+            stored = self.stored.get(id(tensor))
+            owner = stored.names[0].rpartition(".")[0].replace(".", "/") if stored else ""
+            if owner.startswith(f"{call.path}/" if call.path else "") and owner != call.path:
+                return owner
+        return ""
+
     def _parameter(self, stored: Stored) -> Value:
-        role = "buffer" if not stored.trained else "weight"
+        role: Literal["weight", "bias", "buffer"] = "weight" if stored.trained else "buffer"
         if stored.trained and stored.names[0].rpartition(".")[2] == "bias":
             role = "bias"
-        op = Parameter(stored.spec.shape, role, stored.spec.dtype)  # type: ignore[arg-type]
-        value = self._add(stored.names[0].replace(".", "/"), op, ())
+        op = Parameter(stored.spec.shape, role, stored.spec.dtype)
+        value = self._add(stored.names[0].replace(".", "/"), op, (), (stored.spec,))
         self.owner[id(stored.tensor)] = value.node
         return value
 
     def _value(self, tensor: torch.Tensor) -> Value:
         """Return where a tensor comes from; a stored one, or one from outside, becomes a node."""
         found = self.values.get(id(tensor))
-        if found is not None:
-            return found
-        stored = self.stored.get(id(tensor))
-        if stored is None:
-            found = self._add("constant", Rearrange("constant", (spec_of(tensor),)), ())
-        elif id(stored.tensor) in self.owner and isinstance(
-            self.nodes[self.owner[id(stored.tensor)]].op, Parameter
-        ):
-            found = Value(self.owner[id(stored.tensor)])
-        elif id(stored.tensor) in self.owner:
-            owner = self.owner[id(stored.tensor)]
-            op = Parameter(stored.spec.shape, "weight", stored.spec.dtype)
-            found = self._add(f"{stored.names[0].replace('.', '/')}/again", op, (), owner)
-        else:
-            found = self._parameter(stored)
-        self.values[id(tensor)] = found
+        if found is None:
+            stored = self.stored.get(id(tensor))
+            found = self._constant(tensor) if stored is None else self._data(stored, tensor)
+            self.values[id(tensor)] = found
         return found
 
-    def _named(self, call: Call, meant: Meaning) -> str:
-        """Return a leaf module's path for its call; else the path and the function's name."""
-        for tensor in meant.weights:
-            stored = self.stored.get(id(tensor))
-            if stored is not None and "." in stored.names[0]:
-                owner = stored.names[0].rpartition(".")[0].replace(".", "/")
-                if owner.startswith(call.path) and owner != call.path:
-                    return owner
-        function = plain_name(call.name).strip("_")
-        made = isinstance(meant.op, Rearrange) and not meant.reads
-        if call.leaf and call.path and call.path not in self.names and not made:
-            return call.path
-        if call.leaf and call.path and not isinstance(meant.op, Rearrange) and meant.weights:
-            return call.path
-        return f"{call.path}/{function}" if call.path else function
+    def _constant(self, tensor: torch.Tensor) -> Value:
+        spec = spec_of(tensor)
+        return self._add("constant", Rearrange("constant", (spec,)), (), (spec,))
+
+    def _data(self, stored: Stored, tensor: torch.Tensor) -> Value:
+        """Return a stored tensor as data, in the shape in which it is seen."""
+        owner = self.owner.get(id(stored.tensor))
+        name = stored.names[0].replace(".", "/")
+        if owner is None:
+            found = self._parameter(stored)
+        elif isinstance(self.nodes[owner].op, Parameter):
+            found = Value(owner)
+        else:
+            op = Parameter(stored.spec.shape, "weight", stored.spec.dtype)
+            found = self._add(f"{name}/again", op, (), (stored.spec,), owner)
+        spec = spec_of(tensor)
+        if spec.shape == stored.spec.shape:
+            return found
+        return self._add(f"{name}/view", View("view", (spec,)), (found,), (spec,))
+
+
+def _inferred(op: Op, specs: Specs) -> Specs:
+    try:
+        return op.infer(specs)
+    except (OpError, WindowError, IndexError):
+        return ()
+
+
+def without_unread(graph: Graph) -> Graph:
+    """Return the graph without views and moved tensors that nobody reads."""
+    needed = [not isinstance(node.op, View | Rearrange) for node in graph.nodes]
+    for value in graph.outputs:
+        needed[value.node] = True
+    for index in range(len(graph.nodes) - 1, -1, -1):
+        if needed[index]:
+            for value in graph.nodes[index].inputs:
+                needed[value.node] = True
+    place: dict[int, int] = {}
+    kept: list[Node] = []
+    for index, node in enumerate(graph.nodes):
+        if not needed[index]:
+            continue
+        place[index] = len(kept)
+        inputs = tuple(Value(place[value.node], value.result) for value in node.inputs)
+        tied = None if node.tied_to is None else place[node.tied_to]
+        kept.append(node._replace(inputs=inputs, tied_to=tied))
+    outputs = tuple(Value(place[value.node], value.result) for value in graph.outputs)
+    return Graph(graph.name, tuple(kept), outputs)

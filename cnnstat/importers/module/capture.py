@@ -1,14 +1,15 @@
-"""Runs a module once on fake tensors and notes every function that PyTorch is asked for.
+"""Runs a copy of a module once on fake tensors and notes every function that PyTorch is asked for.
 
 Calls are seen where PyTorch dispatches them, below the modules, in inference mode: functional
-calls, operators and attention appear as themselves. Nothing of the module is touched: its
-parameters are stood in for, its mode and the random state are put back, hooks are global for the
-time of the run.
+calls, operators and attention appear as themselves. Nothing outside the run is touched: the copy is
+thrown away, modes are those of the thread, and random states are put back.
 """
 
 from __future__ import annotations
 
-import threading
+import inspect
+import random
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,13 +18,11 @@ from typing import Any
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.nn.modules.module import (
-    register_module_forward_hook,
-    register_module_forward_pre_hook,
-)
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from cnnstat.importers.module.copying import evaluation_copy
 from cnnstat.ir.tensor import TensorSpec
 
 
@@ -32,7 +31,7 @@ class Call:
     """One function call: ATen name and overload, arguments by name, results, the module it is in.
 
     Tensors in ``arguments`` and ``results`` are the very objects that flowed, so that identity
-    tells which result is read where.
+    tells which result is read where. ``leaf`` tells whether the module has no submodules.
     """
 
     function: Any
@@ -43,15 +42,16 @@ class Call:
     leaf: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stored:
-    """A parameter or buffer: the stand-in that flowed, its real spec, every name it goes by."""
+    """A parameter or buffer: what stands in for it, its spec, every name it goes by."""
 
+    original: torch.Tensor
     tensor: torch.Tensor
     spec: TensorSpec
-    names: tuple[str, ...]
     trained: bool
     requires_grad: bool
+    names: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -66,6 +66,17 @@ class Trace:
     """Whether real tensors had to be used, because the forward pass asks for values."""
 
 
+class ForwardError(Exception):
+    """A forward pass that raised: the innermost module that did, and what that was given."""
+
+    def __init__(self, error: BaseException, path: str, kind: str, given: str) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.path = path
+        self.kind = kind
+        self.given = given
+
+
 def spec_of(tensor: torch.Tensor) -> TensorSpec:
     """Return shape and dtype of a tensor."""
     return TensorSpec(tuple(int(n) for n in tensor.shape), str(tensor.dtype).removeprefix("torch."))
@@ -76,49 +87,33 @@ def capture(
     inputs: Mapping[str, TensorSpec],
     *,
     leaves: Callable[[str], bool],
+    real: bool = False,
 ) -> Trace:
     """Return the trace of one forward pass of ``module`` in evaluation form.
 
-    ``inputs`` are passed in order. ``leaves`` says of an ATen name whether it is noted as it
-    stands; what is none is split into what it is made of where PyTorch knows how. Falls back to
-    real tensors where the forward pass asks for values. Raises whatever the module raises.
+    ``inputs`` are passed by name where the forward pass has arguments of these names, else in
+    order. ``leaves`` says of an ATen name whether it is noted as it stands; what is none is split
+    into what it is made of where PyTorch knows how. ``real`` runs on tensors with contents, for a
+    forward pass that asks for values. Raises ``ForwardError`` where the forward pass raises.
     """
-    modes = {each: each.training for each in module.modules()}
-    state = torch.get_rng_state()
-    fast_path = torch.backends.mha.get_fastpath_enabled()
-    try:
-        torch.backends.mha.set_fastpath_enabled(False)  # attention as its parts, not fused away
-        for each in modes:
-            each.training = False
-        try:
-            return _run(module, inputs, leaves, real=False)
-        except Exception:
-            return _run(module, inputs, leaves, real=True)
-    finally:
-        for each, training in modes.items():
-            each.training = training
-        torch.set_rng_state(state)
-        torch.backends.mha.set_fastpath_enabled(fast_path)
-
-
-def _run(
-    module: nn.Module,
-    inputs: Mapping[str, TensorSpec],
-    leaves: Callable[[str], bool],
-    *,
-    real: bool,
-) -> Trace:
-    fake = FakeTensorMode(allow_non_fake_inputs=True)
+    mode = None if real else FakeTensorMode(allow_non_fake_inputs=True)
     # Stand-ins are made and used in inference mode, so that functions arrive undivided.
-    with torch.inference_mode(), _entered(None if real else fake):
-        stored, replaced = _stand_ins(module, real=real)
-        given = {name: _tensor(spec) for name, spec in inputs.items()}
+    with torch.inference_mode(), _random_states_kept(module, drawn=real):
+        dtype = _float_of(inputs)
+        with _entered(mode):
+            stored = _stored(module, dtype, real=real)
+            device = stored[0].tensor.device if stored else torch.device("cpu")
+            given = {name: _tensor(spec, device) for name, spec in inputs.items()}
+        subject = evaluation_copy(module, {id(each.original): each.tensor for each in stored})
         trace = Trace(given, stored, real=real)
-        recorder = _Recorder(trace, leaves, fake=not real)
-        with _paths(module, recorder), recorder:
-            result = torch.func.functional_call(
-                module, replaced, tuple(given.values()), strict=False, tie_weights=False
-            )
+        recorder = _Recorder(trace, leaves)
+        _watch(subject, recorder)
+        arguments, named = _arguments(subject, given)
+        with _entered(mode), _PlainPaths(), recorder:
+            try:
+                result = subject(*arguments, **named)
+            except Exception as error:
+                raise ForwardError(error, *(recorder.failed or ("", "", ""))) from error
     trace.outputs = tuple(leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor))
     return trace
 
@@ -132,53 +127,98 @@ def _entered(mode: FakeTensorMode | None) -> Iterator[None]:
         yield
 
 
-def _tensor(spec: TensorSpec) -> torch.Tensor:
+@contextmanager
+def _random_states_kept(module: nn.Module, *, drawn: bool) -> Iterator[None]:
+    """Put back the states of the generators that a forward pass can draw from.
+
+    Fake tensors draw nothing from PyTorch's; ``drawn`` tells that real ones may.
+    """
+    devices = {t.device.index or 0 for t in module.parameters() if t.device.type == "cuda"}
+    state = random.getstate()
+    numpy = sys.modules.get("numpy")
+    numbers = numpy.random.get_state() if numpy is not None else None
+    try:
+        with torch.random.fork_rng(sorted(devices), enabled=drawn):
+            yield
+    finally:
+        random.setstate(state)
+        if numpy is not None:
+            numpy.random.set_state(numbers)
+
+
+def _float_of(inputs: Mapping[str, TensorSpec]) -> torch.dtype | None:
+    kinds = [spec.dtype for spec in inputs.values() if "float" in spec.dtype]
+    return getattr(torch, kinds[0]) if kinds else None
+
+
+def _tensor(spec: TensorSpec, device: torch.device) -> torch.Tensor:
     dtype = getattr(torch, spec.dtype)
     if dtype.is_floating_point or dtype.is_complex:
-        return torch.randn(spec.shape, dtype=torch.float32).to(dtype)
-    return torch.zeros(spec.shape, dtype=dtype)
+        return torch.randn(spec.shape, dtype=torch.float32, device=device).to(dtype)
+    return torch.zeros(spec.shape, dtype=dtype, device=device)
 
 
-def _stand_ins(module: nn.Module, *, real: bool) -> tuple[list[Stored], dict[str, torch.Tensor]]:
-    """Return what the module stores, and the tensors that stand in for it by name."""
-    by_identity: dict[int, Stored] = {}
-    replaced: dict[str, torch.Tensor] = {}
+def _arguments(
+    module: nn.Module, given: dict[str, torch.Tensor]
+) -> tuple[tuple[torch.Tensor, ...], dict[str, torch.Tensor]]:
+    """Return the inputs by position, or by name where the forward pass knows all their names."""
+    try:
+        known = inspect.signature(module.forward).parameters
+    except (TypeError, ValueError):
+        known = {}  # type: ignore[assignment]
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    if all(name in known and known[name].kind in kinds for name in given):
+        return (), given
+    return tuple(given.values()), {}
+
+
+def _stored(module: nn.Module, dtype: torch.dtype | None, *, real: bool) -> list[Stored]:
+    """Return what the module stores, each tensor once, floating-point ones in ``dtype``."""
+    found: dict[int, Stored] = {}
     pairs: list[tuple[str, torch.Tensor, bool]] = [
         (name, tensor, True) for name, tensor in module.named_parameters(remove_duplicate=False)
     ]
     pairs += [
         (name, tensor, False) for name, tensor in module.named_buffers(remove_duplicate=False)
     ]
+    main = next((t.dtype for _, t, trained in pairs if trained and t.is_floating_point()), None)
     for name, tensor, trained in pairs:
-        known = by_identity.get(id(tensor))
-        if known is None:
-            stand_in = _stand_in(tensor, real=real)
-            known = Stored(stand_in, spec_of(tensor), (), trained, bool(tensor.requires_grad))
-        known = Stored(
-            known.tensor, known.spec, (*known.names, name), known.trained, known.requires_grad
-        )
-        by_identity[id(tensor)] = known
-        replaced[name] = known.tensor
-    return list(by_identity.values()), replaced
+        if id(tensor) not in found:
+            kind = dtype if dtype is not None and tensor.dtype == main else tensor.dtype
+            made = _stand_in(tensor, kind, real=real)
+            found[id(tensor)] = Stored(tensor, made, spec_of(made), trained, tensor.requires_grad)
+        found[id(tensor)].names.append(name)
+    return list(found.values())
 
 
-def _stand_in(tensor: torch.Tensor, *, real: bool) -> torch.Tensor:
+def _stand_in(tensor: torch.Tensor, dtype: torch.dtype, *, real: bool) -> torch.Tensor:
+    device = "cpu" if tensor.device.type == "meta" else tensor.device
     if not real:
-        return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype)
+        return torch.empty_strided(tensor.shape, tensor.stride(), dtype=dtype, device=device)
     if tensor.device.type == "meta":
-        return torch.zeros(tensor.shape, dtype=tensor.dtype)
-    return tensor.detach().clone()
+        return torch.zeros(tensor.shape, dtype=dtype)
+    return tensor.detach().to(dtype, copy=True)
+
+
+class _PlainPaths(TorchFunctionMode):
+    """Keeps modules from fused short cuts: with any such mode, attention runs as its parts."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Pass a function on."""
+        return func(*args, **(kwargs or {}))
 
 
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes calls; ``stack`` holds the path and the module of what runs at the moment."""
+    """Notes calls; ``stack`` holds the path of what runs at the moment and whether it is a leaf."""
 
-    def __init__(self, trace: Trace, leaves: Callable[[str], bool], *, fake: bool) -> None:
+    def __init__(self, trace: Trace, leaves: Callable[[str], bool]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.trace = trace
         self.leaves = leaves
-        self.fake = fake
         self.stack: list[tuple[str, bool]] = [("", False)]
+        self.failed: tuple[str, str, str] | None = None
 
     def __torch_dispatch__(
         self,
@@ -218,25 +258,30 @@ def _bound(schema: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[s
     return found
 
 
-@contextmanager
-def _paths(module: nn.Module, recorder: _Recorder) -> Iterator[None]:
-    """Keep the recorder's stack at the path of the module that runs, in this thread alone."""
-    names = {id(each): name.replace(".", "/") for name, each in module.named_modules()}
-    leaves = {id(each) for each in module.modules() if not any(True for _ in each.children())}
-    thread = threading.get_ident()
+def _watch(module: nn.Module, recorder: _Recorder) -> None:
+    """Keep the recorder's stack at the path of the module that runs; hooks of a copy, not global.
 
-    def entering(each: nn.Module, _args: Any) -> None:
-        if threading.get_ident() == thread and id(each) in names:
-            recorder.stack.append((names[id(each)], id(each) in leaves))
+    A module that raises is the first to leave with an exception: its path is what failed.
+    """
+    stack = recorder.stack
 
-    def leaving(each: nn.Module, _args: Any, _result: Any) -> None:
-        if threading.get_ident() == thread and id(each) in names:
-            recorder.stack.pop()
+    def hooks(path: str, leaf: bool) -> tuple[Callable[..., None], Callable[..., None]]:
+        def entering(_module: nn.Module, _args: Any) -> None:
+            stack.append((path, leaf))
 
-    before = register_module_forward_pre_hook(entering)
-    after = register_module_forward_hook(leaving, always_call=True)
-    try:
-        yield
-    finally:
-        before.remove()
-        after.remove()
+        def leaving(each: nn.Module, args: Any, _result: Any) -> None:
+            stack.pop()
+            if recorder.failed is None and sys.exc_info()[0] is not None:
+                given = ", ".join(str(spec_of(t)) for t in args if isinstance(t, torch.Tensor))
+                recorder.failed = (path, type(each).__name__, given)
+
+        return entering, leaving
+
+    for name, each in module.named_modules():
+        leaf = not any(True for _ in each.children())
+        entering, leaving = hooks(name.replace(".", "/"), leaf)
+        try:
+            each.register_forward_pre_hook(entering, prepend=True)
+            each.register_forward_hook(leaving, always_call=True)
+        except RuntimeError:  # a scripted module takes none: its calls bear the outer path
+            continue

@@ -1,42 +1,81 @@
-"""An ``nn.Module`` and the specs of its inputs -> a graph and its notes."""
+"""An ``nn.Module`` and the specs of its inputs -> a graph and what is to be said about it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 
 from torch import nn
 
 from cnnstat.engine.report import Note
-from cnnstat.errors import CnnstatError, ModelError
+from cnnstat.errors import ModelError
 from cnnstat.importers.module.assemble import assemble
-from cnnstat.importers.module.capture import capture
+from cnnstat.importers.module.capture import ForwardError, Trace, capture
 from cnnstat.importers.module.translate import leaf
-from cnnstat.ir.graph import Graph
+from cnnstat.importers.reference import Imported
 from cnnstat.ir.tensor import TensorSpec
 
 
 def import_module(
-    name: str, module: nn.Module, inputs: Mapping[str, TensorSpec]
-) -> tuple[Graph, tuple[Note, ...]]:
+    name: str,
+    module: nn.Module,
+    inputs: Mapping[str, TensorSpec],
+    *,
+    remake: Callable[[], nn.Module] | None = None,
+) -> Imported:
     """Return the graph of one forward pass in evaluation form, batch included in ``inputs``.
 
-    Raises ``ModelError`` with the module's own message where the forward pass fails.
+    Where the forward pass asks for values it runs on real tensors; ``remake`` returns the module
+    with contents if ``module`` has none. Raises ``ModelError`` with the module's own message and
+    the place where the forward pass fails.
     """
+    module = getattr(module, "_orig_mod", module)  # what torch.compile wraps
     try:
-        trace = capture(module, inputs, leaves=leaf)
-    except CnnstatError:
-        raise
-    except Exception as error:
-        shapes = ", ".join(f"{key} {spec}" for key, spec in inputs.items())
-        first = str(error).strip().splitlines() or [""]
-        raise ModelError(
-            f"{name} cannot take {shapes}: {type(error).__name__}: {first[0]}"
-        ) from error
-    graph, unused = assemble(name, trace)
+        trace = _captured(module, inputs, remake)
+    except ForwardError as error:
+        raise ModelError(f"{name}: {_explained(error, module, inputs)}") from error.error
+    assembled = assemble(name, trace)
     notes = [
         Note("unused_parameter", path, f"{path} is stored but the forward pass never uses it")
-        for path in unused
+        for path in assembled.unused
     ]
     if trace.real:
         notes.append(Note("real_tensors", "", "the forward pass asks for values: it ran for real"))
-    return graph, tuple(notes)
+    frozen = sum(
+        each.spec.numel for each in trace.stored if each.trained and not each.requires_grad
+    )
+    if frozen:
+        notes.append(Note("frozen", "", f"{frozen:,} parameters are frozen (requires_grad=False)"))
+    return Imported(assembled.graph, tuple(notes), frozen)
+
+
+def _captured(
+    module: nn.Module, inputs: Mapping[str, TensorSpec], remake: Callable[[], nn.Module] | None
+) -> Trace:
+    try:
+        return capture(module, inputs, leaves=leaf)
+    except ForwardError as error:
+        if _is_bad_call(error):
+            raise
+        empty = any(tensor.is_meta for tensor in module.parameters())
+        return capture(
+            remake() if empty and remake is not None else module, inputs, leaves=leaf, real=True
+        )
+
+
+def _is_bad_call(error: ForwardError) -> bool:
+    """Return whether the arguments do not fit the forward pass, whatever they hold."""
+    return isinstance(error.error, TypeError) and not error.path and "forward()" in str(error)
+
+
+def _explained(error: ForwardError, module: nn.Module, inputs: Mapping[str, TensorSpec]) -> str:
+    lines = str(error).strip().splitlines() or [""]
+    said = f"{type(error.error).__name__}: {lines[0]}".rstrip(": ")
+    shapes = ", ".join(f"{key} {spec}" for key, spec in inputs.items())
+    if _is_bad_call(error):
+        takes = ", ".join(inspect.signature(module.forward).parameters)
+        return f"forward takes ({takes}) but got {shapes}; give each as --input NAME=SHAPE ({said})"
+    if not error.path:
+        return f"cannot take {shapes}: {said}"
+    given = f" cannot take {error.given}" if error.given else " fails"
+    return f"{error.path} ({error.kind}){given}, with {shapes}: {said}"

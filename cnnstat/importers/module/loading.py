@@ -12,7 +12,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -24,14 +24,20 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from cnnstat.ir.tensor import TensorSpec
+
 Arguments = Mapping[str, Any]
 
 
-def load_module(reference: str, arguments: Arguments | None = None) -> nn.Module:
+def load_module(
+    reference: str, arguments: Arguments | None = None, *, weights: bool = False
+) -> nn.Module:
     """Return the module of ``model.py:factory``, ``package.module:Class`` or ``timm:resnet50``.
 
-    ``arguments`` are passed to the callable by name. Raises ``UsageError`` where nothing is found,
-    ``ModelError`` where the callable raises or returns no module.
+    ``arguments`` are passed to the callable by name. ``weights`` asks for a module with weights,
+    initialised as the callable does it. What the user's code prints goes to standard error. Raises
+    ``UsageError`` where nothing is found, ``ModelError`` where the callable raises or returns no
+    module.
     """
     try:
         import torch
@@ -41,35 +47,51 @@ def load_module(reference: str, arguments: Arguments | None = None) -> nn.Module
     source, _, name = reference.rpartition(":") if ":" in reference else (reference, "", "")
     if not name:
         raise UsageError(f"{reference}: name the callable too, as in {reference}:factory")
-    build = _library(source, name) or _callable(source, name)
     given = dict(arguments or {})
-    if isinstance(build, torch.nn.Module):
-        return build
-    try:
-        with torch.device("meta"):
-            made = build(**given)
-    except Exception:
-        made = _built_on_cpu(reference, build, given)
+    with redirect_stdout(sys.stderr):
+        build = _library(source, name) or _callable(source, name)
+        made = _built(reference, build, given, weights=weights)
     if not isinstance(made, torch.nn.Module):
         raise ModelError(f"{reference} returned {type(made).__name__}, not an nn.Module")
     return made
 
 
-def default_input(module: nn.Module) -> tuple[int, ...]:
-    """Return the shape, without the batch, that a library states for its module, or 3x224x224."""
+def _built(reference: str, build: Callable[..., Any], given: Arguments, *, weights: bool) -> object:
+    import torch
+
+    if isinstance(build, torch.nn.Module):  # the name of a module instead of a callable
+        return build
+    if not weights:
+        try:
+            with torch.device("meta"):
+                return build(**given)
+        except Exception:  # it computes with values: weights are allocated, but not initialised
+            weights = False
+    try:
+        with nullcontext() if weights else _uninitialised():
+            return build(**given)
+    except (Exception, SystemExit) as error:
+        raise ModelError(f"{reference} raised {_said(error)} (--debug shows the trace)") from error
+
+
+def _said(error: BaseException) -> str:
+    """Return an error in one line."""
+    first = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {first[0]}".rstrip(": ")
+
+
+def default_input(module: nn.Module) -> TensorSpec:
+    """Return one image: the shape that a library states for its module, else 3x224x224.
+
+    Its dtype is that of the module's first floating-point parameter.
+    """
+    from cnnstat.ir.tensor import TensorSpec
+
+    kinds = [str(p.dtype).removeprefix("torch.") for p in module.parameters()]
+    dtype = next((kind for kind in kinds if "float" in kind), "float32")
     stated = getattr(module, "default_cfg", None) or getattr(module, "pretrained_cfg", None) or {}
     size = stated.get("input_size") if isinstance(stated, dict) else None
-    return tuple(size) if size else (3, 224, 224)
-
-
-def _built_on_cpu(reference: str, build: Callable[..., Any], given: Arguments) -> Any:
-    try:
-        with _uninitialised():
-            return build(**given)
-    except Exception as error:
-        first = str(error).strip().splitlines() or [""]
-        message = f"{type(error).__name__}: {first[0]}".rstrip(": ")
-        raise ModelError(f"{reference} raised {message} (--debug shows the trace)") from error
+    return TensorSpec((1, *(size or (3, 224, 224))), dtype)
 
 
 @contextmanager
@@ -173,7 +195,7 @@ def _run(source: str, folder: Path, execute: Callable[[], Any]) -> None:
     sys.path.insert(0, entry)
     try:
         execute()
-    except Exception as error:
-        raise ModelError(f"{source} cannot be imported: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise ModelError(f"{source} cannot be imported: {_said(error)}") from error
     finally:
         sys.path.remove(entry)

@@ -95,14 +95,22 @@ def product(call: Call) -> Meaning | None:
     return Meaning(ops.MatMul(), tensors(left, right))
 
 
+def product_and_sum(call: Call) -> Meaning | None:
+    """Read a product of two tensors that is added to a third."""
+    a = call.arguments
+    left, right = ("mat1", "mat2") if "mat1" in a else ("batch1", "batch2")
+    if "mat" in a:
+        left, right = "mat", "vec"
+    return Meaning(ops.MatMul(), tensors(a[left], a[right], a["self"]))
+
+
 def batch_norm(call: Call) -> Meaning | None:
     """Read a batch normalisation with running statistics."""
     a = call.arguments
-    if a["running_mean"] is None:
-        return None
-    affine = a["weight"] is not None
-    held = tensors(a["weight"], a["bias"], a["running_mean"], a["running_var"])
-    return Meaning(ops.BatchNorm2d(affine), (a["input"],), held)
+    x, affine, tracked = a["input"], a["weight"] is not None, a["running_mean"] is not None
+    statistics = (a["running_mean"], a["running_var"]) if tracked else ()
+    held = tensors(a["weight"], a["bias"], *statistics)
+    return Meaning(ops.BatchNorm2d(affine, tracked), (x,), held)
 
 
 def layer_norm(call: Call) -> Meaning:
@@ -131,8 +139,8 @@ def group_norm(call: Call) -> Meaning:
 def instance_norm(call: Call) -> Meaning | None:
     """Read an instance normalisation."""
     a = call.arguments
-    if a["running_mean"] is not None:
-        return None
+    if not a["use_input_stats"]:  # the running statistics: what a batch normalisation does
+        return batch_norm(call)
     op = ops.InstanceNorm(a["weight"] is not None)
     return Meaning(op, (a["input"],), tensors(a["weight"], a["bias"]))
 
@@ -172,7 +180,8 @@ def softmax(call: Call) -> Meaning:
 def dropout(call: Call) -> Meaning:
     """Read a dropout."""
     a = call.arguments
-    return Meaning(ops.Dropout(float(a["p"])), (a["input"],))
+    x = a["input"] if "input" in a else a["self"]  # as the form in place has it
+    return Meaning(ops.Dropout(float(a["p"])), (x,))
 
 
 def pointwise(kind: str) -> Rule:
@@ -196,10 +205,11 @@ def reduce(kind: str) -> Rule:
     def rule(call: Call) -> Meaning | None:
         a = call.arguments
         axes = a.get("dim")
-        if len(call.results) != 1:  # values and indices
-            return None
+        if "other" in a:  # the larger of two tensors
+            return pointwise(f"{kind}imum")(call)
         over = () if axes is None or axes == [] else _axes(axes, 1)
-        return Meaning(ops.Reduce(kind, over, bool(a.get("keepdim", False))), (a["self"],))
+        both = len(call.results) > 1
+        return Meaning(ops.Reduce(kind, over, bool(a.get("keepdim", False)), both), (a["self"],))
 
     return rule
 

@@ -25,6 +25,7 @@ from cnnstat.importers.module.rules import (
     pointwise,
     prelu,
     product,
+    product_and_sum,
     recurrent,
     reduce,
     rms_norm,
@@ -44,6 +45,9 @@ RULES: dict[str, Rule] = {
     "bmm": product,
     "mv": product,
     "dot": product,
+    "addmm": product_and_sum,
+    "baddbmm": product_and_sum,
+    "addmv": product_and_sum,
     "batch_norm": batch_norm,
     "layer_norm": layer_norm,
     "rms_norm": rms_norm,
@@ -110,6 +114,11 @@ RULES: dict[str, Rule] = {
     "all": reduce("all"),
     "linalg_vector_norm": reduce("norm"),
     "var": reduce("var"),
+    "std": reduce("std"),
+    "prod": reduce("prod"),
+    "logsumexp": reduce("logsumexp"),
+    "cumsum": reduce("cumsum"),
+    "cumprod": reduce("cumprod"),
     "add": pointwise("add"),
     "sub": pointwise("sub"),
     "rsub": pointwise("rsub"),
@@ -151,6 +160,9 @@ RULES: dict[str, Rule] = {
     "bitwise_not": pointwise("logical"),
     "where": pointwise("where"),
     "masked_fill": pointwise("masked_fill"),
+    "addcmul": pointwise("addcmul"),
+    "addcdiv": pointwise("addcdiv"),
+    "lerp": pointwise("lerp"),
 }
 """ATen functions with work or weights."""
 
@@ -191,10 +203,6 @@ MOVES = frozenset(
         "meshgrid",
         "fill",
         "zero",
-        "sort",
-        "topk",
-        "argsort",
-        "nonzero",
         "arange",
         "linspace",
         "zeros",
@@ -220,3 +228,6 @@ MOVES = frozenset(
     ]
 )
 """ATen functions that move or make elements without arithmetic."""
+
+VIEWS = frozenset(["_unsafe_view", "_reshape_alias", "view_as_complex", "view_as_real"])
+"""ATen functions that are views without being marked as such."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 from cnnstat import ops
 from cnnstat.importers.module.capture import Call, spec_of
 from cnnstat.importers.module.rules import Meaning, tensors
-from cnnstat.importers.module.table import MOVES, RULES
+from cnnstat.importers.module.table import MOVES, RULES, VIEWS
 
 
 def leaf(name: str) -> bool:
     """Return whether a function is understood as it stands."""
     plain = plain_name(name)
-    return plain in RULES or plain in MOVES
+    return plain in RULES or plain in MOVES or plain in VIEWS
 
 
 def plain_name(name: str) -> str:
@@ -38,7 +38,7 @@ def meaning(call: Call) -> Meaning | None:
         return None
     if name in MOVES or not reads:
         return Meaning(ops.Rearrange(name, results), reads)
-    if name not in RULES and _is_view(call):
+    if name in VIEWS or (name not in RULES and _is_view(call)):
         return Meaning(ops.View(name, results), reads[:1])
     return Meaning(ops.Opaque(name, results), reads)
 
