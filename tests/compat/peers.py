@@ -1,0 +1,140 @@
+"""Compare every convention with the tool that it reproduces, on every model of the zoo.
+
+Run by hand where torchinfo, thop or ptflops are installed; they are no dependency of cnnstat:
+``python tests/compat/peers.py -o samples/peers.csv``. Rows of tools that are not installed are
+kept, so that two versions of one tool can be run one after the other. The modules are built by
+``cnnstat.build``, most on the meta device: no weights, no arithmetic, the same counts. All tools
+look at the inference form, so what runs in training alone is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+import cnnstat
+from cnnstat.api import load
+from cnnstat.ir.tensor import TensorSpec
+from cnnstat.zoo.catalog import names
+
+Count = Callable[[nn.Module, torch.Tensor], int]
+COLUMNS = ("model", "convention", "version", "tool", "cnnstat", "difference")
+
+
+def torchinfo_count(module: nn.Module, x: torch.Tensor) -> int:
+    """Return torchinfo's mult-adds."""
+    from torchinfo import summary
+
+    return int(summary(module, input_data=x, verbose=0, device=x.device).total_mult_adds)
+
+
+def thop_count(module: nn.Module, x: torch.Tensor) -> int:
+    """Return thop's count."""
+    from thop import profile
+
+    return int(profile(module, inputs=(x,), verbose=False)[0])
+
+
+def ptflops_count(backend: str) -> Count:
+    """Return the counter of one backend of ptflops."""
+
+    def count(module: nn.Module, x: torch.Tensor) -> int:
+        from ptflops import get_model_complexity_info
+
+        found, _ = get_model_complexity_info(
+            module,
+            tuple(x.shape[1:]),
+            as_strings=False,
+            print_per_layer_stat=False,
+            backend=backend,
+        )
+        if found is None:
+            raise RuntimeError("ptflops failed")
+        return int(found)
+
+    return count
+
+
+class Tool(NamedTuple):
+    """One convention, the package it is read from, how to ask it, and on which device."""
+
+    convention: str
+    package: str
+    ask: Count
+    device: str = "meta"
+
+
+TOOLS = (
+    Tool("torchinfo", "torchinfo", torchinfo_count),
+    Tool("thop", "thop", thop_count),
+    # this backend watches torch's Python functions, of which the meta device calls some of its own
+    Tool("ptflops", "ptflops", ptflops_count("pytorch"), "cpu"),
+    Tool("ptflops-aten", "ptflops", ptflops_count("aten")),
+)
+
+
+def installed() -> Iterator[tuple[Tool, str]]:
+    """Yield each tool that is installed, with its version."""
+    for tool in TOOLS:
+        try:
+            found = version(tool.package)
+        except PackageNotFoundError:
+            continue
+        old = tool.package == "thop" and found < "0.1"
+        yield tool._replace(convention="thop-2021") if old else tool, found
+
+
+def compare(model: str) -> Iterator[dict[str, Any]]:
+    """Yield one row per installed tool."""
+    inputs = load(model).inputs
+    spec: TensorSpec = next(iter(inputs.values()))
+    for tool, found in installed():
+        module = cnnstat.build(model, device=tool.device).eval()
+        theirs = tool.ask(module, torch.empty(spec.shape, device=tool.device))
+        report = cnnstat.analyze(model, convention=tool.convention)
+        pairs = zip(report.nodes, report.shaped.nodes, strict=True)
+        ours = sum(figures.counted for figures, node in pairs if not node.training_only)
+        row = (model, tool.convention, found, theirs, ours, ours - theirs)
+        yield dict(zip(COLUMNS, row, strict=True))
+
+
+def main() -> None:
+    """Print the models where they differ, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("models", nargs="*", default=list(names()))
+    parser.add_argument("-o", "--output", type=Path)
+    asked = parser.parse_args()
+    warnings.simplefilter("ignore")
+    rows = []
+    for model in asked.models:
+        for row in compare(model):
+            rows.append(row)
+            if row["difference"]:
+                print(*(f"{key}={value}" for key, value in row.items()))
+    tools = sorted({row["convention"] for row in rows})
+    equal = sum(not row["difference"] for row in rows)
+    print(f"{equal} of {len(rows)} counts are equal ({', '.join(tools)})", file=sys.stderr)
+    if asked.output is None:
+        return
+    kept: list[dict[str, Any]] = []
+    if asked.output.exists():
+        with asked.output.open(encoding="utf-8", newline="") as file:
+            kept = [row for row in csv.DictReader(file) if row["convention"] not in tools]
+    rows = sorted(kept + rows, key=lambda row: (row["convention"], row["model"]))
+    with asked.output.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()
