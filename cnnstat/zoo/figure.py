@@ -44,6 +44,26 @@ class Totals(Sums, Protocol):
     def paths(self) -> int: ...  # noqa: D102
 
 
+class Counts(Protocol):
+    """Work by kind; ``macs`` of it."""
+
+    @property
+    def macs(self) -> int: ...  # noqa: D102
+
+
+class Known(Protocol):
+    """The plain sums alone, without what takes a walk over the graph."""
+
+    @property
+    def weights(self) -> int: ...  # noqa: D102
+    @property
+    def biases(self) -> int: ...  # noqa: D102
+    @property
+    def params(self) -> int: ...  # noqa: D102
+    @property
+    def work(self) -> Counts: ...  # noqa: D102
+
+
 class Reading(Protocol):
     """A receptive field: input elements along each spatial axis."""
 
@@ -75,6 +95,8 @@ class Subject(Protocol):
     def shaped(self) -> ShapedGraph: ...  # noqa: D102
     @property
     def totals(self) -> Totals: ...  # noqa: D102
+    @property
+    def totals_figures(self) -> Known: ...  # noqa: D102
     @property
     def layers(self) -> Sequence[Row]: ...  # noqa: D102
     def layer(self, name: str) -> Row | None: ...  # noqa: D102

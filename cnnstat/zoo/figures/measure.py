@@ -79,7 +79,11 @@ def total(model: str, quantity: str) -> Compute:
     """Return what reads one of the totals of a model."""
 
     def compute(ask: Ask) -> Computed:
-        return int(getattr(ask(model).totals, quantity))
+        subject = ask(model)
+        if quantity == "macs":
+            return subject.totals_figures.work.macs
+        plain = quantity in ("weights", "biases", "params")
+        return int(getattr(subject.totals_figures if plain else subject.totals, quantity))
 
     return compute
 
