@@ -60,7 +60,9 @@ COLUMNS: tuple[EntryColumn, ...] = (
     _measure(
         Column("peak_activation_bytes", "Peak", "bytes", 6, definition="most that is alive at once")
     ),
-    _measure(Column("macs_per_param", "MACs per param", "number", 3, definition="MACs per parameter")),
+    _measure(
+        Column("macs_per_param", "MACs per param", "number", 3, definition="MACs / parameters")
+    ),
     _measure(Column("top1_error", "Top-1 %", "number", 6, definition="published top-1 error")),
     _measure(Column("top5_error", "Top-5 %", "number", 6, definition="published top-5 error")),
     EntryColumn(

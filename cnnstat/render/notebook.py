@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from cnnstat.engine.claims import Published
-    from cnnstat.render.document import Document
+    from cnnstat.render.document import Cell, Document
 
 
 class Shown:
@@ -59,15 +59,29 @@ class Shown:
             import pandas
         except ImportError as error:
             raise MissingDependencyError("pandas", "pandas") from error
-        from cnnstat.render.numbers import shape_text
-
         document = self.document()
-        rows = [
-            [shape_text(cell) if isinstance(cell, tuple) else cell for cell in row]
-            for row in document.rows
-        ]
-        keys = [column.key for column in document.columns]
-        return pandas.DataFrame(rows, columns=keys).convert_dtypes()
+        frame = pandas.DataFrame(index=range(len(document.rows)))
+        for index, column in enumerate(document.columns):
+            cells = [_plain(row[index]) for row in document.rows]
+            frame[column.key] = pandas.array(cells, dtype=_dtype(cells))
+        return frame
+
+
+def _plain(cell: Cell) -> int | float | str | bool | None:
+    """Return a cell as a data frame holds it: a shape is text."""
+    from cnnstat.render.numbers import shape_text
+
+    return shape_text(cell) if isinstance(cell, tuple) else cell
+
+
+def _dtype(cells: Sequence[object]) -> str:
+    """Return the pandas type of a column that may have unknown cells; counts stay exact."""
+    kinds = {type(cell) for cell in cells if cell is not None}
+    if kinds == {int} and all(abs(c) < 2**63 for c in cells if isinstance(c, int)):
+        return "Int64"
+    if kinds == {float}:
+        return "Float64"
+    return "string" if kinds == {str} else "object"
 
 
 @dataclass(frozen=True)
