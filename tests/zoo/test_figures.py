@@ -2,11 +2,12 @@
 
 from collections import Counter
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
 from cnnstat import api
-from cnnstat.engine.claims import Claim
+from cnnstat.engine.claims import VERDICTS, Claim, count
 from cnnstat.zoo.catalog import FAMILIES, family_of
 from cnnstat.zoo.figure import Figure
 from cnnstat.zoo.figures import FILES, figures, headlines
@@ -198,3 +199,13 @@ def test_a_summary_of_another_input_or_other_classes_shows_none() -> None:
     assert api.published(api.analyze(model, batch=2), model.card) == ()
     assert api.published(api.analyze(model, dtype="float16"), model.card) == ()
     assert api.published(api.analyze("vgg16", classes=10), model.card) == ()
+
+
+def test_the_readme_has_the_counts_of_the_verdicts(ledger: dict[str, Claim[Figure]]) -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    lectures = [c for c in ledger.values() if (c.entry.source, c.entry.kind) in LECTURES]
+    of_lectures, of_all = count(lectures), count(ledger.values())
+    for verdict in VERDICTS:
+        row = next(line for line in text.splitlines() if line.startswith(f"| {verdict} |"))
+        assert row.endswith(f"| {of_lectures[verdict]} | {of_all[verdict]} |")
+    assert f"| | | {len(lectures)} | {len(ledger)} |" in text
