@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "explain": "explain:explain",
     "claims": "claims:claims",
     "check": "check:check",
+    "graph": "graph:graph",
 }
 """Every command by name: its file in this folder and its function."""
 

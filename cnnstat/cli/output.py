@@ -33,12 +33,17 @@ def destination(format: str | None, path: str | None) -> Destination:
     suffix = os.path.splitext(path or "")[1].lower()
     name = check_format(SUFFIXES.get(suffix, "table") if format is None else format)
     if path is not None:
-        folder = os.path.dirname(os.path.realpath(path))
-        if os.path.isdir(path):
-            raise UsageError(f"cannot write {path}: it is a folder")
-        if not os.path.isdir(folder):
-            raise UsageError(f"cannot write {path}: there is no folder {folder}")
+        check_path(path)
     return Destination(name, path)
+
+
+def check_path(path: str) -> None:
+    """Raise ``UsageError`` where a path is a folder or lies in none."""
+    folder = os.path.dirname(os.path.realpath(path))
+    if os.path.isdir(path):
+        raise UsageError(f"cannot write {path}: it is a folder")
+    if not os.path.isdir(folder):
+        raise UsageError(f"cannot write {path}: there is no folder {folder}")
 
 
 def emit(document: Document, to: Destination) -> None:
@@ -99,15 +104,19 @@ def _discard(stream: TextIO) -> None:
     os.close(null)
 
 
-def write_file(path: str, text: str) -> None:
-    """Write a file in one step: readers see the old content or the new, an error leaves the old."""
+def write_file(path: str, content: str | bytes) -> None:
+    """Write a file in one step: readers see the old content or the new, an error leaves the old.
+
+    Text is written as UTF-8.
+    """
+    data = content.encode() if isinstance(content, str) else content
     target = os.path.realpath(path)
     if os.path.exists(target) and not os.path.isfile(target):  # a device or a pipe
-        _write(target, path, text, os.O_WRONLY)
+        _write(target, path, data, os.O_WRONLY)
         return
     beside = f"{target}.{os.getpid()}.part"
     try:
-        _write(beside, path, text, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        _write(beside, path, data, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         if os.path.exists(target):
             os.chmod(beside, os.stat(target).st_mode & 0o7777)
         os.replace(beside, target)
@@ -118,9 +127,9 @@ def write_file(path: str, text: str) -> None:
             os.unlink(beside)
 
 
-def _write(target: str, path: str, text: str, flags: int) -> None:
+def _write(target: str, path: str, data: bytes, flags: int) -> None:
     try:
-        with open(os.open(target, flags, 0o666), "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with open(os.open(target, flags, 0o666), "wb") as file:
+            file.write(data)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,125 @@
+"""An outline as Graphviz DOT: modules and stages are clusters, layers boxes, tensors arrows.
+
+The title of a cluster is a node in it, because Graphviz leads arrows around nodes and across the
+labels of clusters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+
+from cnnstat.engine.outline import Box, Frame, Item, Outline
+from cnnstat.render.graph.labels import (
+    COLOURS,
+    box_lines,
+    frame_lines,
+    is_training_only,
+    kind_of,
+    title_lines,
+)
+
+FONT = "Helvetica,Arial,sans-serif"
+SHADES = ("#f6f6f6", "#ededed", "#e4e4e4")
+"""Of frames by their depth, so that a module stands out in its stage."""
+
+
+def render_dot(outline: Outline, *, title: str = "") -> str:
+    """Return the drawing as DOT text, equal for equal outlines."""
+    ids = {box.name: f"n{number}" for number, box in enumerate(outline.boxes)}
+    lines = [
+        f"digraph {_quoted(outline.report.name)} {{",
+        f'  graph [fontname="{FONT}", fontsize=12, labelloc=t, newrank=true, nodesep=0.2,'
+        f" ranksep=0.22, label={_label(title_lines(outline, title))}]",
+        f'  node [shape=box, style="rounded,filled", fontname="{FONT}", fontsize=11,'
+        ' margin="0.1,0.06", height=0.3]',
+        '  edge [arrowsize=0.6, color="#555555"]',
+        *_items(outline.items, ids, level=0, outer=1, module=""),
+        *_edges(outline, ids),
+        "}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _items(
+    items: Sequence[Item], ids: Mapping[str, str], *, level: int, outer: int, module: str
+) -> Iterator[str]:
+    indent = "  " * (level + 1)
+    for item in items:
+        if isinstance(item, Box):
+            yield f"{indent}{ids[item.name]} [{_box(item, module)}]"
+            continue
+        shade = SHADES[min(level, len(SHADES) - 1)]
+        edge = 'penwidth=2, color="#333333"' if item.repeat.times > 1 else 'color="#999999"'
+        name = _title_id(item, ids, level)
+        label = _label(frame_lines(item, module=module, outer=outer))
+        yield f"{indent}subgraph cluster_{name} {{"
+        yield (f'{indent}  graph [label="", style="rounded,filled", fillcolor="{shade}", {edge}]')
+        yield f"{indent}  {name} [shape=plain, style=solid, label={label}]"
+        inside = item.names[0] if item.kind == "module" else module
+        yield from _items(
+            item.items, ids, level=level + 1, outer=outer * item.repeat.times, module=inside
+        )
+        yield f"{indent}}}"
+
+
+def _title_id(frame: Frame, ids: Mapping[str, str], level: int) -> str:
+    return f"t{level}_{ids[frame.rows[0].name]}"
+
+
+def _edges(outline: Outline, ids: Mapping[str, str]) -> Iterator[str]:
+    """Yield the arrows, and invisible ones that keep the title of a frame above its boxes."""
+    around = dict(_titles(outline.items, ids, ()))
+    above: dict[tuple[str, str], None] = {}
+    for source, target in outline.edges:
+        yield f"  {ids[source]} -> {ids[target]}"
+        outside = around[source]
+        entered = [title for title in around[target] if title not in outside]
+        path = [ids[source], *entered, ids[target]] if entered else []
+        above.update(dict.fromkeys(pairwise(path)))
+    for first, second in above:
+        yield f"  {first} -> {second} [style=invis, weight=2]"
+
+
+def _titles(
+    items: Sequence[Item], ids: Mapping[str, str], around: tuple[str, ...]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield each box's name with the title nodes of the frames around it, outermost first."""
+    for item in items:
+        if isinstance(item, Box):
+            yield item.name, around
+        else:
+            title = _title_id(item, ids, len(around))
+            yield from _titles(item.items, ids, (*around, title))
+
+
+def _box(box: Box, module: str) -> str:
+    fill, line = COLOURS[kind_of(box.rows[0])]
+    entries = [
+        f"label={_label(box_lines(box, module=module))}",
+        f'fillcolor="{fill}"',
+        f'color="{line}"',
+    ]
+    if is_training_only(box.rows[0]):
+        entries.append('style="rounded,filled,dashed"')
+    if box.repeat.times > 1:
+        entries.append("penwidth=2")
+    return ", ".join(entries)
+
+
+def _label(lines: Sequence[str]) -> str:
+    """Return lines as an HTML-like label, the first in bold, the rest smaller."""
+    bold = f"<b>{_escaped(lines[0])}</b>"
+    rest = "".join(f'<br/><font point-size="10">{_escaped(line)}</font>' for line in lines[1:])
+    return f"<{bold}{rest}>"
+
+
+def _escaped(text: str) -> str:
+    return (
+        text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+    )
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -1,0 +1,75 @@
+"""An outline as a Mermaid flowchart, which Markdown pages draw."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+
+from cnnstat.engine.outline import Box, Item, Outline
+from cnnstat.render.graph.labels import (
+    COLOURS,
+    box_lines,
+    frame_lines,
+    is_training_only,
+    kind_of,
+    title_lines,
+)
+
+
+def render_mermaid(outline: Outline, *, title: str = "") -> str:
+    """Return the drawing as Mermaid text, equal for equal outlines."""
+    ids = {box.name: f"n{number}" for number, box in enumerate(outline.boxes)}
+    name, *rest = title_lines(outline, title)
+    heading = f"{name}; {'; '.join(rest)}"
+    kinds = {kind_of(box.rows[0]): None for box in outline.boxes}
+    repeated = [ids[box.name] for box in outline.boxes if box.repeat.times > 1]
+    training = [ids[box.name] for box in outline.boxes if is_training_only(box.rows[0])]
+    lines = [
+        "---",
+        f"title: {json.dumps(heading, ensure_ascii=False)}",
+        "---",
+        "flowchart TD",
+        *_items(outline.items, ids, indent="  ", outer=1, module=""),
+        *(f"  {ids[edge.source]} --> {ids[edge.target]}" for edge in outline.edges),
+        *(
+            f"  classDef {kind} fill:{COLOURS[kind][0]},stroke:{COLOURS[kind][1]},color:#000000"
+            for kind in kinds
+        ),
+        *([f"  style {each} stroke-width:3px" for each in repeated]),
+        *([f"  style {each} stroke-dasharray:5 4" for each in training]),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _items(
+    items: Sequence[Item], ids: Mapping[str, str], *, indent: str, outer: int, module: str
+) -> Iterator[str]:
+    for item in items:
+        if isinstance(item, Box):
+            text = _label(box_lines(item, module=module), "<br/>")
+            yield f"{indent}{ids[item.name]}[{text}]:::{kind_of(item.rows[0])}"
+            continue
+        # one line: Mermaid reserves the height of one for the title of a subgraph
+        label = _label(frame_lines(item, module=module, outer=outer), " ")
+        yield f"{indent}subgraph s{len(indent) // 2}_{ids[item.rows[0].name]} [{label}]"
+        inside = item.names[0] if item.kind == "module" else module
+        yield from _items(
+            item.items,
+            ids,
+            indent=f"{indent}  ",
+            outer=outer * item.repeat.times,
+            module=inside,
+        )
+        yield f"{indent}end"
+
+
+def _label(lines: Sequence[str], between: str) -> str:
+    bold, *rest = map(_escaped, lines)
+    return f'"{between.join([f"<b>{bold}</b>", *rest])}"'
+
+
+def _escaped(text: str) -> str:
+    for character in '#&<>"':
+        code = {"#": "#35;", "&": "#amp;", "<": "#lt;", ">": "#gt;", '"': "#quot;"}[character]
+        text = text.replace(character, code)
+    return text

@@ -1,0 +1,71 @@
+"""The formats of a drawing: text by cnnstat itself, pictures through Graphviz."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal, get_args
+
+from cnnstat.engine.outline import outline
+from cnnstat.engine.report import Report
+from cnnstat.errors import UsageError, unknown
+
+Format = Literal["dot", "mermaid", "svg", "png", "pdf"]
+
+FORMATS: tuple[Format, ...] = get_args(Format)
+SUFFIXES: dict[str, Format] = {
+    ".dot": "dot",
+    ".gv": "dot",
+    ".mmd": "mermaid",
+    ".mermaid": "mermaid",
+    ".svg": "svg",
+    ".png": "png",
+    ".pdf": "pdf",
+}
+"""The format that a file's name asks for when no format is given."""
+
+
+def choose_format(name: str | None, path: str | None) -> Format:
+    """Return the format of a drawing: the one asked for, else by the file's suffix, else DOT.
+
+    Raises ``UsageError`` for an unknown one, and for a picture without a file.
+    """
+    if name is not None:
+        asked = name.lower()
+        found = next((known for known in FORMATS if known == asked), None)
+        if found is None:
+            raise unknown("format", name, FORMATS)
+    elif path is None:
+        found = "dot"
+    else:
+        found = SUFFIXES.get(os.path.splitext(path)[1].lower())
+        if found is None:
+            raise UsageError(
+                f"cannot tell the format of {path}: end it in one of {', '.join(SUFFIXES)}, "
+                "or use --format"
+            )
+    if found in ("png", "pdf") and path is None:
+        raise UsageError(f"{found} is no text: say where to write it with -o FILE.{found}")
+    return found
+
+
+def draw_graph(
+    report: Report, format: Format = "dot", *, depth: int | None = None, title: str = ""
+) -> str | bytes:
+    """Return the drawing of a report: text for DOT and Mermaid, else the bytes of a file.
+
+    Modules deeper than ``depth`` are one box each; ``title`` stands beside the model's name. Raises
+    ``UsageError`` for a picture where Graphviz is missing.
+    """
+    found = outline(report, depth=depth)
+    if format == "mermaid":
+        from cnnstat.render.graph.as_mermaid import render_mermaid
+
+        return render_mermaid(found, title=title)
+    from cnnstat.render.graph.as_dot import render_dot
+
+    text = render_dot(found, title=title)
+    if format == "dot":
+        return text
+    from cnnstat.render.graph.graphviz import draw
+
+    return draw(text, format)
