@@ -1,15 +1,15 @@
 """cnnstat: every layer, parameter, byte and operation of a convolutional network, and their origin.
 
-``load``, ``analyze`` and ``build`` are imported when first used: start-up time is a feature.
+``load``, ``analyze``, ``compare`` and ``build`` are imported when first used: start-up time is a feature.
 """
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cnnstat.api import analyze, build, load
+    from cnnstat.api import analyze, build, compare, load
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "analyze", "build", "load"]
+__all__ = ["__version__", "analyze", "build", "compare", "load"]
 
 
 def __getattr__(name: str) -> object:

@@ -37,6 +37,7 @@ STYLE = """
 .cnnstat tfoot td { font-weight: 600; border-bottom: 0; }
 .cnnstat ul { list-style: none; margin: 0; padding: 0; }
 .cnnstat li { white-space: pre-wrap; overflow-wrap: anywhere; }
+.cnnstat li.aligned { font: .9em/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, monospace; }
 .cnnstat dl { display: grid; grid-template-columns: max-content 1fr; gap: 0 1em; margin: 0; }
 .cnnstat dt { font-weight: 600; } .cnnstat dd { margin: 0; }
 @media (prefers-color-scheme: dark) { .cnnstat { --line: #3d444d; --dim: #9198a1;
@@ -46,10 +47,12 @@ STYLE = """
 @media print { .cnnstat { --line: #999; --page: #fff; --ink: #000; --head: #eee; --dim: #333;
   font-size: 9px; } .cnnstat .scroll { overflow: visible; border: 0; }
   .cnnstat thead { display: table-header-group; } .cnnstat tr { break-inside: avoid; }
+  .cnnstat h2 { break-after: avoid; }
   .cnnstat th[aria-sort] button::after { content: none; } }
 """
 
 PAGE_STYLE = """
+@page { size: landscape; margin: 1cm; }
 body { margin: 0; } main.cnnstat { box-sizing: border-box; min-height: 100vh; padding: 1.2em;
   background: var(--page); }
 @media (min-width: 40em) { main.cnnstat .scroll td:first-child,
@@ -115,7 +118,7 @@ def content(document: Document, *, sortable: bool) -> str:
         parts.append(f"<p>{escape(document.subtitle)}</p>")
     parts += ['<div class="scroll">', *_table(document, sortable=sortable), "</div>"]
     for section in document.sections:
-        items = "\n".join(f"<li>{escape(line)}</li>" for line in section.lines)
+        items = "\n".join(map(_item, section.lines))
         parts.append(f"<h2>{escape(section.title)}</h2>\n<ul>\n{items}\n</ul>")
     defined = [column for column in document.columns if column.definition]
     if defined:
@@ -125,6 +128,12 @@ def content(document: Document, *, sortable: bool) -> str:
         )
         parts.append(f"<h2>Columns</h2>\n<dl>\n{terms}\n</dl>")
     return "\n".join(parts)
+
+
+def _item(line: str) -> str:
+    """Return one line of text; one that is aligned by spaces in letters of one width."""
+    aligned = ' class="aligned"' if "  " in line else ""
+    return f"<li{aligned}>{escape(line)}</li>"
 
 
 def _table(document: Document, *, sortable: bool) -> list[str]:
