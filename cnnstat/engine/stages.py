@@ -109,10 +109,14 @@ def _ordered(columns: list[dict[_Key, Stage]]) -> list[_Key]:
 
 
 def _common(names: list[str]) -> str:
-    """Return the name of one stage in several models; ``conv1_x`` also covers ``conv1_1``."""
+    """Return the name of one stage in several models; ``conv1_x`` also covers ``conv1_1``.
+
+    Where two models name it differently both names stand, of more names the first.
+    """
     stems = {name.removesuffix("_x") for name in names if name.endswith("_x")}
     found = [f"{stem}_x" if (stem := name.rpartition("_")[0]) in stems else name for name in names]
-    return " / ".join(dict.fromkeys(found))
+    different = list(dict.fromkeys(found))
+    return " / ".join(different) if len(different) < 3 else f"{different[0]} / ..."
 
 
 def stages(report: Report) -> list[Stage]:

@@ -177,3 +177,10 @@ def test_modules_are_found_without_names() -> None:
         ("3x3, 8", "[3x3, 8; 3x3, 8]", "[1x1, 4 | 3x3 max pool]"),
         ("average pool", "5-d fc"),
     ]
+
+
+def test_a_stage_that_models_name_differently_has_two_names_at_most() -> None:
+    rows = {row.size: row.name for row in table("resnet18", "vgg16").rows if row.size == "112x112"}
+    assert rows == {"112x112": "conv1 / conv2_x"}
+    last = table("resnet18", "vgg16", "mobilenet").rows[-1]
+    assert last.name == "pool5 ... fc / ..."
