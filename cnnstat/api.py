@@ -445,7 +445,7 @@ def bench(
     references: Sequence[str] | None = None,
     *,
     settings: Settings | None = None,
-    input: tuple[int, ...] | None = None,
+    input: Inputs | None = None,
     batches: Sequence[int] = (1,),
     dtypes: Sequence[str] = ("float32",),
     modes: Sequence[str] = ("inference",),
@@ -460,7 +460,7 @@ def bench(
     ``MissingDependencyError`` without PyTorch, ``UsageError`` for settings that cannot be met.
     """
     from cnnstat.backends.torch import require_torch
-    from cnnstat.engine.benchplan import Job, Settings, mode_of
+    from cnnstat.engine.benchplan import Job, Settings, dtype_of, mode_of
     from cnnstat.engine.measurement import check_same_device, read_result, with_baseline
     from cnnstat.zoo.lineup import IMAGENET
 
@@ -470,9 +470,9 @@ def bench(
     for reference in IMAGENET if references is None else references:
         model = load(reference)
         jobs += [
-            Job(reference, analyze(model, input=input, batch=batch, dtype=dtype), mode_of(mode))
-            for dtype in dtypes
-            for mode in modes
+            Job(reference, analyze(model, input=input, batch=batch, dtype=dtype), mode)
+            for dtype in map(dtype_of, dtypes)
+            for mode in map(mode_of, modes)
             for batch in batches
         ]
     from cnnstat.backends.torch.bench import measure

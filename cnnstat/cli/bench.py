@@ -11,10 +11,10 @@ import typer
 
 from cnnstat.cli.options import (
     FormatOption,
-    InputOption,
+    InputsOption,
     OutputOption,
     complete_model,
-    input_shape,
+    input_shapes,
 )
 from cnnstat.errors import ModelError, UsageError
 
@@ -73,7 +73,7 @@ def bench(
         int | None,
         typer.Option("--threads", metavar="N", help="Threads of PyTorch.", show_default=False),
     ] = None,
-    input: InputOption = None,
+    input: InputsOption = None,
     min_time: Annotated[
         float, typer.Option("--min-time", metavar="S", help="Seconds of samples at least.")
     ] = 0.5,
@@ -147,7 +147,7 @@ def bench(
 
 class _Wanted(NamedTuple):
     models: tuple[str, ...]
-    input: str | None
+    input: list[str] | None
     batch: str
     dtype: str
     mode: str
@@ -165,7 +165,7 @@ def _found(wanted: _Wanted, settings: Settings, against: _Against | None) -> Mea
         return api.bench(
             wanted.models or None,
             settings=settings,
-            input=input_shape(wanted.input),
+            input=input_shapes(wanted.input),
             batches=_whole_numbers("batch", wanted.batch),
             dtypes=_words("dtype", wanted.dtype),
             modes=_words("mode", wanted.mode),

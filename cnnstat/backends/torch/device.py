@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from cnnstat.errors import UsageError, unknown
-from cnnstat.ir.tensor import check_dtype
 
 KINDS = ("auto", "cpu", "cuda", "mps")
 
@@ -57,11 +56,9 @@ def resolve(name: str) -> torch.device:
 def dtype_on(name: str, device: torch.device, *, training: bool) -> torch.dtype:
     """Return the dtype of a name after a small convolution in it, and its backward pass, ran.
 
-    Raises ``UsageError`` for an unknown dtype and for one that the device cannot compute in.
+    Raises ``UsageError`` where the device cannot compute in it.
     """
-    kind: torch.dtype = getattr(torch, check_dtype(name))
-    if not kind.is_floating_point:
-        raise UsageError(f"dtype {name}: weights and activations need a floating-point type")
+    kind: torch.dtype = getattr(torch, name)
     try:
         with torch.device(device):
             probe = nn.Sequential(nn.Conv2d(2, 2, 1), nn.Flatten(), nn.Linear(2, 2)).to(kind)
