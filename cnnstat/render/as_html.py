@@ -85,6 +85,11 @@ LONG = 48
 
 def render(document: Document, look: Look) -> str:
     """Return the page; ``look`` has no bearing on it."""
+    return page(document.title, content(document, sortable=True))
+
+
+def page(title: str, body: str, *, style: str = "") -> str:
+    """Return a whole page around HTML; ``style`` is what it needs beyond that of documents."""
     policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -92,12 +97,12 @@ def render(document: Document, look: Look) -> str:
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
-<title>{escape(document.title)}</title>
-<style>{STYLE}{PAGE_STYLE}</style>
+<title>{escape(title)}</title>
+<style>{STYLE}{PAGE_STYLE}{style}</style>
 </head>
 <body>
 <main class="cnnstat">
-{content(document, sortable=True)}
+{body}
 </main>
 <script>{SCRIPT}</script>
 </body>
@@ -116,18 +121,36 @@ def content(document: Document, *, sortable: bool) -> str:
     parts = [f"<h1>{escape(document.title)}</h1>"]
     if document.subtitle:
         parts.append(f"<p>{escape(document.subtitle)}</p>")
-    parts += ['<div class="scroll">', *_table(document, sortable=sortable), "</div>"]
+    parts += [table(document, sortable=sortable), sections(document)]
+    terms = definitions(document)
+    if terms:
+        parts.append(f"<h2>Columns</h2>\n{terms}")
+    return "\n".join(part for part in parts if part)
+
+
+def table(document: Document, *, sortable: bool) -> str:
+    """Return the table alone, in a frame that scrolls where it is wider than its place."""
+    lines = _table(document, sortable=sortable)
+    return "\n".join(['<div class="scroll">', *lines, "</div>"])
+
+
+def sections(document: Document, *, level: int = 2) -> str:
+    """Return the text below the table, each part under a heading of this level."""
+    parts = []
     for section in document.sections:
         items = "\n".join(map(_item, section.lines))
-        parts.append(f"<h2>{escape(section.title)}</h2>\n<ul>\n{items}\n</ul>")
-    defined = [column for column in document.columns if column.definition]
-    if defined:
-        terms = "\n".join(
-            f"<dt>{escape(column.title or 'mark')}</dt><dd>{escape(column.definition)}</dd>"
-            for column in defined
-        )
-        parts.append(f"<h2>Columns</h2>\n<dl>\n{terms}\n</dl>")
+        parts.append(f"<h{level}>{escape(section.title)}</h{level}>\n<ul>\n{items}\n</ul>")
     return "\n".join(parts)
+
+
+def definitions(document: Document) -> str:
+    """Return what the columns mean as one list; nothing where none is defined."""
+    terms = "\n".join(
+        f"<dt>{escape(column.title or 'mark')}</dt><dd>{escape(column.definition)}</dd>"
+        for column in document.columns
+        if column.definition
+    )
+    return f"<dl>\n{terms}\n</dl>" if terms else ""
 
 
 def _item(line: str) -> str:
