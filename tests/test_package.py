@@ -1,0 +1,89 @@
+"""The package as it is installed: version, typing marker, public names, imports of the core."""
+
+import pkgutil
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import entry_points, metadata, version
+from importlib.resources import files
+from pathlib import Path
+
+import cnnstat
+from cnnstat import engine, ir, ops, zoo
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PUBLIC = ["__version__", "analyze", "build", "compare", "load"]
+
+
+def test_the_version_is_one() -> None:
+    assert cnnstat.__version__ == version("cnnstat") == PROJECT["version"]
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## [{cnnstat.__version__}]" in changelog
+
+
+def test_the_version_is_printed() -> None:
+    command = [sys.executable, "-m", "cnnstat", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"cnnstat {cnnstat.__version__}\n"
+
+
+def test_types_reach_the_user() -> None:
+    assert files("cnnstat").joinpath("py.typed").is_file()
+
+
+def test_the_console_script_is_the_command_line() -> None:
+    (script,) = entry_points(group="console_scripts", name="cnnstat")
+    from cnnstat.cli import main
+
+    assert script.load() is main
+
+
+def test_public_names() -> None:
+    assert sorted(cnnstat.__all__) == PUBLIC
+    assert all(callable(getattr(cnnstat, name)) for name in PUBLIC if name != "__version__")
+    assert all(getattr(ops, op.__name__) is op for op in ops.ALL_OPS)
+
+
+def test_the_core_needs_two_packages() -> None:
+    plain = [name for name in metadata("cnnstat").get_all("Requires-Dist", []) if ";" not in name]
+    assert sorted(name.split(">")[0] for name in plain) == ["rich", "typer"]
+
+
+def test_the_core_imports_the_standard_library_alone() -> None:
+    modules = ["cnnstat.errors"]
+    for package in (ir, ops, zoo, engine):
+        found = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+        modules += [package.__name__, *(module.name for module in found)]
+    program = f"""
+import sys
+from importlib import import_module
+
+class Wall:
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        if top != "cnnstat" and top not in sys.stdlib_module_names:
+            raise ImportError(f"the core must not import {{name}}")
+        return None
+
+sys.meta_path.insert(0, Wall())
+for name in {modules!r}:
+    import_module(name)
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_ci_pins_everything_that_it_installs() -> None:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    assert all(pin.count("==") == 1 and "/" not in pin for pin in pins)
+    pinned = {pin.split("==")[0].lower().replace("_", "-") for pin in pins}
+    wanted = [
+        name.split(">")[0].lower()
+        for extra in (PROJECT["dependencies"], *PROJECT["optional-dependencies"].values())
+        for name in extra
+        if not name.startswith("cnnstat")
+    ]
+    assert set(wanted) <= pinned
