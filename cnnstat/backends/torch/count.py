@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map_only
+from torch.utils._pytree import tree_flatten, tree_map_only
 from torch.utils.flop_counter import FlopCounterMode
 
 from cnnstat.backends.torch.build import NODE, forward_graph, make_modules, submodule_names
@@ -125,11 +125,15 @@ def _traceable_on_meta() -> Iterator[None]:
 
 
 class _OnThread(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Computes every operator on another thread and returns a result that has no history there."""
+    """Computes every operator on another thread and returns a result that has no history there.
+
+    An operator on the same shapes is computed once; its further results are made from the first.
+    """
 
     def __init__(self, thread: ThreadPoolExecutor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.thread = thread
+        self.known: dict[Any, Any] = {}
 
     def __torch_dispatch__(
         self,
@@ -140,7 +144,25 @@ class _OnThread(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         if func is torch.ops.aten._convolution.default:
             func, args = torch.ops.aten.convolution.default, args[:9]
-        return self.thread.submit(_fresh, func, args, kwargs or {}).result()
+        leaves, structure = tree_flatten((args, kwargs))
+        if not all(leaf.is_meta for leaf in leaves if isinstance(leaf, Tensor)):
+            return self.thread.submit(_fresh, func, args, kwargs or {}).result()
+        key = (func, structure, *map(_plain, leaves))
+        if key not in self.known:
+            result = self.thread.submit(_fresh, func, args, kwargs or {}).result()
+            self.known[key] = tree_map_only(Tensor, _blank, result)  # the tracer wants its own
+            return result
+        return tree_map_only(Tensor, _blank, self.known[key])
+
+
+def _plain(leaf: Any) -> Any:
+    return (leaf.shape, leaf.stride(), leaf.dtype) if isinstance(leaf, Tensor) else leaf
+
+
+def _blank(tensor: Tensor) -> Tensor:
+    return torch.empty_strided(
+        tensor.shape, tensor.stride(), dtype=tensor.dtype, device=tensor.device
+    )
 
 
 @torch.no_grad()
@@ -148,9 +170,7 @@ def _fresh(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, An
     def copy(tensor: Tensor) -> Tensor:
         if not tensor.is_meta:  # an extent: the tracer carries sizes as tensors with a value
             return tensor.clone()
-        return torch.empty_strided(
-            tensor.shape, tensor.stride(), dtype=tensor.dtype, device=tensor.device
-        )
+        return _blank(tensor)
 
     return tree_map_only(Tensor, copy, func(*args, **kwargs))
 
