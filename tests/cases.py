@@ -7,11 +7,14 @@ unequal where that can tell one axis from the other.
 from dataclasses import dataclass
 
 from cnnstat import ops
+from cnnstat.backends.torch.general import POINTWISE
 from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ir.op import Op
 from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import TensorSpec
+from cnnstat.ops.pointwise import NONLINEARITIES
+from cnnstat.ops.reduction import REDUCTIONS as REDUCTION_KINDS
 
 # LeNet-5, table I of LeCun et al. 1998, cut down to rows of three different lengths, not in order
 # of length.
@@ -176,5 +179,71 @@ MERGES = (
     case(ops.ZeroPadShortcut(16), (1, 16, 5, 7)),
     case(ops.ZeroPadShortcut(16, 2), (2, 8, 5, 8)),
 )
-CASES: tuple[Case, ...] = (*CONVOLUTIONS, *LAYERS, *POOLS, *NORMS, *ELEMENTWISE, *MERGES)
-"""Every case; an operator of ``ALL_OPS`` without one fails a test (``Opaque`` cannot run)."""
+GENERAL_NORMS = (
+    case(ops.BatchNorm2d(tracked=False), (2, 8, 5, 7)),
+    case(ops.BatchNorm2d(affine=False, tracked=False), (4, 8, 9)),
+    case(ops.LayerNorm(), (2, 5, 12)),
+    case(ops.LayerNorm(2), (2, 3, 5, 12)),
+    case(ops.LayerNorm(1, True, False), (2, 5, 12)),
+    case(ops.LayerNorm(1, False), (2, 5, 12)),
+    case(ops.RMSNorm(), (2, 5, 12)),
+    case(ops.RMSNorm(2, False), (2, 5, 12)),
+    case(ops.GroupNorm(4), (2, 8, 5, 7)),
+    case(ops.GroupNorm(1, False), (2, 8, 5)),
+    case(ops.InstanceNorm(), (2, 8, 5, 7)),
+    case(ops.InstanceNorm(affine=True), (2, 8, 5)),
+    case(ops.InstanceNorm(affine=True), (1, 4, 3, 5, 2)),
+)
+ARITHMETIC = (
+    *(case(ops.Nonlinearity(kind), (2, 8, 5, 7)) for kind in NONLINEARITIES),
+    case(ops.PReLU(), (2, 8, 5, 7)),
+    case(ops.PReLU(8), (2, 8, 5, 7)),
+    *(
+        case(ops.Pointwise(kind), *[(2, 8, 5, 7), (8, 1, 7), (1,)][:tensors])
+        for kind, tensors in POINTWISE
+        if kind != "where"
+    ),
+    Case(
+        ops.Pointwise("where", "float32"),
+        (TensorSpec((2, 1, 5), "bool"), TensorSpec((2, 3, 5)), TensorSpec((3, 1))),
+    ),
+    case(ops.MatMul(), (3, 4), (4, 5)),
+    case(ops.MatMul(), (2, 3, 4), (2, 4, 5)),
+    case(ops.MatMul(), (2, 6, 3, 4), (6, 4, 5)),
+    case(ops.MatMul(), (3, 4), (4, 5), (5,)),
+    case(ops.Attention(), (2, 3, 7, 4), (2, 3, 5, 4), (2, 3, 5, 6)),
+    case(ops.Attention(), (2, 3, 7, 4), (2, 3, 5, 4), (2, 3, 5, 4), (7, 5)),
+)
+REDUCTIONS = (
+    *(
+        case(ops.Reduce(kind, (1,)), (2, 8, 5, 7))
+        for kind in REDUCTION_KINDS
+        if kind not in ("any", "all")
+    ),
+    *(
+        case(ops.Reduce(kind, (2, -1), True), (2, 8, 5, 7))
+        for kind in ("sum", "mean", "max", "var")
+    ),
+    case(ops.Reduce("mean"), (2, 8, 5, 7)),
+    case(ops.Reduce("max", (1,), False, True), (2, 8, 5, 7)),
+    case(ops.Reduce("min", (-1,), True, True), (2, 8, 5, 7)),
+    *(case(ops.Reduce(kind, (1,)), (2, 8, 5), dtype="bool") for kind in ("any", "all")),
+    case(ops.Interpolate((10, 13)), (2, 3, 5, 7)),
+    case(ops.Interpolate((10, 13), "linear"), (2, 3, 5, 7)),
+    case(ops.Interpolate((10, 13), "bicubic"), (2, 3, 5, 7)),
+    case(ops.Interpolate((9,), "linear"), (2, 3, 5)),
+    case(ops.Interpolate((4, 6, 5), "linear"), (2, 3, 2, 4, 5)),
+)
+SEQUENCES = (
+    case(ops.Embedding(20, 6), (2, 5), dtype="int64"),
+    case(ops.Recurrent("LSTM", 6), (2, 5, 4)),
+    case(ops.Recurrent("LSTM", 6, 2, 2, False, False), (5, 2, 4)),
+    case(ops.Recurrent("GRU", 6, 2), (2, 5, 4)),
+    case(ops.Recurrent("GRU", 6, 1, 2), (2, 5, 4)),
+    case(ops.Recurrent("RNN", 6, 3, 2, False), (2, 5, 4)),
+)
+CASES: tuple[Case, ...] = (
+    *(*CONVOLUTIONS, *LAYERS, *POOLS, *NORMS, *ELEMENTWISE, *MERGES),
+    *(*GENERAL_NORMS, *ARITHMETIC, *REDUCTIONS, *SEQUENCES),
+)
+"""Every case; an operator without one fails a test, unless it cannot be built at all."""

@@ -73,6 +73,11 @@ def _scaled(facts: NodeFacts) -> bool:
     return any(weight.role == "weight" for weight in facts.weights)
 
 
+def _fvcore_batch_norm(facts: NodeFacts) -> int:
+    tracked = any(weight.role == "buffer" for weight in facts.weights)
+    return _per_normalized(1, 2)(facts) if tracked else _per_normalized(4, 5)(facts)
+
+
 def _per_normalized(plain: int, scaled: int) -> Rule:
     return lambda facts: (scaled if _scaled(facts) else plain) * facts.inputs[0].numel
 
@@ -122,7 +127,7 @@ FVCORE = Convention(
     {"macs": 1},
     "fvcore 0.1.5: nn.flop_count._DEFAULT_SUPPORTED_OPS, nn.jit_handles",
     {
-        "BatchNorm2d": _per_normalized(1, 2),
+        "BatchNorm2d": _fvcore_batch_norm,
         "LayerNorm": _per_normalized(4, 5),
         "GroupNorm": _per_normalized(4, 5),
         "InstanceNorm": _per_normalized(4, 5),

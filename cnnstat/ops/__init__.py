@@ -1,114 +1,154 @@
 """All operators, one file per family.
 
-``ALL_OPS`` is the single list: harness, tables and tests start from it.
-What an operator means stands on its class; whatever runs or names it in an outside world is a table
-in that world's folder, keyed by the class.
+``FAMILIES`` is the single list; ``ALL_OPS`` is every class in it: harness, tables and tests start
+from it. A family's file is imported when one of its operators is asked for: start-up time is a
+feature. What an operator means stands on its class; whatever runs or names it in an outside world
+is a table in that world's folder, keyed by the class.
 """
 
-from cnnstat.ir.op import Op
-from cnnstat.ops.activation import ReLU, ScaledTanh, Sigmoid, Softmax, Tanh
-from cnnstat.ops.arrange import Embedding, Parameter, Rearrange, View
-from cnnstat.ops.conv import ConnectedConv2d, Conv1d, Conv2d, Conv3d, ConvTranspose2d
-from cnnstat.ops.layer_norm import GroupNorm, InstanceNorm, LayerNorm, RMSNorm
-from cnnstat.ops.linear import RBF, Linear
-from cnnstat.ops.merge import Add, Concat, Flatten, FractalJoin, ZeroPadShortcut
-from cnnstat.ops.norm import BatchNorm2d, LocalResponseNorm
-from cnnstat.ops.opaque import Opaque
-from cnnstat.ops.pointwise import Nonlinearity, Pointwise, PReLU
-from cnnstat.ops.pool import (
-    AdaptiveAvgPool2d,
-    AdaptiveMaxPool2d,
-    AvgPool2d,
-    GlobalAvgPool2d,
-    MaxPool2d,
-    MaxUnpool2d,
-    Subsampling,
-)
-from cnnstat.ops.product import Attention, MatMul
-from cnnstat.ops.recurrent import Recurrent
-from cnnstat.ops.reduction import Interpolate, Reduce
-from cnnstat.ops.regularization import Dropout, DropPath
-from cnnstat.ops.source import Input
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-ALL_OPS: tuple[type[Op], ...] = (
-    Input,
-    Conv1d,
-    Conv2d,
-    Conv3d,
-    ConnectedConv2d,
-    ConvTranspose2d,
-    Linear,
-    RBF,
-    MaxPool2d,
-    AvgPool2d,
-    Subsampling,
-    AdaptiveAvgPool2d,
-    AdaptiveMaxPool2d,
-    GlobalAvgPool2d,
-    MaxUnpool2d,
-    BatchNorm2d,
-    LocalResponseNorm,
-    ReLU,
-    Tanh,
-    ScaledTanh,
-    Sigmoid,
-    Softmax,
-    Dropout,
-    DropPath,
-    Add,
-    FractalJoin,
-    Concat,
-    Flatten,
-    ZeroPadShortcut,
-    Opaque,
-)
+if TYPE_CHECKING:
+    from cnnstat.ir.op import Op
+    from cnnstat.ops.activation import ReLU as ReLU
+    from cnnstat.ops.activation import ScaledTanh as ScaledTanh
+    from cnnstat.ops.activation import Sigmoid as Sigmoid
+    from cnnstat.ops.activation import Softmax as Softmax
+    from cnnstat.ops.activation import Tanh as Tanh
+    from cnnstat.ops.arrange import Embedding as Embedding
+    from cnnstat.ops.arrange import Parameter as Parameter
+    from cnnstat.ops.arrange import Rearrange as Rearrange
+    from cnnstat.ops.arrange import View as View
+    from cnnstat.ops.conv import ConnectedConv2d as ConnectedConv2d
+    from cnnstat.ops.conv import Conv1d as Conv1d
+    from cnnstat.ops.conv import Conv2d as Conv2d
+    from cnnstat.ops.conv import Conv3d as Conv3d
+    from cnnstat.ops.conv import ConvTranspose2d as ConvTranspose2d
+    from cnnstat.ops.layer_norm import GroupNorm as GroupNorm
+    from cnnstat.ops.layer_norm import InstanceNorm as InstanceNorm
+    from cnnstat.ops.layer_norm import LayerNorm as LayerNorm
+    from cnnstat.ops.layer_norm import RMSNorm as RMSNorm
+    from cnnstat.ops.linear import RBF as RBF
+    from cnnstat.ops.linear import Linear as Linear
+    from cnnstat.ops.merge import Add as Add
+    from cnnstat.ops.merge import Concat as Concat
+    from cnnstat.ops.merge import Flatten as Flatten
+    from cnnstat.ops.merge import FractalJoin as FractalJoin
+    from cnnstat.ops.merge import ZeroPadShortcut as ZeroPadShortcut
+    from cnnstat.ops.norm import BatchNorm2d as BatchNorm2d
+    from cnnstat.ops.norm import LocalResponseNorm as LocalResponseNorm
+    from cnnstat.ops.opaque import Opaque as Opaque
+    from cnnstat.ops.pointwise import Nonlinearity as Nonlinearity
+    from cnnstat.ops.pointwise import Pointwise as Pointwise
+    from cnnstat.ops.pointwise import PReLU as PReLU
+    from cnnstat.ops.pool import AdaptiveAvgPool2d as AdaptiveAvgPool2d
+    from cnnstat.ops.pool import AdaptiveMaxPool2d as AdaptiveMaxPool2d
+    from cnnstat.ops.pool import AvgPool2d as AvgPool2d
+    from cnnstat.ops.pool import GlobalAvgPool2d as GlobalAvgPool2d
+    from cnnstat.ops.pool import MaxPool2d as MaxPool2d
+    from cnnstat.ops.pool import MaxUnpool2d as MaxUnpool2d
+    from cnnstat.ops.pool import Subsampling as Subsampling
+    from cnnstat.ops.product import Attention as Attention
+    from cnnstat.ops.product import MatMul as MatMul
+    from cnnstat.ops.recurrent import Recurrent as Recurrent
+    from cnnstat.ops.reduction import Interpolate as Interpolate
+    from cnnstat.ops.reduction import Reduce as Reduce
+    from cnnstat.ops.regularization import Dropout as Dropout
+    from cnnstat.ops.regularization import DropPath as DropPath
+    from cnnstat.ops.source import Input as Input
 
-__all__ = [
-    "ALL_OPS",
-    "RBF",
-    "AdaptiveAvgPool2d",
-    "AdaptiveMaxPool2d",
-    "Add",
-    "Attention",
-    "AvgPool2d",
-    "BatchNorm2d",
-    "Concat",
-    "ConnectedConv2d",
-    "Conv1d",
-    "Conv2d",
-    "Conv3d",
-    "ConvTranspose2d",
-    "DropPath",
-    "Dropout",
-    "Embedding",
-    "Flatten",
-    "FractalJoin",
-    "GlobalAvgPool2d",
-    "GroupNorm",
-    "Input",
-    "InstanceNorm",
-    "Interpolate",
-    "LayerNorm",
-    "Linear",
-    "LocalResponseNorm",
-    "MatMul",
-    "MaxPool2d",
-    "MaxUnpool2d",
-    "Nonlinearity",
-    "Opaque",
-    "PReLU",
-    "Parameter",
-    "Pointwise",
-    "RMSNorm",
-    "ReLU",
-    "Rearrange",
-    "Recurrent",
-    "Reduce",
-    "ScaledTanh",
-    "Sigmoid",
-    "Softmax",
-    "Subsampling",
-    "Tanh",
-    "View",
-    "ZeroPadShortcut",
-]
+    ALL_OPS: tuple[type[Op], ...]
+
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "source": ("Input",),
+    "conv": (
+        "Conv1d",
+        "Conv2d",
+        "Conv3d",
+        "ConnectedConv2d",
+        "ConvTranspose2d",
+    ),
+    "linear": (
+        "Linear",
+        "RBF",
+    ),
+    "pool": (
+        "MaxPool2d",
+        "AvgPool2d",
+        "Subsampling",
+        "AdaptiveAvgPool2d",
+        "AdaptiveMaxPool2d",
+        "GlobalAvgPool2d",
+        "MaxUnpool2d",
+    ),
+    "norm": (
+        "BatchNorm2d",
+        "LocalResponseNorm",
+    ),
+    "layer_norm": (
+        "LayerNorm",
+        "RMSNorm",
+        "GroupNorm",
+        "InstanceNorm",
+    ),
+    "activation": (
+        "ReLU",
+        "Tanh",
+        "ScaledTanh",
+        "Sigmoid",
+        "Softmax",
+    ),
+    "pointwise": (
+        "Nonlinearity",
+        "PReLU",
+        "Pointwise",
+    ),
+    "regularization": (
+        "Dropout",
+        "DropPath",
+    ),
+    "merge": (
+        "Add",
+        "FractalJoin",
+        "Concat",
+        "Flatten",
+        "ZeroPadShortcut",
+    ),
+    "product": (
+        "MatMul",
+        "Attention",
+    ),
+    "recurrent": ("Recurrent",),
+    "reduction": (
+        "Reduce",
+        "Interpolate",
+    ),
+    "arrange": (
+        "Embedding",
+        "View",
+        "Rearrange",
+        "Parameter",
+    ),
+    "opaque": ("Opaque",),
+}
+"""Every operator by the stem of its family's file."""
+
+_FILE_OF = {name: stem for stem, names in FAMILIES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """Return an operator, or ``ALL_OPS``, importing what it takes."""
+    if name == "ALL_OPS":
+        found: object = tuple(__getattr__(each) for each in _FILE_OF)
+    elif name in _FILE_OF:
+        found = getattr(import_module(f"cnnstat.ops.{_FILE_OF[name]}"), name)
+    else:
+        raise AttributeError(f"module 'cnnstat.ops' has no attribute {name!r}")
+    globals()[name] = found  # asked once
+    return found
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return ["ALL_OPS", "FAMILIES", *_FILE_OF]

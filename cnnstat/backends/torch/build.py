@@ -15,8 +15,9 @@ from typing import Any, Literal
 import torch
 from torch import fx, nn
 
+from cnnstat.backends.torch.function import Function
 from cnnstat.backends.torch.initialize import Scheme, initialize
-from cnnstat.backends.torch.modules import Function, make
+from cnnstat.backends.torch.modules import make
 from cnnstat.engine.storage import place
 from cnnstat.errors import ModelError, UsageError
 from cnnstat.ir.graph import Graph, ShapedGraph, Value

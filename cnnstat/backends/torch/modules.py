@@ -8,29 +8,19 @@ where PyTorch has a plain function and no weights are held. Modules come uniniti
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import nn
 
 from cnnstat import ops
-from cnnstat.backends.torch import layers
+from cnnstat.backends.torch import general, layers
+from cnnstat.backends.torch.function import Function, Maker
 from cnnstat.errors import ModelError
 from cnnstat.ir.graph import NodeFacts
 from cnnstat.ir.op import Op
 from cnnstat.ir.window import Window
-
-
-class Function(NamedTuple):
-    """A function of tensors; ``form``: it takes them one by one, as a list, or folds two by two."""
-
-    target: Callable[..., Any]
-    form: Literal["spread", "list", "fold"] = "spread"
-    arguments: tuple[int, ...] = ()
-
-
-Maker = Callable[[Any, NodeFacts], nn.Module | Function | None]
 
 
 def symmetric(windows: tuple[Window, ...]) -> tuple[int, ...] | None:
@@ -133,7 +123,9 @@ def avg_pool(op: ops.AvgPool2d, facts: NodeFacts) -> nn.Module:
 def batch_norm(op: ops.BatchNorm2d, facts: NodeFacts) -> nn.Module:
     """Return a batch normalisation for the rank of the input."""
     kind: type[Any] = BATCH_NORMS[facts.inputs[0].rank]
-    made: nn.Module = kind(facts.inputs[0].shape[1], affine=op.affine, track_running_stats=op.tracked)
+    made: nn.Module = kind(
+        facts.inputs[0].shape[1], affine=op.affine, track_running_stats=op.tracked
+    )
     return made
 
 
@@ -145,11 +137,6 @@ def local_response_norm(op: ops.LocalResponseNorm, facts: NodeFacts) -> nn.Modul
 def zero_pad_shortcut(op: ops.ZeroPadShortcut, facts: NodeFacts) -> nn.Module:
     """Return ResNet's option A."""
     return layers.ZeroPadShortcut(op.stride, op.out_channels - facts.inputs[0].shape[1])
-
-
-def opaque(op: ops.Opaque, facts: NodeFacts) -> nn.Module:
-    """Raise ``ModelError``: only the name of a foreign operator is known."""
-    raise ModelError(f"{op.foreign_name} has no rule, so there is nothing to run in PyTorch")
 
 
 def pair(values: tuple[int, ...]) -> tuple[int, int]:
@@ -192,7 +179,7 @@ MAKERS: Mapping[type[Op], Maker] = {
     ops.Concat: lambda op, facts: Function(torch.cat, "list", (op.axis,)),
     ops.Flatten: lambda op, facts: Function(torch.flatten, "spread", (1,)),
     ops.ZeroPadShortcut: zero_pad_shortcut,
-    ops.Opaque: opaque,
+    **general.MAKERS,
 }
 """Every operator of ``ops.ALL_OPS``; None stands for what enters from outside."""
 
