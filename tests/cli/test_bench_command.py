@@ -279,3 +279,15 @@ def test_without_pytorch_the_extra_is_named(
     found = cnnstat("bench", "lenet5")
     assert (found.code, found.out) == (2, "")
     assert 'pip install "cnnstat[torch]"' in found.err
+
+
+SAMPLES = Path(__file__).parents[2] / "samples" / "bench"
+
+
+def test_the_samples_readme_is_what_cnnstat_makes_of_the_results(cnnstat: Cnnstat) -> None:
+    results = sorted(SAMPLES.glob("*.json"))
+    assert results
+    shown = [cnnstat("bench", "--from", str(path), "--format", "md") for path in results]
+    assert all((found.code, found.err) == (0, "") for found in shown)
+    readme = (SAMPLES / "README.md").read_text(encoding="utf-8")
+    assert readme == "\n".join(found.out for found in shown)

@@ -60,7 +60,7 @@ def environment(
         "compile": "inductor, default mode" if compiled else "eager",
         "cuda_graph": cuda_graph,
         "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "system": f"{platform.system()} {platform.machine()}",
         "cnnstat": version("cnnstat"),
         **(nvidia_smi(device) if on_cuda else {}),
     }
