@@ -1,0 +1,95 @@
+"""The README's commands run as they are written, and what it shows is what they print."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cnnstat.api import analyze
+from cnnstat.engine.conventions import CONVENTIONS
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+COMMANDS = [
+    line
+    for language, block in BLOCKS
+    if language == "sh"
+    for line in block.splitlines()
+    if line.startswith("cnnstat ")
+]
+PLAIN = ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "TERM")
+
+
+def shell(command: str, folder: Path) -> str:
+    """Return what a command prints in a shell where cnnstat is installed.
+
+    It runs in ``folder``, where the samples are at hand.
+    """
+    environment = {key: value for key, value in os.environ.items() if key not in PLAIN}
+    (folder / "samples").symlink_to(ROOT / "samples")
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", command],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_succeed(command: str, tmp_path: Path) -> None:
+    printed = shell(command, tmp_path)
+    written = re.search(r" -o (\S+)$", command)
+    if written:
+        assert (tmp_path / written[1]).stat().st_size > 0
+    else:
+        assert printed
+
+
+def test_every_command_of_the_tool_is_shown() -> None:
+    from cnnstat.cli import COMMANDS as KNOWN
+
+    assert {command.split()[1] for command in COMMANDS} == set(KNOWN)
+
+
+def test_shown_output_is_printed_so(tmp_path: Path) -> None:
+    (example,) = [block for language, block in BLOCKS if language == "text"]
+    printed = iter(shell(COMMANDS[0], tmp_path).splitlines())
+    for line in example.splitlines():
+        if line != "...":
+            assert line in printed, f"missing, or out of order: {line}"
+
+
+def test_python_runs() -> None:
+    (program,) = [block for language, block in BLOCKS if language == "python"]
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    totals = analyze("resnet50", batch=8).totals
+    assert done.stdout == f"{totals.params} {totals.macs} {totals.activation_bytes}\n"
+
+
+def test_conventions_are_listed_with_their_figures() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \| ([\d,]+) \|", README, flags=re.MULTILINE)
+    assert [name for name, _ in rows] == list(CONVENTIONS)
+    for name, figure in rows:
+        counted = analyze("resnet50-v1.5", convention=name).totals.counted
+        assert figure == f"{counted:,}", name
+
+
+def test_two_commands_install() -> None:
+    lines = [line for line in README.splitlines() if line.startswith("python3 -m venv .venv && ")]
+    assert len(lines) == 2
+    assert lines[0].endswith(".venv/bin/cnnstat summary vgg16")
+    assert "pytest" in lines[1]
+    assert "-c constraints.txt" in lines[1]
