@@ -39,9 +39,10 @@ class Model:
     """A loaded model: the default spec of each input, its graph, and its card if it has one.
 
     ``structure`` is a graph that holds for every input; ``trace`` makes one for the inputs that it
-    is given, as a PyTorch module is captured. ``places`` says where in its source a node stands
-    (``net.yaml:12``), for error messages. ``own_module`` returns the user's own module, a new one
-    with weights each time, where the model is one.
+    is given, as a PyTorch module is captured; ``named`` says that it takes inputs of just these
+    names, where an extent of 0 is free (an ONNX file). ``places`` says where in its source a node
+    stands (``net.yaml:12``), for error messages. ``own_module`` returns the user's own module, a
+    new one with weights each time, where the model is one.
     """
 
     reference: str
@@ -50,6 +51,7 @@ class Model:
     card: ModelCard | None = None
     places: Mapping[str, str] = field(default_factory=dict)
     trace: Callable[[Mapping[str, TensorSpec]], Imported] | None = None
+    named: bool = False
     own_module: Callable[[], Module] | None = None
 
     @property
@@ -89,7 +91,10 @@ def load(
     if classes is not None:
         raise UsageError(f"{reference}: only a model of the zoo takes a number of classes")
     if form == "onnx":
-        raise UsageError(f"{reference}: ONNX files are not read yet")
+        from cnnstat.importers.onnx_file.importing import load_onnx
+
+        found = load_onnx(reference)
+        return Model(reference, found.inputs, trace=found.trace, named=True)
     if form == "spec":
         from cnnstat.importers.spec.reading import read
 
@@ -325,9 +330,10 @@ def _named_specs(
     dtype: str | None,
 ) -> dict[str, TensorSpec]:
     """Return the specs of inputs given by name; a captured model takes any, in this order."""
-    specs = dict(model.inputs) if model.structure is not None else {}
+    closed = model.named or model.structure is not None
+    specs = dict(model.inputs) if closed else {}
     for name, each in given.items():
-        if model.structure is not None and name not in specs:
+        if closed and name not in specs:
             raise unknown("input", name, specs)
         spec = each if isinstance(each, TensorSpec) else TensorSpec(each)
         kind = spec.dtype if dtype is None or "float" not in spec.dtype else dtype

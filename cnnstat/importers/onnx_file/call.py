@@ -1,0 +1,134 @@
+"""One use of an ONNX operator as the rules see it, and what a rule makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from cnnstat.ir.op import Op
+from cnnstat.ir.tensor import TensorSpec
+
+
+class UnknownShape(Exception):  # noqa: N818 - a state of knowledge, not an error
+    """A rule needs a shape that nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A tensor in the file: an initializer, or the value of a ``Constant`` node.
+
+    ``values`` are its elements where it is small enough to be read.
+    """
+
+    name: str
+    spec: TensorSpec
+    values: Any = None
+    constant: bool = False
+
+    @property
+    def is_weight(self) -> bool:
+        """Whether it can be a parameter: real numbers, and more than one lone scalar."""
+        return "float" in self.spec.dtype and self.spec.rank > 0
+
+
+class Operand(NamedTuple):
+    """One input: its name, its spec if known, the stored tensor that it is, its known elements."""
+
+    name: str
+    spec: TensorSpec | None
+    stored: Stored | None = None
+    value: Any = None
+
+
+class Meaning(NamedTuple):
+    """What a call is: operator, tensors it reads, stored tensors that are its weights.
+
+    ``before`` are operators on single reads (number, name, operator), ``after`` on single results.
+    """
+
+    op: Op
+    reads: tuple[Operand, ...]
+    weights: tuple[Operand, ...] = ()
+    before: tuple[tuple[int, str, Op], ...] = ()
+    after: tuple[tuple[int, str, Op], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One node: ``results`` are names, empty for one that is not asked for.
+
+    ``inferred`` returns what ONNX's own shape inference knows of a result.
+    """
+
+    name: str
+    op_type: str
+    opset: int
+    operands: tuple[Operand | None, ...]
+    results: tuple[str, ...]
+    attributes: Mapping[str, Any]
+    inferred: Callable[[str], TensorSpec | None]
+
+    def operand(self, number: int) -> Operand | None:
+        """Return an input, or None where it is left out."""
+        return self.operands[number] if number < len(self.operands) else None
+
+    def given(self, number: int) -> Operand:
+        """Return an input that must be there."""
+        found = self.operand(number)
+        if found is None:
+            raise ValueError(f"input {number} is missing")
+        return found
+
+    @property
+    def present(self) -> tuple[Operand, ...]:
+        """The inputs that are not left out."""
+        return tuple(each for each in self.operands if each is not None)
+
+    def spec(self, number: int = 0) -> TensorSpec:
+        """Return the spec of an input; raise ``UnknownShape`` where nobody knows it."""
+        found = self.given(number).spec
+        if found is None:
+            raise UnknownShape(self.given(number).name)
+        return found
+
+    def shape(self, number: int = 0) -> tuple[int, ...]:
+        """Return the shape of an input."""
+        return self.spec(number).shape
+
+    def ints(self, attribute: str, number: int | None = None) -> tuple[int, ...] | None:
+        """Return whole numbers from an attribute, or from an input as later opsets have it.
+
+        None where neither is given; ``UnknownShape`` where the input is computed at run time.
+        """
+        if attribute in self.attributes:
+            found = self.attributes[attribute]
+            return (found,) if isinstance(found, int) else tuple(int(each) for each in found)
+        operand = None if number is None else self.operand(number)
+        if operand is None:
+            return None
+        if operand.value is None:
+            raise UnknownShape(operand.name)
+        return tuple(int(each) for each in operand.value.reshape(-1))
+
+    def number(self, attribute: str, default: float, number: int | None = None) -> float | None:
+        """Return a number from an attribute or an input; None where it is computed."""
+        if attribute in self.attributes:
+            return float(self.attributes[attribute])
+        operand = None if number is None else self.operand(number)
+        if operand is None:
+            return default
+        return None if operand.value is None else float(operand.value.reshape(-1)[0])
+
+    def integer(self, attribute: str, default: int) -> int:
+        """Return a whole number from an attribute."""
+        return int(self.attributes.get(attribute, default))
+
+    def text(self, attribute: str, default: str) -> str:
+        """Return a text from an attribute."""
+        found = self.attributes.get(attribute, default)
+        return found.decode() if isinstance(found, bytes) else str(found)
+
+
+Rule = Callable[[Call], Meaning | None]
+"""Returns None where a call is beyond it: the caller then makes it an ``Opaque`` row."""

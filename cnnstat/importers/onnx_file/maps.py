@@ -1,0 +1,275 @@
+"""What ONNX operators without weights mean: pooling, activations, arithmetic, reductions."""
+
+from __future__ import annotations
+
+import math
+
+from cnnstat import ops
+from cnnstat.importers.onnx_file.call import Call, Meaning, Operand, Rule, UnknownShape
+from cnnstat.importers.onnx_file.windows import window_of
+from cnnstat.ir.op import Op, OpError
+from cnnstat.ir.tensor import TensorSpec
+
+
+def unary(op: Op) -> Rule:
+    """Return the rule of an operator of one tensor."""
+
+    def rule(call: Call) -> Meaning:
+        return Meaning(op, (call.given(0),))
+
+    return rule
+
+
+def nonlinearity(kind: str) -> Rule:
+    """Return the rule of a nonlinearity of that name."""
+    return unary(ops.Nonlinearity(kind))
+
+
+def clip(call: Call) -> Meaning:
+    """Read a clipping: ReLU6 between 0 and 6, a line between two other numbers, else a clamp."""
+    low, high = call.number("min", -math.inf, 1), call.number("max", math.inf, 2)
+    if (low, high) == (0, 6):
+        return Meaning(ops.Nonlinearity("ReLU6"), (call.given(0),))
+    if (low, high) == (0, math.inf):
+        return Meaning(ops.ReLU(), (call.given(0),))
+    return Meaning(ops.Pointwise("clamp"), (call.given(0),))
+
+
+def softmax(call: Call) -> Meaning | None:
+    """Read a softmax along one axis; before opset 13 over all axes from one on."""
+    old = call.opset < 13
+    axis = call.integer("axis", 1 if old else -1)
+    behind = call.shape()[axis % len(call.shape()) + 1 :]
+    if old and math.prod(behind) > 1:
+        return None
+    if call.op_type == "LogSoftmax":
+        return Meaning(ops.Nonlinearity("LogSoftmax"), (call.given(0),))
+    return Meaning(ops.Softmax(axis), (call.given(0),))
+
+
+def local_response_norm(call: Call) -> Meaning:
+    """Read a local response normalisation."""
+    op = ops.LocalResponseNorm(
+        call.integer("size", 1),
+        float(call.attributes.get("alpha", 1e-4)),
+        float(call.attributes.get("beta", 0.75)),
+        float(call.attributes.get("bias", 1.0)),
+    )
+    return Meaning(op, (call.given(0),))
+
+
+def dropout(call: Call) -> Meaning:
+    """Read a dropout, which passes its input on in inference."""
+    ratio = call.number("ratio", 0.5, 1)
+    return Meaning(ops.Dropout(0.5 if ratio is None else ratio), (call.given(0),))
+
+
+def max_pool(call: Call) -> Meaning | None:
+    """Read a max-pooling of maps."""
+    kernel = call.ints("kernel_shape") or ()
+    place = window_of(call, kernel, half=True)
+    if len(kernel) != 2 or set(place.dilation) != {1}:
+        return None
+    ceil = bool(call.integer("ceil_mode", 0))
+    both = len(call.results) > 1 and bool(call.results[1])
+    op = ops.MaxPool2d(kernel, place.stride, place.padding, ceil, both)
+    return Meaning(op, (call.given(0),), (), place.before)
+
+
+def average_pool(call: Call) -> Meaning | None:
+    """Read a mean-pooling of maps."""
+    kernel = call.ints("kernel_shape") or ()
+    place = window_of(call, kernel, half=True)
+    if len(kernel) != 2 or set(place.dilation) != {1}:
+        return None
+    ceil = bool(call.integer("ceil_mode", 0))
+    whole = bool(call.integer("count_include_pad", 0))
+    op = ops.AvgPool2d(kernel, place.stride, place.padding, ceil, whole)
+    return Meaning(op, (call.given(0),), (), place.before)
+
+
+def subsampling(call: Call) -> Meaning:
+    """Read LeNet's subsampling: a mean-pooling whose maps are scaled and shifted."""
+    op = ops.Subsampling(call.ints("kernel_shape") or ())
+    return Meaning(op, (call.given(0),), call.present[1:3])
+
+
+def global_pool(kind: str) -> Rule:
+    """Return the rule of a pooling of whole maps."""
+
+    def rule(call: Call) -> Meaning:
+        rank = len(call.shape())
+        if rank == 4:
+            op = ops.GlobalAvgPool2d() if kind == "mean" else ops.AdaptiveMaxPool2d((1, 1))
+            return Meaning(op, (call.given(0),))
+        over = ops.Reduce(kind, tuple(range(2, rank)), True)
+        return Meaning(over, (call.given(0),))
+
+    return rule
+
+
+def max_unpool(call: Call) -> Meaning | None:
+    """Read an unpooling of maps; a third operand is the tensor that has the wanted size."""
+    kernel = call.ints("kernel_shape") or ()
+    pads = call.ints("pads") or (0,) * 2 * len(kernel)
+    if len(kernel) != 2 or pads[:2] != pads[2:]:
+        return None
+    stride = call.ints("strides") or (1, 1)
+    op = ops.MaxUnpool2d(kernel, stride, pads[:2])
+    return Meaning(op, call.present[: 3 if len(call.present) > 2 else 2])
+
+
+def is_number(operand: Operand) -> bool:
+    """Return whether an operand is a lone number of the formula, not a tensor."""
+    stored = operand.stored
+    if stored is not None and stored.spec.rank == 0:
+        return True
+    known = operand.value
+    return known is not None and known.size == 1 and (stored is None or stored.constant)
+
+
+def pointwise(kind: str, dtype: str | None = None) -> Rule:
+    """Return the rule of elementwise arithmetic; numbers are no operands."""
+
+    def rule(call: Call) -> Meaning | None:
+        reads = tuple(each for each in call.present if not is_number(each))
+        if len(call.present) > (3 if kind == "where" else 2):
+            return None
+        shapes = {call.spec(i).shape for i, _ in enumerate(call.operands)}
+        computed = all(each.stored is None for each in reads)
+        if kind == "add" and computed and len(reads) == 2 and len(shapes) == 1:
+            return Meaning(ops.Add(), reads)
+        if not reads:
+            return None
+        made = dtype
+        if kind == "where":
+            made = call.spec(1).dtype
+        elif kind == "sub" and reads[0] is not call.given(0):
+            return Meaning(ops.Pointwise("rsub"), reads)
+        return Meaning(ops.Pointwise(kind, made), reads)
+
+    return rule
+
+
+def joined(op: Op, kind: str | None = None) -> Rule:
+    """Return the rule of an operator of any number of tensors of one shape."""
+
+    def rule(call: Call) -> Meaning | None:
+        same = len({call.shape(i) for i, _ in enumerate(call.operands)}) == 1
+        if same and len(call.present) > 1:
+            return Meaning(op, call.present)
+        return pointwise(kind)(call) if kind else None
+
+    return rule
+
+
+def reduce(kind: str) -> Rule:
+    """Return the rule of a reduction of that kind."""
+
+    def rule(call: Call) -> Meaning | None:
+        axes = call.ints("axes", 1)
+        if not axes and call.integer("noop_with_empty_axes", 0):
+            return None
+        over = ops.Reduce(kind, axes or (), bool(call.integer("keepdims", 1)))
+        return Meaning(over, (call.given(0),))
+
+    return rule
+
+
+def extreme(kind: str) -> Rule:
+    """Return the rule of the position of an extreme along one axis."""
+
+    def rule(call: Call) -> Meaning:
+        kept = bool(call.integer("keepdims", 1))
+        return Meaning(ops.Reduce(kind, (call.integer("axis", 0),), kept), (call.given(0),))
+
+    return rule
+
+
+def running(kind: str) -> Rule:
+    """Return the rule of a running sum or product."""
+
+    def rule(call: Call) -> Meaning:
+        return Meaning(ops.Reduce(kind, call.ints("axis", 1) or (0,)), (call.given(0),))
+
+    return rule
+
+
+def resize(call: Call) -> Meaning | None:
+    """Read a resampling of maps: ``Upsample``, ``Resize``; other axes stay as they are."""
+    shape = call.shape()
+    wanted = _resized(call, shape)
+    mode = call.text("mode", "nearest")
+    modes = {"nearest": "nearest", "linear": "linear", "cubic": "bicubic", "bilinear": "linear"}
+    stretched = call.text("keep_aspect_ratio_policy", "stretch") == "stretch"
+    if mode not in modes or wanted[:2] != shape[:2] or len(shape) < 3 or not stretched:
+        return None
+    return Meaning(ops.Interpolate(wanted[2:], modes[mode]), (call.given(0),))
+
+
+def _resized(call: Call, shape: tuple[int, ...]) -> tuple[int, ...]:
+    at = 1 if call.opset < 11 or call.op_type == "Upsample" else 2
+    axes = call.ints("axes") or tuple(range(len(shape)))
+    wanted = list(shape)
+    sizes = call.operand(3)
+    if sizes is not None and sizes.value is not None and sizes.value.size:
+        extents = sizes.value.reshape(-1).tolist()
+    else:
+        scales = call.operand(at)
+        given = scales.value if scales is not None else call.attributes.get("scales")
+        if given is None:
+            raise UnknownShape(call.name)
+        numbers = [float(n) for n in (given if isinstance(given, list) else given.reshape(-1))]
+        extents = [math.floor(shape[a] * n) for a, n in zip(axes, numbers, strict=True)]
+    for axis, extent in zip(axes, extents, strict=True):
+        wanted[axis] = int(extent)
+    return tuple(wanted)
+
+
+def concat(call: Call) -> Meaning:
+    """Read a concatenation."""
+    return Meaning(ops.Concat(call.integer("axis", 1)), call.present)
+
+
+def attention(call: Call) -> Meaning | None:
+    """Read ONNX's own attention on (batch, heads, length, features)."""
+    if len(call.results) > 1 or len(call.shape()) != 4 or call.operand(4) is not None:
+        return None
+    mask = call.operand(3)
+    heads = call.present[:3]
+    return Meaning(ops.Attention(), (*heads, mask) if mask is not None else heads)
+
+
+def einsum(call: Call) -> Meaning | None:
+    """Read a product of two tensors that an equation writes: [b m k] [b k n] -> [b m n]."""
+    equation = call.text("equation", "").replace(" ", "")
+    left, _, out = equation.partition("->")
+    terms = left.split(",")
+    if len(terms) != 2 or "." in equation or not out:
+        return None
+    a, b = terms
+    if any(len(set(term)) != len(term) for term in (a, b, out)) or set(out) - set(a + b):
+        return None
+    extents = dict(zip(a, call.shape(0), strict=True)) | dict(zip(b, call.shape(1), strict=True))
+    both = [c for c in a if c in b and c in out]
+    summed = [c for c in a if c in b and c not in out]
+    rows = [c for c in a if c not in b]
+    columns = [c for c in b if c not in a]
+    if any(c not in out for c in rows + columns):
+        return None
+
+    def view(*groups: list[str]) -> Op:
+        shape = [math.prod(extents[c] for c in group) for group in groups]
+        return ops.View("permute", (TensorSpec(tuple(shape), call.spec().dtype),))
+
+    before = (0, "permute", view(both, rows, summed)), (1, "permute_b", view(both, summed, columns))
+    made = TensorSpec(tuple(extents[c] for c in out), call.spec().dtype)
+    after = ((0, "permute_out", ops.View("permute", (made,))),)
+    return Meaning(ops.MatMul(), call.present, (), before, after)
+
+
+def check_axis(axis: int, rank: int) -> int:
+    """Return an axis counted from the front; raise ``OpError`` if there is none."""
+    if not -rank <= axis < rank:
+        raise OpError(f"axis (={axis}) must be one of {rank}")
+    return axis % rank
