@@ -105,7 +105,7 @@ class Layer(NamedTuple):
         if self.grouped:
             layers = len({self.report.placement.row[index] for index in self.nodes})
             return f"{layers} layers"
-        extras = [nodes[index].op for index in self.nodes if index != self.anchor]
+        extras = [nodes[i].op for i in self.nodes if i != self.anchor and not nodes[i].op.quiet]
         return " + ".join(
             [nodes[self.anchor].op.detail, *(op.type_name for op in extras)]
         ).removeprefix(" + ")

@@ -2,15 +2,15 @@
 
 An in-place operator (normalisation, activation, dropout) writes over its input as long as nothing
 else reads that; then it also shares its layer's row. A view never takes memory; it shares the row
-of what reads it. Everything else owns its results. Rows and bytes follow from this one rule, so
-their sums agree in every view of the table.
+of its only reader, or of what it is a view of. Everything else owns its results. Rows and bytes
+follow from this one rule, so their sums agree in every view of the table.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cnnstat.ir.graph import ShapedGraph
+from cnnstat.ir.graph import Node, ShapedGraph
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,8 @@ def place(shaped: ShapedGraph) -> Placement:
         if storage == "view":
             owns[index], root[index], alone[index] = False, root[producer], free
             forward[index] = only_reader
-            if not readers[index]:
-                row[index] = row[producer]
+            if not only_reader:  # read here and there, or by nobody: it shows its producer's row
+                row[index] = _kept(nodes, forward, row, producer)
         elif free:
             owns[index], root[index] = False, root[producer]
             if forward[producer]:
@@ -64,6 +64,14 @@ def place(shaped: ShapedGraph) -> Placement:
     return Placement(tuple(owns), tuple(root), tuple(row))
 
 
+def _kept(nodes: tuple[Node, ...], forward: list[bool], row: list[int], producer: int) -> int:
+    """Return the row of what a chain of views shows; a stored tensor at its start stays there."""
+    while forward[producer] and nodes[producer].inputs:
+        producer = nodes[producer].inputs[0].node
+    forward[producer] = False
+    return row[producer]
+
+
 def owned_bytes(shaped: ShapedGraph, placement: Placement) -> list[int]:
     """Return the bytes that each node adds to memory: its results, less those that live elsewhere.
 
@@ -71,9 +79,8 @@ def owned_bytes(shaped: ShapedGraph, placement: Placement) -> list[int]:
     """
     sizes = []
     for node, facts, own in zip(shaped.nodes, shaped.facts, placement.owns, strict=True):
-        if own:
-            elsewhere = 0
-        else:
+        elsewhere = 0
+        if not own:
             elsewhere = len(facts.outputs) if node.op.storage == "view" else 1
         sizes.append(sum([spec.nbytes for spec in facts.outputs[elsewhere:]]))
     return sizes

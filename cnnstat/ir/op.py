@@ -65,13 +65,14 @@ class Op(ABC):
 
     ``storage`` says where the first result lives; ``is_layer`` whether an instance with trained
     weights is a weighted layer of the literature (a convolution, a fully connected layer) and
-    counts for depth.
+    counts for depth; ``quiet`` one that a row's detail leaves out.
     """
 
     __slots__ = ()
     storage: ClassVar[Storage] = "own"
     is_layer: ClassVar[bool] = False
     is_input: ClassVar[bool] = False
+    quiet: ClassVar[bool] = False
 
     @property
     def type_name(self) -> str:

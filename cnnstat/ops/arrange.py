@@ -65,6 +65,7 @@ class View(_Arranged):
     """
 
     storage: ClassVar[Storage] = "view"
+    quiet: ClassVar[bool] = True
 
     def infer(self, inputs: Specs) -> Specs:
         """Return the captured specs.

@@ -59,7 +59,8 @@ def operator_text(layer: Layer) -> str:
         return layer.detail
     nodes = layer.report.shaped.nodes
     anchor = nodes[layer.anchor].op
-    names = [nodes[index].op.type_name for index in layer.nodes if index != layer.anchor]
+    others = [nodes[index].op for index in layer.nodes if index != layer.anchor]
+    names = [op.type_name for op in others if not op.quiet]
     extras = [short_type(name) for name in names if name not in SILENT]
     return " + ".join([f"{short_type(anchor.type_name)} {anchor.detail}".strip(), *extras])
 
