@@ -1,6 +1,6 @@
 """Three networks as one writes them by hand in PyTorch: the layers of the zoo's, in its order.
 
-ResNet-50 v1.5, VGG-16 and DenseNet-121, each with the softmax that the zoo's models end in.
+ResNet-50 v1.5 gives logits, VGG-16 and DenseNet-121 end in a softmax, as they do there.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ class ResNet50(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.pool(self.blocks(self.stem(x)))
-        return torch.softmax(self.fc(torch.flatten(x, 1)), 1)
+        result: torch.Tensor = self.fc(torch.flatten(x, 1))
+        return result
 
 
 class VGG16(nn.Module):
