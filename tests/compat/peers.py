@@ -1,10 +1,12 @@
 """Compare every convention with the tool that it reproduces, on every model of the zoo.
 
 Run by hand where torchinfo, thop or ptflops are installed; they are no dependency of cnnstat:
-``python tests/compat/peers.py -o samples/peers.csv``. Rows of tools that are not installed are
-kept, so that two versions of one tool can be run one after the other. The modules are built by
+``python tests/compat/peers.py -o samples/peers.csv``. Rows that are not counted again are kept, so
+that two versions of one tool can be run one after the other. The modules are built by
 ``cnnstat.build``, most on the meta device: no weights, no arithmetic, the same counts. All tools
-look at the inference form, so what runs in training alone is left out.
+look at the inference form, so what runs in training alone is left out. One model differs: thop and
+ptflops know modules by their exact class and pass over the transposed convolutions of zfnet-deconv,
+which take their size from a second input.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from torch import nn
 
 import cnnstat
 from cnnstat.api import load
+from cnnstat.engine.conventions import CONVENTIONS
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.zoo.catalog import names
 
@@ -125,11 +128,14 @@ def main() -> None:
     print(f"{equal} of {len(rows)} counts are equal ({', '.join(tools)})", file=sys.stderr)
     if asked.output is None:
         return
-    kept: list[dict[str, Any]] = []
+    done = {(row["model"], row["convention"]) for row in rows}
     if asked.output.exists():
         with asked.output.open(encoding="utf-8", newline="") as file:
-            kept = [row for row in csv.DictReader(file) if row["convention"] not in tools]
-    rows = sorted(kept + rows, key=lambda row: (row["convention"], row["model"]))
+            before = list(csv.DictReader(file))
+        rows += [row for row in before if (row["model"], row["convention"]) not in done]
+    order = {name: place for place, name in enumerate(names())}
+    rows = [row for row in rows if row["model"] in order]
+    rows.sort(key=lambda row: (list(CONVENTIONS).index(row["convention"]), order[row["model"]]))
     with asked.output.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
