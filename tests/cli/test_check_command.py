@@ -1,6 +1,7 @@
 """``cnnstat check``: agreement, differences, formats and bad input, by the real command line."""
 
 import json
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -103,3 +104,15 @@ def test_an_input_that_does_not_fit_is_exit_3(cnnstat: Cnnstat) -> None:
     result = cnnstat("check", "vgg16", "--input", "10x10")
     assert (result.code, result.out) == (3, "")
     assert "pool4" in result.err
+
+
+@pytest.mark.parametrize(("module", "what"), [("torch", "PyTorch"), ("fvcore.nn", "fvcore")])
+def test_a_missing_library_is_exit_2_and_names_the_extra(
+    cnnstat: Cnnstat, monkeypatch: pytest.MonkeyPatch, module: str, what: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    result = cnnstat("check", "lenet5")
+    assert (result.code, result.out) == (2, "")
+    assert f'{what} is needed for this and is not installed: pip install "cnnstat[torch]"' in (
+        result.err
+    )
