@@ -27,8 +27,9 @@ COMMANDS: dict[str, str] = {
     "claims": "claims:claims",
     "check": "check:check",
     "graph": "graph:graph",
+    "plot": "plot:plot",
 }
-"""Every command by name: its file in this folder and its function."""
+"""Every command by name: its file in this folder and its function, or its group of functions."""
 
 INTERRUPTED = 130
 
@@ -51,6 +52,8 @@ class Commands(TyperGroup):
             return None
         module, name = place.split(":")
         function = getattr(import_module(f"cnnstat.cli.{module}"), name)
+        if isinstance(function, typer.Typer):
+            return typer.main.get_command(function)
         single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
         single.command(cmd_name, cls=PlainCommand)(function)
         return typer.main.get_command(single)

@@ -101,6 +101,15 @@ def outline(report: Report, *, depth: int | None = None) -> Outline:
     return Outline(report, collapsed, tuple(_edges(rows, collapsed)))
 
 
+def sections(rows: Sequence[Layer]) -> Iterator[tuple[str, tuple[Layer, ...]]]:
+    """Yield the stages, single modules and single layers at the top, in order, with their rows.
+
+    ``rows`` are one view of a report.
+    """
+    for item in _stages(_modules(rows)):
+        yield (item.name if isinstance(item, Box) else item.names[0]), item.rows
+
+
 def _boxes(items: Sequence[Item]) -> Iterator[Box]:
     for item in items:
         if isinstance(item, Box):

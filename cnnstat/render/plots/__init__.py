@@ -1,0 +1,1 @@
+"""Pictures with matplotlib, one plot a file; each makes a figure, ``style`` turns it into bytes."""

@@ -1,0 +1,206 @@
+"""Accuracy over operations, the circle's area the parameters: many models in one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import TYPE_CHECKING, Literal
+
+from cnnstat.engine.report import Report
+from cnnstat.errors import UsageError
+from cnnstat.render.numbers import scaled
+from cnnstat.render.plots.labels import Point, label_points
+from cnnstat.render.plots.style import PALETTE, WIDTH, count_axis, new_figure, styled
+from cnnstat.zoo.card import Accuracy, ModelCard
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Rate = Literal["top1", "top5"]
+
+LARGEST = 1100.0
+"""Area in square points of the model with the most parameters."""
+
+SMALLEST = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bubble:
+    """One model: what it costs and how often it is right, in percent, on which images."""
+
+    name: str
+    family: str
+    macs: int
+    params: int
+    accuracy: float
+    dataset: str
+
+
+def bubbles(
+    models: Iterable[tuple[Report, ModelCard | None]], *, rate: Rate = "top1"
+) -> tuple[tuple[Bubble, ...], tuple[str, ...]]:
+    """Return the models as bubbles, and the names of those without a published rate."""
+    found, without = [], []
+    for report, card in models:
+        entry = None if card is None else _entry(card, rate)
+        if card is None or entry is None:
+            without.append(report.name)
+            continue
+        totals, (accuracy, wrong) = report.totals, entry
+        found.append(
+            Bubble(
+                report.name,
+                card.family,
+                totals.macs,
+                totals.params,
+                100 - wrong,
+                _dataset(accuracy.dataset),
+            )
+        )
+    return tuple(found), tuple(without)
+
+
+def _entry(card: ModelCard, rate: Rate) -> tuple[Accuracy, float] | None:
+    """Return the card's first error rate of this kind, of one model before an ensemble."""
+    entries = []
+    for accuracy in card.accuracy:
+        wrong = accuracy.top1_error if rate == "top1" else accuracy.top5_error
+        if wrong is not None:
+            entries.append((accuracy, wrong))
+    return min(entries, key=lambda entry: entry[0].ensemble, default=None)
+
+
+def _dataset(name: str) -> str:
+    """Return one name for the images that all ImageNet papers classify."""
+    return "ImageNet" if name.startswith(("ImageNet", "ILSVRC")) else name
+
+
+def bubble_figure(found: Sequence[Bubble], *, rate: Rate = "top1") -> Figure:
+    """Return the chart, one panel for each dataset. Raises ``UsageError`` if there is no bubble."""
+    if not found:
+        raise UsageError(
+            f"nothing to plot: no model has a published {_words(rate)} error "
+            "('cnnstat info MODEL' shows what is published)"
+        )
+    datasets = list(dict.fromkeys(bubble.dataset for bubble in found))
+    families = list(dict.fromkeys(bubble.family for bubble in found))
+    colours = {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(families)}
+    most = max(bubble.params for bubble in found)
+    with styled():
+        counts = [sum(bubble.dataset == dataset for bubble in found) for dataset in datasets]
+        heights = [3.6 if count > 2 else 2.0 for count in counts]
+        figure = new_figure(1.0 + sum(heights), width=WIDTH)
+        panels = figure.subplots(
+            len(datasets), 1, squeeze=False, gridspec_kw={"height_ratios": heights}
+        )[:, 0]
+        inside = []
+        for axes, dataset in zip(panels, datasets, strict=True):
+            members = [bubble for bubble in found if bubble.dataset == dataset]
+            _panel(axes, members, most, colours)
+            axes.set_ylabel(f"{_words(rate).capitalize()} on {dataset} (%)")
+            inside.append((axes, members))
+        panels[-1].set_xlabel("Multiply-accumulates for one image")
+        _legend(figure, most)
+        figure.suptitle(
+            f"{_words(rate).capitalize()} accuracy as the papers print it "
+            "(crops and scales differ); area: parameters",
+            fontsize=9,
+            x=0.01,
+            ha="left",
+        )
+        for axes, members in inside:
+            label_points(
+                axes,
+                [Point(b.macs, b.accuracy, _radius(b.params, most), b.name) for b in members],
+            )
+    return figure
+
+
+def _words(rate: Rate) -> str:
+    return "top-1" if rate == "top1" else "top-5"
+
+
+def _area(params: int, most: int) -> float:
+    return max(LARGEST * params / most, SMALLEST)
+
+
+def _radius(params: int, most: int) -> float:
+    """Return the radius in points of a circle of that area, as matplotlib draws it."""
+    return sqrt(_area(params, most)) / 2
+
+
+def _panel(axes: Axes, members: Sequence[Bubble], most: int, colours: dict[str, str]) -> None:
+    ordered = sorted(members, key=lambda bubble: -bubble.params)  # small ones in front
+    axes.scatter(
+        [bubble.macs for bubble in ordered],
+        [bubble.accuracy for bubble in ordered],
+        s=[_area(bubble.params, most) for bubble in ordered],
+        c=[colours[bubble.family] for bubble in ordered],
+        alpha=0.75,
+        edgecolors="#333333",
+        linewidths=0.6,
+        zorder=2,
+    )
+    axes.set_xscale("log")
+    low, high = min(b.macs for b in members), max(b.macs for b in members)
+    axes.set_xlim(low / 2.2, high * 2.2)
+    worst, best = min(b.accuracy for b in members), max(b.accuracy for b in members)
+    margin = max(0.18 * (best - worst), 0.5)
+    axes.set_ylim(worst - margin, best + margin)
+    _ticks(axes, low / 2.2, high * 2.2)
+
+
+def _ticks(axes: Axes, low: float, high: float) -> None:
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    wide = high / low > 1000
+    steps = (1,) if wide else (1, 2, 5)
+    places = [
+        step * 10**power
+        for power in range(1, 16)
+        for step in steps
+        if low <= step * 10**power <= high
+    ]
+    axes.xaxis.set_major_locator(FixedLocator(places))
+    axes.xaxis.set_minor_locator(NullLocator())
+    count_axis(axes, "x")
+
+
+def _legend(figure: Figure, most: int) -> None:
+    """Show three circles with the parameters that they stand for."""
+    from matplotlib.lines import Line2D
+
+    first = _round_below(most)
+    values = list(dict.fromkeys((first, _round_below(first // 4), _round_below(first // 20))))
+    handles = [
+        Line2D(
+            [],
+            [],
+            linestyle="none",
+            marker="o",
+            markersize=2 * _radius(value, most),
+            markerfacecolor="#cccccc",
+            markeredgecolor="#333333",
+            markeredgewidth=0.6,
+            label=f"{scaled(value).replace('.00', '')} parameters",
+        )
+        for value in reversed(values)
+        if value > 0
+    ]
+    widest = 2 * _radius(values[0], most) / 8  # in units of the type's 8 points
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=len(handles),
+        columnspacing=3,
+        handlelength=widest + 0.5,
+        handleheight=widest + 0.5,
+    )
+
+
+def _round_below(value: int) -> int:
+    """Return the largest of 1, 2, 5, 10, 20 ... that is not above a value."""
+    power = 10 ** (len(str(value)) - 1)
+    return next(step * power for step in (5, 2, 1) if step * power <= value) if value else 0

@@ -1,0 +1,176 @@
+"""Where a model's parameters, activation memory and work are: three panels over its layers.
+
+In a classic network the memory is in the early convolutions and the parameters in the last layers;
+this is the picture that shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from cnnstat.engine.outline import sections
+from cnnstat.engine.report import Layer, Report
+from cnnstat.errors import UsageError
+from cnnstat.render.numbers import bytes_text, scaled
+from cnnstat.render.plots.style import BLUE, GREEN, ORANGE, count_axis, new_figure, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_NAMES = 45
+"""Layers whose names fit under the panels; more are named by stage."""
+
+LETTERS = 26
+"""Of a layer's name that are shown."""
+
+
+class Panel(NamedTuple):
+    """One quantity by layer; None where it is unknown. ``total`` is in words."""
+
+    title: str
+    colour: str
+    values: tuple[int | None, ...]
+    total: str
+    unit: str = ""
+
+
+class Section(NamedTuple):
+    """A stage on the axis: its name and the numbers of its first and last layer."""
+
+    name: str
+    first: int
+    last: int
+
+
+def layers_figure(report: Report, *, depth: int | None = None) -> Figure:
+    """Return the picture of a report; modules deeper than ``depth`` are one layer each."""
+    rows = report.view(depth=depth)
+    if not any(row.params or row.macs or row.activation_bytes for row in rows):
+        raise UsageError(f"{report.name}: nothing to plot: no layer holds or computes anything")
+    named = len(rows) <= MOST_NAMES
+    parts = single(rows) if named else spans_of(rows)
+    with styled():
+        figure = new_figure(5.2)
+        panels = figure.subplots(3, 1, sharex=True)
+        figure.suptitle(
+            f"{report.name}, input {'x'.join(map(str, report.input.shape))}",
+            fontsize=9,
+            x=0.01,
+            ha="left",
+        )
+        for axes, panel in zip(panels, panels_of(report, rows), strict=True):
+            _draw(axes, panel, parts, bars=named)
+        if named:
+            _names(panels[-1], rows)
+        else:
+            _spans(panels, parts, rows)
+    return figure
+
+
+def panels_of(report: Report, rows: Sequence[Layer]) -> tuple[Panel, ...]:
+    """Return parameters, activation memory and MACs of the rows."""
+    totals = report.totals
+    least = "at least " if report.status == "partial" else ""
+    return (
+        Panel("Parameters", BLUE, tuple(row.params for row in rows), scaled(totals.params)),
+        Panel(
+            "Activation memory",
+            ORANGE,
+            tuple(row.activation_bytes for row in rows),
+            bytes_text(totals.activation_bytes),
+            "B",
+        ),
+        Panel(
+            "Multiply-accumulates",
+            GREEN,
+            tuple(row.macs for row in rows),
+            f"{least}{scaled(totals.macs)}",
+        ),
+    )
+
+
+def single(rows: Sequence[Layer]) -> list[Section]:
+    """Return every row as a section of its own."""
+    return [Section(row.name, place, place) for place, row in enumerate(rows)]
+
+
+def spans_of(rows: Sequence[Layer]) -> list[Section]:
+    """Return the stages and single modules at the top of a model with the rows in them."""
+    number = {row.name: place for place, row in enumerate(rows)}
+    found = []
+    for name, members in sections(rows):
+        places = [number[row.name] for row in members]
+        found.append(Section(name, min(places), max(places)))
+    return found
+
+
+def _draw(axes: Axes, panel: Panel, parts: Sequence[Section], *, bars: bool) -> None:
+    heights = _known(panel)
+    places = range(len(heights))
+    if bars:
+        axes.bar(places, heights, color=panel.colour, width=0.75)
+    else:
+        edges = [place - 0.5 for place in range(len(heights) + 1)]
+        axes.stairs(heights, edges, fill=True, color=panel.colour)
+    for place, value in enumerate(panel.values):
+        if value is None:
+            axes.text(place, 0, "?", ha="center", va="bottom", fontsize=8)
+    axes.set_title(f"{panel.title}: {panel.total}{_most(panel, parts)}")
+    axes.set_xlim(-0.75, len(heights) - 0.25)
+    axes.set_ylim(0, max(1, 1.05 * max(heights)))
+    axes.grid(visible=False, axis="x")
+    count_axis(axes, "y", panel.unit)
+
+
+def _most(panel: Panel, parts: Sequence[Section]) -> str:
+    """Return where the largest part of a quantity is: ``, 74.3% of it in fc6``."""
+    if None in panel.values or not any(panel.values):
+        return ""
+    sums = [(sum(_known(panel)[part.first : part.last + 1]), part.name) for part in parts]
+    most, name = max(sums, key=lambda pair: pair[0])
+    return f", {100 * most / sum(_known(panel)):.1f}% of it in {_short(name)}"
+
+
+def _known(panel: Panel) -> list[int]:
+    return [value or 0 for value in panel.values]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LETTERS else f"{name[: LETTERS - 3]}..."
+
+
+def _names(axes: Axes, rows: Sequence[Layer]) -> None:
+    from matplotlib.ticker import FixedLocator
+
+    axes.xaxis.set_major_locator(FixedLocator(range(len(rows))))
+    axes.set_xticklabels([_short(row.name) for row in rows], rotation=90, fontsize=7)
+
+
+def _spans(panels: Sequence[Axes], spans: Sequence[Section], rows: Sequence[Layer]) -> None:
+    """Name the stages under the last panel as far as they fit, and part them.
+
+    The widest come first, then those with the most parameters.
+    """
+    from matplotlib.ticker import FixedLocator
+
+    def rank(span: Section) -> tuple[int, int]:
+        return span.first - span.last, -sum(row.params for row in rows[span.first : span.last + 1])
+
+    spacing = len(rows) / 55  # rows that a line of rotated type takes on the width of the panel
+    shown: list[Section] = []
+    for span in sorted(spans, key=rank):
+        middle = (span.first + span.last) / 2
+        if all(abs(middle - (other.first + other.last) / 2) >= spacing for other in shown):
+            shown.append(span)
+    shown.sort(key=lambda span: span.first)
+    axes = panels[-1]
+    axes.xaxis.set_major_locator(FixedLocator([(s.first + s.last) / 2 for s in shown]))
+    axes.set_xticklabels([_short(span.name) for span in shown], rotation=90, fontsize=7)
+    axes.set_xlabel(f"{len(rows):,} layers in order")
+    wide = [span for span in spans if span.last - span.first >= spacing]
+    for panel in panels:
+        for span in wide:
+            for edge in (span.first - 0.5, span.last + 0.5):
+                panel.axvline(edge, color="#aaaaaa", linewidth=0.5, zorder=0)
