@@ -77,6 +77,7 @@ TRAINING = Training(
     decay="not stated",
     regularization="dropout 0.4 in front of the classifier, 0.7 in the auxiliary heads, whose "
     "losses count 0.3; crops of 8% to 100% of the area, photometric distortions",
+    initialization="not stated; Caffe's bvlc_googlenet draws Xavier",
 )
 RESULT = (
     "won ILSVRC 2014, ahead of VGG: top-5 error 6.67% (6.7% on the lecture slides), ensemble of 7 "
