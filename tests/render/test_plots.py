@@ -269,11 +269,26 @@ def test_bars_are_the_rows() -> None:
 
 def test_spans_part_the_rows_of_a_deep_model() -> None:
     report = api.analyze("resnet1202-cifar")
-    spans = {span.name: span.last - span.first + 1 for span in spans_of(report.layers)}
+    spans = {span.name: len(span.places) for span in spans_of(report.layers)}
     assert sum(spans.values()) == len(report.layers)
     # 200 blocks of two convolutions and an addition, in stages 2 and 3 also one shortcut
     assert [spans[f"stage{n}"] for n in (1, 2, 3)] == [200 * 3, 200 * 3 + 1, 200 * 3 + 1]
     assert "76.1% of it in stage3" in layers_figure(report).axes[0].get_title(loc="left")
+
+
+def test_a_head_between_the_modules_of_a_stage_is_none_of_it() -> None:
+    report = api.analyze("googlenet-aux")
+    heads = sum(row.params for row in report.layers if row.name.startswith("aux"))
+    stage = sum(row.params for row in report.layers if row.name.startswith("inception_4"))
+    share = 100 * stage / report.totals.params
+    assert heads > 2 * stage  # so their numbers would be seen in the stage's
+    title = layers_figure(report).axes[0].get_title(loc="left")
+    largest = max(
+        (row.params, row.name) for row in report.view(depth=1) if not row.name.startswith("inc")
+    )
+    assert largest[1] == "aux2"
+    assert title.endswith(f"{100 * largest[0] / report.totals.params:.1f}% of it in aux2")
+    assert share < 100 * largest[0] / report.totals.params
 
 
 def test_an_unknown_amount_is_a_question_mark_and_no_share() -> None:

@@ -37,11 +37,23 @@ class Panel(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A stage on the axis: its name and the numbers of its first and last layer."""
+    """A stage on the axis: its name and the numbers of its layers, which others may stand between.
+
+    The auxiliary heads of GoogLeNet do.
+    """
 
     name: str
-    first: int
-    last: int
+    places: tuple[int, ...]
+
+    @property
+    def first(self) -> int:
+        """Number of the first layer."""
+        return min(self.places)
+
+    @property
+    def last(self) -> int:
+        """Number of the last layer."""
+        return max(self.places)
 
 
 def layers_figure(report: Report, *, depth: int | None = None) -> Figure:
@@ -93,7 +105,7 @@ def panels_of(report: Report, rows: Sequence[Layer]) -> tuple[Panel, ...]:
 
 def single(rows: Sequence[Layer]) -> list[Section]:
     """Return every row as a section of its own."""
-    return [Section(row.name, place, place) for place, row in enumerate(rows)]
+    return [Section(row.name, (place,)) for place, row in enumerate(rows)]
 
 
 def spans_of(rows: Sequence[Layer]) -> list[Section]:
@@ -101,8 +113,7 @@ def spans_of(rows: Sequence[Layer]) -> list[Section]:
     number = {row.name: place for place, row in enumerate(rows)}
     found = []
     for name, members in sections(rows):
-        places = [number[row.name] for row in members]
-        found.append(Section(name, min(places), max(places)))
+        found.append(Section(name, tuple(number[row.name] for row in members)))
     return found
 
 
@@ -128,9 +139,10 @@ def _most(panel: Panel, parts: Sequence[Section]) -> str:
     """Return where the largest part of a quantity is: ``, 74.3% of it in fc6``."""
     if None in panel.values or not any(panel.values):
         return ""
-    sums = [(sum(_known(panel)[part.first : part.last + 1]), part.name) for part in parts]
+    known = _known(panel)
+    sums = [(sum(known[place] for place in part.places), part.name) for part in parts]
     most, name = max(sums, key=lambda pair: pair[0])
-    return f", {100 * most / sum(_known(panel)):.1f}% of it in {_short(name)}"
+    return f", {100 * most / sum(known):.1f}% of it in {_short(name)}"
 
 
 def _known(panel: Panel) -> list[int]:
@@ -156,7 +168,7 @@ def _spans(panels: Sequence[Axes], spans: Sequence[Section], rows: Sequence[Laye
     from matplotlib.ticker import FixedLocator
 
     def rank(span: Section) -> tuple[int, int]:
-        return span.first - span.last, -sum(row.params for row in rows[span.first : span.last + 1])
+        return -len(span.places), -sum(rows[place].params for place in span.places)
 
     spacing = len(rows) / 55  # rows that a line of rotated type takes on the width of the panel
     shown: list[Section] = []
