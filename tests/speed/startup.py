@@ -1,9 +1,9 @@
 """Start-up: the whole process of a command against a bare Typer and Rich program.
 
 Run by hand: ``python tests/speed/startup.py``. Runs of the two are interleaved in pairs, ratios are
-medians over the pairs. Memory is the peak resident set of the process. The bare program prints a
-constant table of as many rows and columns. ``torchinfo`` takes part where it is installed, on the
-same model, built and passed forward as its users do.
+medians over the pairs. Processor time hardly depends on what else runs; memory is the peak resident
+set. The bare program prints a constant table of as many rows and columns. ``torchinfo`` takes part
+where it is installed, on the same model, built and passed forward as its users do.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ class Run(NamedTuple):
     """One process from start to end."""
 
     seconds: float
+    cpu_seconds: float
     peak_bytes: int
 
 
@@ -76,7 +77,7 @@ def run(command: list[str]) -> Run:
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} failed with status {process.returncode}")
     unit = 1 if sys.platform == "darwin" else 1024
-    return Run(seconds, usage.ru_maxrss * unit)
+    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit)
 
 
 def paired(command: list[str], against: list[str], pairs: int) -> tuple[list[Run], list[Run]]:
@@ -90,13 +91,13 @@ def paired(command: list[str], against: list[str], pairs: int) -> tuple[list[Run
 
 
 def line(name: str, runs: list[Run], against: list[Run]) -> str:
-    """Return one row: medians, and the medians over the pairs of both ratios."""
-    both = list(zip(runs, against, strict=True))
-    times = median(one.seconds / other.seconds for one, other in both)
-    memory = median(one.peak_bytes / other.peak_bytes for one, other in both)
-    ms = median(one.seconds for one in runs) * 1e3
-    mb = median(one.peak_bytes for one in runs) / 1e6
-    return f"{name:28} {ms:9.1f} {mb:9.1f} {times:10.2f}x {memory:8.2f}x"
+    """Return one row: medians, and the medians over the pairs of the ratios."""
+    ms, cpu_ms, peak = (median(kind) for kind in zip(*runs, strict=True))
+    pairs = zip(runs, against, strict=True)
+    ratios = [[a / b for a, b in zip(*pair, strict=True)] for pair in pairs]
+    time, cpu, memory = (median(kind) for kind in zip(*ratios, strict=True))
+    values = f"{ms * 1e3:9.1f} {cpu_ms * 1e3:9.1f} {peak / 1e6:9.1f}"
+    return f"{name:28} {values} {time:9.2f}x {cpu:8.2f}x {memory:8.2f}x"
 
 
 def main() -> None:
@@ -110,7 +111,8 @@ def main() -> None:
     cells = list(csv.reader(io.StringIO(text)))
     known = subprocess.run([*cnnstat, "--help"], check=True, capture_output=True, text=True).stdout
     print(f"medians over {pairs} interleaved pairs, Python {sys.version.split()[0]}")
-    print(f"{'process':28} {'ms':>9} {'peak MB':>9} {'time':>11} {'memory':>9}")
+    ratios = f"{'time':>10} {'CPU':>9} {'memory':>9}"
+    print(f"{'process':28} {'ms':>9} {'CPU ms':>9} {'peak MB':>9} {ratios}")
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder, "bare.py")
         program.write_text(BARE.format(cells=cells), encoding="utf-8")
