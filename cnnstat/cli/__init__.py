@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "check": "check:check",
     "graph": "graph:graph",
     "plot": "plot:plot",
+    "report": "report:report",
 }
 """Every command by name: its file in this folder and its function, or its group of functions."""
 

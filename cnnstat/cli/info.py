@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cnnstat.cli.options import FormatOption, ModelArgument, OutputOption
+
+if TYPE_CHECKING:
+    from cnnstat.render.document import Document
+    from cnnstat.zoo.card import ModelCard
 
 
 def info(model: ModelArgument, format: FormatOption = None, output: OutputOption = None) -> None:
     """Show a model's card: paper, ideas, training, accuracy with its source, corrections."""
-    from cnnstat import api
     from cnnstat.cli.output import destination, emit
-    from cnnstat.engine.expected import expected
-    from cnnstat.render.info import info_document
-    from cnnstat.zoo.catalog import ALIASES, find
+    from cnnstat.zoo.catalog import find
 
     to = destination(format, output)
-    card = find(model)
+    emit(card_document(find(model)), to)
+
+
+def card_document(card: ModelCard) -> Document:
+    """Return the document of a card, with the other names of the model and its training step."""
+    from cnnstat import api
+    from cnnstat.engine.expected import expected
+    from cnnstat.render.info import info_document
+    from cnnstat.zoo.catalog import ALIASES
+
     aliases = [alias for alias, name in ALIASES.items() if name == card.name]
     average = expected(api.analyze(card.name).shaped)
-    emit(info_document(card, aliases=aliases, average=average), to)
+    return info_document(card, aliases=aliases, average=average)

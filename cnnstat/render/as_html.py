@@ -43,9 +43,13 @@ STYLE = """
 @media (prefers-color-scheme: dark) { .cnnstat { --line: #3d444d; --dim: #9198a1;
   --heat: 68, 147, 248; --head: #151b23; --page: #0d1117; --ink: #f0f6fc; } }
 @media (max-width: 40em) { .cnnstat { font-size: 13px; }
-  .cnnstat th, .cnnstat td { padding: .25em .45em; } }
+  .cnnstat th, .cnnstat td { padding: .25em .45em; }
+  .cnnstat td.long { min-width: 16em; }
+  .cnnstat li.aligned { white-space: normal; padding-left: 1.2em; text-indent: -1.2em; } }
 @media print { .cnnstat { --line: #999; --page: #fff; --ink: #000; --head: #eee; --dim: #333;
   font-size: 9px; } .cnnstat .scroll { overflow: visible; border: 0; }
+  .cnnstat th, .cnnstat td, .cnnstat td.long { white-space: normal; min-width: 0;
+    padding: .2em .4em; }
   .cnnstat thead { display: table-header-group; } .cnnstat tr { break-inside: avoid; }
   .cnnstat h2 { break-after: avoid; }
   .cnnstat th[aria-sort] button::after { content: none; } }
@@ -88,8 +92,8 @@ def render(document: Document, look: Look) -> str:
     return page(document.title, content(document, sortable=True))
 
 
-def page(title: str, body: str, *, style: str = "") -> str:
-    """Return a whole page around HTML; ``style`` is what it needs beyond that of documents."""
+def page(title: str, body: str, *, style: str = "", script: str = "") -> str:
+    """Return a whole page around HTML, with what it needs beyond style and script of documents."""
     policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -104,7 +108,7 @@ def page(title: str, body: str, *, style: str = "") -> str:
 <main class="cnnstat">
 {body}
 </main>
-<script>{SCRIPT}</script>
+<script>{SCRIPT}{script}</script>
 </body>
 </html>
 """

@@ -1,0 +1,167 @@
+"""``cnnstat report MODEL ... -o report.html``: all about models as one page to hand on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cnnstat.cli.options import BatchOption, InputOption, complete_model, input_shape
+from cnnstat.errors import ModelError, UsageError, unknown
+
+if TYPE_CHECKING:
+    from cnnstat.api import Model
+    from cnnstat.engine.report import Report
+    from cnnstat.render.document import Document
+    from cnnstat.render.notebook import ShownComparison
+    from cnnstat.render.report import Subject
+    from cnnstat.zoo.card import ModelCard
+
+STDOUT = "-"
+SUFFIXES = (".html", ".htm")
+
+
+def report(
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL...",
+            help="Names of 'cnnstat list', or files.",
+            autocompletion=complete_model,
+            show_default=False,
+        ),
+    ],
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            "--baseline",
+            metavar="MODEL",
+            help="What ratios refer to; without it the first model.",
+            autocompletion=complete_model,
+            show_default=False,
+        ),
+    ] = None,
+    input: InputOption = None,
+    batch: BatchOption = 1,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="The page to write, FILE.html; - is standard output.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Write one self-contained HTML page: card, layers, plots, drawing, ledger, comparison."""
+    from cnnstat import __version__
+    from cnnstat.cli.output import write_file, write_stdout
+    from cnnstat.render.report import report_page
+
+    path = page_path(output)
+    loaded = _load(models)
+    comparison = _compare(loaded, input_shape(input), batch, baseline)
+    for hint in missing_tools():
+        typer.echo(f"cnnstat: {hint}", err=True)
+    page = report_page(
+        comparison, _subjects(loaded, comparison), foot=f"Written by cnnstat {__version__}."
+    )
+    if path == STDOUT:
+        write_stdout(page)
+    else:
+        write_file(path, page)
+
+
+def page_path(output: str | None) -> str:
+    """Return the file to write. Raises ``UsageError`` for none, and for one that is no page."""
+    from cnnstat.cli.output import check_path
+
+    if output is None:
+        raise UsageError("a report is a page: say where to write it with -o FILE.html (or -o -)")
+    if output == STDOUT:
+        return output
+    suffix = os.path.splitext(output)[1].lower()
+    if not suffix:
+        raise UsageError(f"{output} has no suffix: a report is a page, end it in .html")
+    if suffix not in SUFFIXES:
+        raise unknown("suffix", suffix, SUFFIXES, listing="a report is a page, FILE.html")
+    check_path(output)
+    return output
+
+
+def missing_tools() -> list[str]:
+    """Return one line for each program or library without which the page lacks pictures."""
+    from cnnstat.render.graph.graphviz import require_graphviz
+    from cnnstat.render.plots.style import require_matplotlib
+
+    found = []
+    for what, require in (("plots", require_matplotlib), ("drawings", require_graphviz)):
+        try:
+            require()
+        except UsageError as error:
+            found.append(f"the page has no {what}: {error}")
+    return found
+
+
+def _load(references: list[str]) -> list[Model]:
+    """Return the models, one that is named twice (or by an alias too) once."""
+    from cnnstat import api
+
+    found: dict[str, Model] = {}
+    for reference in dict.fromkeys(references):
+        model = api.load(reference)
+        found.setdefault(model.card.name if model.card else reference, model)
+    return list(found.values())
+
+
+def _compare(
+    models: list[Model], shape: tuple[int, ...] | None, batch: int, baseline: str | None
+) -> ShownComparison:
+    from dataclasses import replace
+
+    from cnnstat import api
+
+    if baseline is not None and len(models) == 1:
+        raise UsageError("--baseline needs a second MODEL to compare")
+    found = api.compare(*models, inputs=(shape,), batch=batch, baseline=baseline)
+    if baseline is None and len(models) > 1:
+        return replace(found, baseline=found.entries[0])
+    return found
+
+
+def _subjects(models: list[Model], comparison: ShownComparison) -> list[Subject]:
+    from cnnstat.render.report import Subject
+    from cnnstat.render.summary import summary_document
+
+    subjects = []
+    for model, entry in zip(models, comparison.entries, strict=True):
+        card = model.card
+        summary = summary_document(entry.report, reference=model.reference, card=card)
+        info, ledger = (None, None) if card is None else _known(card)
+        sizes = tuple(_sizes(model, entry.report))
+        subjects.append(Subject(entry, summary, card, info, ledger, sizes))
+    return subjects
+
+
+def _sizes(model: Model, report: Report) -> Iterator[Report]:
+    """Yield reports on inputs around the size of this one's, as far as the model takes them."""
+    from cnnstat import api
+    from cnnstat.render.plots.scaling import default_sizes
+
+    batch, *channels = report.input.shape[:2]
+    for extents in default_sizes(report.input.shape[2:]):
+        with suppress(ModelError):
+            yield api.analyze(model, input=(*channels, *extents), batch=batch)
+
+
+def _known(card: ModelCard) -> tuple[Document, Document]:
+    """Return the card of a model of the zoo and the ledger of what was published of it."""
+    from cnnstat import api
+    from cnnstat.cli.info import card_document
+    from cnnstat.render.claims import claims_document
+
+    return card_document(card), claims_document(api.claims(card.name), models=[card.name])

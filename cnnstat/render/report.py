@@ -1,0 +1,176 @@
+"""Models as one page to hand on: card, layers, plots, drawing, ledger, and models side by side.
+
+A part that cannot be made (no matplotlib, no Graphviz, no published error rate) is a line that says
+why; a missing picture takes nothing else away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from cnnstat.engine.compare import Comparison, Entry
+from cnnstat.engine.outline import outline
+from cnnstat.engine.report import Report
+from cnnstat.errors import CnnstatError, UsageError
+from cnnstat.render.compare import MANY, compare_document
+from cnnstat.render.document import Document
+from cnnstat.render.numbers import shape_text
+from cnnstat.render.page import (
+    Block,
+    Chapter,
+    Picture,
+    document_part,
+    folded,
+    render_page,
+    text,
+    words_part,
+)
+from cnnstat.zoo.card import ModelCard
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model of the page: its entry of the comparison and what is known of it.
+
+    ``card`` and ``info`` are None for a model that is not of the zoo; ``ledger`` holds the figures
+    published of it, computed on its own input. ``sizes`` are reports on several inputs.
+    """
+
+    entry: Entry
+    summary: Document
+    card: ModelCard | None = None
+    info: Document | None = None
+    ledger: Document | None = None
+    sizes: tuple[Report, ...] = ()
+
+
+def report_page(comparison: Comparison, subjects: Sequence[Subject], *, foot: str = "") -> str:
+    """Return the page of models as HTML; ``foot`` is its last line."""
+    names = [subject.entry.name for subject in subjects]
+    title = ", ".join(names) if len(names) <= MANY else f"{len(names)} models"
+    chapters = [] if len(subjects) == 1 else [_comparison(comparison, subjects)]
+    chapters += map(_model, subjects)
+    line = "Every figure is computed from the architecture, layer by layer, by cnnstat."
+    return render_page(title, chapters, line=line, foot=foot)
+
+
+def _comparison(comparison: Comparison, subjects: Sequence[Subject]) -> Chapter:
+    document = compare_document(comparison)
+    return Chapter(
+        "Comparison",
+        document.subtitle,
+        (
+            Block("Side by side", (document_part(document),)),
+            Block("Accuracy over work", tuple(_bubbles(subjects))),
+        ),
+    )
+
+
+def _model(subject: Subject) -> Chapter:
+    return Chapter(subject.summary.title, subject.summary.subtitle, tuple(_blocks(subject)))
+
+
+def _blocks(subject: Subject) -> Iterator[Block]:
+    if subject.info is not None:
+        yield Block("Card", (words_part(subject.info),))
+    yield Block("Layers", (document_part(subject.summary),))
+    yield Block("Plots", (_layers(subject), _scaling(subject)))
+    yield Block("Drawing", tuple(_drawing(subject)))
+    if subject.ledger is not None:
+        yield Block("Published figures", tuple(_ledger(subject, subject.ledger)))
+
+
+def _ledger(subject: Subject, ledger: Document) -> Iterator[str]:
+    if not ledger.rows:
+        yield text("No published figure of it is in the ledger.")
+        return
+    own = subject.card.input_shape if subject.card else ()
+    given = subject.entry.report.input.shape
+    if given[1:] != own:
+        yield text(f"On the published input {shape_text(own)}, not on {shape_text(given[1:])}.")
+    yield document_part(_without(ledger, "model"))
+
+
+def _without(document: Document, key: str) -> Document:
+    """Return a document without a column, one that says the same in every row."""
+    kept = [place for place, column in enumerate(document.columns) if column.key != key]
+    return replace(
+        document,
+        columns=tuple(document.columns[place] for place in kept),
+        rows=tuple(tuple(row[place] for place in kept) for row in document.rows),
+    )
+
+
+def _plot(make: Callable[[], str], caption: str) -> str | Picture:
+    """Return a plot, or the line why there is none."""
+    try:
+        return Picture(make(), caption, "plot")
+    except CnnstatError as error:
+        return text(f"No plot here: {error}")
+
+
+def _bubbles(subjects: Sequence[Subject]) -> Iterator[str | Picture]:
+    """Yield the chart of the error rate that more of the models have, and the models without it."""
+    from cnnstat.render.plots.bubble import Rate, bubble_figure, bubbles
+
+    models = [(subject.entry.report, subject.card) for subject in subjects]
+    rates: tuple[Rate, ...] = ("top1", "top5")
+    charts = {rate: bubbles(models, rate=rate) for rate in rates}
+    rate = max(rates, key=lambda rate: len(charts[rate][0]))
+    found, without = charts[rate]
+    words = f"top-{rate.removeprefix('top')}"
+
+    def make() -> str:
+        from cnnstat.render.plots.style import inline_svg
+
+        return inline_svg(bubble_figure(found, rate=rate), label=caption)
+
+    caption = f"The {words} accuracy over multiply-accumulates; the area: number of parameters."
+    yield _plot(make, caption)
+    if found and without:
+        yield text(f"Not in it, because no {words} error is published: {', '.join(without)}.")
+
+
+def _layers(subject: Subject) -> str | Picture:
+    def make() -> str:
+        from cnnstat.render.plots.layers import layers_figure
+        from cnnstat.render.plots.style import inline_svg
+
+        return inline_svg(layers_figure(subject.entry.report), label=caption)
+
+    caption = "Parameters, activation memory and multiply-accumulates of every layer."
+    return _plot(make, caption)
+
+
+def _scaling(subject: Subject) -> str | Picture:
+    def make() -> str:
+        from cnnstat.render.plots.scaling import scaling_figure
+        from cnnstat.render.plots.style import inline_svg
+
+        return inline_svg(scaling_figure(subject.sizes), label=caption)
+
+    caption = "The same model on inputs of other sizes."
+    return _plot(make, caption)
+
+
+def _drawing(subject: Subject) -> Iterator[str | Picture]:
+    """Yield the drawing; where Graphviz cannot draw it the line why, and the drawing as text."""
+    from cnnstat.render.graph.as_dot import render_dot
+    from cnnstat.render.graph.graphviz import inline_svg
+
+    found = outline(subject.entry.report)
+    dot = render_dot(found, title=subject.entry.title)
+    try:
+        svg = inline_svg(dot)
+    except UsageError as error:
+        from cnnstat.render.graph.as_mermaid import render_mermaid
+
+        yield text(f"No drawing here: {error}")
+        yield folded(
+            "The drawing as Mermaid text", render_mermaid(found, title=subject.entry.title)
+        )
+        yield folded("The drawing as DOT text", dot)
+        return
+    caption = "Stages and modules are boxes; repeated blocks are drawn once."
+    yield Picture(svg.replace("<svg", '<svg role="img"', 1), caption, "drawing")
