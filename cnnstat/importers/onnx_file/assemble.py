@@ -19,7 +19,7 @@ from cnnstat.errors import ModelError, ShapeError
 from cnnstat.importers.onnx_file.call import Call, Meaning, Operand, Stored, UnknownShape
 from cnnstat.importers.onnx_file.constants import fold
 from cnnstat.importers.onnx_file.fusing import Fused, fused
-from cnnstat.importers.onnx_file.inference import captured, elements, inferred_shapes
+from cnnstat.importers.onnx_file.inference import captured, constant_of, elements, inferred_shapes
 from cnnstat.importers.onnx_file.loading import DTYPES, OnnxFile
 from cnnstat.importers.onnx_file.naming import Names
 from cnnstat.importers.onnx_file.table import ALIASES, RULES, VIEWS
@@ -92,7 +92,9 @@ class _Assembly:
         alive.reverse()
         for node in alive:
             if node.op_type == "Constant" and node.domain in STANDARD:
-                self._constant(node)
+                tensor = constant_of(node)
+                if tensor is not None:
+                    self._store(node.output[0], tensor, constant=True)
         for node in alive:
             if id(node) in self.skipped or (node.op_type, node.domain) == ("Constant", ""):
                 continue
@@ -108,18 +110,6 @@ class _Assembly:
         self.shapes[name] = spec
         if values is not None:
             self.known[name] = values
-
-    def _constant(self, node: Any) -> None:
-        for attribute in node.attribute:
-            value = helper.get_attribute_value(attribute)
-            if attribute.name == "value":
-                self._store(node.output[0], value, constant=True)
-            elif attribute.name.startswith("value_") and "string" not in attribute.name:
-                kind = TensorProto.INT64 if "int" in attribute.name else TensorProto.FLOAT
-                many = list(value) if attribute.name.endswith("s") else [value]
-                dims = [len(many)] if attribute.name.endswith("s") else []
-                made = helper.make_tensor(node.output[0], kind, dims, many)
-                self._store(node.output[0], made, constant=True)
 
     def _report_unused(self) -> None:
         used = {name for node in self.graph.node for name in (*node.input, *captured(node))}
@@ -194,15 +184,11 @@ class _Assembly:
         )
 
     def _unpooled(self, inputs: list[str]) -> list[str]:
-        """Replace the size that an unpooling is to have by the tensor that has it."""
-        if len(inputs) < 3 or inputs[1] not in self.values:
-            return inputs
-        wanted = self.known.get(inputs[2])
-        pooled = self.nodes[self.values[inputs[1]].node].inputs
-        names = [name for name, value in self.values.items() if value in pooled[:1]]
-        if wanted is None or not names or self._spec(pooled[0]).shape != tuple(wanted.tolist()):
-            return inputs
-        return [*inputs[:2], names[0]]
+        """Return an unpooling's inputs and, as its fourth, the tensor that was pooled."""
+        pooling = self.values.get(inputs[1])
+        pooled = () if pooling is None else self.nodes[pooling.node].inputs[:1]
+        names = [name for name, value in self.values.items() if value in pooled]
+        return [*inputs, *[""] * (3 - len(inputs)), *names[:1]]
 
     def _guess(self, name: str) -> TensorSpec | None:
         return self.inferred.get(name)

@@ -26,6 +26,20 @@ def captured(node: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def constant_of(node: Any) -> Any:
+    """Return the tensor of a ``Constant`` node, None where it is none that has a number."""
+    for attribute in node.attribute:
+        value = helper.get_attribute_value(attribute)
+        if attribute.name == "value":
+            return value
+        if attribute.name in ("value_int", "value_ints", "value_float", "value_floats"):
+            kind = TensorProto.INT64 if "int" in attribute.name else TensorProto.FLOAT
+            many = list(value) if attribute.name.endswith("s") else [value]
+            dims = [len(many)] if attribute.name.endswith("s") else []
+            return helper.make_tensor(node.output[0], kind, dims, many)
+    return None
+
+
 def elements(tensor: Any) -> Any:
     """Return the elements of a tensor in the file, None where they are outside or were left out."""
     if tensor.data_location == TensorProto.EXTERNAL or tensor.data_type == TensorProto.STRING:

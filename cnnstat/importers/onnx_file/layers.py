@@ -130,20 +130,20 @@ def _is_stored(operand: Operand) -> bool:
     return operand.stored is not None
 
 
-def batch_norm(call: Call) -> Meaning:
-    """Read a batch normalisation with stored statistics."""
-    _fits("channels", call.shape()[1], call.spec(1).numel)
-    return Meaning(ops.BatchNorm2d(), (call.given(0),), call.present[1:5])
-
-
 def _plain(operand: Operand | None, value: float) -> bool:
     """Return whether a constant of the exporter stands where there is no weight."""
     if operand is None:
         return True
-    stored = operand.stored
-    if stored is None or not stored.constant or operand.value is None:
-        return False
-    return bool((operand.value == value).all())
+    made = operand.stored is None or operand.stored.constant
+    return made and operand.value is not None and bool((operand.value == value).all())
+
+
+def batch_norm(call: Call) -> Meaning:
+    """Read a batch normalisation with stored statistics; constants of 1 and 0 scale nothing."""
+    _fits("channels", call.shape()[1], call.spec(1).numel)
+    affine = not (_plain(call.operand(1), 1) and _plain(call.operand(2), 0))
+    held = call.present[1 if affine else 3 : 5]
+    return Meaning(ops.BatchNorm2d(affine), (call.given(0),), held)
 
 
 def instance_norm(call: Call) -> Meaning:

@@ -6,7 +6,7 @@ import math
 
 from cnnstat import ops
 from cnnstat.importers.onnx_file.call import Call, Meaning, Operand, Rule, UnknownShape
-from cnnstat.importers.onnx_file.windows import window_of
+from cnnstat.importers.onnx_file.windows import axes_of, pads_of, window_of
 from cnnstat.ir.op import Op, OpError
 from cnnstat.ir.tensor import TensorSpec
 
@@ -109,14 +109,26 @@ def global_pool(kind: str) -> Rule:
 
 
 def max_unpool(call: Call) -> Meaning | None:
-    """Read an unpooling of maps; a third operand is the tensor that has the wanted size."""
-    kernel = call.ints("kernel_shape") or ()
-    pads = call.ints("pads") or (0,) * 2 * len(kernel)
-    if len(kernel) != 2 or pads[:2] != pads[2:]:
+    """Read an unpooling of maps; input 3 is the tensor that was pooled, where that is known.
+
+    A size other than the usual one is taken from that tensor.
+    """
+    kernel, shape = call.ints("kernel_shape") or (), call.shape()
+    if len(kernel) != 2 or len(shape) != 4:
         return None
-    stride = call.ints("strides") or (1, 1)
-    op = ops.MaxUnpool2d(kernel, stride, pads[:2])
-    return Meaning(op, call.present[: 3 if len(call.present) > 2 else 2])
+    stride, sides = axes_of(call, "strides", 2), pads_of(call, 2)
+    wanted = call.ints("output_shape", 2)
+    usual = [(n - 1) * s + k for n, s, k in zip(shape[2:], stride, kernel, strict=True)]
+    made = tuple(n - before - after for n, (before, after) in zip(usual, sides, strict=True))
+    wanted = made if wanted is None else wanted[2:]
+    op = ops.MaxUnpool2d(kernel, stride, tuple(before for before, _ in sides))
+    reads = (call.given(0), call.given(1))
+    if all(n - 2 * side[0] == out for n, side, out in zip(usual, sides, wanted, strict=True)):
+        return Meaning(op, reads)
+    like = call.operand(3)
+    if like is None or like.spec is None or like.spec.shape[2:] != wanted:
+        return None
+    return Meaning(op, (*reads, like))
 
 
 def is_number(operand: Operand) -> bool:
