@@ -3,6 +3,9 @@
 Each figure was read off the tool itself (versions in ``Convention.source``), on one image.
 """
 
+import csv
+from pathlib import Path
+
 import pytest
 
 from cnnstat import ops
@@ -41,6 +44,7 @@ from cnnstat.ops import (
     Softmax,
     Subsampling,
 )
+from cnnstat.zoo.catalog import names
 
 TOOLS = ("torch", "fvcore", "torchinfo", "thop", "thop-2021", "ptflops", "ptflops-aten")
 RESNET50_V15 = {
@@ -239,3 +243,27 @@ def test_every_convention_says_what_it_weighs_and_where_that_stands() -> None:
 def test_a_typo_gets_the_nearest_names() -> None:
     with pytest.raises(UsageError, match="thop"):
         convention("thopp")
+
+
+def peers() -> list[tuple[str, str, int]]:
+    table = Path(__file__).parents[2] / "samples" / "peers.csv"
+    with table.open(encoding="utf-8", newline="") as file:
+        return [(row["model"], row["convention"], int(row["tool"])) for row in csv.DictReader(file)]
+
+
+PASSED_OVER = {("zfnet-deconv", "thop"), ("zfnet-deconv", "thop-2021"), ("zfnet-deconv", "ptflops")}
+"""These tools know modules by their exact class; see ``tests/compat/peers.py``."""
+
+
+@pytest.mark.parametrize("name", ["torchinfo", "thop", "thop-2021", "ptflops", "ptflops-aten"])
+def test_the_zoo_counts_what_the_tools_printed(name: str) -> None:
+    printed = {model: count for model, tool, count in peers() if tool == name}
+    assert set(printed) == set(names())
+    differ = set()
+    for model, count in printed.items():
+        report = analyze_model(model, convention=name)
+        pairs = zip(report.nodes, report.shaped.nodes, strict=True)
+        inference = sum(figures.counted for figures, node in pairs if not node.training_only)
+        if inference != count:
+            differ.add((model, name))
+    assert differ == {pair for pair in PASSED_OVER if pair[1] == name}
