@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from cnnstat.engine.benchplan import Progress, Settings
     from cnnstat.engine.check import Check
     from cnnstat.engine.claims import Claim, Published
+    from cnnstat.engine.fit import Fit, Memory
     from cnnstat.engine.measurement import Measurement
+    from cnnstat.engine.memory import MemoryPlan
+    from cnnstat.engine.memory import Settings as MemorySettings
     from cnnstat.zoo.figure import Figure
 
 
@@ -298,6 +301,52 @@ def check_shaped(shaped: ShapedGraph) -> Check:
     from cnnstat.engine.check import check as hold_against
 
     return hold_against(shaped, measure(shaped))
+
+
+def memory(
+    reference: str | Model | Module,
+    settings: MemorySettings | None = None,
+    *,
+    input: Inputs | None = None,
+    batch: int = 1,
+    dtype: str | None = None,
+    classes: int | None = None,
+) -> MemoryPlan:
+    """Return what a model needs of memory, by default for inference; errors as ``analyze``.
+
+    ``settings`` come from ``cnnstat.engine.memory.settings``: mode, optimiser, mixed precision,
+    recomputation, device.
+    """
+    from cnnstat.engine.memory import Settings, plan
+
+    report = analyze(reference, input=input, batch=batch, dtype=dtype, classes=classes)
+    return plan(report, settings or Settings())
+
+
+def fit(
+    reference: str | Model | Module,
+    memory_size: Memory,
+    settings: MemorySettings | None = None,
+    *,
+    input: Inputs | None = None,
+    dtype: str | None = None,
+    classes: int | None = None,
+) -> Fit:
+    """Return the largest batch and the largest input of one image that fit into a memory.
+
+    ``memory_size`` comes from ``cnnstat.engine.fit.memory("24GiB")``. The input is searched where
+    the model has one input of three extents. Errors as ``analyze``.
+    """
+    from cnnstat.engine.fit import fit as search
+
+    model = reference if isinstance(reference, Model) else load(reference, classes=classes)
+
+    def at(batch: int, side: int | None) -> MemoryPlan:
+        shape = input if side is None else (side, side)
+        return memory(model, settings, input=shape, batch=batch, dtype=dtype)
+
+    alone = len(model.inputs) == 1 and not isinstance(input, Mapping)
+    return search(at, memory_size, search_input=alone)
 
 
 def input_specs(

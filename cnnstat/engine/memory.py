@@ -1,191 +1,284 @@
-"""Memory of a forward pass and of a training step, in eager PyTorch and under an ideal allocator.
+"""What has to fit into memory: weights, gradients, optimiser state, and a pass at its highest.
 
-Eager PyTorch makes a tensor for every operator that does not write over its input, frees it when
-its last reader is done, and keeps the caller's inputs; operators that are composed of others hold
-intermediate results while they run (``WORKING``). Held against storage tracking by tests.
+Everything is a sum of storages that a tape predicts (``passes.py``); nothing is an estimate. What
+the prediction does not hold: the loss behind the outputs, the framework itself, workspaces that
+kernels take and give back, and an allocator's gaps. A model with operators whose kernels nobody
+knows has lower bounds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from math import prod
-from typing import Literal
+from functools import cached_property
+from typing import Literal, NamedTuple
 
-from cnnstat.engine.autograd import roots, saved
+from cnnstat.engine.passes import Conditions, Pass, inference, parameter_dtype, training
+from cnnstat.engine.report import Layer, Report
 from cnnstat.engine.storage import live_bytes, place
-from cnnstat.errors import unknown
-from cnnstat.ir.graph import Node, NodeFacts, ShapedGraph
-from cnnstat.ir.op import Sliding
+from cnnstat.engine.tape import KINDS, Curve, Kind, alive, curve
+from cnnstat.errors import UsageError, unknown
+from cnnstat.ir.graph import ShapedGraph
+from cnnstat.ir.op import Weight
 from cnnstat.ir.tensor import DTYPE_BYTES
 
 Mode = Literal["inference", "training"]
+MODES: tuple[Mode, ...] = ("inference", "training")
+DEVICES = ("cpu", "cuda")
+LOWER_DTYPES = ("bfloat16", "float16")
 
-OPTIMIZERS: dict[str, int] = {"sgd": 0, "momentum": 1, "adam": 2, "adamw": 2}
-"""Copies of the parameters that an optimiser keeps as its state."""
+COUNTER_BYTES = 8
+"""A tracked batch norm counts its batches in one int64."""
+
+STEP_BYTES = 4
+"""Adam keeps the number of steps as a float32 for every parameter tensor."""
+
+
+class Optimizer(NamedTuple):
+    """Copies of the parameters that are its state, and what a step takes on the way.
+
+    ``working`` is in copies of the largest tensor on the CPU, where a step goes tensor by tensor,
+    and in copies of all parameters on CUDA, where it takes all at once.
+    """
+
+    copies: int
+    counts_steps: bool
+    working: dict[str, int]
+
+
+OPTIMIZERS: dict[str, Optimizer] = {
+    "sgd": Optimizer(0, False, {"cpu": 0, "cuda": 0}),
+    "momentum": Optimizer(1, False, {"cpu": 0, "cuda": 0}),
+    "adam": Optimizer(2, True, {"cpu": 2, "cuda": 1}),
+    "adamw": Optimizer(2, True, {"cpu": 2, "cuda": 1}),
+}
+"""Optimisers of ``torch.optim`` by name; momentum is SGD with momentum."""
 
 
 @dataclass(frozen=True, slots=True)
-class Timeline:
-    """Live bytes while each node runs: its inputs, its results, what it holds meanwhile."""
+class Settings:
+    """How a model is run. ``amp`` is the lower dtype of autocast, None for one dtype throughout."""
 
-    bytes: tuple[int, ...]
+    mode: Mode = "inference"
+    optimizer: str = "sgd"
+    amp: str | None = None
+    checkpoint: bool = False
+    device: str = "cpu"
 
     @property
-    def peak(self) -> int:
-        """The largest entry."""
-        return max(self.bytes)
+    def conditions(self) -> Conditions:
+        """The same for a tape."""
+        return Conditions(self.device, self.amp, self.checkpoint)
+
+
+def settings(
+    *,
+    mode: str = "inference",
+    optimizer: str | None = None,
+    amp: str | None = None,
+    checkpoint: bool = False,
+    device: str = "cpu",
+) -> Settings:
+    """Return settings by name; raise ``UsageError`` for unknown ones and for pairs without sense.
+
+    Training has plain SGD unless ``optimizer`` says otherwise.
+    """
+    if mode not in MODES:
+        raise unknown("mode", mode, MODES)
+    if optimizer is not None and optimizer not in OPTIMIZERS:
+        raise unknown("optimizer", optimizer, OPTIMIZERS)
+    if device not in DEVICES:
+        raise unknown("device", device, DEVICES)
+    if amp is not None and amp not in LOWER_DTYPES:
+        raise unknown("dtype of --amp", amp, LOWER_DTYPES)
+    if mode == "inference" and optimizer is not None:
+        raise UsageError(f"optimizer {optimizer!r}: only training has one; add --mode training")
+    if mode == "inference" and checkpoint:
+        raise UsageError("checkpoint: only training recomputes; add --mode training")
+    found: Mode = "training" if mode == "training" else "inference"
+    return Settings(found, optimizer or "sgd", amp, checkpoint, device)
+
+
+class Peak(NamedTuple):
+    """The highest step of a pass: its bytes, the layer at which it stands, what they are for."""
+
+    bytes: int
+    layer: str
+    phase: Literal["forward", "backward"]
+    parts: dict[Kind, int]
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """The memory of one model under one setting; bytes throughout.
+
+    ``state`` is what stays whatever the batch; ``totals`` of a partial plan are lower bounds.
+    """
+
+    report: Report
+    settings: Settings
+    written: Pass
+    param_bytes: int
+    buffer_bytes: int
+    gradient_bytes: int
+    optimizer_bytes: int
+    optimizer_step_bytes: int
+    ideal: tuple[int, ...]
 
     @property
-    def peak_node(self) -> int:
-        """The first node at which the peak occurs."""
-        return self.bytes.index(self.peak)
+    def batch(self) -> int:
+        """Images per batch."""
+        return self.report.input.shape[0]
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Operators whose kernels nobody knows, each once."""
+        nodes = self.report.shaped.nodes
+        return tuple(dict.fromkeys(nodes[i].op.type_name for i in self.written.unknown))
+
+    @property
+    def status(self) -> Literal["complete", "partial"]:
+        """``partial`` where anything is unknown."""
+        return "partial" if self.written.unknown else "complete"
+
+    @cached_property
+    def _curve(self) -> Curve:
+        return curve(self.written.tape)
+
+    @cached_property
+    def live(self) -> list[int]:
+        """Live bytes of the forward pass, the highest while each node runs."""
+        steps = slice(self.written.forward_steps)
+        count = len(self.report.shaped.nodes)
+        return Curve(self._curve.bytes[steps], self._curve.nodes[steps]).by_node(count)
+
+    @cached_property
+    def backward(self) -> list[int]:
+        """Live bytes of the backward pass, the highest while each node's gradients are made."""
+        steps = slice(self.written.forward_steps, None)
+        count = len(self.report.shaped.nodes)
+        return Curve(self._curve.bytes[steps], self._curve.nodes[steps]).by_node(count)
+
+    @property
+    def saved_bytes(self) -> int:
+        """What the forward pass leaves for the backward pass, each storage once."""
+        return sum(self.written.saved)
+
+    @property
+    def input_bytes(self) -> int:
+        """Bytes of the inputs, which the caller holds all the time."""
+        return sum(spec.nbytes for spec in self.report.inputs.values())
+
+    @cached_property
+    def forward_peak(self) -> Peak:
+        """The highest step of the forward pass."""
+        return self._peak("forward", 0, self.written.forward_steps)
+
+    @cached_property
+    def backward_peak(self) -> Peak | None:
+        """The highest step of the backward pass; None in inference."""
+        if self.settings.mode == "inference":
+            return None
+        return self._peak("backward", self.written.forward_steps, len(self._curve.bytes))
+
+    @property
+    def peak(self) -> Peak:
+        """The highest step of both passes."""
+        peaks = [self.forward_peak, *([self.backward_peak] if self.backward_peak else [])]
+        return max(peaks, key=lambda peak: peak.bytes)
+
+    @property
+    def ideal_peak_bytes(self) -> int:
+        """The forward peak under an allocator that works in place wherever it can."""
+        return max(self.ideal)
+
+    @property
+    def ideal_peak_layer(self) -> str:
+        """The layer at which that stands."""
+        return self.layer_of(self.ideal.index(self.ideal_peak_bytes))
+
+    @property
+    def state_bytes(self) -> int:
+        """Parameters, buffers and optimiser state: there before a step begins."""
+        return self.param_bytes + self.buffer_bytes + self.optimizer_bytes
+
+    @property
+    def update_bytes(self) -> int:
+        """What the optimiser's step has beside the state: inputs, gradients, its own working."""
+        if self.settings.mode == "inference":
+            return 0
+        return self.input_bytes + self.gradient_bytes + self.optimizer_step_bytes
+
+    @property
+    def total_bytes(self) -> int:
+        """What must fit: the state, and the higher of the passes and the optimiser's step."""
+        return self.state_bytes + max(self.peak.bytes, self.update_bytes)
+
+    def layer_of(self, node: int) -> str:
+        """Return the row that a node belongs to."""
+        return self.report.shaped.nodes[self.report.placement.row[node]].name
+
+    def of(self, layer: Layer) -> LayerMemory:
+        """Return the bytes of one row."""
+        return LayerMemory(
+            max(self.live[node] for node in layer.nodes),
+            max(self.backward[node] for node in layer.nodes),
+            sum(self.written.saved[node] for node in layer.nodes),
+            max(self.ideal[node] for node in layer.nodes),
+        )
+
+    def _peak(self, phase: Literal["forward", "backward"], begin: int, end: int) -> Peak:
+        sizes = self._curve.bytes[begin:end]
+        at = begin + sizes.index(max(sizes))
+        layer = self.layer_of(self._curve.nodes[at])
+        parts = alive(self.written.tape, at)
+        return Peak(self._curve.bytes[at], layer, phase, {kind: parts[kind] for kind in KINDS})
 
 
-def eager_inference(shaped: ShapedGraph) -> Timeline:
-    """Return the live bytes of an inference pass in eager PyTorch, weights not included."""
-    graph = shaped.graph
-    root = roots(shaped, training=False)
-    count = len(graph.nodes)
-    running = [i for i, node in enumerate(graph.nodes) if not node.training_only]
-    last: dict[tuple[int, int], int] = {}
-    for index in running:
-        for value in graph.nodes[index].inputs:
-            last[_storage(root, value)] = index
-    for value in graph.outputs:
-        last[_storage(root, value)] = count
-    dying: dict[int, int] = {}
-    alive = 0
-    timeline = [0] * count
-    for index in running:
-        node, facts = graph.nodes[index], shaped.facts[index]
-        made = _made(root, index, facts, last)
-        if node.op.is_input:
-            alive += made
-            timeline[index] = alive
+class LayerMemory(NamedTuple):
+    """Bytes of one row: live in each pass, first saved here, live under an ideal allocator."""
+
+    live_bytes: int
+    backward_bytes: int
+    saved_bytes: int
+    ideal_bytes: int
+
+
+def plan(report: Report, chosen: Settings) -> MemoryPlan:
+    """Return the memory of a report's model under a setting."""
+    shaped = report.shaped
+    run = training if chosen.mode == "training" else inference
+    sizes = _stored(shaped)
+    optimizer = OPTIMIZERS[chosen.optimizer]
+    trained = sizes["weight"] + sizes["bias"]
+    learns = chosen.mode == "training"
+    counters = STEP_BYTES * len(trained) if optimizer.counts_steps else 0
+    largest = max(trained, default=0) if chosen.device == "cpu" else sum(trained)
+    return MemoryPlan(
+        report,
+        chosen,
+        run(shaped, chosen.conditions),
+        param_bytes=sum(trained),
+        buffer_bytes=sum(sizes["buffer"]),
+        gradient_bytes=sum(trained) if learns else 0,
+        optimizer_bytes=optimizer.copies * sum(trained) + counters if learns else 0,
+        optimizer_step_bytes=optimizer.working[chosen.device] * largest if learns else 0,
+        ideal=tuple(live_bytes(shaped, place(shaped))),
+    )
+
+
+def _stored(shaped: ShapedGraph) -> dict[str, list[int]]:
+    """Return the bytes of each stored tensor by role; one that is used twice counts once."""
+    dtype = parameter_dtype(shaped)
+    found: dict[str, list[int]] = {"weight": [], "bias": [], "buffer": []}
+    for node, facts in zip(shaped.nodes, shaped.facts, strict=True):
+        if node.tied_to is not None:
             continue
-        during = WORKING.get(node.op.type_name, _results)(node, facts) if made else 0
-        timeline[index] = alive + max(during, made)
-        alive += made
-        for number, spec in enumerate(facts.outputs):
-            storage = (index, number)
-            if number or root[index] == index:
-                end = last.get(storage, index)
-                dying[end] = dying.get(end, 0) + spec.nbytes
-        alive -= dying.pop(index, 0)
-    return Timeline(tuple(timeline))
+        for weight in facts.weights:
+            found[weight.role].append(_bytes(weight, dtype))
+        if node.op.type_name == "BatchNorm2d" and getattr(node.op, "tracked", False):
+            found["buffer"].append(COUNTER_BYTES)
+    return found
 
 
-def ideal_inference(shaped: ShapedGraph) -> Timeline:
-    """Return the live bytes under an ideal allocator, which works in place wherever it can."""
-    return Timeline(tuple(live_bytes(shaped, place(shaped))))
-
-
-def _made(root: list[int], index: int, facts: NodeFacts, last: dict[tuple[int, int], int]) -> int:
-    first = 0 if root[index] == index else 1
-    return sum(spec.nbytes for spec in facts.outputs[first:])
-
-
-def _storage(root: list[int], value: tuple[int, int]) -> tuple[int, int]:
-    node, number = value
-    return (root[node], 0) if number == 0 else (node, number)
-
-
-Working = Callable[[Node, NodeFacts], int]
-
-
-def _results(node: Node, facts: NodeFacts) -> int:
-    return sum(spec.nbytes for spec in facts.outputs)
-
-
-def _twice(node: Node, facts: NodeFacts) -> int:
-    """Return twice the result: an intermediate one of its size stands beside the next."""
-    return 2 * facts.outputs[0].nbytes
-
-
-def _thrice(node: Node, facts: NodeFacts) -> int:
-    """Return the sums, their product with the coefficient, and the result with the bias."""
-    return 3 * facts.outputs[0].nbytes
-
-
-def _max_pool(node: Node, facts: NodeFacts) -> int:
-    """Return result and int64 indices, which PyTorch makes even where nobody asks for them."""
-    numel = facts.outputs[0].numel
-    return facts.outputs[0].nbytes + numel * DTYPE_BYTES["int64"] + _padded(facts)
-
-
-def _windowed(node: Node, facts: NodeFacts) -> int:
-    """Return the result, and a padded copy where the two sides of an axis differ."""
-    return facts.outputs[0].nbytes + _padded(facts)
-
-
-def _padded(facts: NodeFacts) -> int:
-    if not isinstance(facts.reach, Sliding):
-        return 0
-    if all(w.before == w.after for w in facts.reach.windows):
-        return 0
-    n, c, *extents = facts.inputs[0].shape
-    spread = [e + w.before + w.after for e, w in zip(extents, facts.reach.windows, strict=True)]
-    return n * c * prod(spread) * DTYPE_BYTES[facts.inputs[0].dtype]
-
-
-def _local_response_norm(node: Node, facts: NodeFacts) -> int:
-    """Return the squares and their padded copy, or three steps of the power, whichever is more."""
-    n, c, *extents = facts.inputs[0].shape
-    whole = facts.inputs[0].nbytes
-    padded = n * (c + getattr(node.op, "size", 1) - 1) * prod(extents)
-    return max(whole + padded * DTYPE_BYTES[facts.inputs[0].dtype], 3 * whole)
-
-
-def _rbf(node: Node, facts: NodeFacts) -> int:
-    """Return all differences and their squares."""
-    terms = facts.outputs[0].nbytes * facts.inputs[0].shape[-1]
-    return 2 * terms
-
-
-def _connected(node: Node, facts: NodeFacts) -> int:
-    """Return the most of the groups by fan-in, one by one, and of putting them in order."""
-    table: tuple[tuple[int, ...], ...] = getattr(node.op, "connections", ())
-    size = DTYPE_BYTES[facts.outputs[0].dtype]
-    taps = prod(facts.weights[0].shape[1:])
-    n, _, *given = facts.inputs[0].shape
-    _, _, *made = facts.outputs[0].shape
-    peak = parts = kernels = 0
-    for fan_in in sorted(set(map(len, table))):
-        rows = sum(1 for row in table if len(row) == fan_in)
-        before, kernels = kernels, rows * fan_in * taps
-        peak = max(peak, parts + before + kernels)
-        group = n * rows * prod(made)
-        gathered = n * rows * fan_in * prod(given)
-        peak = max(peak, parts + kernels + gathered + rows + group)
-        parts += group
-    return size * max(peak, 2 * parts + kernels, 3 * parts + kernels)
-
-
-WORKING: dict[str, Working] = {
-    "MaxPool2d": _max_pool,
-    "AdaptiveMaxPool2d": _max_pool,
-    "Conv1d": _windowed,
-    "Conv2d": _windowed,
-    "Conv3d": _windowed,
-    "AvgPool2d": _windowed,
-    "LocalResponseNorm": _local_response_norm,
-    "ScaledTanh": _twice,
-    "FractalJoin": _twice,
-    "Subsampling": _thrice,
-    "RBF": _rbf,
-    "ConnectedConv2d": _connected,
-}
-"""Operator's name -> bytes that it holds while it runs, without its inputs; else its results."""
-
-
-def optimizer_copies(name: str) -> int:
-    """Return how many copies of the parameters an optimiser keeps; raise ``UsageError``."""
-    if name not in OPTIMIZERS:
-        raise unknown("optimizer", name, OPTIMIZERS)
-    return OPTIMIZERS[name]
-
-
-def saved_bytes(shaped: ShapedGraph) -> int:
-    """Return what autograd keeps of a training forward pass."""
-    return saved(shaped).total
+def _bytes(weight: Weight, dtype: str) -> int:
+    return weight.numel * DTYPE_BYTES[weight.dtype or dtype]

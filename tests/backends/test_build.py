@@ -7,7 +7,8 @@ import torch
 from torch import fx, nn
 
 import cnnstat
-from cnnstat.backends.torch.build import TwoForms, build_module, overwriting, submodule_names
+from cnnstat.backends.torch.build import TwoForms, build_module, submodule_names
+from cnnstat.engine.lowering import overwriting
 from cnnstat.errors import ModelError, UsageError
 from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph

@@ -18,23 +18,11 @@ from torch import fx, nn
 from cnnstat.backends.torch.function import Function
 from cnnstat.backends.torch.initialize import Scheme, initialize
 from cnnstat.backends.torch.modules import make
-from cnnstat.engine.storage import place
+from cnnstat.engine.lowering import overwriting
 from cnnstat.errors import ModelError, UsageError
 from cnnstat.ir.graph import Graph, ShapedGraph, Value
 from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import TensorSpec
-from cnnstat.ops import (
-    Add,
-    BatchNorm2d,
-    Concat,
-    ConnectedConv2d,
-    Conv1d,
-    Conv2d,
-    Conv3d,
-    ConvTranspose2d,
-    Linear,
-    ReLU,
-)
 
 Form = Literal["inference", "training"]
 """Which nodes a generated forward pass has: an inference form leaves the ``training_only`` ones
@@ -42,20 +30,6 @@ out."""
 
 NODE = "cnnstat_node"
 """Key in ``fx.Node.meta``: the position in ``Graph.nodes`` of the node that it computes."""
-
-OVERWRITABLE = (
-    Add,
-    BatchNorm2d,
-    Concat,
-    ConnectedConv2d,
-    Conv1d,
-    Conv2d,
-    Conv3d,
-    ConvTranspose2d,
-    Linear,
-)
-"""Operators that make a tensor of their own which their backward pass does not read: a ReLU may
-write over it."""
 
 
 def build_module(
@@ -208,18 +182,6 @@ def _first_dtype(shaped: ShapedGraph) -> torch.dtype:
     name = next(entering, "float32")
     found: torch.dtype = getattr(torch, name if "float" in name else "float32")
     return found
-
-
-def overwriting(shaped: ShapedGraph) -> list[int]:
-    """Return the nodes that write over their input: a ReLU whose input nothing else reads."""
-    owns = place(shaped).owns
-    return [
-        index
-        for index, node in enumerate(shaped.nodes)
-        if isinstance(node.op, ReLU)
-        and not owns[index]
-        and isinstance(shaped.nodes[node.inputs[0].node].op, OVERWRITABLE)
-    ]
 
 
 def forward_graph(shaped: ShapedGraph, *, form: Form) -> fx.Graph:

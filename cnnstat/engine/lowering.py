@@ -1,0 +1,315 @@
+"""Operator's name -> the kernels that PyTorch runs for it, in order: ``LOWERINGS``, one line each.
+
+The modules are those that the PyTorch backend builds, run by generated code. An operator that has
+no line is unknown: what it makes is carried, what it keeps is not, and figures are lower bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from cnnstat.engine import kernels as k
+from cnnstat.engine.storage import place
+from cnnstat.engine.tape import Shape, Tape, Tensor
+from cnnstat.ir.graph import Node, NodeFacts, ShapedGraph
+from cnnstat.ir.op import Sliding
+
+OVERWRITABLE = frozenset(
+    {
+        "Add",
+        "BatchNorm2d",
+        "Concat",
+        "ConnectedConv2d",
+        "Conv1d",
+        "Conv2d",
+        "Conv3d",
+        "ConvTranspose2d",
+        "Linear",
+    }
+)
+"""Operators that make a tensor of their own which their backward pass does not read: a ReLU behind
+one may write over it."""
+
+
+def overwriting(shaped: ShapedGraph) -> list[int]:
+    """Return the nodes that write over their input: a ReLU whose input nothing else reads."""
+    owns = place(shaped).owns
+    return [
+        index
+        for index, node in enumerate(shaped.nodes)
+        if node.op.type_name == "ReLU"
+        and not owns[index]
+        and shaped.nodes[node.inputs[0].node].op.type_name in OVERWRITABLE
+    ]
+
+
+class Call(NamedTuple):
+    """One node that is about to run: its inputs and stored tensors on the tape."""
+
+    node: Node
+    facts: NodeFacts
+    inputs: tuple[Tensor, ...]
+    stored: dict[str, Tensor]
+    training: bool
+    in_place: bool
+
+    @property
+    def op(self) -> Any:
+        """The operator, whatever hyper-parameters it has."""
+        return self.node.op
+
+    @property
+    def x(self) -> Tensor:
+        """The first input."""
+        return self.inputs[0]
+
+    @property
+    def shape(self) -> Shape:
+        """Shape of the first result."""
+        return self.facts.outputs[0].shape
+
+    def trained(self, name: str) -> Tensor | None:
+        """Return a stored tensor, or None where there is none of this name."""
+        return self.stored.get(name)
+
+
+Lowering = Callable[[Tape, Call], Tensor | list[Tensor]]
+
+
+def _padded(t: Tape, call: Call) -> Tensor:
+    """Return the input, or a padded copy where the two sides of an axis are padded differently."""
+    reach = call.facts.reach
+    if not isinstance(reach, Sliding) or all(w.before == w.after for w in reach.windows):
+        return call.x
+    n, c, *extents = call.x.shape
+    spread = [e + w.before + w.after for e, w in zip(extents, reach.windows, strict=True)]
+    return k.pad(t, call.x, (n, c, *spread))
+
+
+def _convolution(t: Tape, call: Call) -> Tensor:
+    x = _padded(t, call)
+    y = k.convolution(t, x, call.stored["weight"], call.trained("bias"), call.shape)
+    t.hold((x,))
+    return y
+
+
+def _transposed(t: Tape, call: Call) -> Tensor:
+    return k.convolution(t, call.x, call.stored["weight"], call.trained("bias"), call.shape)
+
+
+def _linear(t: Tape, call: Call) -> Tensor:
+    return k.addmm(t, call.x, call.stored["weight"], call.trained("bias"), call.shape)
+
+
+def _max_pool(t: Tape, call: Call) -> list[Tensor]:
+    return k.max_pool(t, _padded(t, call), call.shape)[: len(call.facts.outputs)]
+
+
+def _avg_pool(t: Tape, call: Call) -> Tensor:
+    return k.unary(t, _padded(t, call), call.shape, saves="input")
+
+
+def _adaptive_pool(t: Tape, call: Call) -> Tensor:
+    if set(call.shape[2:]) == {1}:
+        return k.mean_of_maps(t, call.x, call.shape)
+    return k.unary(t, call.x, call.shape, saves="input")
+
+
+def _batch_norm(t: Tape, call: Call) -> Tensor:
+    affine = [call.stored[name] for name in ("weight", "bias") if name in call.stored]
+    return k.batch_norm(t, call.x, affine, training=call.training)
+
+
+def _relu(t: Tape, call: Call) -> Tensor:
+    return k.over(t, call.x) if call.in_place else k.unary(t, call.x, saves="output")
+
+
+def _from_output(t: Tape, call: Call) -> Tensor:
+    return k.unary(t, call.x, saves="output")
+
+
+def _softmax(t: Tape, call: Call) -> Tensor:
+    (x,) = k.cast(t, "softmax", call.x)
+    return k.unary(t, x, saves="output")
+
+
+def _scaled_tanh(t: Tape, call: Call) -> Tensor:
+    return k.scale(t, k.unary(t, k.scale(t, call.x), saves="output"))
+
+
+def _local_response_norm(t: Tape, call: Call) -> Tensor:
+    """Square, pad the channels, average, scale, shift, power, divide; each step replaces one."""
+    x = call.x
+    n, c, *extents = x.shape
+    squares = k.multiply(t, x, x)
+    wide = k.pad(t, squares, (n, c + call.op.size - 1, *extents))
+    t.hold((squares,))
+    (given,) = k.cast(t, "avg_pool3d", wide)
+    mean = k.unary(t, given, x.shape, saves="input")
+    t.hold((wide, given))
+    base = k.power(t, k.shift(t, k.scale(t, mean)))
+    t.hold((mean,))
+    return k.divide(t, x, base)
+
+
+def _dropout(t: Tape, call: Call) -> Tensor:
+    return k.dropout(t, call.x) if call.training and call.op.p else call.x
+
+
+def _drop_path(t: Tape, call: Call) -> Tensor:
+    if call.op.survival == 1:
+        return call.x
+    if not call.training:
+        return k.scale(t, call.x)
+    draw = t.run((call.x,), ((1,) * len(call.x.shape), call.x.dtype))[0]
+    return k.multiply(t, call.x, draw)
+
+
+def _add(t: Tape, call: Call) -> Tensor:
+    total = call.x
+    for other in call.inputs[1:]:
+        total = k.add(t, total, other)
+    return total
+
+
+def _fractal_join(t: Tape, call: Call) -> Tensor:
+    columns = call.inputs
+    if not call.training or not call.op.drop_path:
+        total = columns[0]
+        for column in columns[1:]:
+            total = k.add(t, total, column)
+        mean = k.scale(t, total)
+        t.hold((total,))
+        return mean
+    kept, *more = _draws(t, call)
+    joined = k.multiply(t, columns[0], kept)
+    for column in columns[1:]:
+        part = k.multiply(t, column, kept)
+        joined = k.add(t, joined, part)
+    share = t.run((kept,), ((), kept.dtype))[0]
+    mean = k.divide(t, joined, share)
+    t.hold((joined, *more))
+    return mean
+
+
+def _draws(t: Tape, call: Call) -> list[Tensor]:
+    """Return which columns are kept: drawn, and one spared where none is; and what chose it."""
+    each = ((len(call.inputs),), call.x.dtype)
+    drawn = t.run((call.x,), each)[0]
+    spared = t.run((), ((1,), "int64"))[0]
+    one = t.run((drawn, spared), each)[0]
+    any_kept = t.run((drawn,), ((), "bool"))[0]
+    return [*t.run((any_kept, drawn, one), each), spared, one]
+
+
+def _concat(t: Tape, call: Call) -> Tensor:
+    return k.concatenate(t, call.inputs, call.shape, call.op.axis % len(call.shape))
+
+
+def _flatten(t: Tape, call: Call) -> Tensor:
+    return k.view(t, call.x, call.shape)
+
+
+def _zero_pad_shortcut(t: Tape, call: Call) -> Tensor:
+    n, c, _, w = call.x.shape
+    _, _, high, wide = call.shape
+    thin = k.thinned(t, call.x, ((n, c, high, w), (n, c, high, wide)))
+    return k.pad(t, thin, call.shape)
+
+
+def _unpool(t: Tape, call: Call) -> Tensor:
+    y = t.run(call.inputs, (call.shape, call.x.dtype))
+    places = call.inputs[1]
+    return t.record((call.x,), y, k.simple((call.x,), places), saves=(places,))[0]
+
+
+def _subsampling(t: Tape, call: Call) -> Tensor:
+    sums = k.unary(t, call.x, call.shape, saves="input")
+    scaled = k.multiply(t, sums, call.stored["weight"])
+    y = k.add(t, scaled, call.stored["bias"])
+    t.hold((sums,))
+    return y
+
+
+def _rbf(t: Tape, call: Call) -> Tensor:
+    n, features = call.x.shape
+    codes = call.stored["codes"]
+    each = (n, call.op.units, features)
+    terms = k.difference(t, k.view(t, call.x, (n, 1, features)), codes, each)
+    return k.sum_of(t, k.power(t, terms), call.shape)
+
+
+def _connected(t: Tape, call: Call) -> Tensor:
+    """One grouped convolution per number of maps read, then the maps in order."""
+    weight, bias = call.stored["weight"], call.stored["bias"]
+    n, _, *extents = call.x.shape
+    made: list[Tensor] = []
+    held: list[Tensor] = []
+    for fan_in in sorted(set(map(len, call.op.connections))):
+        rows = sum(1 for row in call.op.connections if len(row) == fan_in)
+        taps = weight.shape[1:]
+        kernels = k.select(t, weight, (rows * fan_in, *taps))
+        t.hold(held)
+        gathered = k.select(t, call.x, (n, rows * fan_in, *extents))
+        some = k.select(t, bias, (rows,))
+        shaped = k.view(t, kernels, (rows, fan_in, *taps))
+        made.append(k.convolution(t, gathered, shaped, some, (n, rows, *call.shape[2:])))
+        held = [kernels]
+    y = k.concatenate(t, made, call.shape, 1)
+    t.hold(made)
+    y = k.select(t, y, y.shape)
+    t.hold((*made, *held))
+    return y
+
+
+LOWERINGS: dict[str, Lowering] = {
+    "Conv1d": _convolution,
+    "Conv2d": _convolution,
+    "Conv3d": _convolution,
+    "ConnectedConv2d": _connected,
+    "ConvTranspose2d": _transposed,
+    "Linear": _linear,
+    "RBF": _rbf,
+    "MaxPool2d": _max_pool,
+    "AvgPool2d": _avg_pool,
+    "Subsampling": _subsampling,
+    "AdaptiveAvgPool2d": _adaptive_pool,
+    "AdaptiveMaxPool2d": _max_pool,
+    "GlobalAvgPool2d": _adaptive_pool,
+    "MaxUnpool2d": _unpool,
+    "BatchNorm2d": _batch_norm,
+    "LocalResponseNorm": _local_response_norm,
+    "ReLU": _relu,
+    "Tanh": _from_output,
+    "ScaledTanh": _scaled_tanh,
+    "Sigmoid": _from_output,
+    "Softmax": _softmax,
+    "Dropout": _dropout,
+    "DropPath": _drop_path,
+    "Add": _add,
+    "FractalJoin": _fractal_join,
+    "Concat": _concat,
+    "Flatten": _flatten,
+    "ZeroPadShortcut": _zero_pad_shortcut,
+}
+"""Operator's name -> its kernels; an operator that is not here is unknown, never free."""
+
+
+def unknown_call(t: Tape, call: Call) -> list[Tensor]:
+    """Return the results of an operator without a line; views stay in their input's memory.
+
+    Gradients pass through it, so that what stands before it is still counted; what it keeps is not.
+    """
+    if call.op.storage == "view" and call.inputs:
+        return [call.x._replace(shape=spec.shape) for spec in call.facts.outputs]
+    makes = [(spec.shape, spec.dtype) for spec in call.facts.outputs]
+    given = (*call.inputs, *call.stored.values())
+    return t.record(given, t.run(given, *makes), k.simple(given))
+
+
+def lower(t: Tape, call: Call) -> list[Tensor]:
+    """Write the kernels of one node and return its results; its inputs are held until then."""
+    made = LOWERINGS.get(call.op.type_name, unknown_call)(t, call)
+    t.hold(call.inputs)
+    return made if isinstance(made, list) else [made]
