@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cnnstat.engine.claims import Claim, Published
     from cnnstat.engine.fit import Fit, Memory
     from cnnstat.engine.measurement import Measurement
-    from cnnstat.engine.memory import MemoryPlan
+    from cnnstat.engine.memory import Measured, MemoryPlan
     from cnnstat.engine.memory import Settings as MemorySettings
     from cnnstat.zoo.figure import Figure
 
@@ -87,12 +87,15 @@ def load(
     if classes is not None and classes < 1:
         raise UsageError(f"classes must be at least 1, got {classes}")
     form = form_of(reference)
+    if arguments is not None and form != "python":
+        raise UsageError(f"{reference}: only a Python callable takes arguments")
     if form == "zoo":
         card = find(reference)
         graph = card.build(card.classes if classes is None else classes)
         return Model(reference, _defaults(graph), graph, card)
     if classes is not None:
-        raise UsageError(f"{reference}: only a model of the zoo takes a number of classes")
+        hint = "; pass it with --args, as its callable names it" if form == "python" else ""
+        raise UsageError(f"{reference}: only a model of the zoo takes a number of classes{hint}")
     if form == "onnx":
         from cnnstat.importers.onnx_file.importing import load_onnx
 
@@ -163,6 +166,7 @@ def analyze(
         report.nodes,
         report.notes,
         report.frozen_params,
+        model.own_module,
         reference=model.reference,
         card=card,
         quote=None if card is None else lambda found: published(found, card),
@@ -251,7 +255,8 @@ def build(
     """Return a model as a PyTorch module, in training mode as every new module.
 
     ``input`` is a shape as for ``analyze``; the batch is free. The weights are drawn as the model's
-    paper says from ``seed``, or a fresh one for None; on the device ``meta`` there are none. Raises
+    paper says from ``seed``, or a fresh one for None; on the device ``meta`` there are none. A
+    reference to a PyTorch module gives that module, initialised as it does it itself. Raises
     ``UsageError`` for bad arguments or where PyTorch is missing, ``ModelError`` for a model that
     cannot be built.
     """
@@ -263,6 +268,8 @@ def build(
 
     model = reference if isinstance(reference, Model) else load(reference, classes=classes)
     specs = input_specs(model, input=input, dtype=dtype)
+    if model.own_module is not None:
+        return model.own_module().to(device)
     training = model.card.training if model.card is not None else None
     return build_module(
         model.graph_for(specs).graph,
@@ -288,6 +295,11 @@ def check(
     ``ModelError`` for a model that cannot be built.
     """
     model = reference if isinstance(reference, Model) else load(reference, classes=classes)
+    if model.own_module is not None:
+        raise UsageError(
+            f"{model.reference}: check compares what cnnstat builds, operator by operator; a "
+            "module of your own is captured from PyTorch and summary says what it could not count"
+        )
     specs = input_specs(model, input=input, batch=batch, dtype=dtype)
     return check_shaped(_shaped(model, specs)[0])
 
@@ -321,6 +333,34 @@ def memory(
 
     report = analyze(reference, input=input, batch=batch, dtype=dtype, classes=classes)
     return plan(report, settings or Settings())
+
+
+def measured_memory(model: Model, found: MemoryPlan) -> tuple[Measured, Measured]:
+    """Return what running a plan's model takes, and what was predicted for the measurement.
+
+    A zoo model, a spec or an ONNX file runs as the module that cnnstat generates, a module of the
+    user's own as it is. Raises ``UsageError`` where PyTorch is missing or the memory is not there,
+    ``ModelError`` for a model that PyTorch cannot run.
+    """
+    from dataclasses import replace
+
+    from cnnstat.backends.torch import require_torch
+
+    require_torch()
+    from cnnstat.backends.torch.memory import check_room, measure, own_subject, subject
+    from cnnstat.engine.memory import plan
+
+    settings = found.settings
+    check_room(found)
+    shaped = found.report.shaped
+    if model.own_module is None:
+        chosen = subject(shaped, settings)
+    elif settings.checkpoint:
+        raise UsageError(f"{model.reference}: only a generated module can be cut into blocks")
+    else:
+        chosen = own_subject(model.own_module(), shaped, settings)
+    tracked = replace(settings, tracked=settings.device == "cpu")
+    return measure(chosen, settings), plan(found.report, tracked).predicted
 
 
 def fit(
@@ -459,6 +499,9 @@ def claims(
         raise unknown("verdict", verdict, VERDICTS)
     if source is not None and source not in SOURCES:
         raise unknown("source", source, SOURCES)
+    for model in models:
+        if form_of(model) != "zoo":
+            raise UsageError(f"{model}: published figures are kept for models of the zoo alone")
     wanted = {find(model).name for model in models}
     entries = figures(*dict.fromkeys(family_of(model).module for model in models))
     chosen = [
@@ -524,6 +567,8 @@ def bench(
     jobs = []
     for reference in IMAGENET if references is None else references:
         model = load(reference)
+        if model.own_module is not None and settings is not None and settings.layers:
+            raise UsageError(f"{reference}: a module of your own is timed whole, not by layers")
         jobs += [
             Job(reference, analyze(model, input=input, batch=batch, dtype=dtype), mode)
             for dtype in map(dtype_of, dtypes)

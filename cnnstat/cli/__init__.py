@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "claims": "claims:claims",
     "check": "check:check",
     "graph": "graph:graph",
+    "export": "export:export",
     "plot": "plot:plot",
     "report": "report:report",
 }

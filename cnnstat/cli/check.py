@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnnstat.cli.options import (
+    ArgsOption,
     BatchOption,
     ClassesOption,
     DtypeOption,
     FormatOption,
-    InputOption,
+    InputsOption,
     OutputOption,
     complete_model,
-    input_shape,
+    factory_arguments,
+    input_shapes,
 )
 from cnnstat.errors import UsageError
 
@@ -34,10 +36,11 @@ def check(
         ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every model of the zoo.")] = False,
-    input: InputOption = None,
+    input: InputsOption = None,
     batch: BatchOption = 1,
     dtype: DtypeOption = None,
     classes: ClassesOption = None,
+    args: ArgsOption = None,
     format: FormatOption = None,
     output: OutputOption = None,
 ) -> None:
@@ -53,8 +56,9 @@ def check(
     if bool(models) == everything:
         raise UsageError("name the models to check, or --all for every model of the zoo")
     to = destination(format, output)
-    shape = input_shape(input)
-    loaded = [api.load(name, classes=classes) for name in models or _zoo()]
+    shape = input_shapes(input)
+    given = factory_arguments(args)
+    loaded = [api.load(name, classes=classes, arguments=given) for name in models or _zoo()]
     require_torch()
     checks = tuple(
         api.check(model, input=shape, batch=batch, dtype=dtype) for model in _announced(loaded)

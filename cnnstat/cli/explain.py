@@ -7,14 +7,16 @@ from typing import Annotated
 import typer
 
 from cnnstat.cli.options import (
+    ArgsOption,
     BatchOption,
     ClassesOption,
     DtypeOption,
     FormatOption,
-    InputOption,
+    InputsOption,
     ModelArgument,
     OutputOption,
-    input_shape,
+    factory_arguments,
+    input_shapes,
 )
 
 
@@ -28,10 +30,11 @@ def explain(
             show_default=False,
         ),
     ] = None,
-    input: InputOption = None,
+    input: InputsOption = None,
     batch: BatchOption = 1,
     dtype: DtypeOption = None,
     classes: ClassesOption = None,
+    args: ArgsOption = None,
     format: FormatOption = None,
     output: OutputOption = None,
 ) -> None:
@@ -41,8 +44,8 @@ def explain(
     from cnnstat.render.explain import explain_document
 
     to = destination(format, output)
-    loaded = api.load(model, classes=classes)
-    report = api.analyze(loaded, input=input_shape(input), batch=batch, dtype=dtype)
+    loaded = api.load(model, classes=classes, arguments=factory_arguments(args))
+    report = api.analyze(loaded, input=input_shapes(input), batch=batch, dtype=dtype)
     card = loaded.card
     claims = api.claims(card.name) if card and api.as_published(report, card) else None
     emit(explain_document(report, layer, card=card, claims=claims), to)

@@ -7,12 +7,14 @@ from typing import Annotated
 import typer
 
 from cnnstat.cli.options import (
+    ArgsOption,
     BatchOption,
     ClassesOption,
     InputsOption,
     ModelArgument,
     OutputOption,
     at_least_one,
+    factory_arguments,
     input_shapes,
 )
 
@@ -39,6 +41,7 @@ def graph(
     input: InputsOption = None,
     batch: BatchOption = 1,
     classes: ClassesOption = None,
+    args: ArgsOption = None,
     format: Annotated[
         str | None,
         typer.Option(
@@ -64,7 +67,7 @@ def graph(
         from cnnstat.render.graph.graphviz import require_graphviz
 
         require_graphviz()
-    loaded = api.load(model, classes=classes)
+    loaded = api.load(model, classes=classes, arguments=factory_arguments(args))
     report = api.analyze(loaded, input=input_shapes(input), batch=batch)
     title = loaded.card.title if loaded.card else ""
     drawn = draw_graph(report, name, depth=at_least_one("depth", depth), title=title)

@@ -51,8 +51,17 @@ ModelArgument = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="A name of 'cnnstat list', or a file.",
+        help="A name of 'cnnstat list', a file, file.py:callable or timm:NAME.",
         autocompletion=complete_model,
+        show_default=False,
+    ),
+]
+ArgsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--args",
+        metavar="JSON",
+        help="Arguments of a Python callable by name: '{\"num_classes\": 10}'.",
         show_default=False,
     ),
 ]
@@ -72,8 +81,8 @@ InputsOption = Annotated[
         "--input",
         "-i",
         metavar="SHAPE",
-        help="Input without the batch: 3x224x224, 224x224 or 224; NAME=SHAPE[:DTYPE] for each of "
-        "several.",
+        help="Input without the batch: 3x224x224, 224x224 or 224; NAME=SHAPE or NAME=int64:SHAPE "
+        "for each of several.",
         show_default=False,
     ),
 ]
@@ -146,7 +155,10 @@ def input_shape(text: str | None) -> tuple[int, ...] | None:
 def input_shapes(
     texts: list[str] | None,
 ) -> tuple[int, ...] | dict[str, TensorSpec | tuple[int, ...]] | None:
-    """Read one shape, or ``name=3x224x224`` (``ids=128:int64``) once for each of several inputs."""
+    """Read one shape, or ``name=3x224x224`` (``ids=int64:128``) once for each of several inputs.
+
+    The dtype may stand behind the shape as well (``ids=128:int64``).
+    """
     if not texts:
         return None
     if len(texts) == 1 and "=" not in texts[0]:
@@ -159,9 +171,26 @@ def input_shapes(
                 f"input {text!r}: several inputs are given as name=3x224x224, each name once"
             )
         shape, _, dtype = rest.partition(":")
+        if dtype and not shape[:1].isdecimal():
+            shape, dtype = dtype, shape
         extents = input_shape(shape) or ()
         named[name] = TensorSpec(extents, check_dtype(dtype)) if dtype else extents
     return named
+
+
+def factory_arguments(text: str | None) -> dict[str, object] | None:
+    """Read the JSON object of ``--args``; anything else is a ``UsageError``."""
+    if text is None:
+        return None
+    import json
+
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"args {text!r}: no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise UsageError(f'args {text!r}: expected an object, as in {{"num_classes": 10}}')
+    return found
 
 
 def at_least_one(name: str, value: int | None) -> int | None:

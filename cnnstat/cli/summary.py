@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cnnstat.cli.options import (
+    ArgsOption,
     BatchOption,
     ClassesOption,
     ConventionOption,
@@ -18,6 +19,7 @@ from cnnstat.cli.options import (
     StrictOption,
     at_least_one,
     complete_columns,
+    factory_arguments,
     input_shapes,
 )
 
@@ -28,6 +30,7 @@ def summary(
     batch: BatchOption = 1,
     dtype: DtypeOption = None,
     classes: ClassesOption = None,
+    args: ArgsOption = None,
     convention: ConventionOption = "paper",
     columns: Annotated[
         str | None,
@@ -81,7 +84,7 @@ def summary(
     view = View(
         columns, at_least_one("depth", depth), expand, formulas, sort, at_least_one("top", top)
     )
-    loaded = api.load(model, classes=classes)
+    loaded = api.load(model, classes=classes, arguments=factory_arguments(args))
     report = api.analyze(
         loaded, input=input_shapes(input), batch=batch, dtype=dtype, convention=convention
     )

@@ -7,9 +7,10 @@ report ``partial``: its totals are lower bounds then.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from cnnstat.engine.conventions import PAPER, Convention
 from cnnstat.engine.formulas import activation_formula, macs_formula, params_formula
@@ -230,6 +231,8 @@ class Report:
     notes: tuple[Note, ...] = ()
     frozen_params: int = 0
     """Parameters that training leaves alone."""
+    own_module: Callable[[], Any] | None = None
+    """Returns the user's own module with weights, where the graph was captured from one."""
 
     @property
     def name(self) -> str:

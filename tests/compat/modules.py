@@ -159,6 +159,8 @@ def main() -> int:
     with ProcessPoolExecutor(options.jobs) as pool:
         for row in pool.map(tried, todo):
             rows.append(row)
+            if len(rows) % 20 == 0:
+                print(f"{len(rows)}/{len(todo)}", file=sys.stderr, flush=True)
             if row.verdict != "equal" or row.status != "complete":
                 print(
                     f"{row.library}:{row.model}: {row.verdict} {row.status} "

@@ -193,14 +193,18 @@ class _Bench:
         if self._module is None or self._holds != wanted:
             self.drop()
             device.release(self._place)
-            report = job.report
-            module = build_module(
-                report.shaped.graph,
-                report.inputs,
-                seed=self._settings.seed,
-                device=self._place,
-                dtype=self._kinds[dtype],
-            )
+            report, kind = job.report, self._kinds[dtype]
+            module: nn.Module
+            if report.own_module is not None:  # the user's, not one made from the graph
+                module = report.own_module().to(self._place, kind)
+            else:
+                module = build_module(
+                    report.shaped.graph,
+                    report.inputs,
+                    seed=self._settings.seed,
+                    device=self._place,
+                    dtype=kind,
+                )
             if self._settings.channels_last:
                 module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             self._module, self._holds = module, wanted

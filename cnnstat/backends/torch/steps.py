@@ -43,7 +43,7 @@ def random_inputs(
     generator = torch.Generator().manual_seed(seed)
     batches = []
     for node, facts in zip(shaped.nodes, shaped.facts, strict=True):
-        if node.inputs:
+        if not node.op.is_input:
             continue
         shape, kind = facts.outputs[0].shape, facts.outputs[0].dtype
         if "float" in kind:

@@ -263,7 +263,7 @@ def _watch(module: nn.Module, recorder: _Recorder) -> None:
 
     A module that raises is the first to leave with an exception: its path is what failed.
     """
-    stack = recorder.stack
+    stack, outside = recorder.stack, sys.exc_info()[1]  # what is being handled around the run
 
     def hooks(path: str, leaf: bool) -> tuple[Callable[..., None], Callable[..., None]]:
         def entering(_module: nn.Module, _args: Any) -> None:
@@ -271,7 +271,7 @@ def _watch(module: nn.Module, recorder: _Recorder) -> None:
 
         def leaving(each: nn.Module, args: Any, _result: Any) -> None:
             stack.pop()
-            if recorder.failed is None and sys.exc_info()[0] is not None:
+            if recorder.failed is None and sys.exc_info()[1] not in (None, outside):
                 given = ", ".join(str(spec_of(t)) for t in args if isinstance(t, torch.Tensor))
                 recorder.failed = (path, type(each).__name__, given)
 

@@ -10,10 +10,21 @@ import json
 
 from cnnstat.errors import ModelError
 from cnnstat.importers.spec.operators import OPERATORS, fields_of, per_axis
-from cnnstat.ir.graph import Graph, Node, Value
+from cnnstat.ir.graph import Graph, Node, ShapedGraph, Value
 from cnnstat.ir.op import Op
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ops import Input
+
+
+def write_shaped(shaped: ShapedGraph) -> str:
+    """Return the YAML text of a graph with the inputs that it was shaped for, without the batch."""
+    nodes = tuple(
+        node._replace(op=Input(facts.outputs[0].shape[1:], facts.outputs[0].dtype))
+        if node.op.is_input
+        else node
+        for node, facts in zip(shaped.nodes, shaped.facts, strict=True)
+    )
+    return write_text(dataclasses.replace(shaped.graph, nodes=nodes))
 
 
 def write_text(graph: Graph) -> str:
@@ -75,7 +86,8 @@ def _arguments(op: Op) -> str:
     for name, field in fields_of(type(op)).items():
         value = getattr(op, name)
         if field.default is dataclasses.MISSING or value != field.default:
-            parts.append(f"{name}: {_written(value, short=per_axis(field))}")
+            short = per_axis(field) and len(value) == getattr(op, "rank", 2)
+            parts.append(f"{name}: {_written(value, short=short)}")
     return f"{{{', '.join(parts)}}}"
 
 

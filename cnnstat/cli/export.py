@@ -1,0 +1,85 @@
+"""``cnnstat export MODEL --to yaml``: a model's graph as a file that other programs read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cnnstat.cli.options import (
+    ArgsOption,
+    BatchOption,
+    ClassesOption,
+    InputsOption,
+    ModelArgument,
+    OutputOption,
+    factory_arguments,
+    input_shapes,
+)
+from cnnstat.errors import UsageError, unknown
+
+if TYPE_CHECKING:
+    from cnnstat.ir.graph import ShapedGraph
+
+EXPORTERS: dict[str, str] = {
+    "yaml": "cnnstat.importers.spec.writing:write_shaped",
+}
+"""Every format by name: the function that turns a shaped graph into text or bytes."""
+
+
+def complete_exporter(incomplete: str) -> list[str]:
+    """Return the formats that begin so."""
+    return [name for name in EXPORTERS if name.startswith(incomplete)]
+
+
+def export(
+    model: ModelArgument,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="NAME",
+            help="yaml; without it the suffix of -o chooses.",
+            autocompletion=complete_exporter,
+            show_default=False,
+        ),
+    ] = None,
+    input: InputsOption = None,
+    batch: BatchOption = 1,
+    classes: ClassesOption = None,
+    args: ArgsOption = None,
+    output: OutputOption = None,
+) -> None:
+    """Write a model down: a YAML spec reads back as the same graph."""
+    from cnnstat import api
+    from cnnstat.cli.output import check_path, write_file, write_stdout
+
+    name = _chosen(to, output)
+    if output is not None:
+        check_path(output)
+    loaded = api.load(model, classes=classes, arguments=factory_arguments(args))
+    report = api.analyze(loaded, input=input_shapes(input), batch=batch)
+    written = _exporter(name)(report.shaped)
+    if output is not None:
+        write_file(output, written)
+    elif isinstance(written, str):
+        write_stdout(written)
+    else:
+        raise UsageError(f"{name} is no text: name a file with -o")
+
+
+def _chosen(to: str | None, output: str | None) -> str:
+    suffix = os.path.splitext(output or "")[1].lower().lstrip(".")
+    name = to or {"yml": "yaml"}.get(suffix, suffix) or "yaml"
+    if name not in EXPORTERS:
+        raise unknown("export format", name, EXPORTERS)
+    return name
+
+
+def _exporter(name: str) -> Callable[[ShapedGraph], Any]:
+    module, function = EXPORTERS[name].split(":")
+    found: Callable[[ShapedGraph], Any] = getattr(import_module(module), function)
+    return found
