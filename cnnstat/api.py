@@ -365,28 +365,32 @@ def measured_memory(model: Model, found: MemoryPlan) -> tuple[Measured, Measured
 
 def fit(
     reference: str | Model | Module,
-    memory_size: Memory,
+    memories: Sequence[Memory],
     settings: MemorySettings | None = None,
     *,
     input: Inputs | None = None,
     dtype: str | None = None,
     classes: int | None = None,
-) -> Fit:
-    """Return the largest batch and the largest input of one image that fit into a memory.
+    search_input: bool = True,
+) -> tuple[Fit, ...]:
+    """Return the largest batch and the largest input of one image that fit into each memory.
 
-    ``memory_size`` comes from ``cnnstat.engine.fit.memory("24GiB")``. The input is searched where
-    the model has one input of three extents. Errors as ``analyze``.
+    Memories come from ``cnnstat.engine.fit.memory("24GiB")``. The input is searched where the
+    model has one input of three extents. Errors as ``analyze``.
     """
+    from functools import cache
+
     from cnnstat.engine.fit import fit as search
 
     model = reference if isinstance(reference, Model) else load(reference, classes=classes)
 
+    @cache
     def at(batch: int, side: int | None) -> MemoryPlan:
         shape = input if side is None else (side, side)
         return memory(model, settings, input=shape, batch=batch, dtype=dtype)
 
-    alone = len(model.inputs) == 1 and not isinstance(input, Mapping)
-    return search(at, memory_size, search_input=alone)
+    alone = search_input and len(model.inputs) == 1 and not isinstance(input, Mapping)
+    return tuple([search(at, each, search_input=alone) for each in memories])
 
 
 def input_specs(

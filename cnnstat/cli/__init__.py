@@ -22,6 +22,8 @@ COMMANDS: dict[str, str] = {
     "list": "listing:listing",
     "compare": "compare:compare",
     "bench": "bench:bench",
+    "memory": "memory:memory",
+    "fit": "fit:fit",
     "info": "info:info",
     "explain": "explain:explain",
     "claims": "claims:claims",

@@ -34,29 +34,45 @@ STEP_BYTES = 4
 
 
 class Optimizer(NamedTuple):
-    """Copies of the parameters that are its state, and what a step takes on the way.
+    """Copies of the parameters that are its state; whether it counts steps; whether it needs room.
 
-    ``working`` is in copies of the largest tensor on the CPU, where a step goes tensor by tensor,
-    and in copies of all parameters on CUDA, where it takes all at once.
+    The room is for the denominators of Adam's update.
     """
 
     copies: int
-    counts_steps: bool
-    working: dict[str, int]
+    adaptive: bool
+
+    def step_bytes(self, tensors: list[int], device: str) -> int:
+        """Return what a step takes beside gradients and state, for parameter tensors in order.
+
+        CUDA takes all tensors at once: a copy of each. The CPU goes one by one: a root and the
+        quotient of this tensor while the quotient of the one before is still there.
+        """
+        if not self.adaptive:
+            return 0
+        if device == "cuda":
+            return sum(tensors)
+        before = [0, *tensors]
+        return max(
+            (2 * size + last for size, last in zip(tensors, before, strict=False)), default=0
+        )
 
 
 OPTIMIZERS: dict[str, Optimizer] = {
-    "sgd": Optimizer(0, False, {"cpu": 0, "cuda": 0}),
-    "momentum": Optimizer(1, False, {"cpu": 0, "cuda": 0}),
-    "adam": Optimizer(2, True, {"cpu": 2, "cuda": 1}),
-    "adamw": Optimizer(2, True, {"cpu": 2, "cuda": 1}),
+    "sgd": Optimizer(0, adaptive=False),
+    "momentum": Optimizer(1, adaptive=False),
+    "adam": Optimizer(2, adaptive=True),
+    "adamw": Optimizer(2, adaptive=True),
 }
 """Optimisers of ``torch.optim`` by name; momentum is SGD with momentum."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a model is run. ``amp`` is the lower dtype of autocast, None for one dtype throughout."""
+    """How a model is run. ``amp`` is the lower dtype of autocast, None for one dtype throughout.
+
+    ``tracked`` predicts what a measurement by storage tracking finds (see ``Tape``).
+    """
 
     mode: Mode = "inference"
     optimizer: str = "sgd"
@@ -64,10 +80,12 @@ class Settings:
     checkpoint: bool = False
     device: str = "cpu"
 
+    tracked: bool = False
+
     @property
     def conditions(self) -> Conditions:
         """The same for a tape."""
-        return Conditions(self.device, self.amp, self.checkpoint)
+        return Conditions(self.device, self.amp, self.checkpoint, self.tracked)
 
 
 def settings(
@@ -202,6 +220,21 @@ class MemoryPlan:
         return self.param_bytes + self.buffer_bytes + self.optimizer_bytes
 
     @property
+    def predicted(self) -> Measured:
+        """What a measurement should find; None for what only a measurement can see."""
+        learns = self.settings.mode == "training"
+        return Measured(
+            self.param_bytes,
+            self.buffer_bytes,
+            self.forward_peak.bytes,
+            self.backward_peak.bytes if self.backward_peak else None,
+            self.saved_bytes if learns else None,
+            self.gradient_bytes if learns else None,
+            self.optimizer_bytes if learns else None,
+            self.optimizer_step_bytes if learns else None,
+        )
+
+    @property
     def update_bytes(self) -> int:
         """What the optimiser's step has beside the state: inputs, gradients, its own working."""
         if self.settings.mode == "inference":
@@ -234,6 +267,20 @@ class MemoryPlan:
         return Peak(self._curve.bytes[at], layer, phase, {kind: parts[kind] for kind in KINDS})
 
 
+class Measured(NamedTuple):
+    """What a device took; None where that cannot be seen there. Names are those of a plan."""
+
+    param_bytes: int
+    buffer_bytes: int
+    peak_live_bytes: int
+    backward_peak_bytes: int | None = None
+    saved_bytes: int | None = None
+    gradient_bytes: int | None = None
+    optimizer_bytes: int | None = None
+    optimizer_step_bytes: int | None = None
+    workspace_bytes: int | None = None
+
+
 class LayerMemory(NamedTuple):
     """Bytes of one row: live in each pass, first saved here, live under an ideal allocator."""
 
@@ -247,37 +294,36 @@ def plan(report: Report, chosen: Settings) -> MemoryPlan:
     """Return the memory of a report's model under a setting."""
     shaped = report.shaped
     run = training if chosen.mode == "training" else inference
-    sizes = _stored(shaped)
+    trained, buffers = _stored(shaped)
     optimizer = OPTIMIZERS[chosen.optimizer]
-    trained = sizes["weight"] + sizes["bias"]
     learns = chosen.mode == "training"
-    counters = STEP_BYTES * len(trained) if optimizer.counts_steps else 0
-    largest = max(trained, default=0) if chosen.device == "cpu" else sum(trained)
+    counters = STEP_BYTES * len(trained) if optimizer.adaptive else 0
     return MemoryPlan(
         report,
         chosen,
         run(shaped, chosen.conditions),
         param_bytes=sum(trained),
-        buffer_bytes=sum(sizes["buffer"]),
+        buffer_bytes=sum(buffers),
         gradient_bytes=sum(trained) if learns else 0,
         optimizer_bytes=optimizer.copies * sum(trained) + counters if learns else 0,
-        optimizer_step_bytes=optimizer.working[chosen.device] * largest if learns else 0,
+        optimizer_step_bytes=optimizer.step_bytes(trained, chosen.device) if learns else 0,
         ideal=tuple(live_bytes(shaped, place(shaped))),
     )
 
 
-def _stored(shaped: ShapedGraph) -> dict[str, list[int]]:
-    """Return the bytes of each stored tensor by role; one that is used twice counts once."""
+def _stored(shaped: ShapedGraph) -> tuple[list[int], list[int]]:
+    """Return the bytes of each parameter and of each buffer; one that is used twice counts once."""
     dtype = parameter_dtype(shaped)
-    found: dict[str, list[int]] = {"weight": [], "bias": [], "buffer": []}
+    trained: list[int] = []
+    buffers: list[int] = []
     for node, facts in zip(shaped.nodes, shaped.facts, strict=True):
         if node.tied_to is not None:
             continue
         for weight in facts.weights:
-            found[weight.role].append(_bytes(weight, dtype))
+            (buffers if weight.role == "buffer" else trained).append(_bytes(weight, dtype))
         if node.op.type_name == "BatchNorm2d" and getattr(node.op, "tracked", False):
-            found["buffer"].append(COUNTER_BYTES)
-    return found
+            buffers.append(COUNTER_BYTES)
+    return trained, buffers
 
 
 def _bytes(weight: Weight, dtype: str) -> int:

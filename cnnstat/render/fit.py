@@ -1,0 +1,86 @@
+"""What fits into which memory, as a document: one row per model and memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cnnstat.engine.fit import Fit
+from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
+from cnnstat.render.memory import fit_lines, fit_payload, setting_words
+
+COLUMNS = (
+    Column("model", "Model", keep=NEVER_DROPPED, group=True),
+    Column("memory", "Memory", keep=NEVER_DROPPED, definition="with its unit"),
+    Column("batch", "Largest batch", "count", NEVER_DROPPED, definition="images of the input"),
+    Column("total_bytes", "Takes", "bytes", 7, definition="what must fit at that batch"),
+    Column("param_bytes", "Parameters", "bytes", 5, definition="at that batch"),
+    Column("state_bytes", "Optimiser, buffers", "bytes", 4, definition="stored beside parameters"),
+    Column("peak_bytes", "Peak", "bytes", 6, definition="of the passes, or the optimiser's step"),
+    Column("input", "Largest input", "shape", 8, definition="of one image, square"),
+    Column("input_total_bytes", "Takes then", "bytes", 3, definition="what must fit at that input"),
+)
+
+
+def fit_document(found: Sequence[Sequence[Fit]]) -> Document:
+    """Return the document of ``cnnstat fit``: for each model what fits into each memory."""
+    flat = [each for fits in found for each in fits]
+    partial = sorted({op for each in flat for op in each.smallest.unknown})
+    sections = []
+    short = [f"{each.smallest.report.name}: {line}" for each in flat for line in _short(each)]
+    if short:
+        sections.append(Section("What does not fit", tuple(short)))
+    if partial:
+        named = f"not known what these keep and hold: {', '.join(partial)}"
+        line = f"{named}; bytes are lower bounds, batches and inputs at most"
+        sections.append(Section("Partial", (line,)))
+    defined = [f"{c.title}: {c.definition}." for c in COLUMNS if c.definition]
+    sections.append(
+        Section(
+            "Definitions",
+            (
+                *defined,
+                "Each figure fits, and one image more (or the next larger input) does not. GiB is "
+                "1024^3 bytes, GB 1000^3; a bare G is read as GiB.",
+            ),
+        )
+    )
+    settings = flat[0].smallest.settings
+    return Document(
+        title=f"What fits: {setting_words(settings)}",
+        columns=COLUMNS,
+        rows=tuple(_row(each) for each in flat),
+        sections=tuple(sections),
+        payload={
+            "schema": "cnnstat.fit/1",
+            "mode": settings.mode,
+            "optimizer": settings.optimizer if settings.mode == "training" else None,
+            "amp": settings.amp,
+            "checkpoint": settings.checkpoint,
+            "device": settings.device,
+            "fits": [
+                {"model": each.smallest.report.name, "status": each.smallest.status}
+                | fit_payload(each)
+                for each in flat
+            ],
+        },
+        lower_bound=bool(partial),
+    )
+
+
+def _row(found: Fit) -> tuple[Cell, ...]:
+    at, wide = found.at_batch, found.at_input
+    return (
+        found.smallest.report.name,
+        found.memory.said,
+        at.batch if at else 0,
+        at.total_bytes if at else "",
+        at.param_bytes if at else "",
+        at.state_bytes - at.param_bytes if at else "",
+        at.total_bytes - at.state_bytes if at else "",
+        wide.report.input.shape[1:] if wide else "",
+        wide.total_bytes if wide else "",
+    )
+
+
+def _short(found: Fit) -> list[str]:
+    return list(fit_lines(found))[:1] if found.at_batch is None else []

@@ -1,0 +1,424 @@
+"""A memory plan as a document: the timeline of live bytes, what has to fit, where it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from cnnstat.engine.fit import Fit
+from cnnstat.engine.memory import LayerMemory, Measured, MemoryPlan, Peak, Settings
+from cnnstat.engine.report import Layer
+from cnnstat.render.columns import operator_text
+from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
+from cnnstat.render.numbers import bytes_text, count, fixed
+
+PARTS = {
+    "input": "inputs",
+    "activation": "activations",
+    "weight_copy": "weights in the lower dtype",
+    "parameter_gradient": "gradients of parameters",
+    "activation_gradient": "gradients of activations",
+}
+"""What bytes are for, as a reader calls it."""
+
+QUANTITIES = {
+    "param_bytes": "parameters",
+    "buffer_bytes": "buffers",
+    "gradient_bytes": "gradients",
+    "optimizer_bytes": "optimiser state",
+    "saved_bytes": "saved for backward",
+    "peak_live_bytes": "peak of the forward pass",
+    "backward_peak_bytes": "peak of the backward pass",
+    "optimizer_step_bytes": "working of the optimiser's step",
+    "workspace_bytes": "workspaces and rounding",
+}
+"""What a measurement and a plan both have, in the order of reading."""
+
+HEAVIEST = 3
+
+
+class MemoryColumn(NamedTuple):
+    """A column, its cell of one row, and whether the cells of all rows add up."""
+
+    column: Column
+    get: Callable[[Layer, LayerMemory], Cell]
+    adds_up: bool = False
+
+
+LIVE = MemoryColumn(
+    Column(
+        "live_bytes",
+        "Live",
+        "bytes",
+        8,
+        heat=True,
+        definition="alive at the layer's highest moment in the forward pass, weights left out",
+    ),
+    lambda layer, found: found.live_bytes,
+)
+IDEAL = MemoryColumn(
+    Column("ideal_bytes", "Ideal", "bytes", 4, definition="the same, in place wherever it can be"),
+    lambda layer, found: found.ideal_bytes,
+)
+SAVED = MemoryColumn(
+    Column(
+        "saved_bytes",
+        "Saved",
+        "bytes",
+        8,
+        heat=True,
+        definition="first kept here for the backward pass, each storage once",
+    ),
+    lambda layer, found: found.saved_bytes,
+    adds_up=True,
+)
+BACKWARD = MemoryColumn(
+    Column(
+        "backward_bytes",
+        "Backward",
+        "bytes",
+        6,
+        heat=True,
+        definition="alive at the layer's highest moment in the backward pass",
+    ),
+    lambda layer, found: found.backward_bytes,
+)
+NAMED = (
+    MemoryColumn(Column("name", "Layer", keep=NEVER_DROPPED), lambda layer, found: layer.name),
+    MemoryColumn(
+        Column("operator", "Type and kernel", keep=NEVER_DROPPED),
+        lambda layer, found: operator_text(layer),
+    ),
+    MemoryColumn(
+        Column("output", "Output", "shape", 5), lambda layer, found: layer.output.shape[1:]
+    ),
+)
+BY_MODE = {
+    "inference": (*NAMED, LIVE, IDEAL),
+    "training": (*NAMED, LIVE, SAVED, BACKWARD),
+}
+"""The columns of each mode."""
+
+
+def memory_document(
+    plan: MemoryPlan,
+    *,
+    reference: str,
+    measured: tuple[Measured, Measured] | None = None,
+    fits: Sequence[Fit] = (),
+    next_batch: MemoryPlan | None = None,
+) -> Document:
+    """Return the document of ``cnnstat memory``.
+
+    ``measured`` is what was found and what was predicted for that; ``next_batch`` the plan with one
+    image more, which tells what an image takes.
+    """
+    columns = BY_MODE[plan.settings.mode]
+    rows = [(layer, plan.of(layer)) for layer in plan.report.layers]
+    total: list[Cell] = ["total", *([""] * (len(columns) - 1))]
+    for at, entry in enumerate(columns):
+        if entry.adds_up:
+            total[at] = plan.saved_bytes
+    return Document(
+        title=f"{plan.report.name}: memory of {_doing(plan.settings)}",
+        subtitle=_subtitle(plan),
+        columns=tuple(entry.column for entry in columns),
+        rows=tuple(tuple(entry.get(*row) for entry in columns) for row in rows),
+        total=tuple(total) if any(entry.adds_up for entry in columns) else None,
+        lower_bound=plan.status == "partial",
+        sections=tuple(_sections(plan, rows, measured, fits, next_batch)),
+        payload=_payload(plan, reference, rows, measured, fits),
+    )
+
+
+def setting_words(settings: Settings) -> str:
+    """Return what is run, and how."""
+    said = [_doing(settings)]
+    if settings.amp:
+        said.append(f"autocast to {settings.amp}")
+    if settings.checkpoint:
+        said.append("blocks recomputed")
+    return ", ".join([*said, f"eager PyTorch on {settings.device}"])
+
+
+def _doing(settings: Settings) -> str:
+    if settings.mode == "inference":
+        return "an inference pass"
+    return f"a training step with {settings.optimizer}"
+
+
+def _subtitle(plan: MemoryPlan) -> str:
+    spec = plan.report.input
+    how = setting_words(plan.settings).removeprefix(f"{_doing(plan.settings)}, ")
+    shape = "x".join(map(str, spec.shape[1:]))
+    return f"input {shape} {spec.dtype}, batch {plan.batch:,}, {how}"
+
+
+def _sections(
+    plan: MemoryPlan,
+    rows: Sequence[tuple[Layer, LayerMemory]],
+    measured: tuple[Measured, Measured] | None,
+    fits: Sequence[Fit],
+    next_batch: MemoryPlan | None,
+) -> Iterator[Section]:
+    yield Section("In short", tuple(_short(plan, rows, fits, next_batch)))
+    yield Section("What has to fit", aligned(_totals(plan)))
+    if measured is not None:
+        yield Section("Measured beside predicted", aligned(_measured(*measured)))
+    if plan.unknown:
+        yield Section(
+            "Partial",
+            (
+                f"not known what these keep and hold: {', '.join(plan.unknown)}; "
+                "every figure is a lower bound",
+            ),
+        )
+    yield Section("Definitions", tuple(_definitions(plan)))
+
+
+def _least(plan: MemoryPlan) -> str:
+    return ">= " if plan.status == "partial" else ""
+
+
+def _short(
+    plan: MemoryPlan,
+    rows: Sequence[tuple[Layer, LayerMemory]],
+    fits: Sequence[Fit],
+    next_batch: MemoryPlan | None,
+) -> Iterator[str]:
+    least = _least(plan)
+    total = f"{_doing(plan.settings).capitalize()} takes {least}{_both(plan.total_bytes)}"
+    yield f"{total} at batch {plan.batch:,}."
+    if next_batch is not None:
+        image = next_batch.total_bytes - plan.total_bytes
+        stays = plan.total_bytes - plan.batch * image
+        kinds = "parameters, gradients, optimiser state" if plan.gradient_bytes else "parameters"
+        yield (
+            f"About {bytes_text(stays)} of it ({kinds}) stays whatever the batch; "
+            f"each image takes {least}{bytes_text(image)}."
+        )
+    if plan.settings.mode == "training":
+        heaviest = sorted(rows, key=lambda row: -row[1].saved_bytes)[:HEAVIEST]
+        named = ", ".join(f"{layer.name} {bytes_text(f.saved_bytes)}" for layer, f in heaviest)
+        share = fixed(100 * sum(f.saved_bytes for _, f in heaviest), max(plan.saved_bytes, 1), 0)
+        yield f"Most is kept at {named}: {share} % of what the backward pass waits for."
+    for found in fits:
+        yield from fit_lines(found)
+
+
+def _both(size: int) -> str:
+    """Return bytes in powers of 1000 and of 1024: tables have the one, graphics cards the other."""
+    unit, name = (1024**3, "GiB") if size >= 1024**3 else (1024**2, "MiB")
+    return f"{bytes_text(size)} ({fixed(size, unit, 2)} {name})"
+
+
+def fit_lines(found: Fit) -> Iterator[str]:
+    """Yield what fits into one memory, or by how much it falls short."""
+    said = f"{found.memory.said} ({count(found.memory.bytes)} bytes)"
+    least = _least(found.smallest)
+    if found.missing_state_bytes:
+        yield (
+            f"{said} cannot hold the parameters and what belongs to them: "
+            f"{bytes_text(found.missing_state_bytes)} too little."
+        )
+        return
+    most = "at most " if least else ""
+    if found.at_batch is None:
+        yield f"{said} is {bytes_text(found.missing_bytes)} too little for a single image."
+    else:
+        plan = found.at_batch
+        yield f"{said} ends at batch {most}{plan.batch:,}: {least}{breakdown(plan)}."
+    if found.at_input is not None:
+        shape = "x".join(map(str, found.at_input.report.input.shape[1:]))
+        yield f"{said} ends at input {most}{shape} at batch 1: {least}{breakdown(found.at_input)}."
+    elif found.fixed_input:
+        yield "The input is fixed: the model takes no other square one."
+
+
+def breakdown(plan: MemoryPlan) -> str:
+    """Return a plan's total as a sum."""
+    parts = [
+        ("parameters", plan.param_bytes),
+        ("buffers", plan.buffer_bytes),
+        ("optimiser state", plan.optimizer_bytes),
+    ]
+    if plan.update_bytes > plan.peak.bytes:
+        parts.append(("the optimiser's step with gradients and inputs", plan.update_bytes))
+    else:
+        parts += [(PARTS[kind], size) for kind, size in plan.peak.parts.items()]
+    said = " + ".join(f"{bytes_text(size)} {name}" for name, size in parts if size)
+    return f"{bytes_text(plan.total_bytes)} = {said}"
+
+
+Line = tuple[str, str, str]
+
+
+def _totals(plan: MemoryPlan) -> Iterator[Line]:
+    least = _least(plan)
+    training = plan.settings.mode == "training"
+    yield "parameters", bytes_text(plan.param_bytes), f"{count(plan.param_bytes)} bytes"
+    if plan.buffer_bytes:
+        yield "buffers", bytes_text(plan.buffer_bytes), "running statistics and the like"
+    if training:
+        yield "gradients", bytes_text(plan.gradient_bytes), "one value per parameter"
+        yield (
+            "optimiser state",
+            bytes_text(plan.optimizer_bytes),
+            f"{plan.settings.optimizer}: {_state(plan)}",
+        )
+        yield (
+            "saved for backward",
+            f"{least}{bytes_text(plan.saved_bytes)}",
+            f"{count(plan.saved_bytes)} bytes that autograd keeps when the forward pass is done",
+        )
+    yield _peak_line("peak of the forward pass", plan.forward_peak, least)
+    if plan.backward_peak is not None:
+        yield _peak_line("peak of the backward pass", plan.backward_peak, least)
+        yield (
+            "optimiser's step",
+            bytes_text(plan.update_bytes),
+            "inputs, gradients and the step's own working",
+        )
+    else:
+        yield (
+            "ideal peak",
+            bytes_text(plan.ideal_peak_bytes),
+            f"at {plan.ideal_peak_layer}, working in place wherever it can be",
+        )
+    yield (
+        "must fit",
+        f"{least}{bytes_text(plan.total_bytes)}",
+        f"{_sum_words(plan)}; {count(plan.total_bytes)} bytes",
+    )
+
+
+def _state(plan: MemoryPlan) -> str:
+    copies, rest = divmod(plan.optimizer_bytes, plan.param_bytes or 1)
+    words = {0: "none", 1: "one value per parameter"}.get(copies, f"{copies} values per parameter")
+    return f"{words}, and the steps of each tensor" if rest else words
+
+
+def _sum_words(plan: MemoryPlan) -> str:
+    state = "parameters + buffers" if plan.buffer_bytes else "parameters"
+    if plan.optimizer_bytes:
+        state += " + optimiser state"
+    if plan.update_bytes > plan.peak.bytes:
+        return f"{state} + the optimiser's step"
+    return f"{state} + peak of the {plan.peak.phase} pass"
+
+
+def _peak_line(name: str, peak: Peak, least: str) -> Line:
+    parts = ", ".join(f"{PARTS[kind]} {bytes_text(n)}" for kind, n in peak.parts.items() if n)
+    return name, f"{least}{bytes_text(peak.bytes)}", f"at {peak.layer}: {parts}"
+
+
+def aligned(lines: Iterator[Line]) -> tuple[str, ...]:
+    """Return lines of three columns: name, figure, words."""
+    found = list(lines)
+    first = max(len(line[0]) for line in found)
+    second = max(len(line[1]) for line in found)
+    return tuple(f"{a:<{first}}  {b:>{second}}  {c}".rstrip() for a, b, c in found)
+
+
+def _measured(found: Measured, predicted: Measured) -> Iterator[Line]:
+    for key, name in QUANTITIES.items():
+        real, ours = getattr(found, key), getattr(predicted, key)
+        if real is None:
+            continue
+        if ours is None:
+            yield name, count(real), "bytes measured, not predicted"
+        else:
+            off = "equal" if real == ours else f"predicted is {difference_percent(real, ours)} off"
+            yield name, count(real), f"bytes measured, {count(ours)} predicted: {off}"
+
+
+def difference_percent(measured: int, predicted: int) -> str:
+    """Return by how much a prediction is off, in percent of what was measured."""
+    if not measured:
+        return "all"
+    return f"{100 * (predicted - measured) / measured:+.3g} %"
+
+
+def _definitions(plan: MemoryPlan) -> Iterator[str]:
+    for entry in BY_MODE[plan.settings.mode]:
+        if entry.column.definition:
+            yield f"{entry.column.title}: {entry.column.definition}."
+    yield (
+        "What has to fit leaves out the loss behind the outputs, PyTorch itself, workspaces of "
+        "kernels and what an allocator rounds up; MB is 1000^2 bytes, MiB 1024^2."
+    )
+    if plan.settings.mode == "training":
+        yield (
+            "Gradients are freed before a step (zero_grad sets them to None), so they are not "
+            "there in the forward pass."
+        )
+    if plan.settings.checkpoint:
+        yield (
+            "A block is a top-level module, or layers in a row with one resolution; it keeps its "
+            "inputs and runs again in the backward pass."
+        )
+
+
+def _payload(
+    plan: MemoryPlan,
+    reference: str,
+    rows: Sequence[tuple[Layer, LayerMemory]],
+    measured: tuple[Measured, Measured] | None,
+    fits: Sequence[Fit],
+) -> dict[str, object]:
+    settings = plan.settings
+    return {
+        "schema": "cnnstat.memory/1",
+        "status": plan.status,
+        "model": {"name": plan.report.name, "reference": reference},
+        "input": {"shape": list(plan.report.input.shape), "dtype": plan.report.input.dtype},
+        "mode": settings.mode,
+        "batch": plan.batch,
+        "optimizer": settings.optimizer if settings.mode == "training" else None,
+        "amp": settings.amp,
+        "checkpoint": settings.checkpoint,
+        "device": settings.device,
+        "totals": totals_payload(plan),
+        "layers": [
+            {"name": layer.name, "path": layer.path, **found._asdict()} for layer, found in rows
+        ],
+        "fits": [fit_payload(found) for found in fits],
+        "measured": None if measured is None else measured[0]._asdict(),
+        "predicted_for_measured": None if measured is None else measured[1]._asdict(),
+        "unknown_operators": list(plan.unknown),
+    }
+
+
+def totals_payload(plan: MemoryPlan) -> dict[str, object]:
+    """Return a plan's totals as the JSON contract has them."""
+    back = plan.backward_peak
+    return {
+        "param_bytes": plan.param_bytes,
+        "buffer_bytes": plan.buffer_bytes,
+        "gradient_bytes": plan.gradient_bytes,
+        "optimizer_bytes": plan.optimizer_bytes,
+        "optimizer_step_bytes": plan.optimizer_step_bytes,
+        "input_bytes": plan.input_bytes,
+        "saved_bytes": plan.saved_bytes,
+        "peak_live_bytes": plan.forward_peak.bytes,
+        "peak_layer": plan.forward_peak.layer,
+        "ideal_peak_bytes": plan.ideal_peak_bytes,
+        "ideal_peak_layer": plan.ideal_peak_layer,
+        "backward_peak_bytes": back.bytes if back else None,
+        "backward_peak_layer": back.layer if back else None,
+        "backward_peak_parts": dict(back.parts) if back else None,
+        "total_bytes": plan.total_bytes,
+    }
+
+
+def fit_payload(found: Fit) -> dict[str, object]:
+    """Return what fits into one memory."""
+    return {
+        "memory": found.memory.said,
+        "memory_bytes": found.memory.bytes,
+        "batch": found.at_batch.batch if found.at_batch else 0,
+        "batch_totals": totals_payload(found.at_batch) if found.at_batch else None,
+        "input": list(found.at_input.report.input.shape[1:]) if found.at_input else None,
+        "input_totals": totals_payload(found.at_input) if found.at_input else None,
+        "missing_bytes": found.missing_bytes,
+    }
