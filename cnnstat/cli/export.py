@@ -22,12 +22,17 @@ from cnnstat.cli.options import (
 from cnnstat.errors import UsageError, unknown
 
 if TYPE_CHECKING:
-    from cnnstat.ir.graph import ShapedGraph
+    pass
 
 EXPORTERS: dict[str, str] = {
     "yaml": "cnnstat.importers.spec.writing:write_shaped",
+    "onnx": "cnnstat.importers.onnx_file.writing:onnx_blocks",
 }
-"""Every format by name: the function that turns a shaped graph into text or bytes."""
+"""Every format by name: the function that turns a shaped graph into text, bytes or blocks of them.
+"""
+
+WEIGHTS = ("random", "none")
+"""What an ONNX file can hold as weights."""
 
 
 def complete_exporter(incomplete: str) -> list[str]:
@@ -42,7 +47,7 @@ def export(
         typer.Option(
             "--to",
             metavar="NAME",
-            help="yaml; without it the suffix of -o chooses.",
+            help="yaml or onnx; without it the suffix of -o chooses.",
             autocompletion=complete_exporter,
             show_default=False,
         ),
@@ -51,18 +56,28 @@ def export(
     batch: BatchOption = 1,
     classes: ClassesOption = None,
     args: ArgsOption = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            "--weights",
+            metavar="NAME",
+            help="Of an ONNX file: random (its default, as He et al. 2015 draw them) or none.",
+            show_default=False,
+        ),
+    ] = None,
     output: OutputOption = None,
 ) -> None:
-    """Write a model down: a YAML spec reads back as the same graph."""
+    """Write a model down: a YAML spec reads back as the same graph, an ONNX file runs elsewhere."""
     from cnnstat import api
     from cnnstat.cli.output import check_path, write_file, write_stdout
 
     name = _chosen(to, output)
+    said = _weights(name, weights)
     if output is not None:
         check_path(output)
     loaded = api.load(model, classes=classes, arguments=factory_arguments(args))
     report = api.analyze(loaded, input=input_shapes(input), batch=batch)
-    written = _exporter(name)(report.shaped)
+    written = _exporter(name)(report.shaped, **said)
     if output is not None:
         write_file(output, written)
     elif isinstance(written, str):
@@ -79,7 +94,17 @@ def _chosen(to: str | None, output: str | None) -> str:
     return name
 
 
-def _exporter(name: str) -> Callable[[ShapedGraph], Any]:
+def _weights(name: str, weights: str | None) -> dict[str, str]:
+    if weights is None:
+        return {}
+    if name != "onnx":
+        raise UsageError(f"--weights is for ONNX files: {name} holds none")
+    if weights not in WEIGHTS:
+        raise unknown("weights", weights, WEIGHTS)
+    return {"weights": weights}
+
+
+def _exporter(name: str) -> Callable[..., Any]:
     module, function = EXPORTERS[name].split(":")
-    found: Callable[[ShapedGraph], Any] = getattr(import_module(module), function)
+    found: Callable[..., Any] = getattr(import_module(module), function)
     return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -104,10 +105,10 @@ def _discard(stream: TextIO) -> None:
     os.close(null)
 
 
-def write_file(path: str, content: str | bytes) -> None:
+def write_file(path: str, content: str | bytes | Iterable[bytes]) -> None:
     """Write a file in one step: readers see the old content or the new, an error leaves the old.
 
-    Text is written as UTF-8.
+    Text is written as UTF-8, blocks of bytes one after the other.
     """
     data = content.encode() if isinstance(content, str) else content
     target = os.path.realpath(path)
@@ -127,9 +128,9 @@ def write_file(path: str, content: str | bytes) -> None:
             os.unlink(beside)
 
 
-def _write(target: str, path: str, data: bytes, flags: int) -> None:
+def _write(target: str, path: str, data: bytes | Iterable[bytes], flags: int) -> None:
     try:
         with open(os.open(target, flags, 0o666), "wb") as file:
-            file.write(data)
+            file.writelines([data] if isinstance(data, bytes) else data)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from error

@@ -98,8 +98,12 @@ class _Assembly:
         for node in alive:
             if id(node) in self.skipped or (node.op_type, node.domain) == ("Constant", ""):
                 continue
-            together = fused(node, readers, self.stored)
-            self._node(node, together)
+            try:
+                self._node(node, fused(node, readers, self.stored))
+            except (KeyError, IndexError, ValueError, TypeError, ArithmeticError) as error:
+                # attributes or inputs that the operator's definition does not allow
+                message = f"{node.name or node.op_type} ({node.op_type}) is malformed: {error}"
+                raise ModelError(f"{self.file.reference}: {message}") from error
 
     # -- stored tensors -------------------------------------------------------------------------
 
@@ -147,7 +151,8 @@ class _Assembly:
         else:
             nodes = (node,) if together is None else together.nodes
             self.skipped.update(map(id, nodes))
-            call = replace(call, name=self.names.of(node.name, node.op_type, len(nodes)))
+            last = nodes[-1]
+            call = replace(call, name=self.names.of(last.name, last.op_type, len(nodes)))
             self._apply(call, self._meaning(call, node))
 
     def _call(self, node: Any, together: Fused | None) -> Call:
@@ -205,10 +210,6 @@ class _Assembly:
             pass  # opaque, of whatever shape ONNX infers
         except (OpError, WindowError) as error:
             raise self._misfit(call, error) from error
-        except (KeyError, IndexError, ValueError, TypeError, ZeroDivisionError) as error:
-            # attributes or inputs that the operator's definition does not allow
-            message = f"{call.name} ({call.op_type}) is malformed: {error}"
-            raise ModelError(f"{self.file.reference}: {message}") from error
         return self._opaque(call, node)
 
     def _opaque(self, call: Call, node: Any) -> Meaning:

@@ -1,7 +1,7 @@
 """Nodes that together are one operator: what an exporter had to split is put together again.
 
-A fully connected layer's product and bias, x * sigmoid(x), LeNet's trained pooling; each only where
-nothing else reads what lies between.
+A fully connected layer's product and bias, x * sigmoid(x), LeNet's trained pooling and scaled tanh;
+each only where nothing else reads what lies between.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def fused(node: Any, readers: Readers, stored: Mapping[str, Stored]) -> Fused | 
     """Return what a node and those behind it make together, if anything."""
     if node.domain not in ("", "ai.onnx"):
         return None
-    found = {"MatMul": _layer, "Sigmoid": _swish, "AveragePool": _subsampling}.get(node.op_type)
+    found = _BEGINNINGS.get(node.op_type)
     return None if found is None else found(node, readers, stored)
 
 
@@ -90,3 +90,32 @@ def _per_map(stored: Stored) -> bool:
     """Return whether a tensor has one element per map: (c, 1, 1) or (1, c, 1, 1)."""
     shape = stored.spec.shape
     return len(shape) >= 3 and shape[-2:] == (1, 1) and stored.spec.numel == shape[-3]
+
+
+def _scaled_tanh(node: Any, readers: Readers, stored: Mapping[str, Stored]) -> Fused | None:
+    bent = _behind(node.output[0], "Tanh", readers)
+    scaled = None if bent is None else _behind(bent.output[0], "Mul", readers)
+    if scaled is None:
+        return None
+    slope, amplitude = _number(node, stored), _number(scaled, stored)
+    entering = [each for each in node.input if each != slope]
+    if not slope or not amplitude or len(entering) != 1:
+        return None
+    inputs = (entering[0], amplitude, slope)
+    return Fused("ScaledTanh", inputs, tuple(scaled.output), (node, bent, scaled))
+
+
+def _number(node: Any, stored: Mapping[str, Stored]) -> str:
+    """Return the name of the lone number that a node combines a tensor with, if any."""
+    found = [name for name in node.input if name in stored and not stored[name].spec.rank]
+    known = [name for name in found if stored[name].values is not None]
+    return known[0] if len(known) == 1 else ""
+
+
+_BEGINNINGS = {
+    "MatMul": _layer,
+    "Sigmoid": _swish,
+    "AveragePool": _subsampling,
+    "Mul": _scaled_tanh,
+}
+"""The operator that comes first, and what may follow it."""

@@ -30,7 +30,7 @@ def constant_of(node: Any) -> Any:
     """Return the tensor of a ``Constant`` node, None where it is none that has a number."""
     for attribute in node.attribute:
         value = helper.get_attribute_value(attribute)
-        if attribute.name == "value":
+        if attribute.name == "value" and attribute.type == AttributeProto.TENSOR:
             return value
         if attribute.name in ("value_int", "value_ints", "value_float", "value_floats"):
             kind = TensorProto.INT64 if "int" in attribute.name else TensorProto.FLOAT
@@ -66,7 +66,7 @@ def inferred_shapes(file: OnnxFile, inputs: Mapping[str, TensorSpec]) -> dict[st
     _declare_empty(graph)
     try:
         graph = shape_inference.infer_shapes(proto, data_prop=True).graph
-    except (RuntimeError, ValueError):
+    except (shape_inference.InferenceError, RuntimeError, ValueError):
         return {}
     found = {}
     for value in (*graph.value_info, *graph.output):

@@ -7,7 +7,7 @@ data is never opened.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,8 +53,8 @@ class Declared:
 
     @property
     def spec(self) -> TensorSpec:
-        """The spec with batch first and 0 for each free extent."""
-        extents = self.extents or (None,)
+        """The spec with batch first and 0 for each free extent; (0, 0) for an unknown rank."""
+        extents = (None, None) if self.extents is None else self.extents
         return TensorSpec(tuple(e if isinstance(e, int) else 0 for e in extents), self.dtype)
 
 
@@ -83,8 +83,13 @@ def load_file(path: str) -> OnnxFile:
             f"{path}: opset {opset} is too old, {OLDEST_OPSET} and later are read; "
             "onnx.version_converter renews a file"
         )
+    if any(isinstance(text, bytes) for text in _texts(proto.graph)):
+        raise ModelError(f"{path}: this is no ONNX model: its names are no UTF-8 text")
     if proto.functions:
-        proto = inliner.inline_local_functions(proto)
+        try:
+            proto = inliner.inline_local_functions(proto)
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(f"{path}: its local functions cannot be written out") from error
     stored = {tensor.name for tensor in proto.graph.initializer}
     entering = [_declared(each) for each in proto.graph.input if each.name not in stored]
     return OnnxFile(path, proto, opset, {each.name: each for each in entering})
@@ -110,6 +115,21 @@ def _parsed(path: str) -> Any:
     except DecodeError as error:
         raise ModelError(f"{path}: this is no ONNX model") from error
     return proto
+
+
+def _texts(graph: Any) -> Iterator[str | bytes]:
+    """Yield the names in a graph; protobuf gives those that are no UTF-8 as bytes."""
+    for each in (*graph.input, *graph.output, *graph.initializer):
+        yield each.name
+    for each in graph.input:
+        for dim in each.type.tensor_type.shape.dim:
+            yield dim.dim_param
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        for attribute in node.attribute:
+            yield attribute.name
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _texts(inner)
 
 
 def _declared(value: Any) -> Declared:
@@ -140,7 +160,7 @@ def entering_specs(file: OnnxFile, given: Mapping[str, TensorSpec]) -> dict[str,
             lead = declared.extents[0]
             if isinstance(lead, int) and lead != first.extents[0]:
                 shape = (lead, *shape[1:])
-        if 0 in shape or (declared.extents is None and name not in given):
+        if 0 in shape:
             raise UsageError(_free(file, declared))
         found[name] = TensorSpec(shape, spec.dtype)
     return found

@@ -94,6 +94,12 @@ def subsampling(call: Call) -> Meaning:
     return Meaning(op, (call.given(0),), call.present[1:3])
 
 
+def scaled_tanh(call: Call) -> Meaning:
+    """Read LeNet's amplitude * tanh(slope * x)."""
+    amplitude, slope = (float(each.value) for each in call.present[1:3])
+    return Meaning(ops.ScaledTanh(amplitude, slope), (call.given(0),))
+
+
 def global_pool(kind: str) -> Rule:
     """Return the rule of a pooling of whole maps."""
 

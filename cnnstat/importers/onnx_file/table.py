@@ -55,6 +55,7 @@ RULES: dict[str, Rule] = {
     "GlobalMaxPool": maps.global_pool("max"),
     "MaxUnpool": maps.max_unpool,
     "Subsampling": maps.subsampling,
+    "ScaledTanh": maps.scaled_tanh,
     "Resize": maps.resize,
     "Upsample": maps.resize,
     "Concat": maps.concat,
@@ -126,4 +127,5 @@ RULES: dict[str, Rule] = {
     "Range": moves.inferred("range", 0),
     "ConstantOfShape": moves.inferred("fill", 0),
 }
-"""``Swish`` is ONNX's of opset 24 and x * sigmoid(x); ``Subsampling`` is told by ``fusing``."""
+"""``Swish`` is ONNX's of opset 24 and x * sigmoid(x); ``Subsampling`` and ``ScaledTanh`` are
+told by ``fusing``."""

@@ -6,16 +6,18 @@ tensor. Nodes and tensors have the names of the graph's nodes, weights ``conv1.w
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any, Literal
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Literal
 
-from cnnstat.errors import ModelError, UsageError
+from cnnstat.errors import ModelError
 from cnnstat.importers.onnx_file import require_onnx
 from cnnstat.importers.onnx_file.wire import field, head
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ir.op import Weight
+
+if TYPE_CHECKING:
+    from cnnstat.importers.onnx_file.emitting import Written
 
 OPSET = 17
 IR_VERSION = 8
@@ -30,61 +32,48 @@ Weights = Literal["random", "none"] | Callable[[str, Weight], Any]
 each node, by the node's name."""
 
 
-def write_onnx(
-    shaped: ShapedGraph, path: str, *, weights: Weights = "random", seed: int = 0
-) -> None:
-    """Write a model to a file, whole or not at all.
+def onnx_blocks(
+    shaped: ShapedGraph, *, weights: Weights = "random", seed: int = 0
+) -> Iterator[bytes]:
+    """Return the bytes of a file block by block; everything is checked before the first.
 
     Nodes that run in training alone are written too, as further outputs. Raises
     ``MissingDependencyError`` without onnx, ``ModelError`` for an operator that ONNX does not have
-    and for more than 2 GB of weights, ``UsageError`` where the file cannot be written.
+    and for more than 2 GB of weights.
     """
     require_onnx()
     from cnnstat.importers.onnx_file.emitting import emit
 
     written = emit(shaped, OPSET, weights)
-    model = _model()
-    file = Path(path)
     nbytes = sum(each.nbytes for each in written.initializers)
     if weights != "none" and nbytes + written.graph.ByteSize() > MAX_BYTES:
         raise ModelError(
             f"{shaped.graph.name}: its weights take {nbytes / 1e9:.2f} GB and an ONNX file holds "
             "at most 2.15 GB; leave them out"
         )
-    blocks = _blocks(written, file, weights, seed)
-    beside = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        with beside.open("wb") as out:
-            out.write(model.SerializeToString())
-            for block in blocks:
-                out.write(block)
-        beside.replace(file)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        beside.unlink(missing_ok=True)
+    return chain([_model().SerializeToString()], _blocks(written, weights, seed))
 
 
 def _model() -> Any:
-    from onnx import ModelProto
+    from importlib.metadata import version
 
-    from cnnstat import __version__
+    from onnx import ModelProto
 
     model = ModelProto()
     model.ir_version = IR_VERSION
-    model.producer_name, model.producer_version = "cnnstat", __version__
+    model.producer_name, model.producer_version = "cnnstat", version("cnnstat")
     model.opset_import.add().version = OPSET
     return model
 
 
-def _blocks(written: Any, file: Path, weights: Weights, seed: int) -> Iterator[bytes]:
+def _blocks(written: Written, weights: Weights, seed: int) -> Iterator[bytes]:
     """Yield the graph's field: its structure, then each initializer, its elements last."""
     structure = written.graph.SerializeToString()
     heads, offset = [], 0
     for each in written.initializers:
         proto = each.proto()
         if weights == "none":
-            each.leave_out(proto, f"{file.stem}.weights", offset)
+            each.leave_out(proto, f"{written.graph.name}.weights", offset)
             offset += each.nbytes
             heads.append((proto.SerializeToString(), 0))
         else:
