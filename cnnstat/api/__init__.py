@@ -1,0 +1,30 @@
+"""What a notebook and the command line both call: load a model by reference, analyse it.
+
+One file per kind of question; what is heavy is imported by the function that needs it.
+"""
+
+from cnnstat.api.ledger import as_published, claims, published
+from cnnstat.api.models import Inputs, Model, input_specs, load
+from cnnstat.api.planning import fit, measured_memory, memory
+from cnnstat.api.reports import analyze, compare, zoo
+from cnnstat.api.running import bench, build, check, check_shaped
+
+__all__ = [
+    "Inputs",
+    "Model",
+    "analyze",
+    "as_published",
+    "bench",
+    "build",
+    "check",
+    "check_shaped",
+    "claims",
+    "compare",
+    "fit",
+    "input_specs",
+    "load",
+    "measured_memory",
+    "memory",
+    "published",
+    "zoo",
+]

@@ -1,0 +1,194 @@
+"""Models by reference: names of the zoo, files, Python callables, modules; and their inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cnnstat.errors import ShapeError, UsageError, unknown
+from cnnstat.importers.reference import Imported, form_of
+from cnnstat.ir.graph import Graph, ShapedGraph
+from cnnstat.ir.shapes import infer_shapes
+from cnnstat.ir.tensor import TensorSpec, check_dtype, check_shape
+from cnnstat.zoo.card import ModelCard
+from cnnstat.zoo.catalog import find
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+Inputs = tuple[int, ...] | Mapping[str, TensorSpec | tuple[int, ...]]
+"""Shapes without the batch: of the first input, or of each by name (a spec tells its dtype)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A loaded model: the default spec of each input, its graph, and its card if it has one.
+
+    ``structure`` is a graph that holds for every input; ``trace`` makes one for the inputs that it
+    is given, as a PyTorch module is captured; ``named`` says that it takes inputs of just these
+    names, where an extent of 0 is free (an ONNX file). ``places`` says where in its source a node
+    stands (``net.yaml:12``), for error messages. ``own_module`` returns the user's own module, a
+    new one with weights each time, where the model is one.
+    """
+
+    reference: str
+    inputs: Mapping[str, TensorSpec]
+    structure: Graph | None = None
+    card: ModelCard | None = None
+    places: Mapping[str, str] = field(default_factory=dict)
+    trace: Callable[[Mapping[str, TensorSpec]], Imported] | None = None
+    named: bool = False
+    own_module: Callable[[], Module] | None = None
+
+    @property
+    def graph(self) -> Graph:
+        """The graph for the default inputs."""
+        return self.graph_for(self.inputs).graph
+
+    def graph_for(self, specs: Mapping[str, TensorSpec]) -> Imported:
+        """Return the graph for inputs of these specs, and what is to be said about it."""
+        if self.structure is not None:
+            return Imported(self.structure)
+        if self.trace is None:
+            raise UsageError(f"{self.reference} has no graph")
+        return self.trace(specs)
+
+
+def load(
+    reference: str | Module,
+    *,
+    classes: int | None = None,
+    arguments: Mapping[str, Any] | None = None,
+) -> Model:
+    """Return the model that a reference names, or that an ``nn.Module`` is.
+
+    ``classes`` replaces the number of classes that a model of the zoo was published with;
+    ``arguments`` are passed to a Python callable. Raises ``UsageError`` if there is no such model.
+    """
+    if not isinstance(reference, str):
+        return _module(type(reference).__name__, reference)
+    if classes is not None and classes < 1:
+        raise UsageError(f"classes must be at least 1, got {classes}")
+    form = form_of(reference)
+    if arguments is not None and form != "python":
+        raise UsageError(f"{reference}: only a Python callable takes arguments")
+    if form == "zoo":
+        card = find(reference)
+        graph = card.build(card.classes if classes is None else classes)
+        return Model(reference, default_inputs(graph), graph, card)
+    if classes is not None:
+        hint = "; pass it with --args, as its callable names it" if form == "python" else ""
+        raise UsageError(f"{reference}: only a model of the zoo takes a number of classes{hint}")
+    if form == "onnx":
+        from cnnstat.importers.onnx_file.importing import load_onnx
+
+        found = load_onnx(reference)
+        return Model(reference, found.inputs, trace=found.trace, named=True)
+    if form == "spec":
+        from cnnstat.importers.spec.reading import read
+
+        spec = read(reference)
+        places = {name: f"{spec.file}:{line}" for name, line in spec.lines.items()}
+        return Model(reference, default_inputs(spec.graph), spec.graph, places=places)
+    from cnnstat.importers.module.loading import load_module
+
+    return _module(
+        reference,
+        load_module(reference, arguments),
+        lambda: load_module(reference, arguments, weights=True),
+    )
+
+
+def _module(reference: str, module: Module, remake: Callable[[], Module] | None = None) -> Model:
+    from cnnstat.importers.module.loading import default_input
+
+    def trace(specs: Mapping[str, TensorSpec]) -> Imported:
+        from cnnstat.importers.module.importing import import_module
+
+        return import_module(reference, module, specs, remake=remake)
+
+    def copied() -> Module:
+        from copy import deepcopy
+
+        return deepcopy(module)
+
+    own = copied if remake is None else remake
+    return Model(reference, {"input": default_input(module)}, trace=trace, own_module=own)
+
+
+def default_inputs(graph: Graph) -> dict[str, TensorSpec]:
+    """Return the spec of each input that a graph states itself."""
+    return {node.name: node.op.infer(())[0] for node in graph.nodes if node.op.is_input}
+
+
+def input_specs(
+    model: Model,
+    *,
+    input: Inputs | None = None,
+    batch: int = 1,
+    dtype: str | None = None,
+) -> dict[str, TensorSpec]:
+    """Return the spec of each input by name; the arguments and errors are those of ``analyze``."""
+    if batch < 1:
+        raise UsageError(f"batch must be at least 1, got {batch}")
+    if isinstance(input, Mapping):
+        return _named_specs(model, input, batch=batch, dtype=dtype)
+    specs = {}
+    for position, (name, spec) in enumerate(model.inputs.items()):
+        shape = spec.shape[1:]
+        if input is not None and position == 0:
+            shape = _complete(check_shape(input), shape)
+        kind = spec.dtype if dtype is None or "float" not in spec.dtype else check_dtype(dtype)
+        specs[name] = TensorSpec((batch, *shape), kind)
+    return specs
+
+
+def _named_specs(
+    model: Model,
+    given: Mapping[str, TensorSpec | tuple[int, ...]],
+    *,
+    batch: int,
+    dtype: str | None,
+) -> dict[str, TensorSpec]:
+    """Return the specs of inputs given by name; a captured model takes any, in this order."""
+    closed = model.named or model.structure is not None
+    specs = dict(model.inputs) if closed else {}
+    for name, each in given.items():
+        if closed and name not in specs:
+            raise unknown("input", name, specs)
+        spec = each if isinstance(each, TensorSpec) else TensorSpec(each)
+        kind = spec.dtype if dtype is None or "float" not in spec.dtype else dtype
+        specs[name] = TensorSpec(check_shape(spec.shape), check_dtype(kind))
+    changed = {name: spec.shape for name, spec in specs.items() if name in given}
+    return {
+        name: TensorSpec((batch, *(changed.get(name) or spec.shape[1:])), spec.dtype)
+        for name, spec in specs.items()
+    }
+
+
+def shaped_graph(model: Model, specs: Mapping[str, TensorSpec]) -> tuple[ShapedGraph, Imported]:
+    """Return a model's graph on these inputs, and what is to be said about it.
+
+    Raises ``ShapeError`` with the place in the model's source where that is known.
+    """
+    found = model.graph_for(specs)
+    try:
+        return infer_shapes(found.graph, specs), found
+    except ShapeError as error:
+        if error.node not in model.places:
+            raise
+        raise ShapeError(f"{model.places[error.node]}: {error}", error.node) from error
+
+
+def _complete(given: tuple[int, ...], default: tuple[int, ...]) -> tuple[int, ...]:
+    if len(given) == len(default):
+        return given
+    if len(given) == 1 and len(default) == 3:
+        return (default[0], given[0], given[0])
+    if len(given) == 2 and len(default) == 3:
+        return (default[0], *given)
+    wanted = "x".join(map(str, default))
+    raise UsageError(
+        f"input {'x'.join(map(str, given))}: expected {len(default)} extents as in {wanted}"
+    )

@@ -1,0 +1,95 @@
+"""Memory of models: planned, measured, and what fits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from cnnstat.api.models import Inputs, Model, load
+from cnnstat.api.reports import analyze
+from cnnstat.errors import UsageError
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+    from cnnstat.engine.fit import Fit, Memory
+    from cnnstat.engine.memory import Measured, MemoryPlan
+    from cnnstat.engine.memory import Settings as MemorySettings
+
+
+def memory(
+    reference: str | Model | Module,
+    settings: MemorySettings | None = None,
+    *,
+    input: Inputs | None = None,
+    batch: int = 1,
+    dtype: str | None = None,
+    classes: int | None = None,
+) -> MemoryPlan:
+    """Return what a model needs of memory, by default for inference; errors as ``analyze``.
+
+    ``settings`` come from ``cnnstat.engine.memory.settings``: mode, optimiser, mixed precision,
+    recomputation, device.
+    """
+    from cnnstat.engine.memory import Settings, plan
+
+    report = analyze(reference, input=input, batch=batch, dtype=dtype, classes=classes)
+    return plan(report, settings or Settings())
+
+
+def measured_memory(model: Model, found: MemoryPlan) -> tuple[Measured, Measured]:
+    """Return what running a plan's model takes, and what was predicted for the measurement.
+
+    A zoo model, a spec or an ONNX file runs as the module that cnnstat generates, a module of the
+    user's own as it is. Raises ``UsageError`` where PyTorch is missing or the memory is not there,
+    ``ModelError`` for a model that PyTorch cannot run.
+    """
+    from dataclasses import replace
+
+    from cnnstat.backends.torch import require_torch
+
+    require_torch()
+    from cnnstat.backends.torch.memory import check_room, measure, own_subject, subject
+    from cnnstat.engine.memory import plan
+
+    settings = found.settings
+    check_room(found)
+    shaped = found.report.shaped
+    if model.own_module is None:
+        chosen = subject(shaped, settings)
+    elif settings.checkpoint:
+        raise UsageError(f"{model.reference}: only a generated module can be cut into blocks")
+    else:
+        chosen = own_subject(model.own_module(), shaped, settings)
+    tracked = replace(settings, tracked=settings.device == "cpu")
+    return measure(chosen, settings), plan(found.report, tracked).predicted
+
+
+def fit(
+    reference: str | Model | Module,
+    memories: Sequence[Memory],
+    settings: MemorySettings | None = None,
+    *,
+    input: Inputs | None = None,
+    dtype: str | None = None,
+    classes: int | None = None,
+    search_input: bool = True,
+) -> tuple[Fit, ...]:
+    """Return the largest batch and the largest input of one image that fit into each memory.
+
+    Memories come from ``cnnstat.engine.fit.memory("24GiB")``. The input is searched where the
+    model has one input of three extents. Errors as ``analyze``.
+    """
+    from functools import cache
+
+    from cnnstat.engine.fit import fit as search
+
+    model = reference if isinstance(reference, Model) else load(reference, classes=classes)
+
+    @cache
+    def at(batch: int, side: int | None) -> MemoryPlan:
+        shape = input if side is None else (side, side)
+        return memory(model, settings, input=shape, batch=batch, dtype=dtype)
+
+    alone = search_input and len(model.inputs) == 1 and not isinstance(input, Mapping)
+    return tuple([search(at, each, search_input=alone) for each in memories])

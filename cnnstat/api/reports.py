@@ -1,0 +1,135 @@
+"""Reports of models, one by one, side by side, and of the whole zoo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from cnnstat.api.models import Inputs, Model, input_specs, load, shaped_graph
+from cnnstat.engine.compare import Entry, Quoted
+from cnnstat.engine.compare import compare as side_by_side
+from cnnstat.engine.conventions import convention as find_convention
+from cnnstat.engine.report import Report
+from cnnstat.engine.report import analyze as analyze_graph
+from cnnstat.ir.shapes import infer_shapes
+from cnnstat.render.notebook import ShownComparison, ShownReport
+from cnnstat.zoo.card import ModelCard
+from cnnstat.zoo.catalog import FAMILIES, canonical, family_of, find, find_family
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+    from cnnstat.engine.claims import Published
+
+
+def analyze(
+    reference: str | Model | Module,
+    *,
+    input: Inputs | None = None,
+    batch: int = 1,
+    dtype: str | None = None,
+    classes: int | None = None,
+    convention: str = "paper",
+) -> ShownReport:
+    """Return the report of a model, which shows itself in a notebook.
+
+    ``reference`` names a model, or is one: a loaded ``Model`` or an ``nn.Module``. ``input`` is a
+    shape without the batch for the model's first input: (c, h, w), or (h, w), or (h,) for a square
+    one, with the model's own channels; or a mapping of names to shapes. Raises ``UsageError`` for
+    bad arguments, ``ModelError`` where the shapes do not fit.
+    """
+    rule = find_convention(convention)
+    model = reference if isinstance(reference, Model) else load(reference, classes=classes)
+    specs = input_specs(model, input=input, batch=batch, dtype=dtype)
+    shaped, (_, notes, frozen) = shaped_graph(model, specs)
+    report = analyze_graph(shaped, convention=rule, notes=notes, frozen_params=frozen)
+    card = model.card
+    return ShownReport(
+        report.shaped,
+        report.convention,
+        report.placement,
+        report.nodes,
+        report.notes,
+        report.frozen_params,
+        model.own_module,
+        reference=model.reference,
+        card=card,
+        quote=None if card is None else lambda found: _published(found, card),
+    )
+
+
+def _published(report: Report, card: ModelCard) -> tuple[Published, ...]:
+    from cnnstat.api.ledger import published
+
+    return published(report, card)
+
+
+def compare(
+    *references: str | Model | Module,
+    inputs: Sequence[Inputs | None] = (None,),
+    batch: int = 1,
+    baseline: str | None = None,
+    sort: str | None = None,
+) -> ShownComparison:
+    """Return models side by side, each on every one of ``inputs`` (None: its own).
+
+    Without models, the line-up of the zoo. ``baseline`` names the model that ratios refer to
+    (``NAME@SHAPE`` on one of several inputs), ``sort`` a measure. Raises ``UsageError`` for bad
+    arguments, ``ModelError`` where the shapes do not fit.
+    """
+    from cnnstat.zoo.lineup import LINEUP
+
+    entries = []
+    for reference in references or LINEUP:
+        model = reference if isinstance(reference, Model) else load(reference)
+        entries += [_entry(model, analyze(model, input=i, batch=batch)) for i in inputs]
+    if baseline is not None and not any(
+        baseline.partition("@")[0] in (entry.name, entry.reference) for entry in entries
+    ):
+        name, at, shape = baseline.partition("@")
+        baseline = f"{canonical(name)}{at}{shape}"
+    found = side_by_side(entries, baseline=baseline, sort=sort, quoted=_quoted(entries))
+    return ShownComparison(found.entries, found.baseline, found.quoted)
+
+
+def _entry(model: Model, report: Report) -> Entry:
+    from cnnstat.zoo.lineup import leading_accuracy
+
+    card = model.card
+    if card is None:
+        return Entry(model.reference, report, model.reference)
+    published_on = report.input.shape[1:] == card.input_shape
+    error = leading_accuracy(card) if published_on else None
+    name, title = card.name, card.title
+    return Entry(name, report, model.reference, title, card.family, card.year, error)
+
+
+def _quoted(entries: Sequence[Entry]) -> tuple[Quoted, ...]:
+    """Return what the ledger says of ratios between the compared models of the zoo."""
+    names = dict.fromkeys(entry.name for entry in entries if entry.family)
+    if len(names) < 2:
+        return ()
+    from cnnstat.api.ledger import Asked, claim
+    from cnnstat.engine.claims import shown
+    from cnnstat.zoo.figures import headlines
+    from cnnstat.zoo.figures.between import ratios_between
+    from cnnstat.zoo.figures.sources import citation
+
+    ask = Asked()
+    stems = dict.fromkeys(family_of(name).module for name in names)
+    figures = [figure for stem in stems for figure in headlines(stem)]
+    return tuple(
+        Quoted(models, shown(claim(figure, ask), citation(figure.source, figure.place)))
+        for figure, models in ratios_between(figures, names, ask)
+    )
+
+
+def zoo(family: str | None = None) -> Iterator[tuple[ModelCard, Report]]:
+    """Yield the card and report of every listed model, family by family; one ``family`` alone.
+
+    Raises ``UsageError`` with the nearest families where there is none of that name.
+    """
+    for group in FAMILIES if family is None else (find_family(family),):
+        for name in group.names:
+            card = find(name)
+            yield card, analyze_graph(infer_shapes(card.build(card.classes), {}))

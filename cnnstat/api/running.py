@@ -1,0 +1,138 @@
+"""Models that run: built, counted by PyTorch's counters, timed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cnnstat.api.models import Inputs, Model, input_specs, load, shaped_graph
+from cnnstat.api.reports import analyze
+from cnnstat.errors import UsageError
+from cnnstat.ir.graph import ShapedGraph
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+    from cnnstat.engine.benchplan import Progress, Settings
+    from cnnstat.engine.check import Check
+    from cnnstat.engine.measurement import Measurement
+
+
+def build(
+    reference: str | Model,
+    *,
+    input: Inputs | None = None,
+    classes: int | None = None,
+    device: str = "cpu",
+    dtype: str | None = None,
+    seed: int | None = 0,
+) -> Module:
+    """Return a model as a PyTorch module, in training mode as every new module.
+
+    ``input`` is a shape as for ``analyze``; the batch is free. The weights are drawn as the model's
+    paper says from ``seed``, or a fresh one for None; on the device ``meta`` there are none. A
+    reference to a PyTorch module gives that module, initialised as it does it itself. Raises
+    ``UsageError`` for bad arguments or where PyTorch is missing, ``ModelError`` for a model that
+    cannot be built.
+    """
+    from cnnstat.backends.torch import require_torch
+
+    require_torch()
+    from cnnstat.backends.torch.build import build_module
+    from cnnstat.backends.torch.initialize import scheme_of
+
+    model = reference if isinstance(reference, Model) else load(reference, classes=classes)
+    specs = input_specs(model, input=input, dtype=dtype)
+    if model.own_module is not None:
+        return model.own_module().to(device)
+    training = model.card.training if model.card is not None else None
+    return build_module(
+        model.graph_for(specs).graph,
+        specs,
+        seed=seed,
+        device=device,
+        scheme=scheme_of(training.initialization if training is not None else ""),
+    )
+
+
+def check(
+    reference: str | Model | Module,
+    *,
+    input: Inputs | None = None,
+    batch: int = 1,
+    dtype: str | None = None,
+    classes: int | None = None,
+) -> Check:
+    """Return a model's figures held against fvcore, FlopCounterMode and an execution.
+
+    The arguments are those of ``analyze``. Nothing is allocated: the model runs on the device
+    ``meta``. Raises ``UsageError`` for bad arguments or where PyTorch or fvcore is missing,
+    ``ModelError`` for a model that cannot be built.
+    """
+    model = reference if isinstance(reference, Model) else load(reference, classes=classes)
+    if model.own_module is not None:
+        raise UsageError(
+            f"{model.reference}: check compares what cnnstat builds, operator by operator; a "
+            "module of your own is captured from PyTorch and summary says what it could not count"
+        )
+    specs = input_specs(model, input=input, batch=batch, dtype=dtype)
+    return check_shaped(shaped_graph(model, specs)[0])
+
+
+def check_shaped(shaped: ShapedGraph) -> Check:
+    """Return a shaped graph (``Report.shaped``) held against its counters; errors as ``check``."""
+    from cnnstat.backends.torch import require_torch
+
+    require_torch()
+    from cnnstat.backends.torch.count import measure
+    from cnnstat.engine.check import check as hold_against
+
+    return hold_against(shaped, measure(shaped))
+
+
+def bench(
+    references: Sequence[str] | None = None,
+    *,
+    settings: Settings | None = None,
+    input: Inputs | None = None,
+    batches: Sequence[int] = (1,),
+    dtypes: Sequence[str] = ("float32",),
+    modes: Sequence[str] = ("inference",),
+    baseline: str | None = None,
+    other_device: bool = False,
+    progress: Progress | None = None,
+) -> Measurement:
+    """Measure models, the ImageNet line-up by default: every batch, dtype and mode of each.
+
+    ``baseline`` is the file of an earlier result, from the same device unless ``other_device``. An
+    interrupt ends the measurement early; the result is not ``complete`` then. Raises
+    ``MissingDependencyError`` without PyTorch, ``UsageError`` for settings that cannot be met.
+    """
+    from cnnstat.backends.torch import require_torch
+    from cnnstat.engine.benchplan import Job, Settings, dtype_of, mode_of
+    from cnnstat.engine.measurement import check_same_device, read_result, with_baseline
+    from cnnstat.zoo.lineup import IMAGENET
+
+    require_torch()
+    earlier = None if baseline is None else read_result(baseline)
+    jobs = []
+    for reference in IMAGENET if references is None else references:
+        model = load(reference)
+        if model.own_module is not None and settings is not None and settings.layers:
+            raise UsageError(f"{reference}: a module of your own is timed whole, not by layers")
+        jobs += [
+            Job(reference, analyze(model, input=input, batch=batch, dtype=dtype), mode)
+            for dtype in map(dtype_of, dtypes)
+            for mode in map(mode_of, modes)
+            for batch in batches
+        ]
+    from cnnstat.backends.torch.bench import measure
+
+    def begin(environment: Mapping[str, Any]) -> None:
+        if earlier is not None and not other_device:
+            check_same_device(environment, earlier, source=baseline or "")
+
+    found = measure(jobs, settings or Settings(), begin=begin, progress=progress)
+    if earlier is None or baseline is None:
+        return found
+    return with_baseline(found, earlier, source=baseline, other_device=other_device)
