@@ -5,13 +5,15 @@ Where branches meet it is the maximum over them.
 Along one input axis, output o = q*period + r covers the input elements q*jump + low[r] ... q*jump +
 high[r]. Without transposed windows the period is 1 and a window of extent e, stride s, b padded
 elements before gives low' = low - b*jump, high' = high + (e - 1 - b)*jump, jump' = s*jump. A
-transposed window has one interval per phase.
+transposed window has one interval per phase. Maps are mostly square: steps are cached, so that both
+axes are one computation.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from math import lcm
 from typing import Literal, NamedTuple
 
@@ -30,6 +32,8 @@ class Span(NamedTuple):
     @property
     def extent(self) -> int:
         """Input elements that one output element reads, the largest of the phases."""
+        if len(self.low) == 1:
+            return self.high[0] - self.low[0] + 1
         return max([h - lo + 1 for lo, h in zip(self.low, self.high, strict=True)])
 
 
@@ -80,6 +84,7 @@ def fields(shaped: ShapedGraph) -> list[Field]:
     return found
 
 
+@lru_cache(maxsize=1024)
 def receptive_field(field: Field, extents: tuple[int, ...]) -> ReceptiveField | None:
     """Return size and jump of a coverage on an input of these extents; None where unknown."""
     if field is None or field == "nothing":
@@ -104,6 +109,7 @@ def _at(span: Span, position: int) -> tuple[int, int]:
     return turns * span.jump + span.low[phase], turns * span.jump + span.high[phase]
 
 
+@lru_cache(maxsize=1024)
 def _forward(span: Span, window: Window) -> Span:
     reach = window.extent - 1 - window.before
     if len(span.low) == 1:
@@ -125,6 +131,7 @@ def _forward(span: Span, window: Window) -> Span:
     return Span(phases * window.stride // period * span.jump, tuple(low), tuple(high))
 
 
+@lru_cache(maxsize=1024)
 def _transposed(span: Span, window: Window) -> Span:
     """Output o reads input i wherever o = i*stride - before + tap*dilation."""
     period = len(span.low) * window.stride
@@ -159,9 +166,12 @@ def _merge(one: Field, other: Field) -> Field:
     return tuple([_merge_spans(a, b) for a, b in zip(one, other, strict=True)])
 
 
+@lru_cache(maxsize=1024)
 def _merge_spans(a: Span, b: Span) -> Span:
     if a.jump * len(b.low) != b.jump * len(a.low):  # rates differ: the wider one stands for both
         return a if a.extent >= b.extent else b
+    if len(a.low) == len(b.low) == 1:
+        return Span(a.jump, (min(a.low[0], b.low[0]),), (max(a.high[0], b.high[0]),))
     phases = lcm(len(a.low), len(b.low))
     both = [(_at(a, phase), _at(b, phase)) for phase in range(phases)]
     return Span(
