@@ -2,12 +2,13 @@
 
 Run by hand: ``python tests/speed/analysis.py``. A full analysis builds the graph, infers shapes,
 and reads every row, every receptive field and all totals of the report. ``first`` is the first
-call in this process, the rest are medians of the later ones.
+call in this process, the rest are medians of the later ones; times are processor time.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import time
 from collections.abc import Callable
 from statistics import median
@@ -52,6 +53,7 @@ def times_ms(work: Callable[[], int], repeats: int) -> tuple[float, float]:
     """Return the first time and the median of ``repeats`` more."""
     taken = []
     for _ in range(repeats + 1):
+        gc.collect()  # what the run before left behind is not this run's work
         start = time.process_time()
         work()
         taken.append((time.process_time() - start) * 1e3)
