@@ -228,7 +228,7 @@ def emit(shaped: ShapedGraph, opset: int, weights: Any) -> Written:
             continue
         emitter = EMITTERS.get(type(node.op))
         if emitter is None:
-            raise use.cannot(f"opset {opset} has no such operator, nor a few that make it up")
+            raise use.cannot(f"there is no rule that says it in opset {opset}")
         first = emitter(use)
         for number in range(len(shaped.facts[index].outputs)):
             every.names[Value(index, number)] = first if not number else f"{first}:{number}"
