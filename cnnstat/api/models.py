@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -104,9 +105,13 @@ def _module(reference: str, module: Module, remake: Callable[[], Module] | None 
     from cnnstat.importers.module.loading import default_input
 
     def trace(specs: Mapping[str, TensorSpec]) -> Imported:
+        from contextlib import nullcontext, redirect_stdout
+
         from cnnstat.importers.module.importing import import_module
 
-        return import_module(reference, module, specs, remake=remake)
+        # A model by reference may print what it likes; results alone go to standard output.
+        with nullcontext() if remake is None else redirect_stdout(sys.stderr):
+            return import_module(reference, module, specs, remake=remake)
 
     def copied() -> Module:
         from copy import deepcopy

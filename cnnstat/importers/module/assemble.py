@@ -51,6 +51,9 @@ class _Assembly:
         for each in trace.stored:
             self.stored[id(each.tensor)] = self.stored[id(each.original)] = each
         self.owner: dict[int, int] = {}  # stored tensor -> the node that counts it
+        self.read = {id(tensor) for tensor in trace.outputs}
+        for call in trace.calls:
+            self.read.update(id(tensor) for tensor in tensors(*call.arguments.values()))
 
     def assembled(self) -> Assembled:
         for name, tensor in self.trace.inputs.items():
@@ -94,7 +97,7 @@ class _Assembly:
         if meant.op.storage == "view" and self._is_alias(meant, call):
             return
         node = self._node(call, meant)
-        for number, result in enumerate(call.results):
+        for number, result in enumerate(call.results[: len(self.outputs[node.node])]):
             self.values[id(result)] = Value(node.node, number)
         if meant.op.storage == "view" and len(meant.reads) == 1:
             self.bases.update((id(result), meant.reads[0]) for result in call.results)
@@ -108,8 +111,7 @@ class _Assembly:
         captured = tuple(spec_of(result) for result in call.results)
         specs = tuple(self._spec(value) for value in inputs)
         outputs = _inferred(meant.op, specs)
-        made = tuple(spec.shape for spec in outputs)
-        if captured and made != tuple(spec.shape for spec in captured):
+        if captured and not self._is_what(outputs, call):
             reads = tensors(*call.arguments.values())
             meant = Meaning(Opaque(plain_name(call.name), captured), reads)
             inputs = tuple(self._value(tensor) for tensor in meant.reads)
@@ -122,6 +124,17 @@ class _Assembly:
             for tensor in meant.weights:
                 self.owner[id(self.stored[id(tensor)].tensor)] = value.node
         return value
+
+    def _is_what(self, outputs: Specs, call: Call) -> bool:
+        """Return whether an operator infers what was captured, or what anybody reads of it."""
+        made = [spec.shape for spec in outputs]
+        captured = [spec_of(result).shape for result in call.results]
+        beyond = call.results[len(made) :]
+        return (
+            bool(made)
+            and made == captured[: len(made)]
+            and not any(id(result) in self.read for result in beyond)
+        )
 
     def _pass_on(self, call: Call) -> None:
         """Note that a call gave back what it got."""

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
+_WAYS = ("__deepcopy__", "__getstate__", "__setstate__", "__reduce__", "__reduce_ex__")
 _SHARED = (int, float, str, bytes, type(None), type, torch.dtype, torch.device, torch.Size)
 
 
@@ -27,24 +28,34 @@ def evaluation_copy(module: nn.Module, stand_ins: Mapping[int, torch.Tensor]) ->
     plain = [part for part in parts if _is_plain(type(part))]
     for part in plain:
         memo[id(part)] = type(part).__new__(type(part))
+    for part in parts:
+        if id(part) not in memo and not _copies_itself(part, memo):
+            memo[id(part)] = type(part).__new__(type(part))
+            plain.append(part)
     for part in plain:
         made = memo[id(part)].__dict__
         for key, value in part.__dict__.items():
-            made[key] = _copied(value, memo)
+            if key != "_compiled_call_impl":  # it would call the original
+                made[key] = _copied(value, memo)
     for part in parts:
-        _copied(part, memo).training = False
+        memo[id(part)].training = False
     found: nn.Module = memo[id(module)]
     return found
 
 
 def _is_plain(kind: type[nn.Module]) -> bool:
     """Return whether a class copies as its attributes; one with a way of its own keeps it."""
-    return (
-        not hasattr(kind, "__deepcopy__")
-        and not issubclass(kind, torch.jit.ScriptModule)
-        and kind.__reduce_ex__ is object.__reduce_ex__
-        and getattr(kind, "__getstate__", None) is getattr(object, "__getstate__", None)
-    )
+    own = [vars(base) for base in kind.__mro__ if base not in (nn.Module, object)]
+    return not any(name in names for names in own for name in _WAYS)
+
+
+def _copies_itself(part: nn.Module, memo: dict[int, Any]) -> bool:
+    """Copy a module in its own way into the memo; return whether that went well."""
+    try:
+        memo[id(part)] = copy.deepcopy(part, memo)
+    except Exception:
+        return False
+    return True
 
 
 def _copied(value: Any, memo: dict[int, Any]) -> Any:

@@ -35,7 +35,8 @@ def load_module(
     """Return the module of ``model.py:factory``, ``package.module:Class`` or ``timm:resnet50``.
 
     ``arguments`` are passed to the callable by name. ``weights`` asks for a module with weights,
-    initialised as the callable does it. What the user's code prints goes to standard error. Raises
+    initialised as the callable does it. What the user's code prints goes to standard error; the
+    random state is put back. Raises
     ``UsageError`` where nothing is found, ``ModelError`` where the callable raises or returns no
     module.
     """
@@ -48,7 +49,7 @@ def load_module(
     if not name:
         raise UsageError(f"{reference}: name the callable too, as in {reference}:factory")
     given = dict(arguments or {})
-    with redirect_stdout(sys.stderr):
+    with redirect_stdout(sys.stderr), torch.random.fork_rng([]):
         build = _library(source, name) or _callable(source, name)
         made = _built(reference, build, given, weights=weights)
     if not isinstance(made, torch.nn.Module):
@@ -65,7 +66,7 @@ def _built(reference: str, build: Callable[..., Any], given: Arguments, *, weigh
         try:
             with torch.device("meta"):
                 return build(**given)
-        except Exception:  # it computes with values: weights are allocated, but not initialised
+        except (Exception, SystemExit):  # it computes with values: weights take memory then
             weights = False
     try:
         with nullcontext() if weights else _uninitialised():
@@ -97,7 +98,6 @@ def default_input(module: nn.Module) -> TensorSpec:
 @contextmanager
 def _uninitialised() -> Iterator[None]:
     """Leave weights as they are allocated: random numbers for them cost time and tell nothing."""
-    import torch
     from torch.overrides import TorchFunctionMode
 
     class Skip(TorchFunctionMode):
@@ -109,12 +109,8 @@ def _uninitialised() -> Iterator[None]:
                 return kwargs["tensor"] if "tensor" in kwargs else args[0]
             return func(*args, **kwargs)
 
-    state = torch.get_rng_state()
-    try:
-        with Skip():
-            yield
-    finally:
-        torch.set_rng_state(state)
+    with Skip():
+        yield
 
 
 def _library(source: str, name: str) -> Callable[..., Any] | None:
