@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import fsum
 
-from cnnstat.engine.report import depth_of
+from cnnstat.engine.paths import depth_of, is_weighted
 from cnnstat.ir.graph import ShapedGraph
 
 
@@ -95,6 +95,5 @@ def _longest(shaped: ShapedGraph, running: list[float]) -> float:
     longest: list[float] = []
     for node, facts, p in zip(shaped.nodes, shaped.facts, running, strict=True):
         before = max([longest[value.node] for value in node.inputs], default=0.0)
-        weighted = node.op.is_layer and any(weight.role != "buffer" for weight in facts.weights)
-        longest.append(before + p if weighted else before)
+        longest.append(before + p if is_weighted(node, facts) else before)
     return max(longest)

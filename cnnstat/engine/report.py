@@ -13,12 +13,13 @@ from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 from cnnstat.engine.conventions import PAPER, Convention
+from cnnstat.engine.figures import Figures, figures_of
 from cnnstat.engine.formulas import activation_formula, macs_formula, params_formula
+from cnnstat.engine.paths import depth_of, paths_of, shortest_depth_of
 from cnnstat.engine.receptive import Field, ReceptiveField, fields, receptive_field
 from cnnstat.engine.storage import Placement, owned_bytes, peak_bytes, place
 from cnnstat.ir.graph import NodeFacts, ShapedGraph
 from cnnstat.ir.tensor import DTYPE_BYTES, TensorSpec
-from cnnstat.ir.work import NO_WORK, Work
 
 
 class Note(NamedTuple):
@@ -27,55 +28,6 @@ class Note(NamedTuple):
     code: str
     path: str
     message: str
-
-
-class Figures(NamedTuple):
-    """What adds up over rows.
-
-    ``work`` and ``counted`` hold the known part; ``unknown`` counts operators without a rule.
-    ``counted`` is under the report's convention; ``unknown_counted`` the operators that it cannot
-    count.
-    """
-
-    weights: int = 0
-    biases: int = 0
-    buffers: int = 0
-    work: Work = NO_WORK
-    counted: int = 0
-    unknown: int = 0
-    unknown_counted: int = 0
-    activation_bytes: int = 0
-    cached_bytes: int = 0
-
-    def plus(self, other: Figures) -> Figures:
-        """Return the sum."""
-        return Figures(
-            self.weights + other.weights,
-            self.biases + other.biases,
-            self.buffers + other.buffers,
-            self.work.plus(other.work) if any(other.work) else self.work,
-            self.counted + other.counted,
-            self.unknown + other.unknown,
-            self.unknown_counted + other.unknown_counted,
-            self.activation_bytes + other.activation_bytes,
-            self.cached_bytes + other.cached_bytes,
-        )
-
-    def times(self, count: int) -> Figures:
-        """Return the sum of ``count`` such figures."""
-        weights, biases, buffers, work, *others = self
-        return Figures(
-            weights * count,
-            biases * count,
-            buffers * count,
-            work.times(count) if any(work) else work,
-            *[other * count for other in others],
-        )
-
-    @property
-    def params(self) -> int:
-        """Weights and biases: everything that is trained."""
-        return self.weights + self.biases
 
 
 class Layer(NamedTuple):
@@ -105,7 +57,7 @@ class Layer(NamedTuple):
         nodes = self.report.shaped.nodes
         if self.grouped:
             layers = len({self.report.placement.row[index] for index in self.nodes})
-            return f"{layers} layers"
+            return f"{layers} layer{'s' if layers != 1 else ''}"
         extras = [nodes[i].op for i in self.nodes if i != self.anchor and not nodes[i].op.quiet]
         return " + ".join(
             [nodes[self.anchor].op.detail, *(op.type_name for op in extras)]
@@ -367,7 +319,7 @@ def analyze(
         key = (id(facts), sizes[index], tied, owns)
         found = known.get(key)
         if found is None:
-            found = _figures(
+            found = figures_of(
                 node.op.type_name, facts, convention, sizes[index], tied=tied, owns=owns
             )
             known[key] = found
@@ -378,60 +330,6 @@ def analyze(
         for node in unruled
     )
     return Report(shaped, convention, placement, tuple(figures), notes + missing, frozen_params)
-
-
-def _figures(
-    type_name: str, facts: NodeFacts, convention: Convention, size: int, *, tied: bool, owns: bool
-) -> Figures:
-    sums = {"weight": 0, "bias": 0, "buffer": 0}
-    for weight in facts.weights:
-        sums[weight.role] += weight.numel
-    trained = sums["weight"] + sums["bias"]
-    cached = facts.inputs[0].nbytes if trained and owns and facts.inputs else 0
-    if tied:
-        sums = dict.fromkeys(sums, 0)
-    counted = convention.count(type_name, facts)
-    return Figures(
-        sums["weight"],
-        sums["bias"],
-        sums["buffer"],
-        facts.work or NO_WORK,
-        counted or 0,
-        int(facts.work is None),
-        int(counted is None),
-        size,
-        cached,
-    )
-
-
-def depth_of(shaped: ShapedGraph) -> int:
-    """Return the weighted layers (convolutions, fully connected ...) on the longest path."""
-    longest: list[int] = []
-    for node, facts in zip(shaped.nodes, shaped.facts, strict=True):
-        before = max([longest[value.node] for value in node.inputs], default=0)
-        weighted = node.op.is_layer and any(weight.role != "buffer" for weight in facts.weights)
-        longest.append(before + weighted)
-    return max(longest)
-
-
-def shortest_depth_of(shaped: ShapedGraph) -> int:
-    """Return the weighted layers on the shortest path from an input to an output."""
-    shortest: list[int] = []
-    for node, facts in zip(shaped.nodes, shaped.facts, strict=True):
-        before = min([shortest[value.node] for value in node.inputs], default=0)
-        weighted = node.op.is_layer and any(weight.role != "buffer" for weight in facts.weights)
-        shortest.append(before + weighted)
-    return min([shortest[value.node] for value in shaped.graph.outputs])
-
-
-def paths_of(shaped: ShapedGraph) -> int:
-    """Return the number of different ways from the inputs to the outputs."""
-    ways: list[int] = []
-    for node in shaped.nodes:
-        ways.append(sum([ways[value.node] for value in node.inputs]) if node.inputs else 1)
-    return sum(
-        ways[value.node] for value in (*shaped.graph.outputs, *shaped.graph.training_outputs)
-    )
 
 
 def _float_dtype(dtype: str) -> str:

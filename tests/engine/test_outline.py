@@ -3,8 +3,9 @@
 import pytest
 
 from cnnstat import api
+from cnnstat.engine.figures import Figures
 from cnnstat.engine.outline import Box, Edge, Frame, Item, Outline, Repeat, outline
-from cnnstat.engine.report import Figures, Report, analyze
+from cnnstat.engine.report import Report, analyze
 from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph, Value
 from cnnstat.ir.shapes import infer_shapes

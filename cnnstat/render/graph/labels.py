@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
+from cnnstat.engine.figures import Figures
 from cnnstat.engine.outline import Box, Frame, Item, Outline, Repeat
-from cnnstat.engine.report import Figures, Layer
+from cnnstat.engine.report import Layer
 from cnnstat.ir.op import Sliding
 from cnnstat.render.numbers import count, scaled, shape_text
 
