@@ -19,7 +19,7 @@ from cnnstat.ir.graph import Graph, Value
 from cnnstat.ops import Add, Concat, Input
 from cnnstat.zoo import densenet, fractalnet, mobilenet
 from cnnstat.zoo.blocks import BATCH_NORM, RELU, activate, conv, conv_op
-from cnnstat.zoo.card import ModelCard, Paper
+from cnnstat.zoo.card import ModelCard, Paper, refuse_classes
 
 VGG = Paper(
     "Simonyan, Zisserman",
@@ -318,7 +318,8 @@ BLOCKS: dict[str, Block] = {
 
 
 def build(name: str, block: Block, classes: int) -> Graph:
-    """Return the block's graph; there are no classes, and ``classes`` changes nothing."""
+    """Return the block's graph. Raises ``UsageError`` where ``classes`` is not 0."""
+    refuse_classes(name, classes)
     b = Builder(name)
     return b.graph(block.body(b, b.add("input", Input(block.shape))))
 

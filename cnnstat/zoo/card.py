@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cnnstat.errors import UsageError
 from cnnstat.ir.graph import Graph
 
 
@@ -54,7 +55,8 @@ class Accuracy:
 class ModelCard:
     """One named model. ``build(classes)`` returns its graph; ``input_shape`` leaves the batch out.
 
-    ``departs`` says how a variant differs from the paper or from the name it is a variant of.
+    ``departs`` says how a variant differs from the paper or from the name it is a variant of;
+    ``classes`` is 0 where nothing is classified.
     """
 
     name: str
@@ -73,3 +75,9 @@ class ModelCard:
     accuracy: tuple[Accuracy, ...] = ()
     facts: tuple[str, ...] = ()
     """Further sentences with their source, for the card."""
+
+
+def refuse_classes(name: str, classes: int) -> None:
+    """Raise ``UsageError`` where classes are asked of a model that classifies nothing."""
+    if classes:
+        raise UsageError(f"{name}: it has no classifier; leave the number of classes out")

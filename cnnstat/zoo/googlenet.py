@@ -13,7 +13,6 @@ heads). Poolings round up, so that 112, 56, 28, 14, 7 come out.
 from functools import partial
 from typing import NamedTuple
 
-from cnnstat.errors import UsageError
 from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph, Value
 from cnnstat.ops import Concat, Dropout, Input, LocalResponseNorm
@@ -27,7 +26,7 @@ from cnnstat.zoo.blocks import (
     linear,
     max_pool,
 )
-from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
+from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training, refuse_classes
 
 PAPER = Paper(
     "Szegedy, Liu, Jia, Sermanet, Reed, Anguelov, Erhan, Vanhoucke, Rabinovich",
@@ -170,8 +169,7 @@ def build_module(name: str, classes: int) -> Graph:
 
     Raises ``UsageError`` where ``classes`` is not 0: there is nothing to classify with.
     """
-    if classes:
-        raise UsageError(f"{name}: one module has no classifier; leave the number of classes out")
+    refuse_classes(name, classes)
     b = Builder(name)
     return b.graph(inception(b, b.add("input", Input((256, 28, 28))), LECTURE_MODULES[name]))
 

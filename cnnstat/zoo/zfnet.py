@@ -23,7 +23,7 @@ from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph, Value
 from cnnstat.ops import ConvTranspose2d, Input, LocalResponseNorm, MaxPool2d, MaxUnpool2d
 from cnnstat.zoo.blocks import RELU, SOFTMAX, conv, flatten, linear
-from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
+from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training, refuse_classes
 
 PAPER = Paper(
     "Zeiler, Fergus",
@@ -94,11 +94,12 @@ def _conv(b: Builder, number: int, x: Value, layer: Layer, width: int) -> Value:
 
 
 def build_deconv(name: str, target: str, classes: int) -> Graph:
-    """Return zfnet up to the layer ``target`` and the way back; ``classes`` plays no part.
+    """Return zfnet up to the layer ``target`` and the way back.
 
     The second input of a strided transposed convolution and the third of an unpooling only
-    say which extents come out.
+    say which extents come out. Raises ``UsageError`` where ``classes`` is not 0.
     """
+    refuse_classes(name, classes)
     b = Builder(name)
     x = b.add("input", Input(INPUT))
     entered: list[Value] = []  # what each convolution reads
@@ -217,6 +218,7 @@ def _deconv_card(name: str) -> ModelCard:
         year=PAPER.year,
         paper=PAPER,
         build=partial(build_deconv, name, target),
+        classes=0,
         departs="zfnet up to a layer, then the way back to pixels with the same weights",
         task="visualisation: projects the activations of a layer back to pixels",
         ideas=(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cnnstat import api
+from cnnstat.api.ledger import Asked
 from cnnstat.engine.claims import VERDICTS, Claim, count
 from cnnstat.zoo.catalog import FAMILIES, family_of
 from cnnstat.zoo.figure import Figure
@@ -75,7 +76,7 @@ def test_what_is_reproduced_names_its_accounting(ledger: dict[str, Claim[Figure]
 
 
 def test_every_layer_exists(ledger: dict[str, Claim[Figure]]) -> None:
-    asked = api.Asked()
+    asked = Asked()
     missing = [
         claim.entry.id
         for claim in ledger.values()

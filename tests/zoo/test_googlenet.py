@@ -155,6 +155,7 @@ def test_the_lecture_totals() -> None:
     assert analyze("inception-bottleneck").totals.macs == 271_351_808
 
 
-def test_a_module_has_no_classes() -> None:
-    with pytest.raises(UsageError, match="inception-naive: one module has no classifier"):
-        analyze("inception-naive", classes=10)
+@pytest.mark.parametrize("name", ["inception-naive", "residual-basic", "zfnet-deconv"])
+def test_what_classifies_nothing_has_no_classes(name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name}: it has no classifier"):
+        analyze(name, classes=10)
