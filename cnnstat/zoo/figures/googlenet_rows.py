@@ -44,6 +44,7 @@ TABLE_1 = (
     ("linear", "fc", "1000", "1"),
 )
 
+_BINARY = "K is 1,024 in this column"
 _WIDTHS_DO_NOT_GIVE = (
     "the row's own widths give the computed figure; the printed one does not follow from them, and "
     "no derivation is known"
@@ -86,9 +87,10 @@ def _table_1() -> tuple[Figure, ...]:
     figures = []
     for key, prefix, params, ops in TABLE_1:
         unit = Fraction(1000 if key == "conv1" else 1024)  # 2.7K is in thousands
-        for column, attribute, printed, value in (
-            ("params", "weights", f"{params}K", Printed(params, unit)),
-            ("ops", "macs", f"{ops}M", million(ops)),
+        read = "" if key == "conv1" else _BINARY
+        for column, attribute, printed, value, how in (
+            ("params", "weights", f"{params}K", Printed(params, unit), read),
+            ("ops", "macs", f"{ops}M", million(ops), ""),
         ):
             figures.append(
                 Figure(
@@ -102,7 +104,9 @@ def _table_1() -> tuple[Figure, ...]:
                     place="table 1",
                     layer="" if prefix.endswith("/") else prefix,
                     otherwise=_otherwise(key, prefix, attribute),
-                    explanation=_EXPLAINED.get((key, attribute), ""),
+                    explanation="; ".join(
+                        filter(None, (how, _EXPLAINED.get((key, attribute), "")))
+                    ),
                 )
             )
     return tuple(figures)
