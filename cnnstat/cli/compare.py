@@ -152,7 +152,8 @@ def _diff(models: list[str], inputs: tuple[tuple[int, ...] | None, ...], batch: 
     from cnnstat.render.diff import diff_document
 
     if len(models) != 2:
-        raise UsageError(f"--diff compares two models, got {len(models)}: {' '.join(models)}")
+        named = f": {' '.join(models)}" if models else ""
+        raise UsageError(f"--diff compares two models, got {len(models)}{named}")
     shape = _one_input("--diff", inputs)
     found = api.compare(*models, inputs=(shape,), batch=batch, baseline=models[0])
     left, right = found.entries

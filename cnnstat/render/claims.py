@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cnnstat.engine.claims import Claim, as_text, count, raw
+from cnnstat.engine.claims import Claim, as_text, count, raw, shown
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
+from cnnstat.render.summary import published_line
 from cnnstat.zoo.figure import Figure
 from cnnstat.zoo.figures.sources import citation
 
@@ -72,13 +73,7 @@ def claim_payload(claim: Claim[Figure]) -> dict[str, object]:
 
 def claim_line(claim: Claim[Figure]) -> str:
     """Return one claim in words, for text below a table."""
-    entry = claim.entry
-    computed = as_text(claim.computed, entry.unit)
-    why = f": {claim.explanation}" if claim.explanation else ""
-    return (
-        f"{claim.verdict:<10}  {entry.quantity}: published {entry.published} "
-        f"({citation(entry.source, entry.place)}), computed {computed}{why}"
-    )
+    return published_line(shown(claim, citation(claim.entry.source, claim.entry.place)))
 
 
 def _row(claim: Claim[Figure]) -> tuple[Cell, ...]:

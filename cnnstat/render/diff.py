@@ -9,7 +9,7 @@ from cnnstat.engine.diff import Change, DiffRow
 from cnnstat.engine.report import Layer, Report
 from cnnstat.render.columns import operator_text
 from cnnstat.render.compare import MORE_OR_LESS, model_payload, ratio_text
-from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
+from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Kind, Section
 from cnnstat.render.numbers import bytes_text, count, number
 
 MARK: dict[Change, str] = {"same": "", "changed": "~", "removed": "-", "added": "+"}
@@ -18,22 +18,30 @@ MARK: dict[Change, str] = {"same": "", "changed": "~", "removed": "-", "added": 
 SIDES = ("left", "right")
 
 
+OF_EACH: tuple[tuple[str, str, Kind, int, str], ...] = (
+    ("output", "output", "shape", 7, "shape that leaves"),
+    ("params", "params", "count", 5, "weights and biases"),
+    ("macs", "MACs", "scaled", 6, "multiply-accumulates"),
+)
+"""Key, title, kind, ``keep`` and definition of what both sides have."""
+
+
 def _columns(left: str, right: str) -> tuple[Column, ...]:
     """Return the columns: a mark, the layer's name, then each attribute of both sides."""
-    pairs: list[Column] = []
-    for side, model in zip(SIDES, (left, right), strict=True):
-        pairs += [
-            Column(f"{side}_operator", model, keep=NEVER_DROPPED, definition=f"layer of {model}"),
-            Column(f"{side}_output", f"{side} output", "shape", 7, definition="shape that leaves"),
-            Column(f"{side}_params", f"{side} params", "count", 5, definition="weights and biases"),
-            Column(f"{side}_macs", f"{side} MACs", "scaled", 6, definition="multiply-accumulates"),
-        ]
-    each = len(pairs) // 2
-    zipped = [column for both in zip(pairs[:each], pairs[each:], strict=True) for column in both]
+    operators = [
+        Column(f"{side}_operator", model, keep=NEVER_DROPPED, definition=f"layer of {model}")
+        for side, model in zip(SIDES, (left, right), strict=True)
+    ]
+    figures = [
+        Column(f"{side}_{key}", f"{side} {title}", kind, keep, definition=what, pair=key)
+        for key, title, kind, keep, what in OF_EACH
+        for side in SIDES
+    ]
     return (
         Column("change", "", keep=NEVER_DROPPED, definition="~ changed, - left, + right only"),
         Column("layer", "Layer", keep=NEVER_DROPPED, definition="its name; both where they differ"),
-        *zipped,
+        *operators,
+        *figures,
         Column("fields", "Differs", keep=3, definition="what differs"),
     )
 

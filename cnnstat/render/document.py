@@ -28,7 +28,8 @@ class Column:
     The column with the smallest ``keep`` leaves first; one with ``NEVER_DROPPED`` stays. ``heat``
     marks a column whose heaviest cells stand out at a glance. ``definition`` is one sentence for
     the legend. With ``group`` the table leaves a cell out that repeats the one above; with ``wrap``
-    words that do not fit go on in a further line instead of being cropped.
+    words that do not fit go on in a further line instead of being cropped. Columns of one ``pair``
+    leave together: the two sides of a comparison.
     """
 
     key: str
@@ -39,6 +40,7 @@ class Column:
     definition: str = ""
     group: bool = False
     wrap: bool = False
+    pair: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,11 @@ from cnnstat.zoo.figure import Figure
 
 COLUMNS = (
     Column("layer", "Layer", keep=7, group=True, definition="row of the model; total at the end"),
-    Column("quantity", "Figure", keep=NEVER_DROPPED, wrap=True, definition="what is derived"),
+    Column(
+        "quantity", "Figure", keep=NEVER_DROPPED, wrap=True, definition="what is derived, its unit"
+    ),
     Column("derivation", "How", keep=NEVER_DROPPED, wrap=True, definition="rule and its numbers"),
     Column("result", "Result", "count", NEVER_DROPPED, definition="what comes out"),
-    Column("unit", "Unit", keep=6, definition="of the result"),
 )
 
 Named = tuple[str, Step]
@@ -80,7 +81,8 @@ def _layer(report: Report, name: str) -> Iterator[Named]:
 
 
 def _row(name: str, step: Step) -> tuple[Cell, ...]:
-    return name, step.quantity, step.derivation, step.result, step.unit
+    figure = f"{step.quantity}, {step.unit}" if step.unit else step.quantity
+    return name, figure, step.derivation, step.result
 
 
 def _payload(name: str, step: Step) -> dict[str, object]:

@@ -119,7 +119,7 @@ def _sections(
 ) -> Iterator[Section]:
     yield Section("Totals", totals_lines(report))
     if published:
-        yield Section("Published beside computed", tuple(_published_lines(published)))
+        yield Section("Published beside computed", tuple(map(published_line, published)))
     if checked is not None:
         from cnnstat.render.check import counter_lines
 
@@ -146,12 +146,11 @@ def _legend(columns: Sequence[LayerColumn]) -> Section:
     )
 
 
-def _published_lines(published: Sequence[Published]) -> Iterator[str]:
-    """Yield the verdict, then what stands where beside what is computed, and why they differ."""
-    for p in published:
-        said = f"{p.quantity}: published {p.published}, computed {p.computed} ({p.source})"
-        why = f"; {p.explanation}" if p.explanation else ""
-        yield f"{p.verdict:<10}  {said}{why}"
+def published_line(p: Published) -> str:
+    """Return the verdict, what stands where beside what is computed, and why they differ."""
+    said = f"{p.quantity}: published {p.published}, computed {p.computed} ({p.source})"
+    why = f"; {p.explanation}" if p.explanation else ""
+    return f"{p.verdict:<10}  {said}{why}"
 
 
 class Payload(Mapping[str, object]):

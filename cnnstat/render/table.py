@@ -103,7 +103,10 @@ def _drop(document: Document, shown: dict[int, int], width: int, limit: int) -> 
         droppable = [index for index in shown if document.columns[index].keep < limit]
         if not droppable:
             return
-        del shown[min(droppable, key=lambda index: (document.columns[index].keep, -index))]
+        least = min(droppable, key=lambda index: (document.columns[index].keep, -index))
+        pair = document.columns[least].pair
+        for index in [i for i in shown if pair and document.columns[i].pair == pair] or [least]:
+            del shown[index]
 
 
 def _needed(shown: dict[int, int]) -> int:
