@@ -11,7 +11,7 @@ from cnnstat.errors import ShapeError, UsageError, unknown
 from cnnstat.importers.reference import Imported, form_of
 from cnnstat.ir.graph import Graph, ShapedGraph
 from cnnstat.ir.shapes import infer_shapes
-from cnnstat.ir.tensor import TensorSpec, check_dtype, check_shape
+from cnnstat.ir.tensor import TensorSpec, check_dtype, check_float_dtype, check_shape
 from cnnstat.zoo.card import ModelCard
 from cnnstat.zoo.catalog import find
 
@@ -137,6 +137,8 @@ def input_specs(
     """Return the spec of each input by name; the arguments and errors are those of ``analyze``."""
     if batch < 1:
         raise UsageError(f"batch must be at least 1, got {batch}")
+    if dtype is not None:
+        check_float_dtype(dtype)
     if isinstance(input, Mapping):
         return _named_specs(model, input, batch=batch, dtype=dtype)
     specs = {}
@@ -144,7 +146,7 @@ def input_specs(
         shape = spec.shape[1:]
         if input is not None and position == 0:
             shape = _complete(check_shape(input), shape)
-        kind = spec.dtype if dtype is None or "float" not in spec.dtype else check_dtype(dtype)
+        kind = spec.dtype if dtype is None or "float" not in spec.dtype else dtype
         specs[name] = TensorSpec((batch, *shape), kind)
     return specs
 

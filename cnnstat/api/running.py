@@ -9,6 +9,7 @@ from cnnstat.api.models import Inputs, Model, input_specs, load, shaped_graph
 from cnnstat.api.reports import analyze
 from cnnstat.errors import UsageError
 from cnnstat.ir.graph import ShapedGraph
+from cnnstat.ir.tensor import check_float_dtype
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -109,7 +110,7 @@ def bench(
     ``MissingDependencyError`` without PyTorch, ``UsageError`` for settings that cannot be met.
     """
     from cnnstat.backends.torch import require_torch
-    from cnnstat.engine.benchplan import Job, Settings, dtype_of, mode_of
+    from cnnstat.engine.benchplan import Job, Settings, mode_of
     from cnnstat.engine.measurement import check_same_device, read_result, with_baseline
     from cnnstat.zoo.lineup import IMAGENET
 
@@ -122,7 +123,7 @@ def bench(
             raise UsageError(f"{reference}: a module of your own is timed whole, not by layers")
         jobs += [
             Job(reference, analyze(model, input=input, batch=batch, dtype=dtype), mode)
-            for dtype in map(dtype_of, dtypes)
+            for dtype in map(check_float_dtype, dtypes)
             for mode in map(mode_of, modes)
             for batch in batches
         ]

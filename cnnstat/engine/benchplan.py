@@ -9,7 +9,6 @@ from typing import get_args
 from cnnstat.engine.report import Report
 from cnnstat.engine.roofline import Mode, report_dtype
 from cnnstat.errors import UsageError, unknown
-from cnnstat.ir.tensor import check_dtype
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 
@@ -59,13 +58,6 @@ def mode_of(name: str) -> Mode:
         if mode == name:
             return mode
     raise unknown("mode", name, MODES)
-
-
-def dtype_of(name: str) -> str:
-    """Return ``name`` if weights can have this dtype; raise ``UsageError`` if not."""
-    if "float" not in check_dtype(name):
-        raise UsageError(f"dtype {name}: weights and activations need a floating-point type")
-    return name
 
 
 def check_settings(settings: Settings, modes: Iterable[Mode]) -> None:

@@ -60,6 +60,13 @@ def check_dtype(name: str) -> str:
     return name
 
 
+def check_float_dtype(name: str) -> str:
+    """Return ``name`` if weights can have this dtype; raise ``UsageError`` if not."""
+    if "float" not in check_dtype(name):
+        raise UsageError(f"dtype {name}: weights and activations need a floating-point type")
+    return name
+
+
 def check_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return ``shape`` if every extent is at least 1; raise ``UsageError`` if not."""
     for extent in shape:
