@@ -69,12 +69,11 @@ def export(
 ) -> None:
     """Write a model down: a YAML spec reads back as the same graph, an ONNX file runs elsewhere."""
     from cnnstat import api
-    from cnnstat.cli.output import check_path, write_file, write_stdout
+    from cnnstat.cli.output import file_of, write_file, write_stdout
 
+    output = file_of(output)
     name = _chosen(to, output)
     said = _weights(name, weights)
-    if output is not None:
-        check_path(output)
     loaded = api.load(model, classes=classes, arguments=factory_arguments(args))
     report = api.analyze(loaded, input=input_shapes(input), batch=batch)
     written = _exporter(name)(report.shaped, **said)

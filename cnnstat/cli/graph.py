@@ -57,12 +57,11 @@ def graph(
 ) -> None:
     """Draw a model: Graphviz DOT or Mermaid text, SVG, PNG and PDF where Graphviz is installed."""
     from cnnstat import api
-    from cnnstat.cli.output import check_path, write_file, write_stdout
+    from cnnstat.cli.output import file_of, write_file, write_stdout
     from cnnstat.render.graph.formats import choose_format, draw_graph
 
+    output = file_of(output)
     name = choose_format(format, output)
-    if output is not None:
-        check_path(output)
     if name in ("svg", "png", "pdf"):
         from cnnstat.render.graph.graphviz import require_graphviz
 

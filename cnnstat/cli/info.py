@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from cnnstat.cli.options import FormatOption, ModelArgument, OutputOption
+import typer
+
+from cnnstat.cli.options import FormatOption, OutputOption, complete_model
+from cnnstat.errors import UsageError
 
 if TYPE_CHECKING:
     from cnnstat.render.document import Document
     from cnnstat.zoo.card import ModelCard
 
 
-def info(model: ModelArgument, format: FormatOption = None, output: OutputOption = None) -> None:
+def info(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="A name of 'cnnstat list'.",
+            autocompletion=complete_model,
+            show_default=False,
+        ),
+    ],
+    format: FormatOption = None,
+    output: OutputOption = None,
+) -> None:
     """Show a model's card: paper, ideas, training, accuracy with its source, corrections."""
     from cnnstat.cli.output import destination, emit
+    from cnnstat.importers.reference import form_of
     from cnnstat.zoo.catalog import find
 
     to = destination(format, output)
+    if form_of(model) != "zoo":
+        raise UsageError(f"{model}: cards are kept for models of the zoo alone")
     emit(card_document(find(model)), to)
 
 

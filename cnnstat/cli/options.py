@@ -131,7 +131,7 @@ OutputOption = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help="Write to a file, whole or not at all.",
+        help="Write to a file, whole or not at all; - is standard output.",
         show_default=False,
     ),
 ]

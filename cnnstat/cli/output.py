@@ -17,6 +17,9 @@ from cnnstat.errors import UsageError
 from cnnstat.render.document import Document
 from cnnstat.render.formats import PLAIN, SUFFIXES, Look, check_format, render
 
+STDOUT = "-"
+"""What ``-o`` takes for standard output, as other programs do."""
+
 
 @dataclass(frozen=True, slots=True)
 class Destination:
@@ -33,13 +36,24 @@ def destination(format: str | None, path: str | None) -> Destination:
     """
     suffix = os.path.splitext(path or "")[1].lower()
     name = check_format(SUFFIXES.get(suffix, "table") if format is None else format)
-    if path is not None:
-        check_path(path)
-    return Destination(name, path)
+    return Destination(name, file_of(path))
+
+
+def file_of(path: str | None) -> str | None:
+    """Return the file to write; None, as for ``-``, is standard output.
+
+    Raises ``UsageError`` where a path is a folder or lies in none.
+    """
+    if path is None or path == STDOUT:
+        return None
+    check_path(path)
+    return path
 
 
 def check_path(path: str) -> None:
-    """Raise ``UsageError`` where a path is a folder or lies in none."""
+    """Raise ``UsageError`` where a path is empty, is a folder or lies in none."""
+    if not path:
+        raise UsageError("output '': name a file")
     folder = os.path.dirname(os.path.realpath(path))
     if os.path.isdir(path):
         raise UsageError(f"cannot write {path}: it is a folder")

@@ -190,8 +190,8 @@ def _ready(path: str) -> Any:
     from cnnstat.cli.output import check_path
     from cnnstat.render.plots.style import picture_of, require_matplotlib
 
-    picture = picture_of(path)
     check_path(path)
+    picture = picture_of(path)
     require_matplotlib()
     return picture
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from cnnstat.render.report import Subject
     from cnnstat.zoo.card import ModelCard
 
-STDOUT = "-"
 SUFFIXES = (".html", ".htm")
 
 
@@ -59,7 +58,7 @@ def report(
 ) -> None:
     """Write one self-contained HTML page: card, layers, plots, drawing, ledger, comparison."""
     from cnnstat import __version__
-    from cnnstat.cli.output import write_file, write_stdout
+    from cnnstat.cli.output import STDOUT, write_file, write_stdout
     from cnnstat.render.report import report_page
 
     path = page_path(output)
@@ -78,18 +77,18 @@ def report(
 
 def page_path(output: str | None) -> str:
     """Return the file to write. Raises ``UsageError`` for none, and for one that is no page."""
-    from cnnstat.cli.output import check_path
+    from cnnstat.cli.output import STDOUT, check_path
 
     if output is None:
         raise UsageError("a report is a page: say where to write it with -o FILE.html (or -o -)")
     if output == STDOUT:
         return output
+    check_path(output)
     suffix = os.path.splitext(output)[1].lower()
     if not suffix:
         raise UsageError(f"{output} has no suffix: a report is a page, end it in .html")
     if suffix not in SUFFIXES:
         raise unknown("suffix", suffix, SUFFIXES, listing="a report is a page, FILE.html")
-    check_path(output)
     return output
 
 

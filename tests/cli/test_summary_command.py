@@ -125,6 +125,13 @@ def test_every_format_has_the_same_values(cnnstat: Cnnstat, model: str) -> None:
         assert numbers(outs[name]) == {**layers, "total": total}
 
 
+@pytest.mark.parametrize("command", ["summary", "graph", "export"])
+def test_a_dash_is_standard_output(cnnstat: Cnnstat, command: str) -> None:
+    result = cnnstat(command, "lenet5", "-o", "-")
+    assert (result.code, result.err) == (0, "")
+    assert result.out == cnnstat(command, "lenet5").out != ""
+
+
 def test_top_folds_the_rest_into_one_row(cnnstat: Cnnstat) -> None:
     args = ("summary", "vgg16", "--sort", "params", "--top", "2")
     rows = list(csv.DictReader(io.StringIO(cnnstat(*args, "-f", "csv").out)))
