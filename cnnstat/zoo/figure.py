@@ -16,8 +16,8 @@ from cnnstat.ir.graph import Graph, ShapedGraph
 from cnnstat.ir.tensor import TensorSpec
 
 
-class Sums(Protocol):
-    """What adds up, of a row or of a model: numbers of parameters, MACs, bytes."""
+class Stored(Protocol):
+    """Numbers of parameters."""
 
     @property
     def weights(self) -> int: ...  # noqa: D102
@@ -25,6 +25,11 @@ class Sums(Protocol):
     def biases(self) -> int: ...  # noqa: D102
     @property
     def params(self) -> int: ...  # noqa: D102
+
+
+class Sums(Stored, Protocol):
+    """What adds up, of a row or of a model: numbers of parameters, MACs, bytes."""
+
     @property
     def macs(self) -> int | None: ...  # noqa: D102
     @property
@@ -51,15 +56,9 @@ class Counts(Protocol):
     def macs(self) -> int: ...  # noqa: D102
 
 
-class Known(Protocol):
+class Known(Stored, Protocol):
     """The plain sums alone, without what takes a walk over the graph."""
 
-    @property
-    def weights(self) -> int: ...  # noqa: D102
-    @property
-    def biases(self) -> int: ...  # noqa: D102
-    @property
-    def params(self) -> int: ...  # noqa: D102
     @property
     def work(self) -> Counts: ...  # noqa: D102
 

@@ -33,9 +33,16 @@ CASES: dict[str, tuple[str, ...]] = {
     "info": ("info lenet5",),
     "explain": ("explain vgg16 conv1_1",),
     "check": ("check lenet5",),
+    "memory": ("memory lenet5", "memory resnet18 --mode training"),
+    "fit": ("fit lenet5 --memory 1GB",),
     "bench": ("bench lenet5 --device cpu --min-time 0.01 --max-time 0.05",),
 }
-NO_TABLE = {"graph": "writes a drawing", "plot": "writes pictures", "report": "writes one page"}
+NO_TABLE = {
+    "graph": "writes a drawing",
+    "plot": "writes pictures",
+    "report": "writes one page",
+    "export": "writes the model itself",
+}
 
 
 def test_every_command_is_here() -> None:
