@@ -1,6 +1,7 @@
 """cnnstat: every layer, parameter, byte and operation of a convolutional network, and their origin.
 
-``load``, ``analyze``, ``compare`` and ``build`` are imported when first used: start-up time is a feature.
+``load``, ``analyze``, ``compare`` and ``build`` are imported when first used: start-up time is a
+feature.
 """
 
 from typing import TYPE_CHECKING
