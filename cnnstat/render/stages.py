@@ -15,7 +15,7 @@ def stages_document(table: StageTable) -> Document:
         Column("stage", "Stage", keep=NEVER_DROPPED, group=True, definition="name in the model"),
         Column("output", "Output", keep=8, group=True, definition="extents that leave"),
         *(
-            Column(name, name, keep=NEVER_DROPPED, definition=f"layers of {name}")
+            Column(name, name, keep=NEVER_DROPPED, wrap=True, definition=f"layers of {name}")
             for name in table.models
         ),
     )
