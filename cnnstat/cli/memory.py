@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnnstat.cli.options import (
+    ArgsOption,
     BatchOption,
     ClassesOption,
     DtypeOption,
@@ -14,6 +15,7 @@ from cnnstat.cli.options import (
     InputsOption,
     ModelArgument,
     OutputOption,
+    factory_arguments,
     input_shapes,
 )
 
@@ -56,6 +58,7 @@ def memory(
     batch: BatchOption = 1,
     dtype: DtypeOption = None,
     classes: ClassesOption = None,
+    args: ArgsOption = None,
     mode: ModeOption = "inference",
     optimizer: OptimizerOption = None,
     amp: AmpOption = None,
@@ -87,7 +90,7 @@ def memory(
     chosen = settings(mode=mode, optimizer=optimizer, amp=amp, checkpoint=checkpoint, device=device)
     wanted = None if fit is None else memory_size(fit)
     shape = input_shapes(input)
-    loaded = api.load(model, classes=classes)
+    loaded = api.load(model, classes=classes, arguments=factory_arguments(args))
     plan = api.memory(loaded, chosen, input=shape, batch=batch, dtype=dtype)
     measured = api.measured_memory(loaded, plan) if measure else None
     memories = [wanted] if wanted else [memory_size(each) for each in COMMON]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from cnnstat.engine.lowering import LOWERINGS, Call, lower, overwriting
 from cnnstat.engine.storage import place
-from cnnstat.engine.tape import Autocast, Record, Tape, Tensor, backward
+from cnnstat.engine.tape import Autocast, Record, Step, Tape, Tensor, backward
 from cnnstat.ir.graph import ShapedGraph, Value
 from cnnstat.ir.tensor import TensorSpec
 
@@ -138,7 +138,6 @@ def training(shaped: ShapedGraph, conditions: Conditions) -> Pass:
         again = _Again(run, block_of)
         saved = again.saved()
         backward(tape, outputs, again.unpack)
-        again.release()
     else:
         saved = _saved(run)
         backward(tape, outputs)
@@ -220,7 +219,10 @@ class _Again:
         return tuple(found)
 
     def unpack(self, at: int) -> None:
-        """Run the block of a record again, unless that is done; its records are the new ones."""
+        """Run the block of a record again, unless that is done; its records are the new ones.
+
+        Each that saves anything keeps what enters the block, as the hook of its saved tensors does.
+        """
         tape = self._run.tape
         block = tape.records[at].block
         if block is None or block in self._done:
@@ -234,7 +236,8 @@ class _Again:
         tape.records, tape.node = before, node
         for number in numbers[: saving[-1] - numbers[0] + 1]:
             fresh = new[number - numbers[0]]
-            tape.records[number].saves = fresh.saves
+            entering = self._entering[block] if fresh.unpacks else []
+            tape.records[number].saves = (*fresh.saves, *(t.storage for t in entering))
             tape.records[number].backward = fresh.backward
 
     def _recompute(self, block: int, first: int) -> list[Record]:
@@ -256,17 +259,6 @@ class _Again:
         """
         steps = self._run.tape.steps
         runs = any(storage in steps[last.step].makes for storage in last.saves)
-        del steps[last.step + 1 if runs else last.step :]
-
-    def release(self) -> None:
-        """Hold what enters a block to the last step of the block's backward pass."""
-        tape = self._run.tape
-        last: dict[int, int] = {}
-        for at, step in enumerate(tape.steps):
-            block = self._block_of[step.node]
-            if block is not None:
-                last[block] = at
-        for block, entering in self._entering.items():
-            step = tape.steps[last[block]]
-            uses = (*step.uses, *(tensor.storage for tensor in entering))
-            tape.steps[last[block]] = step._replace(uses=uses)
+        first = last.step + 1 if runs else last.step
+        still_held = tuple(storage for step in steps[first:] for storage in step.uses)
+        steps[first:] = [Step(last.node, (), still_held)]

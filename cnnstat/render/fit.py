@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from cnnstat.engine.fit import Fit
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
-from cnnstat.render.memory import fit_lines, fit_payload, setting_words
+from cnnstat.render.memory import fit_lines, setting_words
+from cnnstat.render.memory_payload import fit_payload
 
 COLUMNS = (
     Column("model", "Model", keep=NEVER_DROPPED, group=True),

@@ -10,6 +10,7 @@ from cnnstat.engine.memory import LayerMemory, Measured, MemoryPlan, Peak, Setti
 from cnnstat.engine.report import Layer
 from cnnstat.render.columns import operator_text
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
+from cnnstat.render.memory_payload import memory_payload
 from cnnstat.render.numbers import bytes_text, count, fixed
 
 PARTS = {
@@ -127,7 +128,7 @@ def memory_document(
         total=tuple(total) if any(entry.adds_up for entry in columns) else None,
         lower_bound=plan.status == "partial",
         sections=tuple(_sections(plan, rows, measured, fits, next_batch)),
-        payload=_payload(plan, reference, rows, measured, fits),
+        payload=memory_payload(plan, reference, rows, measured, fits),
     )
 
 
@@ -216,14 +217,13 @@ def fit_lines(found: Fit) -> Iterator[str]:
     """Yield what fits into one memory, or by how much it falls short."""
     said = f"{found.memory.said} ({count(found.memory.bytes)} bytes)"
     least = _least(found.smallest)
+    most = "at most " if least else ""
     if found.missing_state_bytes:
         yield (
             f"{said} cannot hold the parameters and what belongs to them: "
             f"{bytes_text(found.missing_state_bytes)} too little."
         )
-        return
-    most = "at most " if least else ""
-    if found.at_batch is None:
+    elif found.at_batch is None:
         yield f"{said} is {bytes_text(found.missing_bytes)} too little for a single image."
     else:
         plan = found.at_batch
@@ -357,68 +357,3 @@ def _definitions(plan: MemoryPlan) -> Iterator[str]:
             "A block is a top-level module, or layers in a row with one resolution; it keeps its "
             "inputs and runs again in the backward pass."
         )
-
-
-def _payload(
-    plan: MemoryPlan,
-    reference: str,
-    rows: Sequence[tuple[Layer, LayerMemory]],
-    measured: tuple[Measured, Measured] | None,
-    fits: Sequence[Fit],
-) -> dict[str, object]:
-    settings = plan.settings
-    return {
-        "schema": "cnnstat.memory/1",
-        "status": plan.status,
-        "model": {"name": plan.report.name, "reference": reference},
-        "input": {"shape": list(plan.report.input.shape), "dtype": plan.report.input.dtype},
-        "mode": settings.mode,
-        "batch": plan.batch,
-        "optimizer": settings.optimizer if settings.mode == "training" else None,
-        "amp": settings.amp,
-        "checkpoint": settings.checkpoint,
-        "device": settings.device,
-        "totals": totals_payload(plan),
-        "layers": [
-            {"name": layer.name, "path": layer.path, **found._asdict()} for layer, found in rows
-        ],
-        "fits": [fit_payload(found) for found in fits],
-        "measured": None if measured is None else measured[0]._asdict(),
-        "predicted_for_measured": None if measured is None else measured[1]._asdict(),
-        "unknown_operators": list(plan.unknown),
-    }
-
-
-def totals_payload(plan: MemoryPlan) -> dict[str, object]:
-    """Return a plan's totals as the JSON contract has them."""
-    back = plan.backward_peak
-    return {
-        "param_bytes": plan.param_bytes,
-        "buffer_bytes": plan.buffer_bytes,
-        "gradient_bytes": plan.gradient_bytes,
-        "optimizer_bytes": plan.optimizer_bytes,
-        "optimizer_step_bytes": plan.optimizer_step_bytes,
-        "input_bytes": plan.input_bytes,
-        "saved_bytes": plan.saved_bytes,
-        "peak_live_bytes": plan.forward_peak.bytes,
-        "peak_layer": plan.forward_peak.layer,
-        "ideal_peak_bytes": plan.ideal_peak_bytes,
-        "ideal_peak_layer": plan.ideal_peak_layer,
-        "backward_peak_bytes": back.bytes if back else None,
-        "backward_peak_layer": back.layer if back else None,
-        "backward_peak_parts": dict(back.parts) if back else None,
-        "total_bytes": plan.total_bytes,
-    }
-
-
-def fit_payload(found: Fit) -> dict[str, object]:
-    """Return what fits into one memory."""
-    return {
-        "memory": found.memory.said,
-        "memory_bytes": found.memory.bytes,
-        "batch": found.at_batch.batch if found.at_batch else 0,
-        "batch_totals": totals_payload(found.at_batch) if found.at_batch else None,
-        "input": list(found.at_input.report.input.shape[1:]) if found.at_input else None,
-        "input_totals": totals_payload(found.at_input) if found.at_input else None,
-        "missing_bytes": found.missing_bytes,
-    }

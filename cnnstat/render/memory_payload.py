@@ -1,0 +1,75 @@
+"""The JSON contracts of memory plans and of what fits: raw bytes, the unit in every key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cnnstat.engine.fit import Fit
+from cnnstat.engine.memory import LayerMemory, Measured, MemoryPlan
+from cnnstat.engine.report import Layer
+
+
+def memory_payload(
+    plan: MemoryPlan,
+    reference: str,
+    rows: Sequence[tuple[Layer, LayerMemory]],
+    measured: tuple[Measured, Measured] | None,
+    fits: Sequence[Fit],
+) -> dict[str, object]:
+    """Return the JSON contract ``cnnstat.memory/1``."""
+    settings = plan.settings
+    return {
+        "schema": "cnnstat.memory/1",
+        "status": plan.status,
+        "model": {"name": plan.report.name, "reference": reference},
+        "input": {"shape": list(plan.report.input.shape), "dtype": plan.report.input.dtype},
+        "mode": settings.mode,
+        "batch": plan.batch,
+        "optimizer": settings.optimizer if settings.mode == "training" else None,
+        "amp": settings.amp,
+        "checkpoint": settings.checkpoint,
+        "device": settings.device,
+        "totals": totals_payload(plan),
+        "layers": [
+            {"name": layer.name, "path": layer.path, **found._asdict()} for layer, found in rows
+        ],
+        "fits": [fit_payload(found) for found in fits],
+        "measured": None if measured is None else measured[0]._asdict(),
+        "predicted_for_measured": None if measured is None else measured[1]._asdict(),
+        "unknown_operators": list(plan.unknown),
+    }
+
+
+def totals_payload(plan: MemoryPlan) -> dict[str, object]:
+    """Return a plan's totals as the JSON contract has them."""
+    back = plan.backward_peak
+    return {
+        "param_bytes": plan.param_bytes,
+        "buffer_bytes": plan.buffer_bytes,
+        "gradient_bytes": plan.gradient_bytes,
+        "optimizer_bytes": plan.optimizer_bytes,
+        "optimizer_step_bytes": plan.optimizer_step_bytes,
+        "input_bytes": plan.input_bytes,
+        "saved_bytes": plan.saved_bytes,
+        "peak_live_bytes": plan.forward_peak.bytes,
+        "peak_layer": plan.forward_peak.layer,
+        "ideal_peak_bytes": plan.ideal_peak_bytes,
+        "ideal_peak_layer": plan.ideal_peak_layer,
+        "backward_peak_bytes": back.bytes if back else None,
+        "backward_peak_layer": back.layer if back else None,
+        "backward_peak_parts": dict(back.parts) if back else None,
+        "total_bytes": plan.total_bytes,
+    }
+
+
+def fit_payload(found: Fit) -> dict[str, object]:
+    """Return what fits into one memory."""
+    return {
+        "memory": found.memory.said,
+        "memory_bytes": found.memory.bytes,
+        "batch": found.at_batch.batch if found.at_batch else 0,
+        "batch_totals": totals_payload(found.at_batch) if found.at_batch else None,
+        "input": list(found.at_input.report.input.shape[1:]) if found.at_input else None,
+        "input_totals": totals_payload(found.at_input) if found.at_input else None,
+        "missing_bytes": found.missing_bytes,
+    }
