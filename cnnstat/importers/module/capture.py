@@ -1,4 +1,4 @@
-"""Runs a copy of a module once on fake tensors and notes every function that PyTorch is asked for.
+"""Runs a copy of a module once on empty tensors and notes every function that PyTorch is asked for.
 
 Calls are seen where PyTorch dispatches them, below the modules, in inference mode: functional
 calls, operators and attention appear as themselves. Nothing outside the run is touched: the copy is
@@ -11,19 +11,21 @@ import inspect
 import random
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from cnnstat.importers.module.copying import evaluation_copy
 from cnnstat.ir.tensor import TensorSpec
+
+Kind = Literal["meta", "fake", "real"]
+"""Tensors to run on: on the meta device; fake ones, which may meet real ones; with contents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,6 @@ class Trace:
     stored: list[Stored]
     calls: list[Call] = field(default_factory=list)
     outputs: tuple[torch.Tensor, ...] = ()
-    real: bool = False
-    """Whether real tensors had to be used, because the forward pass asks for values."""
 
 
 class ForwardError(Exception):
@@ -87,29 +87,29 @@ def capture(
     inputs: Mapping[str, TensorSpec],
     *,
     leaves: Callable[[str], bool],
-    real: bool = False,
+    kind: Kind,
 ) -> Trace:
     """Return the trace of one forward pass of ``module`` in evaluation form.
 
     ``inputs`` are passed by name where the forward pass has arguments of these names, else in
     order. ``leaves`` says of an ATen name whether it is noted as it stands; what is none is split
-    into what it is made of where PyTorch knows how. ``real`` runs on tensors with contents, for a
-    forward pass that asks for values. Raises ``ForwardError`` where the forward pass raises.
+    into what it is made of where PyTorch knows how. ``kind`` is what tensors it runs on. Raises
+    ``ForwardError`` where the forward pass raises.
     """
-    mode = None if real else FakeTensorMode(allow_non_fake_inputs=True)
     # Stand-ins are made and used in inference mode, so that functions arrive undivided.
-    with torch.inference_mode(), _random_states_kept(module, drawn=real):
+    with torch.inference_mode(), _random_states_kept(module, drawn=kind == "real"):
         dtype = _float_of(inputs)
-        with _entered(mode):
-            stored = _stored(module, dtype, real=real)
-            device = stored[0].tensor.device if stored else torch.device("cpu")
-            given = {name: _tensor(spec, device) for name, spec in inputs.items()}
+        mode = _mode(kind)
+        with mode:
+            stored = _stored(module, dtype, kind)
+            device = stored[0].tensor.device if stored else _device(torch.device("cpu"), kind)
+            given = {name: _tensor(spec, device, kind) for name, spec in inputs.items()}
         subject = evaluation_copy(module, {id(each.original): each.tensor for each in stored})
-        trace = Trace(given, stored, real=real)
+        trace = Trace(given, stored)
         recorder = _Recorder(trace, leaves)
         _watch(subject, recorder)
         arguments, named = _arguments(subject, given)
-        with _entered(mode), _PlainPaths(), recorder:
+        with mode, _PlainPaths(), recorder:
             try:
                 result = subject(*arguments, **named)
             except Exception as error:
@@ -118,20 +118,29 @@ def capture(
     return trace
 
 
-@contextmanager
-def _entered(mode: FakeTensorMode | None) -> Iterator[None]:
-    if mode is None:
-        yield
-        return
-    with mode:
-        yield
+def _mode(kind: Kind) -> AbstractContextManager[Any]:
+    """Return the mode under which tensors are made and used; each can be entered twice."""
+    if kind == "meta":
+        return torch.device("meta")  # of what the forward pass makes, too
+    if kind == "real":
+        return nullcontext()
+    from torch._subclasses.fake_tensor import FakeTensorMode  # slow to set up: when needed
+
+    return FakeTensorMode(allow_non_fake_inputs=True)
+
+
+def _device(original: torch.device, kind: Kind) -> torch.device:
+    """Return where a stand-in lives: where the original does, if that has contents."""
+    if kind == "meta":
+        return torch.device("meta")
+    return torch.device("cpu") if original.type == "meta" else original
 
 
 @contextmanager
 def _random_states_kept(module: nn.Module, *, drawn: bool) -> Iterator[None]:
     """Put back the states of the generators that a forward pass can draw from.
 
-    Fake tensors draw nothing from PyTorch's; ``drawn`` tells that real ones may.
+    Empty tensors draw nothing from PyTorch's; ``drawn`` tells that real ones may.
     """
     devices = {t.device.index or 0 for t in module.parameters() if t.device.type == "cuda"}
     state = random.getstate()
@@ -151,8 +160,10 @@ def _float_of(inputs: Mapping[str, TensorSpec]) -> torch.dtype | None:
     return getattr(torch, kinds[0]) if kinds else None
 
 
-def _tensor(spec: TensorSpec, device: torch.device) -> torch.Tensor:
+def _tensor(spec: TensorSpec, device: torch.device, kind: Kind) -> torch.Tensor:
     dtype = getattr(torch, spec.dtype)
+    if kind != "real":
+        return torch.empty(spec.shape, dtype=dtype, device=device)
     if dtype.is_floating_point or dtype.is_complex:
         return torch.randn(spec.shape, dtype=torch.float32, device=device).to(dtype)
     return torch.zeros(spec.shape, dtype=dtype, device=device)
@@ -172,7 +183,7 @@ def _arguments(
     return tuple(given.values()), {}
 
 
-def _stored(module: nn.Module, dtype: torch.dtype | None, *, real: bool) -> list[Stored]:
+def _stored(module: nn.Module, dtype: torch.dtype | None, kind: Kind) -> list[Stored]:
     """Return what the module stores, each tensor once, floating-point ones in ``dtype``."""
     found: dict[int, Stored] = {}
     pairs: list[tuple[str, torch.Tensor, bool]] = [
@@ -184,16 +195,16 @@ def _stored(module: nn.Module, dtype: torch.dtype | None, *, real: bool) -> list
     main = next((t.dtype for _, t, trained in pairs if trained and t.is_floating_point()), None)
     for name, tensor, trained in pairs:
         if id(tensor) not in found:
-            kind = dtype if dtype is not None and tensor.dtype == main else tensor.dtype
-            made = _stand_in(tensor, kind, real=real)
+            wanted = dtype if dtype is not None and tensor.dtype == main else tensor.dtype
+            made = _stand_in(tensor, wanted, kind)
             found[id(tensor)] = Stored(tensor, made, spec_of(made), trained, tensor.requires_grad)
         found[id(tensor)].names.append(name)
     return list(found.values())
 
 
-def _stand_in(tensor: torch.Tensor, dtype: torch.dtype, *, real: bool) -> torch.Tensor:
-    device = "cpu" if tensor.device.type == "meta" else tensor.device
-    if not real:
+def _stand_in(tensor: torch.Tensor, dtype: torch.dtype, kind: Kind) -> torch.Tensor:
+    device = _device(tensor.device, kind)
+    if kind != "real":
         return torch.empty_strided(tensor.shape, tensor.stride(), dtype=dtype, device=device)
     if tensor.device.type == "meta":
         return torch.zeros(tensor.shape, dtype=dtype)
@@ -219,6 +230,11 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.leaves = leaves
         self.stack: list[tuple[str, bool]] = [("", False)]
         self.failed: tuple[str, str, str] | None = None
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Say that no compiler has to be kept out, whose import would take longer than the run."""
+        return False
 
     def __torch_dispatch__(
         self,

@@ -10,10 +10,13 @@ from torch import nn
 from cnnstat.engine.report import Note
 from cnnstat.errors import ModelError
 from cnnstat.importers.module.assemble import assemble
-from cnnstat.importers.module.capture import ForwardError, Trace, capture
+from cnnstat.importers.module.capture import ForwardError, Kind, Trace, capture
 from cnnstat.importers.module.translate import leaf
 from cnnstat.importers.reference import Imported
 from cnnstat.ir.tensor import TensorSpec
+
+EMPTY: tuple[Kind, ...] = ("meta", "fake")
+"""Tensors without contents, the fastest first."""
 
 
 def import_module(
@@ -31,7 +34,7 @@ def import_module(
     """
     module = getattr(module, "_orig_mod", module)  # what torch.compile wraps
     try:
-        trace = _captured(module, inputs, remake)
+        trace, kind = _captured(module, inputs, remake)
     except ForwardError as error:
         raise ModelError(f"{name}: {_explained(error, module, inputs)}") from error.error
     assembled = assemble(name, trace)
@@ -39,7 +42,7 @@ def import_module(
         Note("unused_parameter", path, f"{path} is stored but the forward pass never uses it")
         for path in assembled.unused
     ]
-    if trace.real:
+    if kind == "real":
         notes.append(Note("real_tensors", "", "the forward pass asks for values: it ran for real"))
     frozen = sum(
         each.spec.numel for each in trace.stored if each.trained and not each.requires_grad
@@ -51,16 +54,21 @@ def import_module(
 
 def _captured(
     module: nn.Module, inputs: Mapping[str, TensorSpec], remake: Callable[[], nn.Module] | None
-) -> Trace:
-    try:
-        return capture(module, inputs, leaves=leaf)
-    except ForwardError as error:
-        if _is_bad_call(error):
-            raise
-        empty = any(tensor.is_meta for tensor in module.parameters())
-        return capture(
-            remake() if empty and remake is not None else module, inputs, leaves=leaf, real=True
-        )
+) -> tuple[Trace, Kind]:
+    """Return the trace on the emptiest tensors on which the forward pass runs, and which these are.
+
+    The meta device is the fastest; fake tensors get on with real ones that a module holds beside
+    its parameters; a forward pass that asks for values needs real ones.
+    """
+    for kind in EMPTY:
+        try:
+            return capture(module, inputs, leaves=leaf, kind=kind), kind
+        except ForwardError as error:
+            if _is_bad_call(error):
+                raise
+    empty = any(tensor.is_meta for tensor in module.parameters())
+    subject = remake() if empty and remake is not None else module
+    return capture(subject, inputs, leaves=leaf, kind="real"), "real"
 
 
 def _is_bad_call(error: ForwardError) -> bool:
