@@ -93,3 +93,24 @@ def test_two_commands_install() -> None:
     assert lines[0].endswith(".venv/bin/cnnstat summary vgg16")
     assert "pytest" in lines[1]
     assert "-c constraints.txt" in lines[1]
+
+
+def test_memory_of_vgg16_is_computed() -> None:
+    """Every cell of the table of memory is what cnnstat derives."""
+    from cnnstat.api import memory
+    from cnnstat.engine.memory import settings
+
+    section = README.split("## Memory\n")[1].split("\n## ")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines()]
+    figures = {row[0]: row[2] for row in rows if len(row) == 3 and row[2][:1].isdigit()}
+    report, eager = analyze("vgg16"), memory("vgg16")
+    training = memory("vgg16", settings(mode="training"))
+    derived = {
+        "activations": report.totals.activation_bytes,
+        "with cached inputs": report.totals.cached_activation_bytes,
+        "peak, ideal": report.totals.peak_activation_bytes,
+        "peak, eager": eager.forward_peak.bytes,
+        "saved for backward": training.saved_bytes,
+        "training": training.total_bytes,
+    }
+    assert figures == {name: f"{size:,}" for name, size in derived.items()}

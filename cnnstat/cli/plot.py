@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from cnnstat.cli.coercion import PlainCommand, read_plainly
+from cnnstat.cli.memory import AmpOption, CheckpointOption, ModeOption
 from cnnstat.cli.options import (
     BatchOption,
     InputOption,
@@ -21,7 +22,7 @@ from cnnstat.errors import ModelError, unknown
 if TYPE_CHECKING:
     from cnnstat.engine.report import Report
 
-KINDS = ("bubble", "layers", "roofline", "scaling")
+KINDS = ("bubble", "layers", "memory", "roofline", "scaling")
 
 
 class Plots(TyperGroup):
@@ -112,6 +113,27 @@ def layers(
 
     report = api.analyze(model, input=input_shape(input), batch=batch)
     _write(layers_figure(report, depth=at_least_one("depth", depth)), picture, output)
+
+
+@plot.command(cls=PlainCommand)
+def memory(
+    model: ModelArgument,
+    output: PictureOption,
+    input: InputOption = None,
+    batch: BatchOption = 1,
+    mode: ModeOption = "inference",
+    amp: AmpOption = None,
+    checkpoint: CheckpointOption = False,
+) -> None:
+    """Live bytes over the layers of an inference pass or a training step."""
+    picture = _ready(output)
+    from cnnstat import api
+    from cnnstat.engine.memory import settings
+    from cnnstat.render.plots.memory import memory_figure
+
+    chosen = settings(mode=mode, amp=amp, checkpoint=checkpoint)
+    plan = api.memory(model, chosen, input=input_shape(input), batch=batch)
+    _write(memory_figure(plan), picture, output)
 
 
 @plot.command(cls=PlainCommand)

@@ -147,6 +147,19 @@ def batch_norm(tape: Tape, x: Tensor, affine: Sequence[Tensor], *, training: boo
     return tape.record(given, (y,), simple(given, x, *more), saves=(*given, *more))[0]
 
 
+def own_statistics(
+    tape: Tape, kernel: str, x: Tensor, affine: Sequence[Tensor], rows: int
+) -> Tensor:
+    """Return the input normalised by itself; it is saved with a mean and a deviation per row.
+
+    The statistics have the dtype of the parameters.
+    """
+    x, *scales = given = cast(tape, kernel, x, *affine)
+    statistics = [((rows,), scales[0].dtype if scales else x.dtype)] * 2
+    y, *more = tape.run(given, (x.shape, x.dtype), *statistics)
+    return tape.record(given, (y,), simple(given, x, *more), saves=(*given, *more))[0]
+
+
 def mean_of_maps(tape: Tape, x: Tensor, shape: Shape) -> Tensor:
     """Return the mean of each map. Nothing is saved: the gradient is spread and divided."""
     y = tape.run((x,), (shape, x.dtype))

@@ -7,6 +7,7 @@ no line is unknown: what it makes is carried, what it keeps is not, and figures 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any, NamedTuple
 
 from cnnstat.engine import kernels as k
@@ -69,6 +70,11 @@ class Call(NamedTuple):
         """Shape of the first result."""
         return self.facts.outputs[0].shape
 
+    @property
+    def affine(self) -> list[Tensor]:
+        """Scale and shift, as far as they are there."""
+        return [self.stored[name] for name in ("weight", "bias") if name in self.stored]
+
     def trained(self, name: str) -> Tensor | None:
         """Return a stored tensor, or None where there is none of this name."""
         return self.stored.get(name)
@@ -117,8 +123,7 @@ def _adaptive_pool(t: Tape, call: Call) -> Tensor:
 
 
 def _batch_norm(t: Tape, call: Call) -> Tensor:
-    affine = [call.stored[name] for name in ("weight", "bias") if name in call.stored]
-    return k.batch_norm(t, call.x, affine, training=call.training)
+    return k.batch_norm(t, call.x, call.affine, training=call.training)
 
 
 def _relu(t: Tape, call: Call) -> Tensor:
@@ -263,6 +268,40 @@ def _connected(t: Tape, call: Call) -> Tensor:
     return y
 
 
+def _from_input(t: Tape, call: Call) -> Tensor:
+    return k.unary(t, call.x, saves="input")
+
+
+def _layer_norm(t: Tape, call: Call) -> Tensor:
+    rows = prod(call.x.shape) // prod(call.x.shape[-call.op.axes :])
+    return k.own_statistics(t, "layer_norm", call.x, call.affine, rows)
+
+
+def _group_norm(t: Tape, call: Call) -> Tensor:
+    return k.own_statistics(t, "group_norm", call.x, call.affine, call.shape[0] * call.op.groups)
+
+
+def _mean(t: Tape, call: Call) -> Tensor:
+    return k.mean_of_maps(t, call.x, call.shape)
+
+
+def _multiply(t: Tape, call: Call) -> Tensor:
+    if len(call.inputs) == 1:
+        return k.scale(t, call.x)
+    return k.multiply(t, *_larger_first(call))
+
+
+def _plus(t: Tape, call: Call) -> Tensor:
+    if len(call.inputs) == 1:
+        return k.shift(t, call.x)
+    return k.add(t, *_larger_first(call))
+
+
+def _larger_first(call: Call) -> tuple[Tensor, Tensor]:
+    first, second = call.inputs
+    return (first, second) if first.shape == call.shape else (second, first)
+
+
 LOWERINGS: dict[str, Lowering] = {
     "Conv1d": _convolution,
     "Conv2d": _convolution,
@@ -292,8 +331,45 @@ LOWERINGS: dict[str, Lowering] = {
     "Concat": _concat,
     "Flatten": _flatten,
     "ZeroPadShortcut": _zero_pad_shortcut,
+    "SiLU": _from_input,
+    "GELU": _from_input,
+    "Hardswish": _from_input,
+    "Hardsigmoid": _from_input,
+    "Hardtanh": _from_input,
+    "ReLU6": _from_input,
+    "ELU": _from_input,
+    "LeakyReLU": _from_input,
+    "Mish": _from_input,
+    "Softplus": _from_input,
+    "LayerNorm": _layer_norm,
+    "GroupNorm": _group_norm,
+    "Mean": _mean,
 }
 """Operator's name -> its kernels; an operator that is not here is unknown, never free."""
+
+
+POINTWISE: dict[str, Lowering] = {"mul": _multiply, "add": _plus}
+"""Kinds of elementwise arithmetic, where one tensor has the shape of the result."""
+
+
+def lowering(node: Node, facts: NodeFacts) -> Lowering | None:
+    """Return the kernels of a node, or None where nobody knows them."""
+    known = LOWERINGS.get(node.op.type_name)
+    if known is not None:
+        return known
+    if node.op.storage == "view" and len(facts.outputs) == 1:
+        return _view if node.inputs else _itself
+    kind = getattr(node.op, "kind", "")
+    shaped_so = [spec for spec in facts.inputs if spec == facts.outputs[0]]
+    return POINTWISE.get(kind) if shaped_so and len(facts.inputs) < 3 else None
+
+
+def _view(t: Tape, call: Call) -> Tensor:
+    return k.view(t, call.x, call.shape)
+
+
+def _itself(t: Tape, call: Call) -> Tensor:
+    return next(iter(call.stored.values()))
 
 
 def unknown_call(t: Tape, call: Call) -> list[Tensor]:
@@ -310,6 +386,6 @@ def unknown_call(t: Tape, call: Call) -> list[Tensor]:
 
 def lower(t: Tape, call: Call) -> list[Tensor]:
     """Write the kernels of one node and return its results; its inputs are held until then."""
-    made = LOWERINGS.get(call.op.type_name, unknown_call)(t, call)
+    made = (lowering(call.node, call.facts) or unknown_call)(t, call)
     t.hold(call.inputs)
     return made if isinstance(made, list) else [made]

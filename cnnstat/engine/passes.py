@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from cnnstat.engine.lowering import LOWERINGS, Call, lower, overwriting
+from cnnstat.engine.lowering import Call, lower, lowering, overwriting
 from cnnstat.engine.storage import place
 from cnnstat.engine.tape import Autocast, Record, Step, Tape, Tensor, backward
 from cnnstat.ir.graph import ShapedGraph, Value
@@ -104,7 +104,7 @@ def _unknown(shaped: ShapedGraph) -> tuple[int, ...]:
     return tuple(
         index
         for index, node in enumerate(shaped.nodes)
-        if not node.op.is_input and node.op.type_name not in LOWERINGS
+        if not node.op.is_input and lowering(node, shaped.facts[index]) is None
     )
 
 

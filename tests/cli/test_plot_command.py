@@ -17,6 +17,7 @@ STARTS = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
     [
         ["bubble", "alexnet", "resnet50"],
         ["layers", "lenet5"],
+        ["memory", "lenet5", "--mode", "training"],
         ["scaling", "resnet18", "-i", "64,96"],
     ],
     ids=lambda args: args[0],
