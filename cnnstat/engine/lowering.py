@@ -381,7 +381,10 @@ def unknown_call(t: Tape, call: Call) -> list[Tensor]:
         return [call.x._replace(shape=spec.shape) for spec in call.facts.outputs]
     makes = [(spec.shape, spec.dtype) for spec in call.facts.outputs]
     given = (*call.inputs, *call.stored.values())
-    return t.record(given, t.run(given, *makes), k.simple(given))
+    made = t.run(given, *makes)
+    if not all("float" in spec.dtype for spec in call.facts.outputs):
+        return made  # whole numbers have no gradient
+    return t.record(given, made, k.simple(given))
 
 
 def lower(t: Tape, call: Call) -> list[Tensor]:

@@ -198,10 +198,11 @@ def _short(
             f"About {bytes_text(stays)} of it ({kinds}) stays whatever the batch; "
             f"each image takes {least}{bytes_text(image)}."
         )
-    if plan.settings.mode == "training":
-        heaviest = sorted(rows, key=lambda row: -row[1].saved_bytes)[:HEAVIEST]
+    if plan.saved_bytes:
+        keeping = [row for row in rows if row[1].saved_bytes]
+        heaviest = sorted(keeping, key=lambda row: -row[1].saved_bytes)[:HEAVIEST]
         named = ", ".join(f"{layer.name} {bytes_text(f.saved_bytes)}" for layer, f in heaviest)
-        share = fixed(100 * sum(f.saved_bytes for _, f in heaviest), max(plan.saved_bytes, 1), 0)
+        share = fixed(100 * sum(f.saved_bytes for _, f in heaviest), plan.saved_bytes, 0)
         yield f"Most is kept at {named}: {share} % of what the backward pass waits for."
     for found in fits:
         yield from fit_lines(found)
@@ -209,8 +210,8 @@ def _short(
 
 def _both(size: int) -> str:
     """Return bytes in powers of 1000 and of 1024: tables have the one, graphics cards the other."""
-    unit, name = (1024**3, "GiB") if size >= 1024**3 else (1024**2, "MiB")
-    return f"{bytes_text(size)} ({fixed(size, unit, 2)} {name})"
+    power = max(power for power in (1, 2, 3) if power == 1 or size >= 1024**power)
+    return f"{bytes_text(size)} ({fixed(size, 1024**power, 2)} {'KMG'[power - 1]}iB)"
 
 
 def fit_lines(found: Fit) -> Iterator[str]:

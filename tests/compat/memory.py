@@ -2,8 +2,9 @@
 
 Run by hand: ``python tests/compat/memory.py -o samples/memory.csv``. Each model runs in a process
 of its own under storage tracking (see ``cnnstat.backends.torch.memory``), for inference, training,
-training under autocast and with recomputed blocks. A model whose training step takes more than
-``--limit`` is a ``Limitation`` of the machine, with the bytes that it would take.
+training under autocast and with recomputed blocks. What takes more than ``--limit`` is a
+``Limitation`` of the machine, with the bytes that it would take. Models that the table has are not
+run again, unless something was left out.
 """
 
 from __future__ import annotations
@@ -67,29 +68,46 @@ def quantities(found: Measured, predicted: Measured) -> Iterator[tuple[str, int,
 
 
 def main() -> None:
-    """Print every difference, and write the table."""
+    """Print every difference, and write the table after each model, the smallest first."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", nargs="*", default=list(names()))
     parser.add_argument("--limit", type=int, default=4_000_000_000, metavar="BYTES")
     parser.add_argument("-o", "--output", type=Path)
     asked = parser.parse_args()
-    rows: list[dict[str, Any]] = []
+    done = read(asked.output)
+    models = [model for model in asked.models if model not in done]
+    models.sort(key=lambda model: api.memory(model, SETTINGS["training"]).total_bytes)
     with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
-        for model in asked.models:
-            found = pool.submit(compare, model, asked.limit).result()
-            rows += found
-            for row in found:
-                if "note" in row or row["measured"] != row["predicted"]:
+        for model in models:
+            done[model] = pool.submit(compare, model, asked.limit).result()
+            for row in done[model]:
+                if row.get("note") or row["measured"] != row["predicted"]:
                     print(*(f"{key}={value}" for key, value in row.items()), flush=True)
-    run = [row for row in rows if "note" not in row]
-    equal = sum(row["measured"] == row["predicted"] for row in run)
+            if asked.output is not None:
+                write(asked.output, done)
+    rows = [row for found in done.values() for row in found]
+    run = [row for row in rows if not row.get("note")]
+    equal = sum(str(row["measured"]) == str(row["predicted"]) for row in run)
     said = f"{equal} of {len(run)} figures are equal; {len(rows) - len(run)} settings not run"
     print(said, file=sys.stderr)
-    if asked.output is not None:
-        with asked.output.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+
+
+def read(path: Path | None) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of an earlier run by model, but those of models that were not all run."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    if path is not None and path.exists():
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                found.setdefault(row["model"], []).append(row)
+    return {m: rows for m, rows in found.items() if not any(row["note"] for row in rows)}
+
+
+def write(path: Path, found: dict[str, list[dict[str, Any]]]) -> None:
+    """Write the rows, the models in the zoo's order."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row for model in names() for row in found.get(model, []))
 
 
 if __name__ == "__main__":
