@@ -224,9 +224,10 @@ def _zero_pad_shortcut(t: Tape, call: Call) -> Tensor:
 
 
 def _unpool(t: Tape, call: Call) -> Tensor:
-    y = t.run(call.inputs, (call.shape, call.x.dtype))
+    (x,) = k.cast(t, "max_unpool2d", call.x)
     places = call.inputs[1]
-    return t.record((call.x,), y, k.simple((call.x,), places), saves=(places,))[0]
+    y = t.run((x, places), (call.shape, x.dtype))
+    return t.record((x,), y, k.simple((x,), places), saves=(places,))[0]
 
 
 def _subsampling(t: Tape, call: Call) -> Tensor:
@@ -388,7 +389,11 @@ def unknown_call(t: Tape, call: Call) -> list[Tensor]:
 
 
 def lower(t: Tape, call: Call) -> list[Tensor]:
-    """Write the kernels of one node and return its results; its inputs are held until then."""
+    """Write the kernels of one node and return its results.
+
+    Its inputs are held until then, but those of a sum: it is written as a sum of two after another.
+    """
     made = (lowering(call.node, call.facts) or unknown_call)(t, call)
-    t.hold(call.inputs)
+    if call.op.type_name != "Add":
+        t.hold(call.inputs)
     return made if isinstance(made, list) else [made]

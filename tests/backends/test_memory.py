@@ -31,6 +31,7 @@ ONCE = (
     "nin-cifar",
     "resnet18-a",
     "residual-preact",
+    "resnext-block",
     "stochastic-depth-110-cifar",
     "googlenet-aux",
     "zfnet-deconv",
@@ -56,6 +57,10 @@ def test_predicted_is_measured(model: str, chosen: Settings) -> None:
 @pytest.mark.parametrize("model", ONCE)
 def test_predicted_is_measured_in_training(model: str) -> None:
     compare(model, CONDITIONS["adam"])
+
+
+def test_unpooling_is_measured_under_autocast() -> None:
+    compare("zfnet-deconv", CONDITIONS["momentum-bfloat16"])
 
 
 def test_every_operator_of_the_zoo_has_kernels() -> None:
