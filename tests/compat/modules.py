@@ -32,6 +32,7 @@ class Row:
 
     library: str
     version: str
+    torch: str
     family: str
     model: str
     input: str = ""
@@ -50,8 +51,9 @@ def models() -> list[Row]:
     import timm
     import torchvision
 
+    torch = version("torch")
     rows = [
-        Row("torchvision", version("torchvision"), "classification", name)
+        Row("torchvision", version("torchvision"), torch, "classification", name)
         for name in torchvision.models.list_models(module=torchvision.models)
     ]
     for family in timm.list_modules():
@@ -60,7 +62,7 @@ def models() -> list[Row]:
         picked = sorted(
             {names[round(i * (len(names) - 1) / max(count - 1, 1))] for i in range(count)}
         )
-        rows += [Row("timm", version("timm"), family, name) for name in picked]
+        rows += [Row("timm", version("timm"), torch, family, name) for name in picked]
     return rows
 
 
