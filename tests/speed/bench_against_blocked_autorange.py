@@ -1,8 +1,9 @@
 """The medians of ``cnnstat bench`` against ``torch.utils.benchmark``'s ``blocked_autorange``.
 
 Run by hand: ``python -m tests.speed.bench_against_blocked_autorange``. Both time the same module on
-the same inputs, in turns; each median should lie within the other's quartiles. On a shared machine
-the two see different neighbours: the turns show how much of a difference that makes.
+the same inputs; each median should lie within the other's quartiles. A processor's clock and its
+neighbours change within seconds, by more than the quartiles span, so a turn alternates the two in
+short slices and pools each one's samples. It exits with 1 if any turn disagrees.
 """
 
 from __future__ import annotations
@@ -20,17 +21,24 @@ from cnnstat.backends.torch.device import Switches, resolve, switched
 from cnnstat.backends.torch.steps import inference_step, random_inputs
 from cnnstat.engine.timing import Spread, spread
 
+SLICES = 10
+"""Slices of each in a turn."""
+
 
 def turn(name: str, device: torch.device, seconds: float, threads: int) -> tuple[Spread, Spread]:
-    """Return the spread of one turn: ours, then theirs (seconds per step)."""
+    """Return the spread of one turn of ``seconds`` each: ours, then theirs (seconds per step)."""
     report = api.analyze(name)
     module = build_module(report.shaped.graph, report.inputs, device=device)
     inputs = random_inputs(report.shaped, device, torch.float32, seed=0)
     step = inference_step(module, inputs)
-    ours = sample(step, device, min_time=seconds, max_time=10 * seconds)
     timer = Timer("step()", globals={"step": step}, num_threads=threads)
-    theirs = timer.blocked_autorange(min_run_time=seconds)
-    return spread(ours.durations), spread(theirs.times)
+    slice_s = seconds / SLICES
+    ours: list[float] = []
+    theirs: list[float] = []
+    for _ in range(SLICES):
+        ours += sample(step, device, min_time=slice_s, max_time=10 * slice_s).durations
+        theirs += timer.blocked_autorange(min_run_time=slice_s).times
+    return spread(ours), spread(theirs)
 
 
 def report_of(name: str, turns: list[tuple[Spread, Spread]]) -> bool:
@@ -61,7 +69,7 @@ def main() -> int:
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--seconds", type=float, default=5.0)
     options = parser.parse_args()
     device = resolve(options.device)
     with switched(Switches(threads=options.threads)):
