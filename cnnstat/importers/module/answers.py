@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from cnnstat.ir.window import Axes, Window, WindowError, windows
+
 LIKE_THEIR_INPUT = frozenset(
     [
         *("relu", "relu6", "sigmoid", "tanh", "silu", "gelu", "mish", "elu", "leaky_relu"),
@@ -36,7 +38,9 @@ def known_result(name: str, arguments: dict[str, Any]) -> torch.Tensor | None:
         return None
     if not all(_matches(first, value) for value in arguments.values()):
         return None
-    return first if in_place else torch.empty_like(first)
+    if in_place:
+        return first
+    return first.new_empty(first.shape) if first.is_contiguous() else torch.empty_like(first)
 
 
 def _matches(first: torch.Tensor, value: Any) -> bool:
@@ -80,7 +84,48 @@ def _linear(x: torch.Tensor, a: dict[str, Any]) -> torch.Size | None:
     return torch.Size((*x.shape[:-1], weight.shape[0]))
 
 
+def axes_of(value: Any, rank: int) -> Axes:
+    """Return one whole number per axis of what PyTorch takes: a number, a list of one or of all."""
+    values = [value] if isinstance(value, int) else list(value)
+    return tuple(int(v) for v in (values * rank if len(values) == 1 else values))
+
+
+def _convolution(x: torch.Tensor, a: dict[str, Any]) -> torch.Size | None:
+    weight, bias, groups = a["weight"], a["bias"], a["groups"]
+    out, per_group, *kernel = weight.shape
+    rank = len(kernel)
+    fits = x.dim() == rank + 2 and x.shape[1] == per_group * groups and not out % groups
+    fits = fits and (bias is None or bias.shape == weight.shape[:1])
+    if not fits or not _same_dtype(x, weight, bias) or isinstance(a["padding"], str):
+        return None
+    return _positions(x, out, a, tuple(kernel))
+
+
+def _pool2d(x: torch.Tensor, a: dict[str, Any]) -> torch.Size | None:
+    kernel = axes_of(a["kernel_size"], 2)
+    fits = all(2 * p <= k for p, k in zip(axes_of(a["padding"], 2), kernel, strict=True))
+    return _positions(x, x.shape[1], a, kernel) if fits and x.dim() == 4 else None
+
+
+def _positions(x: torch.Tensor, c: int, a: dict[str, Any], kernel: Axes) -> torch.Size | None:
+    """Return (n, c, positions of a window); None where it does not fit, for PyTorch to say so."""
+    rank, extents = len(kernel), tuple(x.shape[2:])
+    stride = axes_of(a["stride"] or kernel, rank)
+    padding, dilation = axes_of(a["padding"], rank), axes_of(a.get("dilation", 1), rank)
+    ceil = bool(a.get("ceil_mode", False))
+    try:
+        found = windows(extents, kernel, stride, padding, dilation, ceil)
+        return torch.Size((x.shape[0], c, *map(Window.out, found, extents)))
+    except WindowError:
+        return None
+
+
 ANSWERS = {
+    "conv1d": _convolution,
+    "conv2d": _convolution,
+    "conv3d": _convolution,
+    "max_pool2d": _pool2d,
+    "avg_pool2d": _pool2d,
     "batch_norm": _batch_norm,
     "layer_norm": _layer_norm,
     "adaptive_avg_pool2d": _global_pool,

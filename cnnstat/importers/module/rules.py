@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 
 from cnnstat import ops
+from cnnstat.importers.module.answers import axes_of
 from cnnstat.importers.module.capture import Call, spec_of
 from cnnstat.ir.op import Op
 
@@ -37,11 +38,6 @@ def tensors(*values: Any) -> tuple[torch.Tensor, ...]:
     return tuple(found)
 
 
-def _axes(value: Any, rank: int) -> tuple[int, ...]:
-    values = [value] if isinstance(value, int) else list(value)
-    return tuple(int(v) for v in (values * rank if len(values) == 1 else values))
-
-
 def convolution(call: Call) -> Meaning | None:
     """Read a convolution of 1, 2 or 3 axes, transposed in 2."""
     a = call.arguments
@@ -53,7 +49,7 @@ def convolution(call: Call) -> Meaning | None:
     transposed = bool(a.get("transposed", False)) or "conv_transpose" in call.name
     padding = a.get("padding", 0)
     kernel = tuple(weight.shape[2:])
-    stride, dilation = _axes(a["stride"], rank), _axes(a["dilation"], rank)
+    stride, dilation = axes_of(a["stride"], rank), axes_of(a["dilation"], rank)
     groups = int(a["groups"])
     if transposed:
         if rank != 2:
@@ -62,16 +58,16 @@ def convolution(call: Call) -> Meaning | None:
             int(weight.shape[1]) * groups,
             kernel,
             stride,
-            _axes(padding, rank),
+            axes_of(padding, rank),
             dilation,
-            _axes(a.get("output_padding", 0), rank),
+            axes_of(a.get("output_padding", 0), rank),
             groups,
             bias is not None,
         )
         return Meaning(op, (x,), held)
     if padding == "valid":
         padding = 0
-    pads: Any = "same" if padding == "same" else _axes(padding, rank)
+    pads: Any = "same" if padding == "same" else axes_of(padding, rank)
     kind = {1: ops.Conv1d, 2: ops.Conv2d, 3: ops.Conv3d}[rank]
     out = int(weight.shape[0])
     return Meaning(kind(out, kernel, stride, pads, dilation, groups, bias is not None), (x,), held)
@@ -207,7 +203,7 @@ def reduce(kind: str) -> Rule:
         axes = a.get("dim")
         if "other" in a:  # the larger of two tensors
             return pointwise(f"{kind}imum")(call)
-        over = () if axes is None or axes == [] else _axes(axes, 1)
+        over = () if axes is None or axes == [] else axes_of(axes, 1)
         both = len(call.results) > 1
         return Meaning(ops.Reduce(kind, over, bool(a.get("keepdim", False)), both), (a["self"],))
 
@@ -215,14 +211,14 @@ def reduce(kind: str) -> Rule:
 
 
 def _pool_window(a: dict[str, Any]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-    kernel = _axes(a["kernel_size"], 2)
-    return kernel, _axes(a["stride"], 2) if a["stride"] else kernel, _axes(a["padding"], 2)
+    kernel = axes_of(a["kernel_size"], 2)
+    return kernel, axes_of(a["stride"], 2) if a["stride"] else kernel, axes_of(a["padding"], 2)
 
 
 def max_pool(call: Call) -> Meaning | None:
     """Read a max-pooling of maps."""
     a = call.arguments
-    if set(_axes(a["dilation"], 2)) != {1} or a["self"].dim() != 4:
+    if set(axes_of(a["dilation"], 2)) != {1} or a["self"].dim() != 4:
         return None
     window = _pool_window(a)
     op = ops.MaxPool2d(*window, bool(a["ceil_mode"]), return_indices=len(call.results) > 1)
