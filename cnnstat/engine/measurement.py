@@ -39,7 +39,9 @@ class Run:
     """One model under one setting. What was measured is None where ``status`` is not ``ok``.
 
     ``macs``, ``traffic_bytes`` and the bound are predicted for one step of this mode. ``flops`` are
-    defined for a forward pass and None in training. ``tf32`` is None off CUDA.
+    defined for a forward pass and None in training. ``tf32`` says whether products and convolutions
+    both run in TF32, ``tf32_convolution`` whether convolutions do; both are None off CUDA. What is
+    predicted of the peak of memory is that of an eager step.
     """
 
     model: str
@@ -78,6 +80,8 @@ class Run:
     share_of_bound: float | None = None
     bound_by: str | None = None
     peak_memory_bytes: int | None = None
+    predicted_peak_bytes: int | None = None
+    tf32_convolution: bool | None = None
     ratio_to_baseline: float | None = None
     layers: tuple[LayerTime, ...] = ()
     layers_ms: float | None = None
@@ -86,7 +90,7 @@ class Run:
 
 KEY = (
     *("model", "dtype", "batch", "mode", "input_shape"),
-    *("channels_last", "compiled", "cuda_graph", "tf32"),
+    *("channels_last", "compiled", "cuda_graph", "tf32", "tf32_convolution"),
 )
 """What two runs must share to be compared; the device is compared for the whole result."""
 

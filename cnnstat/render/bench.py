@@ -49,6 +49,10 @@ RUN_COLUMNS: tuple[_RunColumn, ...] = (
         lambda run: run.peak_memory_bytes is not None,
     ),
     _field(
+        Column("predicted_peak_bytes", "Predicted", "bytes", keep=5),
+        lambda run: run.predicted_peak_bytes is not None,
+    ),
+    _field(
         Column("param_bytes", "Params", "bytes", keep=2),
         lambda run: run.peak_memory_bytes is not None,
     ),
@@ -86,9 +90,14 @@ DEFINITIONS = (
     "matmul rate and its bytes (inputs, output, weights) at the copy rate. Caches, fused layers "
     "and Winograd convolutions can beat it: a share above 100% says that they did.",
 )
+MEMORY_DEFINITION = (
+    "Peak memory: the most that PyTorch's allocator had given out, workspaces of kernels included. "
+    "Predicted: what an eager step holds without them, as 'cnnstat memory --device cuda' says."
+)
 LAYER_DEFINITIONS = (
     "Each layer timed by itself in inference, its normalisation and activation included; the sum "
-    "of the rows beside the median of the whole.",
+    "of the rows beside the median of the whole. On CUDA the device's own time: launching a layer, "
+    "which can take longer at small batches, is in the whole alone.",
 )
 
 
@@ -159,8 +168,16 @@ def _sections(
         line = f"To baseline: median / median in {baseline}; below 1x is faster."
         lost = f" {missing} of {len(runs)} runs are not in it." if missing else ""
         yield Section("Baseline", (line + lost,))
-    yield Section("Definitions", (*(LAYER_DEFINITIONS if layered else ()), *DEFINITIONS))
+    yield Section("Definitions", tuple(_definitions(runs, layered=layered)))
     yield Section("Environment", tuple(_environment_lines(measurement.environment)))
+
+
+def _definitions(runs: Iterable[Run], *, layered: bool) -> Iterator[str]:
+    if layered:
+        yield from LAYER_DEFINITIONS
+    yield from DEFINITIONS
+    if any(run.peak_memory_bytes is not None for run in runs):
+        yield MEMORY_DEFINITION
 
 
 def _whole_lines(runs: Iterable[Run]) -> Iterator[str]:

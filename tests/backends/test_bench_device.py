@@ -16,6 +16,7 @@ from cnnstat.backends.torch.device import (
     peak_memory_bytes,
     resolve,
     switched,
+    tf32,
 )
 from cnnstat.backends.torch.environment import NVIDIA_SMI, environment, parse_nvidia_smi
 from cnnstat.errors import UsageError
@@ -97,10 +98,34 @@ def test_switches_are_set_inside_and_put_back_after_an_error() -> None:
     assert _switches() == before
 
 
+def test_a_precision_that_contradicts_the_older_flag_is_read_and_put_back() -> None:
+    cudnn: Any = torch.backends.cudnn
+    matmul: Any = torch.backends.cuda.matmul
+    if not hasattr(cudnn, "conv"):
+        pytest.skip("this PyTorch has the older flag alone")
+    before = cudnn.conv.fp32_precision, matmul.fp32_precision
+    try:
+        cudnn.conv.fp32_precision, matmul.fp32_precision = "ieee", "tf32"
+        assert tf32() == (True, False)
+        with switched(Switches(tf32=True)):
+            assert tf32() == (True, True)
+        assert (cudnn.conv.fp32_precision, matmul.fp32_precision) == ("ieee", "tf32")
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = False, True  # PyTorch's defaults
+        cudnn.conv.fp32_precision, matmul.fp32_precision = before
+
+
 def test_switches_that_are_not_given_stay() -> None:
     before = _switches()
     with switched(Switches()):
         assert _switches() == before
+
+
+def _raised_while(handling: Exception) -> Exception:
+    """Return what ending a capture raises while another error is handled."""
+    error = RuntimeError("operation failed due to a previous error during capture")
+    error.__context__ = handling
+    return error
 
 
 @pytest.mark.parametrize(
@@ -112,6 +137,8 @@ def test_switches_that_are_not_given_stay() -> None:
         (RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate"), True),
         (RuntimeError("Input type and bias type should be the same"), False),
         (ValueError("out of memory"), False),
+        (_raised_while(torch.OutOfMemoryError("CUDA out of memory")), True),
+        (_raised_while(KeyError("x")), False),
     ],
 )
 def test_memory_that_ran_out_is_told_from_other_errors(error: Exception, expected: bool) -> None:

@@ -1,7 +1,10 @@
 """Steps, clocks and reference rates, against a clock that the test moves."""
 
+import gc
+import weakref
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from itertools import pairwise
 from math import log
 
@@ -11,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from cnnstat import api
-from cnnstat.backends.torch import clock, rates
+from cnnstat.backends.torch import clock, rates, steps
 from cnnstat.backends.torch.build import build_module
 from cnnstat.backends.torch.clock import Samples, block_length, cuda_block, sample
 from cnnstat.backends.torch.steps import (
@@ -210,6 +213,61 @@ def test_outputs_that_are_no_scores_get_their_mean_square() -> None:
     report = api.analyze("inception-naive")
     objective = objective_for(report.shaped, CPU, seed=1)
     assert objective(torch.full((1, 2, 3, 3), 4.0)).item() == 16.0
+
+
+class FakeStream:
+    """A CUDA stream on which nothing runs."""
+
+    def __init__(self, device: object = None) -> None:
+        pass
+
+    def wait_stream(self, other: "FakeStream") -> None:
+        assert isinstance(other, FakeStream)
+
+
+class FakeGraph:
+    """A CUDA graph that counts its replays."""
+
+    replays = 0
+
+    def replay(self) -> None:
+        self.replays += 1
+
+
+def test_a_replay_holds_what_its_graph_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    captures: list[tuple[FakeGraph, object]] = []
+
+    def capture(graph: FakeGraph, *, stream: object) -> object:
+        captures.append((graph, stream))
+        return nullcontext()
+
+    resets: list[torch.device] = []
+    monkeypatch.setattr(steps, "reset_peak_memory", resets.append)
+    for name, value in {
+        "Stream": FakeStream,
+        "CUDAGraph": FakeGraph,
+        "graph": capture,
+        "current_stream": lambda device: FakeStream(),
+        "stream": lambda stream: nullcontext(),
+        "device": lambda device: nullcontext(),
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, value)
+    steps.side_stream.cache_clear()
+    labels = torch.ones(3)
+    alive = weakref.ref(labels)
+    device = torch.device("cuda:1")
+    replay = captured(partial(torch.neg, labels), device)
+    del labels
+    replay()
+    gc.collect()
+    assert alive() is not None
+    assert [graph.replays for graph, _ in captures] == [1]
+    assert captures[0][1] is steps.side_stream(device)
+    assert resets == [device]
+    del replay
+    gc.collect()
+    assert alive() is None
+    steps.side_stream.cache_clear()
 
 
 @pytest.mark.cuda

@@ -16,13 +16,17 @@ from torch import nn
 
 from cnnstat.backends.torch import clock, device, layertimes, rates, steps
 from cnnstat.backends.torch.build import build_module
-from cnnstat.backends.torch.environment import environment
+from cnnstat.backends.torch.environment import environment, nvidia_smi_under_load
+from cnnstat.engine import memory
 from cnnstat.engine.benchplan import Job, Progress, Settings, check_settings
 from cnnstat.engine.measurement import OUT_OF_MEMORY, Measurement, Run
 from cnnstat.engine.report import Report
 from cnnstat.engine.roofline import Demand, Rates, demands, total_bound
 from cnnstat.engine.timing import spread, timing_note
 from cnnstat.errors import UsageError
+
+LOAD_S = 2.0
+"""Seconds of matrix products under which a GPU's clocks and power are read."""
 
 
 def measure(
@@ -60,7 +64,8 @@ def measure(
             complete = False
         finally:
             bench.drop()
-    return Measurement({**around, "reference": bench.references()}, tuple(runs), complete)
+    measured = {**around, **bench.under_load, "reference": bench.references()}
+    return Measurement(measured, tuple(runs), complete)
 
 
 def check(jobs: Sequence[Job], settings: Settings) -> tuple[torch.device, dict[str, torch.dtype]]:
@@ -89,13 +94,14 @@ class _Bench:
         self._holds: tuple[str, str] | None = None
         self._copy: rates.Copy | None = None
         self._products: dict[str, rates.Product] = {}
+        self.under_load: dict[str, str | float | None] = {}
 
     def run(self, job: Job) -> Run:
         """Measure one job."""
         planned = self._planned(job)
         try:
             return self._timed(job, planned)
-        except (RuntimeError, ValueError, MemoryError) as error:
+        except Exception as error:  # a compiler's or a driver's, of whatever kind
             self.drop()
             if device.out_of_memory(error):
                 return replace(planned, status=OUT_OF_MEMORY)
@@ -122,6 +128,7 @@ class _Bench:
         report, settings = job.report, self._settings
         totals, need = report.totals, _total(demands(report, mode=job.mode))
         training = job.mode == "training"
+        rounded = device.tf32() if self._place.type == "cuda" else None
         return Run(
             model=job.model,
             device=str(self._place),
@@ -132,7 +139,8 @@ class _Bench:
             channels_last=settings.channels_last,
             compiled=settings.compiled,
             cuda_graph=settings.cuda_graph,
-            tf32=_tf32() if self._place.type == "cuda" else None,
+            tf32=all(rounded) if rounded else None,
+            tf32_convolution=rounded.convolution if rounded else None,
             threads=torch.get_num_threads(),
             macs=need.macs,
             flops=None if training else _forward_flops(report),
@@ -142,6 +150,7 @@ class _Bench:
             predicted_activation_bytes=totals.activation_bytes
             if training
             else totals.peak_activation_bytes,
+            predicted_peak_bytes=_eager_peak(job) if self._place.type == "cuda" else None,
         )
 
     def _timed(self, job: Job, planned: Run) -> Run:
@@ -155,8 +164,10 @@ class _Bench:
             seed=settings.seed,
             channels_last=settings.channels_last,
         )
-        device.reset_peak_memory(place)
         step = self._step(job, module, inputs)
+        if place.type == "cuda" and not settings.cuda_graph:
+            step()  # chooses its kernels, with workspaces for trials that no later step takes
+            device.reset_peak_memory(place)
         samples = clock.sample(step, place, min_time=settings.min_time, max_time=settings.max_time)
         peak = device.peak_memory_bytes(place)
         run = summarized(planned, samples, demands(job.report, mode=job.mode), rates_here)
@@ -214,7 +225,14 @@ class _Bench:
         if self._copy is None:
             self._copy = rates.copy(self._place)
         if dtype not in self._products:
-            self._products[dtype] = rates.matrix_product(self._place, self._kinds[dtype])
+            kind = self._kinds[dtype]
+            on_cuda = self._place.type == "cuda"
+            as_convolved = device.tf32().convolution if on_cuda else None  # nearly all MACs are
+            with device.switched(device.Switches(tf32=as_convolved)):
+                self._products[dtype] = rates.matrix_product(self._place, kind)
+                if on_cuda and not self.under_load:
+                    busy = rates.product_steps(self._products[dtype], self._place, kind, LOAD_S)
+                    self.under_load = nvidia_smi_under_load(self._place, busy)
         return Rates(self._products[dtype].macs_per_s, self._copy.bytes_per_s)
 
 
@@ -259,5 +277,8 @@ def _forward_flops(report: Report) -> int:
     )
 
 
-def _tf32() -> bool:
-    return torch.backends.cuda.matmul.allow_tf32 and torch.backends.cudnn.allow_tf32
+def _eager_peak(job: Job) -> int:
+    """Return the memory that a step of ``steps.py`` is predicted to take on CUDA, in bytes."""
+    optimizer = "momentum" if job.mode == "training" else None
+    chosen = memory.settings(mode=job.mode, optimizer=optimizer, device="cuda")
+    return memory.plan(job.report, chosen).total_bytes

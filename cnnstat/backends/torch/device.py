@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -24,6 +25,13 @@ class Switches:
     threads: int | None = None
     tf32: bool | None = None
     cudnn_benchmark: bool | None = None
+
+
+class TF32(NamedTuple):
+    """Whether float32 is rounded to TF32 on CUDA: in matrix products, in convolutions."""
+
+    matmul: bool
+    convolution: bool
 
 
 def devices() -> tuple[str, ...]:
@@ -74,21 +82,49 @@ def dtype_on(name: str, device: torch.device, *, training: bool) -> torch.dtype:
 @contextmanager
 def switched(switches: Switches) -> Iterator[None]:
     """Set PyTorch's global switches and put back what was there, whatever happens inside."""
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    cudnn = torch.backends.cudnn
     threads, benchmark = torch.get_num_threads(), cudnn.benchmark
-    tf32 = (matmul.allow_tf32, cudnn.allow_tf32)
+    before, precisions = tf32(), [(place, place.fp32_precision) for place in _precisions()]
     try:
         if switches.threads is not None:
             torch.set_num_threads(switches.threads)
         if switches.tf32 is not None:
-            matmul.allow_tf32 = cudnn.allow_tf32 = switches.tf32
+            _set_tf32(TF32(switches.tf32, switches.tf32))
         if switches.cudnn_benchmark is not None:
             cudnn.benchmark = switches.cudnn_benchmark
         yield
     finally:
         torch.set_num_threads(threads)
-        matmul.allow_tf32, cudnn.allow_tf32 = tf32
         cudnn.benchmark = benchmark
+        if switches.tf32 is not None:
+            _set_tf32(before)
+            for place, precision in precisions:
+                place.fp32_precision = precision
+
+
+def tf32() -> TF32:
+    """Return how float32 is computed on CUDA.
+
+    PyTorch has an older flag and, from 2.9 on, a precision by operator for the same thing. Reading
+    the flag raises where the two differ, so the precision is read where there is one.
+    """
+    places = _precisions()
+    if places:
+        matmul, convolution = (place.fp32_precision == "tf32" for place in places[:2])
+        return TF32(matmul, convolution)
+    return TF32(torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32)
+
+
+def _precisions() -> tuple[Any, ...]:
+    """Return what has a precision by operator: products, convolutions, recurrent layers."""
+    cudnn: Any = torch.backends.cudnn
+    return (torch.backends.cuda.matmul, cudnn.conv, cudnn.rnn) if hasattr(cudnn, "conv") else ()
+
+
+def _set_tf32(wanted: TF32) -> None:
+    """Set the flags; PyTorch sets the precisions along with them."""
+    torch.backends.cuda.matmul.allow_tf32 = wanted.matmul
+    torch.backends.cudnn.allow_tf32 = wanted.convolution
 
 
 def synchronize(device: torch.device) -> None:
@@ -99,23 +135,35 @@ def synchronize(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
-def out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that memory ran out, on any device."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(
-        phrase in text for phrase in OUT_OF_MEMORY_PHRASES
-    )
+def out_of_memory(error: BaseException | None) -> bool:
+    """Return whether an error says that memory ran out, on any device.
+
+    Where it ran out during the capture of a CUDA graph, ending the capture raises another error in
+    its place: the one that was being handled counts too.
+    """
+    while error is not None:
+        if isinstance(error, MemoryError | torch.OutOfMemoryError):
+            return True
+        text = str(error).lower()
+        if isinstance(error, RuntimeError) and any(p in text for p in OUT_OF_MEMORY_PHRASES):
+            return True
+        error = error.__context__
+    return False
 
 
 def release(device: torch.device) -> None:
-    """Give cached memory back, so that one run does not starve the next."""
+    """Give cached memory back, so that one run does not starve the next.
+
+    Generated modules stand in reference cycles: only a collection lets go of them. cuBLAS keeps a
+    workspace for each stream that it has seen.
+    """
     import gc
 
     gc.collect()
     if device.type == "cuda":
-        torch.cuda.empty_cache()
+        with suppress(RuntimeError):  # a capture that failed may leave its pool in use
+            torch._C._cuda_clearCublasWorkspaces()
+            torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
 

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import torch
 
+from cnnstat.backends.torch.device import tf32
+
 NVIDIA_SMI = {
     "driver": "driver_version",
     "power_draw_w": "power.draw",
@@ -25,6 +27,9 @@ NVIDIA_SMI = {
     "persistence_mode": "persistence_mode",
 }
 """Key of the environment -> what nvidia-smi calls it."""
+
+UNDER_LOAD = ("power_draw_w", "sm_clock_mhz", "memory_clock_mhz", "temperature_c")
+"""What an idle device says nothing about."""
 
 
 def environment(
@@ -39,6 +44,7 @@ def environment(
     Called inside the measurement's ``switched``, so that it says what was measured under.
     """
     on_cuda = device.type == "cuda"
+    rounded = tf32() if on_cuda else None
     return {
         "device_type": device.type,
         "device": str(device),
@@ -53,8 +59,8 @@ def environment(
         "torch": torch.__version__,
         "cuda": torch.version.cuda,
         "cudnn": _cudnn_version() if on_cuda else None,
-        "tf32_matmul": torch.backends.cuda.matmul.allow_tf32 if on_cuda else None,
-        "tf32_convolution": torch.backends.cudnn.allow_tf32 if on_cuda else None,
+        "tf32_matmul": rounded.matmul if rounded else None,
+        "tf32_convolution": rounded.convolution if rounded else None,
         "cudnn_benchmark": torch.backends.cudnn.benchmark if on_cuda else None,
         "memory_format": "channels_last" if channels_last else "contiguous",
         "compile": "inductor, default mode" if compiled else "eager",
@@ -99,6 +105,16 @@ def nvidia_smi(device: torch.device) -> dict[str, str | float | None]:
     except (OSError, subprocess.SubprocessError):
         return dict.fromkeys(NVIDIA_SMI)
     return parse_nvidia_smi(done.stdout)
+
+
+def nvidia_smi_under_load(
+    device: torch.device, work: Callable[[], object]
+) -> dict[str, str | float | None]:
+    """Return clocks, power and temperature while the device does ``work`` that nobody waits for."""
+    work()
+    found = nvidia_smi(device)
+    torch.cuda.synchronize(device)
+    return {f"{key}_under_load": found[key] for key in UNDER_LOAD}
 
 
 def parse_nvidia_smi(line: str) -> dict[str, str | float | None]:

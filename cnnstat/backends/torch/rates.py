@@ -55,6 +55,18 @@ def matrix_product(device: torch.device, dtype: torch.dtype) -> Product:
             rows *= 2
 
 
+def product_steps(found: Product, device: torch.device, dtype: torch.dtype, seconds: float) -> Step:
+    """Return a step that gives the device ``seconds`` of a measured product and does not wait."""
+    once = _product(found.rows, device, dtype)
+    count = max(1, round(seconds * found.macs_per_s / found.rows**3))
+
+    def step() -> None:
+        for _ in range(count):
+            once()
+
+    return step
+
+
 def _product(rows: int, device: torch.device, dtype: torch.dtype) -> Step:
     a = torch.randn(rows, rows, device=device).to(dtype)
     b, out = torch.randn(rows, rows, device=device).to(dtype), torch.empty_like(a)

@@ -8,13 +8,14 @@ momentum 0.9. Inputs and labels are random and seeded; they are made once, on th
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from cnnstat.backends.torch.device import reset_peak_memory
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ops import Softmax
 
@@ -127,15 +128,35 @@ def mean_square(input: torch.Tensor) -> torch.Tensor:
 
 
 def captured(step: Step, device: torch.device) -> Step:
-    """Return the replay of a step that was captured once into a CUDA graph."""
-    make: Callable[..., torch.cuda.Stream] = torch.cuda.Stream
-    side = make(device)
-    side.wait_stream(torch.cuda.current_stream(device))
-    with torch.cuda.stream(side):
-        for _ in range(CAPTURE_WARM_UP):
+    """Return the replay of a step that was captured once into a CUDA graph.
+
+    The peak of allocated memory counts from the capture on. A capture that fails leaves the stream
+    that was current before.
+    """
+    current = torch.cuda.current_stream(device)
+    with torch.cuda.device(device), torch.cuda.stream(current):
+        side = side_stream(device)
+        side.wait_stream(current)
+        with torch.cuda.stream(side):
+            for _ in range(CAPTURE_WARM_UP):
+                step()
+        current.wait_stream(side)
+        reset_peak_memory(device)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, stream=side):
             step()
-    torch.cuda.current_stream(device).wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        step()
-    return graph.replay
+
+    def replay(_holds: Step = step) -> None:  # inputs, labels, optimiser: the graph has addresses
+        graph.replay()
+
+    return replay
+
+
+@cache
+def side_stream(device: torch.device) -> torch.cuda.Stream:
+    """Return the stream on which steps are warmed up and captured.
+
+    One for each device: libraries keep a workspace for every stream that they have seen.
+    """
+    make: Callable[..., torch.cuda.Stream] = torch.cuda.Stream
+    return make(device)
