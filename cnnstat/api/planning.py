@@ -49,20 +49,30 @@ def measured_memory(model: Model, found: MemoryPlan) -> tuple[Measured, Measured
     from cnnstat.backends.torch import require_torch
 
     require_torch()
+    from cnnstat.backends.torch.device import out_of_memory
     from cnnstat.backends.torch.memory import check_room, measure, own_subject, subject
     from cnnstat.engine.memory import plan
 
     settings = found.settings
     check_room(found)
     shaped = found.report.shaped
-    if model.own_module is None:
-        chosen = subject(shaped, settings)
-    elif settings.checkpoint:
+    if model.own_module is not None and settings.checkpoint:
         raise UsageError(f"{model.reference}: only a generated module can be cut into blocks")
-    else:
-        chosen = own_subject(model.own_module(), shaped, settings)
+    try:
+        if model.own_module is None:
+            chosen = subject(shaped, settings)
+        else:
+            chosen = own_subject(model.own_module(), shaped, settings)
+        measured = measure(chosen, settings)
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        raise UsageError(
+            f"measuring {found.report.name} ran out of memory, which kernels' workspaces take on "
+            f"top of the {found.total_bytes:,} bytes that are predicted: take a smaller batch"
+        ) from error
     tracked = replace(settings, tracked=settings.device == "cpu")
-    return measure(chosen, settings), plan(found.report, tracked).predicted
+    return measured, plan(found.report, tracked).predicted
 
 
 def fit(

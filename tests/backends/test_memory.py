@@ -13,13 +13,14 @@ from torch.profiler import ProfilerActivity, profile
 from cnnstat import api
 from cnnstat.backends.torch.memory import (
     GivenGradients,
-    Tracker,
     check_room,
     measure,
+    on_cuda,
     own_subject,
     saved_bytes,
     subject,
 )
+from cnnstat.backends.torch.meters import Tracker
 from cnnstat.engine.lowering import LOWERINGS
 from cnnstat.engine.memory import Settings, plan, settings
 from cnnstat.errors import UsageError
@@ -124,6 +125,38 @@ def test_the_tracker_sees_a_storage_once_and_lets_it_go() -> None:
         del view
         assert tracker.live_bytes == 0
     assert tracker.peak_bytes == 800
+
+
+@pytest.mark.parametrize("name", ["inference", "momentum-bfloat16"])
+def test_an_allocator_that_rounds_nothing_says_what_tracking_says(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What reads CUDA's allocator, with a tracker on the CPU in its place, and no workspaces."""
+    chosen = CONDITIONS[name]
+    report = api.analyze("resnet20-cifar", batch=2)
+    ready = subject(report.shaped, chosen)
+    allocator = Tracker(ready.owned)
+    for given in ready.inputs:
+        allocator.follow(given)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: allocator.live_bytes)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: allocator.peak_bytes)
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", allocator.restart)
+    with allocator:
+        found = on_cuda(ready, chosen)
+    expected = measure(subject(report.shaped, chosen), chosen)
+    assert found == expected._replace(saved_bytes=None, workspace_bytes=0)
+
+
+def test_memory_that_runs_out_while_measuring_is_an_error_of_the_users(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("cnnstat.backends.torch.memory.measure", fail)
+    loaded = api.load("lenet5")
+    with pytest.raises(UsageError, match=r"measuring lenet5 ran out of memory, .*smaller batch"):
+        api.measured_memory(loaded, api.memory(loaded))
 
 
 def test_what_does_not_fit_is_not_tried() -> None:

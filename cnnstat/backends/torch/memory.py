@@ -8,8 +8,7 @@ CUDA the caching allocator's own counters are read, workspaces and rounding incl
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
@@ -17,11 +16,12 @@ import torch
 from torch import fx, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.fx.passes.split_module import split_module
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.checkpoint import checkpoint
 
 from cnnstat.backends.torch.build import NODE, forward_graph, make_modules
+from cnnstat.backends.torch.device import release
+from cnnstat.backends.torch.meters import Allocator, Meter, Tracker, storage_bytes, storages
 from cnnstat.backends.torch.steps import random_inputs
 from cnnstat.engine.memory import Measured, MemoryPlan, Settings
 from cnnstat.engine.passes import blocks
@@ -29,56 +29,6 @@ from cnnstat.errors import UsageError
 from cnnstat.ir.graph import ShapedGraph
 
 LEARNING_RATE = 1e-5
-
-
-class Tracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Follows the storages that operators return; ``owned`` ones, and what they share, are not."""
-
-    def __init__(self, owned: Iterable[torch.Tensor] = ()) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._sizes: dict[int, int] = {}
-        self._owned = storages(owned)
-        self.live_bytes = 0
-        self.peak_bytes = 0
-
-    def follow(self, tensor: torch.Tensor) -> None:
-        """Count a tensor's storage from now on until it is gone."""
-        storage = tensor.untyped_storage()
-        key = storage._cdata
-        if key in self._sizes or key in self._owned:
-            return
-        self._sizes[key] = storage.nbytes()
-        self.live_bytes += self._sizes[key]
-        self.peak_bytes = max(self.peak_bytes, self.live_bytes)
-        weakref.finalize(storage, self._gone, key)
-
-    def _gone(self, key: int) -> None:
-        self.live_bytes -= self._sizes.pop(key, 0)
-
-    def restart(self) -> None:
-        """Forget the peak so far."""
-        self.peak_bytes = self.live_bytes
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        """Run an operator and follow its results."""
-        found = func(*args, **(kwargs or {}))
-        for leaf in tree_leaves(found):
-            if isinstance(leaf, torch.Tensor):
-                self.follow(leaf)
-        return found
-
-
-def storages(tensors: Iterable[torch.Tensor]) -> set[int]:
-    """Return the identities of the tensors' storages."""
-    return {tensor.untyped_storage()._cdata for tensor in tensors}
-
-
-def storage_bytes(tensors: Iterable[torch.Tensor]) -> int:
-    """Return the bytes of the tensors' storages, each once."""
-    found = {t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in tensors}
-    return sum(found.values())
 
 
 class GivenGradients(torch.autograd.Function):
@@ -209,7 +159,9 @@ def check_room(found: MemoryPlan) -> None:
     if found.settings.device == "cuda":
         if not torch.cuda.is_available():
             raise UsageError("device 'cuda': PyTorch sees no CUDA device here")
-        free: int | None = torch.cuda.mem_get_info()[0]
+        release(torch.device("cuda"))
+        cached = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+        free: int | None = torch.cuda.mem_get_info()[0] + cached
     else:
         free = available_bytes()
     if free is not None and needed > free:
@@ -232,22 +184,41 @@ def available_bytes() -> int | None:
 def measure(chosen: Subject, settings: Settings) -> Measured:
     """Return what a pass or a training step takes; needs the memory that it measures."""
     if settings.device == "cuda":
-        return _on_cuda(chosen, settings)
+        return on_cuda(chosen, settings)
     if settings.mode == "inference":
-        return _inference(chosen)
+        return Measured(chosen.param_bytes, chosen.buffer_bytes, _tracked_inference(chosen))
     return _training(chosen, settings)
 
 
-def _inference(chosen: Subject) -> Measured:
+def _tracked_inference(chosen: Subject) -> int:
     tracker = _tracker(chosen)
     with torch.no_grad(), tracker:
-        outputs = chosen.outputs()
+        chosen.outputs()
+    return tracker.peak_bytes
+
+
+class Passes(NamedTuple):
+    """What one meter saw of a forward and a backward pass; ``kept`` is alive between the two."""
+
+    forward: int
+    kept: int
+    backward: int
+
+
+def both_passes(chosen: Subject, *meters: Meter) -> tuple[Passes, ...]:
+    """Run a forward and a backward pass, and return what each meter saw."""
+    for meter in meters:
+        meter.restart()
+    outputs = chosen.outputs()
+    forward = [meter.peak_bytes for meter in meters]
+    loss = GivenGradients.apply(*outputs)  # type: ignore[no-untyped-call]
     del outputs
-    return Measured(
-        chosen.param_bytes,
-        chosen.buffer_bytes,
-        tracker.peak_bytes,
-    )
+    kept = [meter.live_bytes for meter in meters]
+    for meter in meters:
+        meter.restart()
+    loss.backward(loss.new_empty(0))
+    backward = [meter.peak_bytes for meter in meters]
+    return tuple(map(Passes, forward, kept, backward))
 
 
 def _training(chosen: Subject, settings: Settings) -> Measured:
@@ -256,31 +227,27 @@ def _training(chosen: Subject, settings: Settings) -> Measured:
     optimizer = make_optimizer(module, settings.optimizer)
     tracker = _tracker(chosen)
     with tracker:
-        outputs = chosen.outputs()
-        forward = tracker.peak_bytes
-        loss = GivenGradients.apply(*outputs)  # type: ignore[no-untyped-call]
-        del outputs
-        if saved is None:
-            saved = tracker.live_bytes
-        tracker.restart()
-        loss.backward(loss.new_empty(0))
-        backward = tracker.peak_bytes
+        (passes,) = both_passes(chosen, tracker)
     gradients = [p.grad for p in module.parameters() if p.grad is not None]
     optimizer.step()  # makes the state
-    state = [t for kept in optimizer.state.values() for t in kept.values() if torch.is_tensor(t)]
+    state = _state(optimizer)
     working = Tracker([*chosen.owned, *gradients, *state])
     with working:
         optimizer.step()
     return Measured(
         chosen.param_bytes,
         chosen.buffer_bytes,
-        forward,
-        backward,
-        saved,
+        passes.forward,
+        passes.backward,
+        passes.kept if saved is None else saved,
         storage_bytes(gradients),
         storage_bytes(state),
         working.peak_bytes,
     )
+
+
+def _state(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
+    return [t for kept in optimizer.state.values() for t in kept.values() if torch.is_tensor(t)]
 
 
 def _tracker(chosen: Subject) -> Tracker:
@@ -318,56 +285,55 @@ def make_optimizer(module: nn.Module, name: str) -> torch.optim.Optimizer:
     return makers[name]()
 
 
-def _on_cuda(chosen: Subject, settings: Settings) -> Measured:
-    """Return the allocator's peaks, less what was there before; the second of two steps counts.
+def on_cuda(chosen: Subject, settings: Settings) -> Measured:
+    """Return the allocator's peaks beyond what stays: weights, optimiser state, workspaces kept.
 
-    The workspace is what the allocator gave out beyond the storages of the forward pass.
+    A first pass lets libraries choose their kernels and make the workspaces that they keep. The
+    workspace is what the allocator gave out, in a pass that is also tracked, beyond the storages
+    that were alive: what kernels take and give back, and what the allocator rounds up.
     """
+    if settings.mode == "training":
+        return _training_on_cuda(chosen, settings)
+    with torch.no_grad():
+        chosen.outputs()
+        allocator = Allocator(torch.cuda.memory_allocated() - storage_bytes(chosen.inputs))
+        allocator.restart()
+        chosen.outputs()
+        peak = allocator.peak_bytes
+        allocator.restart()
+        tracked = _tracked_inference(chosen)
+        workspace = allocator.peak_bytes - tracked
+    return Measured(chosen.param_bytes, chosen.buffer_bytes, peak, workspace_bytes=workspace)
+
+
+def _training_on_cuda(chosen: Subject, settings: Settings) -> Measured:
     module = chosen.module
-    owned = [*chosen.owned, *chosen.inputs]
-    if settings.mode == "inference":
-        with torch.no_grad():
-            before = torch.cuda.memory_allocated() - storage_bytes(chosen.inputs)
-            tracker = _tracker(chosen)
-            with tracker:
-                chosen.outputs()
-            torch.cuda.reset_peak_memory_stats()
-            chosen.outputs()
-        peak = torch.cuda.max_memory_allocated() - before
-        return Measured(
-            chosen.param_bytes,
-            chosen.buffer_bytes,
-            peak,
-            workspace_bytes=max(0, peak - tracker.peak_bytes),
-        )
     optimizer = make_optimizer(module, settings.optimizer)
-    forward = backward = update = 0
-    for _ in range(2):
-        optimizer.zero_grad(set_to_none=True)
-        state = [t for kept in optimizer.state.values() for t in kept.values() if t.is_cuda]
-        fixed = storage_bytes([*owned, *state]) - storage_bytes(chosen.inputs)
-        torch.cuda.reset_peak_memory_stats()
-        outputs = chosen.outputs()
-        forward = torch.cuda.max_memory_allocated() - fixed
-        loss = GivenGradients.apply(*outputs)  # type: ignore[no-untyped-call]
-        del outputs
-        torch.cuda.reset_peak_memory_stats()
-        loss.backward(loss.new_empty(0))
-        del loss
-        torch.cuda.synchronize()
-        backward = torch.cuda.max_memory_allocated() - fixed
-        torch.cuda.reset_peak_memory_stats()
-        kept_back = torch.cuda.memory_allocated()
-        optimizer.step()
-        update = torch.cuda.max_memory_allocated() - kept_back
+    both_passes(chosen)
+    optimizer.step()  # makes the state
+    optimizer.zero_grad(set_to_none=True)
+    allocator = Allocator(torch.cuda.memory_allocated() - storage_bytes(chosen.inputs))
+    (passes,) = both_passes(chosen, allocator)
     gradients = [p.grad for p in module.parameters() if p.grad is not None]
+    gradient_bytes = storage_bytes(gradients)
+    before = allocator.live_bytes
+    allocator.restart()
+    optimizer.step()
+    update = allocator.peak_bytes - before
+    del gradients
+    optimizer.zero_grad(set_to_none=True)
+    tracker = _tracker(chosen)
+    with tracker:
+        given_out, alive = both_passes(chosen, allocator, tracker)
+    higher = max((given_out.forward, alive.forward), (given_out.backward, alive.backward))
     return Measured(
         chosen.param_bytes,
         chosen.buffer_bytes,
-        forward,
-        backward,
+        passes.forward,
+        passes.backward,
         None,
-        storage_bytes(gradients),
-        storage_bytes(state),
+        gradient_bytes,
+        storage_bytes(t for t in _state(optimizer) if t.device == chosen.inputs[0].device),
         update,
+        higher[0] - higher[1],
     )

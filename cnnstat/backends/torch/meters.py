@@ -1,0 +1,97 @@
+"""What tells how many bytes are alive: storages seen by PyTorch's dispatcher, CUDA's allocator."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+
+class Meter(Protocol):
+    """What tells the bytes that are alive, and the most that were since it was restarted."""
+
+    @property
+    def live_bytes(self) -> int:
+        """Bytes alive now."""
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most alive at once since the last ``restart``."""
+
+    def restart(self) -> None:
+        """Forget the peak so far."""
+
+
+class Tracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Follows the storages that operators return; ``owned`` ones, and what they share, are not."""
+
+    def __init__(self, owned: Iterable[torch.Tensor] = ()) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._sizes: dict[int, int] = {}
+        self._owned = storages(owned)
+        self.live_bytes = 0
+        self.peak_bytes = 0
+
+    def follow(self, tensor: torch.Tensor) -> None:
+        """Count a tensor's storage from now on until it is gone."""
+        storage = tensor.untyped_storage()
+        key = storage._cdata
+        if key in self._sizes or key in self._owned:
+            return
+        self._sizes[key] = storage.nbytes()
+        self.live_bytes += self._sizes[key]
+        self.peak_bytes = max(self.peak_bytes, self.live_bytes)
+        weakref.finalize(storage, self._gone, key)
+
+    def _gone(self, key: int) -> None:
+        self.live_bytes -= self._sizes.pop(key, 0)
+
+    def restart(self) -> None:
+        """Forget the peak so far."""
+        self.peak_bytes = self.live_bytes
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Run an operator and follow its results."""
+        found = func(*args, **(kwargs or {}))
+        for leaf in tree_leaves(found):
+            if isinstance(leaf, torch.Tensor):
+                self.follow(leaf)
+        return found
+
+
+def storages(tensors: Iterable[torch.Tensor]) -> set[int]:
+    """Return the identities of the tensors' storages."""
+    return {tensor.untyped_storage()._cdata for tensor in tensors}
+
+
+def storage_bytes(tensors: Iterable[torch.Tensor]) -> int:
+    """Return the bytes of the tensors' storages, each once."""
+    found = {t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in tensors}
+    return sum(found.values())
+
+
+class Allocator:
+    """CUDA's caching allocator as a meter: the bytes it gave out beyond ``fixed_bytes``."""
+
+    def __init__(self, fixed_bytes: int) -> None:
+        self._fixed_bytes = fixed_bytes
+
+    @property
+    def live_bytes(self) -> int:
+        """Bytes given out now."""
+        return torch.cuda.memory_allocated() - self._fixed_bytes
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most given out at once since the last ``restart``."""
+        return torch.cuda.max_memory_allocated() - self._fixed_bytes
+
+    def restart(self) -> None:
+        """Forget the peak so far."""
+        torch.cuda.reset_peak_memory_stats()
