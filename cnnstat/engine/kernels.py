@@ -18,7 +18,7 @@ LOWERED = frozenset({"convolution", "addmm", "matmul"})
 
 RAISED: dict[str, frozenset[str]] = {
     "cpu": frozenset({"avg_pool3d", "max_unpool2d"}),
-    "cuda": frozenset({"softmax", "pow", "sum", "layer_norm", "group_norm"}),
+    "cuda": frozenset({"softmax", "softplus", "pow", "sum", "layer_norm", "group_norm"}),
 }
 """Kernels that autocast runs in float32, by device; what is in no list takes what it is given."""
 
@@ -253,9 +253,13 @@ def divide(tape: Tape, x: Tensor, other: Tensor) -> Tensor:
 
 
 def concatenate(tape: Tape, parts: Sequence[Tensor], shape: Shape, axis: int) -> Tensor:
-    """Return parts side by side; each gradient is a part of the whole one, in its memory."""
+    """Return parts side by side; each gradient is a part of the whole one, in its memory.
+
+    Autocast brings parts to one dtype first on the CPU; on CUDA the kernel does it on the way.
+    """
     widest = _widest(parts)
-    raised = [_to(tape, part, widest) for part in parts] if tape.autocast else list(parts)
+    cast_first = tape.autocast is not None and tape.autocast.device == "cpu"
+    raised = [_to(tape, part, widest) for part in parts] if cast_first else list(parts)
     y = tape.run(raised, (shape, widest))
     outer = prod(shape[:axis])
 

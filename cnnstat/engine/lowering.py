@@ -273,6 +273,11 @@ def _from_input(t: Tape, call: Call) -> Tensor:
     return k.unary(t, call.x, saves="input")
 
 
+def _softplus(t: Tape, call: Call) -> Tensor:
+    (x,) = k.cast(t, "softplus", call.x)
+    return k.unary(t, x, saves="input")
+
+
 def _layer_norm(t: Tape, call: Call) -> Tensor:
     rows = prod(call.x.shape) // prod(call.x.shape[-call.op.axes :])
     return k.own_statistics(t, "layer_norm", call.x, call.affine, rows)
@@ -341,7 +346,7 @@ LOWERINGS: dict[str, Lowering] = {
     "ELU": _from_input,
     "LeakyReLU": _from_input,
     "Mish": _from_input,
-    "Softplus": _from_input,
+    "Softplus": _softplus,
     "LayerNorm": _layer_norm,
     "GroupNorm": _group_norm,
     "Mean": _mean,

@@ -30,7 +30,7 @@ COUNTER_BYTES = 8
 """A tracked batch norm counts its batches in one int64."""
 
 STEP_BYTES = 4
-"""Adam keeps the number of steps as a float32 for every parameter tensor."""
+"""Adam keeps the number of steps as a float32 for every parameter tensor, on the CPU always."""
 
 
 class Optimizer(NamedTuple):
@@ -297,7 +297,8 @@ def plan(report: Report, chosen: Settings) -> MemoryPlan:
     trained, buffers = _stored(shaped)
     optimizer = OPTIMIZERS[chosen.optimizer]
     learns = chosen.mode == "training"
-    counters = STEP_BYTES * len(trained) if optimizer.adaptive else 0
+    counted_here = optimizer.adaptive and chosen.device == "cpu"
+    counters = STEP_BYTES * len(trained) if counted_here else 0
     return MemoryPlan(
         report,
         chosen,

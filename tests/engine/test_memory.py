@@ -75,6 +75,9 @@ def test_optimiser_state_of_lenet(name: str) -> None:
     state = {"sgd": 0, "momentum": trained}.get(name, 2 * trained + 4 * tensors)
     assert found.optimizer_bytes == state
     assert found.gradient_bytes == trained
+    # On CUDA the steps of each tensor are counted in main memory.
+    on_cuda = api.memory("lenet5", settings(mode="training", optimizer=name, device="cuda"))
+    assert on_cuda.optimizer_bytes == {"sgd": 0, "momentum": trained}.get(name, 2 * trained)
 
 
 def test_recomputing_and_a_lower_dtype_save_memory() -> None:
