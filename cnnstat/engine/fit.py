@@ -39,6 +39,10 @@ STRIDES = (1, 2, 4, 8, 16, 32, 64)
 
 LARGEST_SIDE = 2**20
 
+CUDA_RESERVE_PERCENT = 5
+"""Part of a graphics card's memory that is left to what a plan does not hold: CUDA's context,
+workspaces of kernels, gaps of the allocator. An allowance, not a prediction."""
+
 
 class Memory(NamedTuple):
     """A memory as it was written, and its bytes."""
@@ -92,14 +96,25 @@ class Fit(NamedTuple):
     fixed_input: bool
 
     @property
+    def reserved_bytes(self) -> int:
+        """What is left to the device itself."""
+        return reserve(self.memory, self.smallest)
+
+    @property
     def missing_bytes(self) -> int:
         """What one image at the model's input lacks; 0 where it fits."""
-        return max(0, self.smallest.total_bytes - self.memory.bytes)
+        return max(0, self.smallest.total_bytes + self.reserved_bytes - self.memory.bytes)
 
     @property
     def missing_state_bytes(self) -> int:
         """What parameters, buffers and optimiser state lack by themselves; 0 where they fit."""
-        return max(0, self.smallest.state_bytes - self.memory.bytes)
+        return max(0, self.smallest.state_bytes + self.reserved_bytes - self.memory.bytes)
+
+
+def reserve(wanted: Memory, plan: MemoryPlan) -> int:
+    """Return the bytes of a memory that are left to a plan's device: none of a processor's."""
+    on_cuda = plan.settings.device == "cuda"
+    return wanted.bytes * CUDA_RESERVE_PERCENT // 100 if on_cuda else 0
 
 
 At = Callable[[int, int | None], MemoryPlan]
@@ -109,11 +124,12 @@ At = Callable[[int, int | None], MemoryPlan]
 def fit(at: At, wanted: Memory, *, search_input: bool = True) -> Fit:
     """Return what fits into a memory. Plans that cannot be shaped raise ``ModelError`` inside."""
     one = at(1, None)
-    batch = largest_batch(at, one, wanted.bytes)
+    limit = wanted.bytes - reserve(wanted, one)
+    batch = largest_batch(at, one, limit)
     found = at(batch, None) if batch else None
     if not search_input:
         return Fit(wanted, one, found, None, fixed_input=False)
-    fixed, side = largest_side(at, one, wanted.bytes)
+    fixed, side = largest_side(at, one, limit)
     return Fit(wanted, one, found, at(1, side) if side else None, fixed)
 
 

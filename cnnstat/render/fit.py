@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cnnstat.engine.fit import Fit
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
-from cnnstat.render.memory import fit_lines, setting_words
+from cnnstat.render.memory import fit_lines, reserve_words, setting_words
 from cnnstat.render.memory_payload import fit_payload
 
 COLUMNS = (
@@ -42,6 +42,7 @@ def fit_document(found: Sequence[Sequence[Fit]]) -> Document:
                 *defined,
                 "Each figure fits, and one image more (or the next larger input) does not. GiB is "
                 "1024^3 bytes, GB 1000^3; a bare G is read as GiB.",
+                *([reserve_words()] if any(each.reserved_bytes for each in flat) else []),
             ),
         )
     )

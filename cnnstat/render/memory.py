@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from cnnstat.engine.fit import Fit
+from cnnstat.engine.fit import CUDA_RESERVE_PERCENT, Fit
 from cnnstat.engine.memory import LayerMemory, Measured, MemoryPlan, Peak, Settings
 from cnnstat.engine.report import Layer
 from cnnstat.render.columns import operator_text
@@ -217,6 +217,8 @@ def _both(size: int) -> str:
 def fit_lines(found: Fit) -> Iterator[str]:
     """Yield what fits into one memory, or by how much it falls short."""
     said = f"{found.memory.said} ({count(found.memory.bytes)} bytes)"
+    if found.reserved_bytes:
+        said += f" less {bytes_text(found.reserved_bytes)}"
     least = _least(found.smallest)
     most = "at most " if least else ""
     if found.missing_state_bytes:
@@ -340,6 +342,14 @@ def difference_percent(measured: int, predicted: int) -> str:
     return f"{100 * (predicted - measured) / measured:+.3g} %"
 
 
+def reserve_words() -> str:
+    """Return what is taken off a graphics card's memory."""
+    return (
+        f"{CUDA_RESERVE_PERCENT} % of a memory are left to CUDA's context, workspaces of kernels "
+        "and gaps of the allocator: an allowance, not a prediction."
+    )
+
+
 def _definitions(plan: MemoryPlan) -> Iterator[str]:
     for entry in BY_MODE[plan.settings.mode]:
         if entry.column.definition:
@@ -353,6 +363,8 @@ def _definitions(plan: MemoryPlan) -> Iterator[str]:
             "Gradients are freed before a step (zero_grad sets them to None), so they are not "
             "there in the forward pass."
         )
+    if plan.settings.device == "cuda":
+        yield f"Of what fits, {reserve_words()}"
     if plan.settings.checkpoint:
         yield (
             "A block is a top-level module, or layers in a row with one resolution; it keeps its "

@@ -67,6 +67,7 @@ def fit_payload(found: Fit) -> dict[str, object]:
     return {
         "memory": found.memory.said,
         "memory_bytes": found.memory.bytes,
+        "reserved_bytes": found.reserved_bytes,
         "batch": found.at_batch.batch if found.at_batch else 0,
         "batch_totals": totals_payload(found.at_batch) if found.at_batch else None,
         "input": list(found.at_input.report.input.shape[1:]) if found.at_input else None,

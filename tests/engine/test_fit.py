@@ -33,6 +33,20 @@ def test_one_image_more_does_not_fit(name: str, chosen: object) -> None:
     assert api.memory(name, chosen, input=(side + 32,)).total_bytes > limit.bytes
 
 
+def test_a_graphics_card_keeps_a_part_for_itself() -> None:
+    limit = memory("8GiB")
+    chosen = settings(mode="training", optimizer="adam", device="cuda")
+    (found,) = api.fit("resnet50", [limit], chosen, search_input=False)
+    assert found.reserved_bytes == 8 * 1024**3 // 20
+    assert found.at_batch is not None
+    left = limit.bytes - found.reserved_bytes
+    more = api.memory("resnet50", chosen, batch=found.at_batch.batch + 1).total_bytes
+    assert found.at_batch.total_bytes <= left < more
+    # A batch a tenth larger is beyond the whole memory.
+    tenth = api.memory("resnet50", chosen, batch=found.at_batch.batch * 11 // 10 + 1)
+    assert tenth.total_bytes > limit.bytes
+
+
 @hypothesis_settings(max_examples=25, deadline=None)
 @given(limit=st.integers(300_000, 3_000_000))
 def test_the_batch_is_that_of_a_linear_search(limit: int) -> None:
