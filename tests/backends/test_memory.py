@@ -21,6 +21,7 @@ from cnnstat.backends.torch.memory import (
     subject,
 )
 from cnnstat.backends.torch.meters import Tracker
+from cnnstat.engine.fit import memory
 from cnnstat.engine.lowering import LOWERINGS
 from cnnstat.engine.memory import Settings, plan, settings
 from cnnstat.errors import UsageError
@@ -180,4 +181,26 @@ def test_the_allocator_agrees_within_five_percent(
     peak = max(found.peak_live_bytes, found.backward_peak_bytes or 0)
     ours = max(predicted.peak_live_bytes, predicted.backward_peak_bytes or 0)
     state = found.param_bytes + found.buffer_bytes
-    assert state + ours == pytest.approx(state + peak - (found.workspace_bytes or 0), rel=0.05)
+    assert found.workspace_bytes is not None
+    assert state + ours == pytest.approx(state + peak - found.workspace_bytes, rel=0.05)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("model", ["alexnet", "vgg16", "resnet50", "googlenet", "densenet121"])
+def test_the_batch_that_fits_runs_and_one_a_tenth_larger_does_not(model: str) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    limit = memory("8GiB")
+    whole = torch.cuda.get_device_properties(0).total_memory
+    chosen = settings(mode="training", optimizer="momentum", device="cuda")
+    loaded = api.load(model)
+    (found,) = api.fit(loaded, [limit], chosen, search_input=False)
+    assert found.at_batch is not None
+    torch.cuda.set_per_process_memory_fraction(limit.bytes / whole)
+    try:
+        api.measured_memory(loaded, found.at_batch)
+        larger = api.memory(loaded, chosen, batch=found.at_batch.batch * 11 // 10 + 1)
+        with pytest.raises(UsageError, match="ran out of memory"):
+            api.measured_memory(loaded, larger)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
