@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TextIO
 
-from cnnstat.errors import UsageError
+from cnnstat.errors import UsageError, unknown
 from cnnstat.render.document import Document
 from cnnstat.render.formats import PLAIN, SUFFIXES, Look, check_format, render
 
@@ -30,13 +30,18 @@ class Destination:
 
 
 def destination(format: str | None, path: str | None) -> Destination:
-    """Return where a result goes; without a format a file's suffix chooses it, else the table.
+    """Return where a result goes; without a format a file's suffix chooses it.
 
-    Called before the work begins, so that a bad format or folder is reported at once.
+    Called before the work begins, so that a bad format, suffix or folder is reported at once.
     """
+    return Destination(_of_suffix(path) if format is None else check_format(format), file_of(path))
+
+
+def _of_suffix(path: str | None) -> str:
     suffix = os.path.splitext(path or "")[1].lower()
-    name = check_format(SUFFIXES.get(suffix, "table") if format is None else format)
-    return Destination(name, file_of(path))
+    if suffix not in SUFFIXES:
+        raise unknown("suffix of -o", suffix, list(SUFFIXES)[1:])
+    return SUFFIXES[suffix]
 
 
 def file_of(path: str | None) -> str | None:

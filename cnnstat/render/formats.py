@@ -21,7 +21,14 @@ FORMATS: dict[str, str] = {
 }
 """Every format by name and the file of this folder that writes it, the default first."""
 
-SUFFIXES: dict[str, str] = {".json": "json", ".csv": "csv", ".md": "md", ".html": "html"}
+SUFFIXES: dict[str, str] = {
+    "": "table",
+    ".txt": "table",
+    ".json": "json",
+    ".csv": "csv",
+    ".md": "md",
+    ".html": "html",
+}
 """The format that a file's name asks for when no format is given."""
 
 

@@ -33,6 +33,7 @@ MISTAKES = [
     (["summary", "vgg16", "--dtype", "float31"], 2, "unknown dtype 'float31'", "float32"),
     (["summary", "vgg16", "--dtype", "int8"], 2, "dtype int8", "floating-point type"),
     (["summary", "vgg16", "-o", ""], 2, "output ''", "name a file"),
+    (["summary", "vgg16", "-o", "vgg16.xlsx"], 2, "unknown suffix of -o '.xlsx'", ".csv"),
     (["info", "net.yaml"], 2, "net.yaml", "models of the zoo alone"),
     (["summary", "vgg16", "--dtpye", "float16"], 2, "--dtpye", "--dtype"),
     (["summary", "vgg16", "vgg19"], 2, "unexpected extra argument", "vgg19"),
