@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from cnnstat.ops.activation import Sigmoid as Sigmoid
     from cnnstat.ops.activation import Softmax as Softmax
     from cnnstat.ops.activation import Tanh as Tanh
+    from cnnstat.ops.adaptive_pool import AdaptiveAvgPool1d as AdaptiveAvgPool1d
+    from cnnstat.ops.adaptive_pool import AdaptiveAvgPool2d as AdaptiveAvgPool2d
+    from cnnstat.ops.adaptive_pool import AdaptiveAvgPool3d as AdaptiveAvgPool3d
+    from cnnstat.ops.adaptive_pool import AdaptiveMaxPool1d as AdaptiveMaxPool1d
+    from cnnstat.ops.adaptive_pool import AdaptiveMaxPool2d as AdaptiveMaxPool2d
+    from cnnstat.ops.adaptive_pool import AdaptiveMaxPool3d as AdaptiveMaxPool3d
     from cnnstat.ops.arrange import Embedding as Embedding
     from cnnstat.ops.arrange import Parameter as Parameter
     from cnnstat.ops.arrange import Rearrange as Rearrange
@@ -42,12 +48,13 @@ if TYPE_CHECKING:
     from cnnstat.ops.pointwise import Nonlinearity as Nonlinearity
     from cnnstat.ops.pointwise import Pointwise as Pointwise
     from cnnstat.ops.pointwise import PReLU as PReLU
-    from cnnstat.ops.pool import AdaptiveAvgPool2d as AdaptiveAvgPool2d
-    from cnnstat.ops.pool import AdaptiveMaxPool2d as AdaptiveMaxPool2d
+    from cnnstat.ops.pool import AvgPool1d as AvgPool1d
     from cnnstat.ops.pool import AvgPool2d as AvgPool2d
+    from cnnstat.ops.pool import AvgPool3d as AvgPool3d
     from cnnstat.ops.pool import GlobalAvgPool2d as GlobalAvgPool2d
+    from cnnstat.ops.pool import MaxPool1d as MaxPool1d
     from cnnstat.ops.pool import MaxPool2d as MaxPool2d
-    from cnnstat.ops.pool import MaxUnpool2d as MaxUnpool2d
+    from cnnstat.ops.pool import MaxPool3d as MaxPool3d
     from cnnstat.ops.pool import Subsampling as Subsampling
     from cnnstat.ops.product import Attention as Attention
     from cnnstat.ops.product import MatMul as MatMul
@@ -57,6 +64,7 @@ if TYPE_CHECKING:
     from cnnstat.ops.regularization import Dropout as Dropout
     from cnnstat.ops.regularization import DropPath as DropPath
     from cnnstat.ops.source import Input as Input
+    from cnnstat.ops.unpool import MaxUnpool2d as MaxUnpool2d
 
     ALL_OPS: tuple[type[Op], ...]
 
@@ -74,14 +82,24 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "RBF",
     ),
     "pool": (
+        "MaxPool1d",
         "MaxPool2d",
+        "MaxPool3d",
+        "AvgPool1d",
         "AvgPool2d",
-        "Subsampling",
-        "AdaptiveAvgPool2d",
-        "AdaptiveMaxPool2d",
+        "AvgPool3d",
         "GlobalAvgPool2d",
-        "MaxUnpool2d",
+        "Subsampling",
     ),
+    "adaptive_pool": (
+        "AdaptiveAvgPool1d",
+        "AdaptiveAvgPool2d",
+        "AdaptiveAvgPool3d",
+        "AdaptiveMaxPool1d",
+        "AdaptiveMaxPool2d",
+        "AdaptiveMaxPool3d",
+    ),
+    "unpool": ("MaxUnpool2d",),
     "norm": (
         "BatchNorm2d",
         "LocalResponseNorm",

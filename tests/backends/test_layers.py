@@ -1,5 +1,6 @@
 """The layers that ``torch.nn`` does not have, against other ways to compute the same."""
 
+import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
@@ -11,12 +12,16 @@ from cnnstat.ir.op import Op
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ops import (
     RBF,
+    AvgPool1d,
     AvgPool2d,
+    AvgPool3d,
     ConnectedConv2d,
     Conv2d,
     ConvTranspose2d,
     Input,
+    MaxPool1d,
     MaxPool2d,
+    MaxPool3d,
     MaxUnpool2d,
     ScaledTanh,
     Subsampling,
@@ -95,10 +100,19 @@ def test_padding_never_wins_a_maximum() -> None:
     assert torch.equal(made(torch.full((1, 1, 8, 8), -5.0)), torch.full((1, 1, 4, 4), -5.0))
 
 
-def test_indices_behind_padding_point_into_the_map_itself() -> None:
-    made = layer(MaxPool2d((3, 3), (2, 2), "same", return_indices=True), (2, 3, 8, 6))
-    x = rand(2, 3, 8, 6)
-    values, indices = made(x)
+@pytest.mark.parametrize(
+    ("op", "shape"),
+    [
+        (MaxPool1d((4,), (3,), "same", return_indices=True), (2, 3, 20)),
+        (MaxPool2d((3, 3), (2, 2), "same", return_indices=True), (2, 3, 8, 6)),
+        (MaxPool2d((3, 3), (1, 1), "same", False, True, (3, 2)), (2, 3, 8, 6)),
+        (MaxPool3d((2, 3, 2), (1, 2, 2), "same", return_indices=True), (2, 3, 4, 6, 7)),
+    ],
+    ids=lambda part: str(part),
+)
+def test_indices_behind_padding_point_into_the_map_itself(op: Op, shape: tuple[int, ...]) -> None:
+    x = rand(*shape)
+    values, indices = layer(op, shape)(x)
     assert torch.equal(x.flatten(2).gather(2, indices.flatten(2)), values.flatten(2))
 
 
@@ -111,6 +125,19 @@ def test_means_leave_padding_out_where_asked() -> None:
         [1, 1, 0.5],
         [0.5, 0.5, 0.25],
     ]
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_means_of_lines_and_volumes_are_those_of_maps(counted: bool) -> None:
+    x = rand(1, 2, 5)
+    made = layer(AvgPool1d((4,), (2,), "same", count_include_pad=counted), (1, 2, 5))
+    maps = layer(AvgPool2d((1, 4), (1, 2), "same", count_include_pad=counted), (1, 2, 1, 5))
+    volumes = layer(
+        AvgPool3d((1, 1, 4), (1, 1, 2), "same", count_include_pad=counted), (1, 2, 1, 1, 5)
+    )
+    expected = maps(x[:, :, None])
+    torch.testing.assert_close(made(x), expected[:, :, 0])
+    torch.testing.assert_close(volumes(x[:, :, None, None]), expected[:, :, None])
 
 
 def test_unpooling_puts_maxima_back_where_they_were() -> None:

@@ -6,15 +6,25 @@ not in the ``state_dict``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (PyTorch's own name for it)
 
-from cnnstat.ops import ConnectedConv2d as ConnectedConv2dOp
+from cnnstat import ops
 
 Pads = tuple[int, ...]
 """Elements before and after each axis as ``torch.nn.functional.pad`` takes them: the last axis
 first."""
+
+MaxPoolOp = ops.MaxPool1d | ops.MaxPool2d | ops.MaxPool3d
+AvgPoolOp = ops.AvgPool1d | ops.AvgPool2d | ops.AvgPool3d
+
+MAX_POOLS: dict[int, Callable[..., Any]] = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
+AVG_POOLS: dict[int, Callable[..., Tensor]] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
+"""The functions by number of axes."""
 
 
 class PaddedConv1d(nn.Conv1d):
@@ -50,7 +60,7 @@ class PaddedConv3d(nn.Conv3d):
 class ConnectedConv2d(nn.Module):
     """Convolution by a connection table: one grouped convolution per number of maps read."""
 
-    def __init__(self, op: ConnectedConv2dOp) -> None:
+    def __init__(self, op: ops.ConnectedConv2d) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(op.count, *op.kernel))
         self.bias = nn.Parameter(torch.empty(len(op.connections)))
@@ -130,40 +140,49 @@ class RBF(nn.Module):
         return (input.unsqueeze(1) - self.codes).square().sum(2)
 
 
-class PaddedMaxPool2d(nn.Module):
+class PaddedMaxPool(nn.Module):
     """Max-pooling with a padding of its own on each side; indices refer to the unpadded map."""
 
-    def __init__(
-        self, kernel: tuple[int, int], stride: tuple[int, int], pads: Pads, *, indices: bool
-    ) -> None:
+    def __init__(self, op: MaxPoolOp, pads: Pads) -> None:
         super().__init__()
-        self.kernel, self.stride, self.pads, self.indices = kernel, stride, pads, indices
+        self.pool = MAX_POOLS[op.rank]
+        self.window = {"kernel_size": op.kernel, "stride": op.stride, "dilation": op.dilation}
+        self.pads, self.indices = pads, op.return_indices
 
     def forward(self, input: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        """(n, c, h, w) -> (n, c, h', w'), with the indices if asked."""
+        """(n, c, x ...) -> (n, c, x' ...), with the indices if asked."""
         padded = F.pad(input, self.pads, value=float("-inf"))
         if not self.indices:
-            return F.max_pool2d(padded, self.kernel, self.stride)
-        found, where = F.max_pool2d(padded, self.kernel, self.stride, return_indices=True)
-        width = padded.shape[3]
-        row = where.div(width, rounding_mode="floor") - self.pads[2]
-        return found, row * input.shape[3] + where.remainder(width) - self.pads[0]
+            largest: Tensor = self.pool(padded, **self.window)
+            return largest
+        found, where = self.pool(padded, **self.window, return_indices=True)
+        return found, self._unpadded(where, padded, input)
+
+    def _unpadded(self, where: Tensor, padded: Tensor, input: Tensor) -> Tensor:
+        """Return places in the padded map as places in the map itself, the last axis first."""
+        places, step = torch.zeros_like(where), 1
+        for number, before in enumerate(self.pads[::2]):
+            extent = padded.shape[-1 - number]
+            places = places + (where.remainder(extent) - before) * step
+            where = where.div(extent, rounding_mode="floor")
+            step = step * input.shape[-1 - number]
+        return places
 
 
-class PaddedAvgPool2d(nn.Module):
+class PaddedAvgPool(nn.Module):
     """Mean-pooling behind a padding that may differ between the two sides."""
 
-    def __init__(
-        self, kernel: tuple[int, int], stride: tuple[int, int], pads: Pads, *, count_pad: bool
-    ) -> None:
+    def __init__(self, op: AvgPoolOp, pads: Pads) -> None:
         super().__init__()
-        self.kernel, self.stride, self.pads, self.count_pad = kernel, stride, pads, count_pad
+        self.pool = AVG_POOLS[op.rank]
+        self.kernel, self.stride, self.pads = op.kernel, op.stride, pads
+        self.count_pad = op.count_include_pad
 
     def _pool(self, input: Tensor) -> Tensor:
-        return F.avg_pool2d(F.pad(input, self.pads), self.kernel, self.stride)
+        return self.pool(F.pad(input, self.pads), self.kernel, self.stride)
 
     def forward(self, input: Tensor) -> Tensor:
-        """(n, c, h, w) -> (n, c, h', w')."""
+        """(n, c, x ...) -> (n, c, x' ...)."""
         means = self._pool(input)
         # The mean of ones is the share of a window that lies on the map.
         return means if self.count_pad else means / self._pool(torch.ones_like(input[:1, :1]))

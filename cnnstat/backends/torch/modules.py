@@ -40,6 +40,8 @@ CONVOLUTIONS: dict[int, tuple[type[Any], type[Any]]] = {
     2: (nn.Conv2d, layers.PaddedConv2d),
     3: (nn.Conv3d, layers.PaddedConv3d),
 }
+MAX_POOLS: dict[int, type[Any]] = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
+AVG_POOLS: dict[int, type[Any]] = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
 BATCH_NORMS: dict[int, type[nn.Module]] = {
     2: nn.BatchNorm1d,
     3: nn.BatchNorm1d,
@@ -90,34 +92,28 @@ def linear(op: ops.Linear, facts: NodeFacts) -> nn.Module:
     return nn.Linear(facts.inputs[0].shape[-1], op.out_features, bias=op.bias)
 
 
-def max_pool(op: ops.MaxPool2d, facts: NodeFacts) -> nn.Module:
-    """Return a max-pooling."""
+def max_pool(op: layers.MaxPoolOp, facts: NodeFacts) -> nn.Module:
+    """Return a max-pooling of 1, 2 or 3 axes."""
+    windows = op.windows(facts.inputs[0].shape[2:])
+    padding = symmetric(windows)
+    if padding is None or any(2 * p > k for p, k in zip(padding, op.kernel, strict=True)):
+        return layers.PaddedMaxPool(op, pads(windows))
+    made: nn.Module = MAX_POOLS[op.rank](
+        op.kernel, op.stride, padding, op.dilation, op.return_indices, op.ceil_mode
+    )
+    return made
+
+
+def avg_pool(op: layers.AvgPoolOp, facts: NodeFacts) -> nn.Module:
+    """Return a mean-pooling of 1, 2 or 3 axes."""
     windows = op.windows(facts.inputs[0].shape[2:])
     padding = symmetric(windows)
     if padding is None:
-        return layers.PaddedMaxPool2d(
-            pair(op.kernel), pair(op.stride), pads(windows), indices=op.return_indices
-        )
-    return nn.MaxPool2d(
-        pair(op.kernel),
-        pair(op.stride),
-        pair(padding),
-        return_indices=op.return_indices,
-        ceil_mode=op.ceil_mode,
+        return layers.PaddedAvgPool(op, pads(windows))
+    made: nn.Module = AVG_POOLS[op.rank](
+        op.kernel, op.stride, padding, op.ceil_mode, op.count_include_pad
     )
-
-
-def avg_pool(op: ops.AvgPool2d, facts: NodeFacts) -> nn.Module:
-    """Return a mean-pooling."""
-    windows = op.windows(facts.inputs[0].shape[2:])
-    padding = symmetric(windows)
-    if padding is None:
-        return layers.PaddedAvgPool2d(
-            pair(op.kernel), pair(op.stride), pads(windows), count_pad=op.count_include_pad
-        )
-    return nn.AvgPool2d(
-        pair(op.kernel), pair(op.stride), pair(padding), op.ceil_mode, op.count_include_pad
-    )
+    return made
 
 
 def batch_norm(op: ops.BatchNorm2d, facts: NodeFacts) -> nn.Module:
@@ -154,13 +150,21 @@ MAKERS: Mapping[type[Op], Maker] = {
     ops.ConvTranspose2d: transposed,
     ops.Linear: linear,
     ops.RBF: lambda op, facts: layers.RBF(op.units, facts.inputs[0].shape[1]),
+    ops.MaxPool1d: max_pool,
     ops.MaxPool2d: max_pool,
+    ops.MaxPool3d: max_pool,
+    ops.AvgPool1d: avg_pool,
     ops.AvgPool2d: avg_pool,
+    ops.AvgPool3d: avg_pool,
     ops.Subsampling: lambda op, facts: layers.Subsampling(
         facts.inputs[0].shape[1], pair(op.kernel)
     ),
-    ops.AdaptiveAvgPool2d: lambda op, facts: nn.AdaptiveAvgPool2d(pair(op.output_size)),
-    ops.AdaptiveMaxPool2d: lambda op, facts: nn.AdaptiveMaxPool2d(pair(op.output_size)),
+    ops.AdaptiveAvgPool1d: lambda op, facts: nn.AdaptiveAvgPool1d(op.output_size),
+    ops.AdaptiveAvgPool2d: lambda op, facts: nn.AdaptiveAvgPool2d(op.output_size),
+    ops.AdaptiveAvgPool3d: lambda op, facts: nn.AdaptiveAvgPool3d(op.output_size),
+    ops.AdaptiveMaxPool1d: lambda op, facts: nn.AdaptiveMaxPool1d(op.output_size),
+    ops.AdaptiveMaxPool2d: lambda op, facts: nn.AdaptiveMaxPool2d(op.output_size),
+    ops.AdaptiveMaxPool3d: lambda op, facts: nn.AdaptiveMaxPool3d(op.output_size),
     ops.GlobalAvgPool2d: lambda op, facts: nn.AdaptiveAvgPool2d(1),
     ops.MaxUnpool2d: lambda op, facts: layers.MaxUnpool2d(
         pair(op.kernel), pair(op.stride), pair(op.padding)
