@@ -17,7 +17,9 @@ LOWERED = frozenset({"convolution", "addmm", "matmul"})
 """Kernels that autocast runs in the lower dtype, on every device."""
 
 RAISED: dict[str, frozenset[str]] = {
-    "cpu": frozenset({"avg_pool3d", "max_unpool2d"}),
+    "cpu": frozenset(
+        {"avg_pool3d", "max_pool3d", "adaptive_avg_pool3d", "adaptive_max_pool3d", "max_unpool2d"}
+    ),
     "cuda": frozenset({"softmax", "softplus", "pow", "sum", "layer_norm", "group_norm"}),
 }
 """Kernels that autocast runs in float32, by device; what is in no list takes what it is given."""

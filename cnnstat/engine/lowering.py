@@ -6,15 +6,14 @@ no line is unknown: what it makes is carried, what it keeps is not, and figures 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import prod
-from typing import Any, NamedTuple
 
 from cnnstat.engine import kernels as k
+from cnnstat.engine.call import Call, Lowering, padded
+from cnnstat.engine.pooling import POOLINGS
 from cnnstat.engine.storage import place
-from cnnstat.engine.tape import Shape, Tape, Tensor
+from cnnstat.engine.tape import Tape, Tensor
 from cnnstat.ir.graph import Node, NodeFacts, ShapedGraph
-from cnnstat.ir.op import Sliding
 
 OVERWRITABLE = frozenset(
     {
@@ -45,56 +44,8 @@ def overwriting(shaped: ShapedGraph) -> list[int]:
     ]
 
 
-class Call(NamedTuple):
-    """One node that is about to run: its inputs and stored tensors on the tape."""
-
-    node: Node
-    facts: NodeFacts
-    inputs: tuple[Tensor, ...]
-    stored: dict[str, Tensor]
-    training: bool
-    in_place: bool
-
-    @property
-    def op(self) -> Any:
-        """The operator, whatever hyper-parameters it has."""
-        return self.node.op
-
-    @property
-    def x(self) -> Tensor:
-        """The first input."""
-        return self.inputs[0]
-
-    @property
-    def shape(self) -> Shape:
-        """Shape of the first result."""
-        return self.facts.outputs[0].shape
-
-    @property
-    def affine(self) -> list[Tensor]:
-        """Scale and shift, as far as they are there."""
-        return [self.stored[name] for name in ("weight", "bias") if name in self.stored]
-
-    def trained(self, name: str) -> Tensor | None:
-        """Return a stored tensor, or None where there is none of this name."""
-        return self.stored.get(name)
-
-
-Lowering = Callable[[Tape, Call], Tensor | list[Tensor]]
-
-
-def _padded(t: Tape, call: Call) -> Tensor:
-    """Return the input, or a padded copy where the two sides of an axis are padded differently."""
-    reach = call.facts.reach
-    if not isinstance(reach, Sliding) or all(w.before == w.after for w in reach.windows):
-        return call.x
-    n, c, *extents = call.x.shape
-    spread = [e + w.before + w.after for e, w in zip(extents, reach.windows, strict=True)]
-    return k.pad(t, call.x, (n, c, *spread))
-
-
 def _convolution(t: Tape, call: Call) -> Tensor:
-    x = _padded(t, call)
+    x = padded(t, call)
     y = k.convolution(t, x, call.stored["weight"], call.trained("bias"), call.shape)
     t.hold((x,))
     return y
@@ -106,20 +57,6 @@ def _transposed(t: Tape, call: Call) -> Tensor:
 
 def _linear(t: Tape, call: Call) -> Tensor:
     return k.addmm(t, call.x, call.stored["weight"], call.trained("bias"), call.shape)
-
-
-def _max_pool(t: Tape, call: Call) -> list[Tensor]:
-    return k.max_pool(t, _padded(t, call), call.shape)[: len(call.facts.outputs)]
-
-
-def _avg_pool(t: Tape, call: Call) -> Tensor:
-    return k.unary(t, _padded(t, call), call.shape, saves="input")
-
-
-def _adaptive_pool(t: Tape, call: Call) -> Tensor:
-    if set(call.shape[2:]) == {1}:
-        return k.mean_of_maps(t, call.x, call.shape)
-    return k.unary(t, call.x, call.shape, saves="input")
 
 
 def _batch_norm(t: Tape, call: Call) -> Tensor:
@@ -316,12 +253,8 @@ LOWERINGS: dict[str, Lowering] = {
     "ConvTranspose2d": _transposed,
     "Linear": _linear,
     "RBF": _rbf,
-    "MaxPool2d": _max_pool,
-    "AvgPool2d": _avg_pool,
+    **POOLINGS,
     "Subsampling": _subsampling,
-    "AdaptiveAvgPool2d": _adaptive_pool,
-    "AdaptiveMaxPool2d": _max_pool,
-    "GlobalAvgPool2d": _adaptive_pool,
     "MaxUnpool2d": _unpool,
     "BatchNorm2d": _batch_norm,
     "LocalResponseNorm": _local_response_norm,

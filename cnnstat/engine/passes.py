@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from cnnstat.engine.lowering import Call, lower, lowering, overwriting
+from cnnstat.engine.call import Call
+from cnnstat.engine.lowering import lower, lowering, overwriting
 from cnnstat.engine.storage import place
 from cnnstat.engine.tape import Autocast, Record, Step, Tape, Tensor, backward
 from cnnstat.ir.graph import ShapedGraph, Value
