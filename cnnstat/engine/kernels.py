@@ -178,7 +178,10 @@ def multiply(tape: Tape, x: Tensor, other: Tensor) -> Tensor:
         made = [
             tape.like(g, g, by) if n else None for by, n in zip((other, x), needed, strict=True)
         ]
-        return [_summed(tape, m, t) if m else None for m, t in zip(made, (x, other), strict=True)]
+        pairs = zip(made, (x, other), strict=True)
+        summed = [_summed(tape, m, t) if m else None for m, t in pairs]
+        tape.hold(found)  # autograd sums and casts before it lets go of what came in
+        return summed
 
     return tape.record((x, other), y, back, saves=saves)[0]
 
