@@ -20,6 +20,16 @@ from cnnstat.ir.work import FLOPS_PER_UNIT, NO_WORK, Work
 
 Rule = Callable[[NodeFacts], int]
 
+_MEANS = ("AvgPool1d", "AvgPool2d", "AvgPool3d")
+_ADAPTIVE_MEANS = (
+    *("AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d"),
+    "GlobalAvgPool2d",
+)
+_MAXIMA = (
+    *("MaxPool1d", "MaxPool2d", "MaxPool3d"),
+    *("AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "AdaptiveMaxPool3d"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Convention:
@@ -122,7 +132,7 @@ def _fvcore_interpolate(facts: NodeFacts) -> int:
 FVCORE = Convention(
     "fvcore",
     "1 per multiply-accumulate, 2 per batch-normalised element, 5 per element of other "
-    "normalisations, 1 per input of an adaptive mean-pooling",
+    "normalisations, 1 per input of an adaptive mean-pooling of maps",
     "flops (fvcore's word)",
     {"macs": 1},
     "fvcore 0.1.5: nn.flop_count._DEFAULT_SUPPORTED_OPS, nn.jit_handles",
@@ -185,13 +195,17 @@ def _spread_everywhere(facts: NodeFacts) -> int:
     return facts.outputs[0].numel * (c // groups) * prod(kernel)
 
 
-def _thop_adaptive(facts: NodeFacts, divide: Callable[[int, int], float]) -> int:
+def _thop_adaptive(divide: Callable[[int, int], float]) -> Rule:
     """Count inputs/outputs elements per output, in the tool's floating point, and a division."""
-    given, made = facts.inputs[0].shape[2:], facts.outputs[0].shape[2:]
-    taps = 1.0
-    for extent, out in zip(given, made, strict=True):
-        taps *= divide(extent, out)
-    return int((taps + 1) * facts.outputs[0].numel)
+
+    def rule(facts: NodeFacts) -> int:
+        given, made = facts.inputs[0].shape[2:], facts.outputs[0].shape[2:]
+        taps = 1.0
+        for extent, out in zip(given, made, strict=True):
+            taps *= divide(extent, out)
+        return int((taps + 1) * facts.outputs[0].numel)
+
+    return rule
 
 
 def _thop_interpolate(nearest: int) -> Rule:
@@ -238,9 +252,8 @@ THOP = Convention(
         **dict.fromkeys(("BatchNorm2d", "LayerNorm", "InstanceNorm"), _per_normalized(2, 4)),
         "PReLU": _per_input(1),
         "Softmax": lambda facts: _work(facts).flops,
-        "AvgPool2d": _per_output(1),
-        "AdaptiveAvgPool2d": lambda facts: _thop_adaptive(facts, truediv),
-        "GlobalAvgPool2d": lambda facts: _thop_adaptive(facts, truediv),
+        **dict.fromkeys(_MEANS, _per_output(1)),
+        **dict.fromkeys(_ADAPTIVE_MEANS, _thop_adaptive(truediv)),
         "Interpolate": _thop_interpolate(1),
         **_THOP_RECURRENT,
     },
@@ -266,9 +279,8 @@ THOP_2021 = Convention(
         "ConvTranspose2d": _thop_2021_transposed,
         "BatchNorm2d": _per_input(2),
         "LeakyReLU": _per_input(1),
-        "AvgPool2d": _per_output(1),
-        "AdaptiveAvgPool2d": lambda facts: _thop_adaptive(facts, floordiv),
-        "GlobalAvgPool2d": lambda facts: _thop_adaptive(facts, floordiv),
+        **dict.fromkeys(_MEANS, _per_output(1)),
+        **dict.fromkeys(_ADAPTIVE_MEANS, _thop_adaptive(floordiv)),
         "Interpolate": _thop_interpolate(0),
         **_THOP_RECURRENT,
     },
@@ -320,10 +332,7 @@ PTFLOPS = Convention(
         "LocalResponseNorm": _ptflops_lrn,
         **dict.fromkeys(("ReLU", "PReLU", "ELU", "GELU"), _per_input(2)),
         **dict.fromkeys(("LeakyReLU", "ReLU6", "SiLU", "Softmax"), _per_input(1)),
-        **dict.fromkeys(
-            ("MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "GlobalAvgPool2d"),
-            _per_input(2),
-        ),
+        **dict.fromkeys((*_MAXIMA, *_MEANS, *_ADAPTIVE_MEANS), _per_input(2)),
         "Subsampling": _per_input(1),
         "Interpolate": _ptflops_upsample,
         "MatMul": _product,

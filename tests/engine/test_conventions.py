@@ -18,10 +18,16 @@ from cnnstat.ir.op import Op
 from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ops import (
+    AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
     AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
     Attention,
+    AvgPool1d,
     AvgPool2d,
+    AvgPool3d,
     BatchNorm2d,
     Conv2d,
     ConvTranspose2d,
@@ -34,7 +40,9 @@ from cnnstat.ops import (
     Linear,
     LocalResponseNorm,
     MatMul,
+    MaxPool1d,
     MaxPool2d,
+    MaxPool3d,
     Nonlinearity,
     Opaque,
     PReLU,
@@ -56,6 +64,8 @@ RESNET50_V15 = {
 }
 MAP = (4, 9, 10)
 ELEMENTS = 4 * 9 * 10
+LINE, VOLUME = (4, 17), (4, 3, 9, 10)
+IN_LINE, IN_VOLUME = 4 * 17, 4 * 3 * 9 * 10
 
 # Operator, input, and what torch, fvcore, torchinfo, thop, thop-2021, ptflops and its aten backend
 # count. The convolutions put out 6 maps; the strided ones 5x5, the others 7x8.
@@ -128,6 +138,52 @@ CASES: dict[str, tuple[Op, tuple[int, ...], tuple[int, ...]]] = {
         (0, ELEMENTS, 0, ELEMENTS + 4, ELEMENTS + 4, 2 * ELEMENTS, 0),
     ),
     "adaptive max-pooling": (AdaptiveMaxPool2d((4, 3)), MAP, (0, 0, 0, 0, 0, 2 * ELEMENTS, 0)),
+    "max-pooling of lines": (MaxPool1d((3,), (2,), (1,)), LINE, (0, 0, 0, 0, 0, 2 * IN_LINE, 0)),
+    "max-pooling of volumes": (
+        MaxPool3d((1, 3, 2), (1, 2, 2), (0, 1, 0)),
+        VOLUME,
+        (0, 0, 0, 0, 0, 2 * IN_VOLUME, 0),
+    ),
+    "dilated max-pooling": (
+        MaxPool2d((3, 3), (1, 1), dilation=(2, 2)),
+        MAP,
+        (0, 0, 0, 0, 0, 2 * ELEMENTS, 0),
+    ),
+    "mean-pooling of lines": (
+        AvgPool1d((3,), (2,), (1,)),
+        LINE,
+        (0, 0, 0, 4 * 9, 4 * 9, 2 * IN_LINE, 0),
+    ),
+    "mean-pooling of volumes": (
+        AvgPool3d((1, 3, 2), (1, 2, 2), (0, 1, 0)),
+        VOLUME,
+        (0, 0, 0, *[4 * 3 * 5 * 5] * 2, 2 * IN_VOLUME, 0),
+    ),
+    "adaptive mean-pooling of lines": (  # 17 to 5: 3.4 taps, 3 in whole numbers
+        AdaptiveAvgPool1d((5,)),
+        LINE,
+        (0, 0, 0, IN_LINE + 4 * 5, (3 + 1) * 4 * 5, 2 * IN_LINE, 0),
+    ),
+    "adaptive mean-pooling of volumes": (  # 3x9x10 to 2x4x3: 1 * 2 * 3 taps in whole numbers
+        AdaptiveAvgPool3d((2, 4, 3)),
+        VOLUME,
+        (0, 0, 0, IN_VOLUME + 96, (1 * 2 * 3 + 1) * 96, 2 * IN_VOLUME, 0),
+    ),
+    "global mean-pooling of volumes": (
+        AdaptiveAvgPool3d((1, 1, 1)),
+        VOLUME,
+        (0, 0, 0, IN_VOLUME + 4, IN_VOLUME + 4, 2 * IN_VOLUME, 0),
+    ),
+    "adaptive max-pooling of lines": (
+        AdaptiveMaxPool1d((5,)),
+        LINE,
+        (0, 0, 0, 0, 0, 2 * IN_LINE, 0),
+    ),
+    "adaptive max-pooling of volumes": (
+        AdaptiveMaxPool3d((2, 4, 3)),
+        VOLUME,
+        (0, 0, 0, 0, 0, 2 * IN_VOLUME, 0),
+    ),
     "LeNet's subsampling": (Subsampling((2, 2)), MAP, (0, 0, 8, 0, 0, ELEMENTS, 0)),
     "nearest": (
         Interpolate((18, 20)),
