@@ -49,13 +49,23 @@ MODULES: dict[str, Callable[[], nn.Module]] = {
     "leaky_relu": lambda: behind_a_convolution(nn.LeakyReLU()),
     "mish": lambda: behind_a_convolution(nn.Mish()),
     "softplus": lambda: behind_a_convolution(nn.Softplus()),
+    "audio": lambda: nn.Sequential(
+        *(nn.Conv1d(3, 8, 5), nn.BatchNorm1d(8), nn.ReLU(), nn.MaxPool1d(4, 2, 1)),
+        *(nn.Conv1d(8, 8, 3), nn.AvgPool1d(3), nn.AdaptiveAvgPool1d(1), nn.Flatten()),
+    ),
+    "video": lambda: nn.Sequential(
+        *(nn.Conv3d(3, 8, 3), nn.BatchNorm3d(8), nn.ReLU(), nn.MaxPool3d((1, 2, 2))),
+        *(nn.Conv3d(8, 8, 1), nn.AvgPool3d(2), nn.AdaptiveAvgPool3d(1), nn.Flatten()),
+    ),
 }
+INPUTS = {"audio": (3, 48), "video": (3, 6, 16, 16)}
+"""Of those that do not take an image."""
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_a_captured_module_takes_what_it_takes(name: str) -> None:
     module = MODULES[name]()
-    report = api.analyze(module, input=(3, 32, 32), batch=2)
+    report = api.analyze(module, input={"input": INPUTS.get(name, (3, 32, 32))}, batch=2)
     predicted = plan(report, replace(TRAINING, tracked=True))
     assert predicted.status == "complete"
     found = measure(own_subject(module, report.shaped, TRAINING), TRAINING)

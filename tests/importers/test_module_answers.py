@@ -22,7 +22,9 @@ CALLS: dict[str, dict[str, Any]] = {
         "cudnn_enabled": False,
     },
     "layer_norm": {"input": MAPS, "normalized_shape": [4, 5], "weight": (4, 5), "bias": (4, 5)},
+    "adaptive_avg_pool1d": {"self": (2, 3, 4), "output_size": [1]},
     "adaptive_avg_pool2d": {"self": MAPS, "output_size": [1, 1]},
+    "adaptive_avg_pool3d": {"self": (2, 3, 4, 5, 6), "output_size": [1, 1, 1]},
     "linear": {"input": MAPS, "weight": (6, 5), "bias": (6,)},
     "conv1d": {
         "input": (2, 6, 11),
@@ -111,6 +113,7 @@ def test_what_is_like_its_input_is_so_in_pytorch(name: str, layout: tuple[int, .
         ("batch_norm", {**CALLS["batch_norm"], "running_mean": (4,)}),
         ("layer_norm", {**CALLS["layer_norm"], "normalized_shape": [4, 4]}),
         ("adaptive_avg_pool2d", {"self": MAPS, "output_size": [2, 2]}),
+        ("adaptive_avg_pool3d", {"self": MAPS, "output_size": [1, 1, 1]}),
         ("conv2d", {**CALLS["conv2d"], "weight": (6, 2, 3, 2)}),
         ("conv2d", {**CALLS["conv2d"], "weight": (6, 3, 9, 2)}),
         ("conv2d", {**CALLS["conv2d"], "padding": "same"}),

@@ -109,6 +109,28 @@ FUNCTIONS = {
     ),
     "adaptive pooling": Use(lambda: nn.AdaptiveAvgPool2d(1), (5, 4, 4), ["GlobalAvgPool2d"]),
     "max pooling": Use(lambda: nn.MaxPool2d(2), (5, 4, 4), ["MaxPool2d"]),
+    "max pooling, dilated": Use(lambda: nn.MaxPool2d(2, 1, 1, (2, 1)), (5, 4, 4), ["MaxPool2d"]),
+    "max pooling of lines": Use(lambda: nn.MaxPool1d(3, 2, 1), (5, 9), ["MaxPool1d"]),
+    "max pooling of volumes": Use(lambda: nn.MaxPool3d((1, 2, 2)), (5, 3, 4, 4), ["MaxPool3d"]),
+    "mean pooling of lines": Use(lambda: nn.AvgPool1d(3, 2, 1, True), (5, 8), ["AvgPool1d"]),
+    "mean pooling of volumes": Use(
+        lambda: nn.AvgPool3d(2, divisor_override=3), (5, 4, 4, 4), ["AvgPool3d"]
+    ),
+    "adaptive pooling of lines": Use(
+        lambda: nn.AdaptiveAvgPool1d(1), (5, 9), ["AdaptiveAvgPool1d"]
+    ),
+    "adaptive pooling of volumes": Use(
+        lambda: nn.AdaptiveAvgPool3d((1, 2, None)), (5, 3, 4, 4), ["AdaptiveAvgPool3d"]
+    ),
+    "global pooling of volumes": Use(
+        lambda: nn.AdaptiveAvgPool3d(1), (5, 3, 4, 4), ["AdaptiveAvgPool3d"]
+    ),
+    "adaptive maximum of lines": Use(
+        lambda: nn.AdaptiveMaxPool1d(4), (5, 9), ["AdaptiveMaxPool1d"]
+    ),
+    "adaptive maximum of volumes": Use(
+        lambda: nn.AdaptiveMaxPool3d(2), (5, 3, 4, 4), ["AdaptiveMaxPool3d"]
+    ),
     "dropout": Use(nn.Dropout, (5, 4), ["Dropout"]),
     "flatten": Use(nn.Flatten, (5, 4, 4), ["Flatten"]),
     "roll": Use(function(lambda x: x.roll(1, 1)), (5, 4), ["Roll"]),
@@ -170,6 +192,51 @@ def test_a_transformer_layer_takes_no_fused_short_cut() -> None:
     report = seen(module, (5, 8))
     assert report.status == "complete"
     assert "Attention" in types(report)
+
+
+def test_places_of_maxima_are_a_second_result() -> None:
+    for module, shape in (
+        (nn.MaxPool1d(2, return_indices=True), (5, 8)),
+        (nn.MaxPool2d(2, dilation=2, return_indices=True), (5, 8, 6)),
+        (nn.MaxPool3d(2, return_indices=True), (5, 4, 4, 4)),
+    ):
+        report = seen(module, shape)
+        assert types(report) == [type(module).__name__]
+        assert [value.result for value in report.shaped.graph.outputs] == [0, 1]
+        assert report.status == "complete"
+
+
+def test_pooling_without_a_batch_is_unknown() -> None:
+    for function in (F.max_pool1d, F.avg_pool1d):
+        report = seen(Applied(lambda x, pool=function: pool(x[0], 2)), (5, 8))
+        assert report.status == "partial"
+
+
+class Video(nn.Module):
+    """What video models are made of; ResNet's head for volumes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv3d(3, 8, (3, 5, 5), (1, 2, 2), (1, 2, 2), bias=False)
+        self.pool, self.head = nn.MaxPool3d(2), nn.AdaptiveAvgPool3d(1)
+        self.fc = nn.Linear(8, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.fc(self.head(self.pool(self.conv(x).relu())).flatten(1))
+        return found
+
+
+def test_a_network_of_volumes() -> None:
+    report = seen(Video(), (3, 4, 12, 12))
+    assert types(report) == [
+        *("Conv3d", "ReLU", "MaxPool3d", "AdaptiveAvgPool3d", "Flatten", "Linear")
+    ]
+    assert report.status == "complete"
+    assert report.totals.macs == 2 * (4 * 6 * 6 * 3 * 3 * 5 * 5 * 8 + 8 * 10)
+    pooled = 2 * 8 * 2 * 3 * 3
+    comparisons, means = pooled * (2 * 2 * 2 - 1), 2 * 8 * (2 * 3 * 3)
+    rectified, biases = 2 * 8 * 4 * 6 * 6, 2 * 10
+    assert report.totals.flops == 2 * report.totals.macs + rectified + comparisons + means + biases
 
 
 class SqueezeAndExcitation(nn.Module):

@@ -71,8 +71,8 @@ def _layer_norm(x: torch.Tensor, a: dict[str, Any]) -> torch.Size | None:
 
 
 def _global_pool(x: torch.Tensor, a: dict[str, Any]) -> torch.Size | None:
-    fits = x.dim() == 4 and list(a["output_size"]) == [1, 1]
-    return torch.Size((*x.shape[:2], 1, 1)) if fits else None
+    fits = x.dim() == len(a["output_size"]) + 2 and set(a["output_size"]) == {1}
+    return torch.Size((*x.shape[:2], *a["output_size"])) if fits else None
 
 
 def _linear(x: torch.Tensor, a: dict[str, Any]) -> torch.Size | None:
@@ -128,7 +128,9 @@ ANSWERS = {
     "avg_pool2d": _pool2d,
     "batch_norm": _batch_norm,
     "layer_norm": _layer_norm,
+    "adaptive_avg_pool1d": _global_pool,
     "adaptive_avg_pool2d": _global_pool,
+    "adaptive_avg_pool3d": _global_pool,
     "linear": _linear,
 }
 """Functions of a contiguous tensor: the shape of the result, None where it does not fit."""

@@ -210,36 +210,54 @@ def reduce(kind: str) -> Rule:
     return rule
 
 
-def _pool_window(a: dict[str, Any]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-    kernel = axes_of(a["kernel_size"], 2)
-    return kernel, axes_of(a["stride"], 2) if a["stride"] else kernel, axes_of(a["padding"], 2)
+def _pool_window(a: dict[str, Any], rank: int) -> tuple[tuple[int, ...], ...]:
+    """Return kernel, stride and padding of a pooling whose stride is its kernel unless given."""
+    kernel = axes_of(a["kernel_size"], rank)
+    stride = axes_of(a["stride"], rank) if a["stride"] else kernel
+    return kernel, stride, axes_of(a["padding"], rank)
 
 
-def max_pool(call: Call) -> Meaning | None:
-    """Read a max-pooling of maps."""
-    a = call.arguments
-    if set(axes_of(a["dilation"], 2)) != {1} or a["self"].dim() != 4:
-        return None
-    window = _pool_window(a)
-    op = ops.MaxPool2d(*window, bool(a["ceil_mode"]), return_indices=len(call.results) > 1)
-    return Meaning(op, (a["self"],))
+def max_pool(kind: type[ops.MaxPool1d | ops.MaxPool2d | ops.MaxPool3d]) -> Rule:
+    """Return the rule of a max-pooling of that class."""
+
+    def rule(call: Call) -> Meaning | None:
+        a = call.arguments
+        if a["self"].dim() != kind.rank + 2:
+            return None
+        kernel, stride, padding = _pool_window(a, kind.rank)
+        dilation, both = axes_of(a["dilation"], kind.rank), len(call.results) > 1
+        op = kind(kernel, stride, padding, bool(a["ceil_mode"]), both, dilation)
+        return Meaning(op, (a["self"],))
+
+    return rule
 
 
-def avg_pool(call: Call) -> Meaning | None:
-    """Read a mean-pooling of maps."""
-    a = call.arguments
-    if a["self"].dim() != 4:
-        return None
-    op = ops.AvgPool2d(*_pool_window(a), bool(a["ceil_mode"]), bool(a["count_include_pad"]))
-    return Meaning(op, (a["self"],))
+def avg_pool(kind: type[ops.AvgPool1d | ops.AvgPool2d | ops.AvgPool3d]) -> Rule:
+    """Return the rule of a mean-pooling of that class; another divisor is as much work."""
+
+    def rule(call: Call) -> Meaning | None:
+        a = call.arguments
+        if a["self"].dim() != kind.rank + 2:
+            return None
+        kernel, stride, padding = _pool_window(a, kind.rank)
+        op = kind(kernel, stride, padding, bool(a["ceil_mode"]), bool(a["count_include_pad"]))
+        return Meaning(op, (a["self"],))
+
+    return rule
 
 
-def adaptive_pool(kind: type[ops.AdaptiveAvgPool2d] | type[ops.AdaptiveMaxPool2d]) -> Rule:
+AdaptivePool = (
+    type[ops.AdaptiveAvgPool1d | ops.AdaptiveAvgPool2d | ops.AdaptiveAvgPool3d]
+    | type[ops.AdaptiveMaxPool1d | ops.AdaptiveMaxPool2d | ops.AdaptiveMaxPool3d]
+)
+
+
+def adaptive_pool(kind: AdaptivePool) -> Rule:
     """Return the rule of an adaptive pooling of that class."""
 
     def rule(call: Call) -> Meaning | None:
         x = call.arguments["self"]
-        if x.dim() != 4:
+        if x.dim() != kind.rank + 2:
             return None
         size = tuple(int(n) for n in call.results[0].shape[2:])
         if kind is ops.AdaptiveAvgPool2d and size == (1, 1):
