@@ -104,6 +104,7 @@ class Case:
 
 
 IMAGE = X((1, 4, 9, 11))
+VOLUME = X((1, 2, 5, 6, 7))
 ROWS = X((3, 5, 12))
 
 
@@ -374,13 +375,26 @@ POOLS = (
     case("MaxPool", "MaxPool2d", IMAGE, kernel_shape=[2, 2], strides=[2, 2], pads=[0, 0, 1, 1]),
     case("MaxPool", "MaxPool2d", IMAGE, kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1),
     case("MaxPool", "MaxPool2d", IMAGE, kernel_shape=[2, 2], strides=[2, 2], results=2),
-    case("MaxPool", "MaxPool", IMAGE, kernel_shape=[2, 2], dilations=[2, 2]),
-    case("MaxPool", "MaxPool", X((1, 4, 9)), kernel_shape=[2]),
+    case("MaxPool", "MaxPool2d", IMAGE, kernel_shape=[2, 2], dilations=[2, 3]),
+    case("MaxPool", "MaxPool2d", IMAGE, kernel_shape=[3, 3], dilations=[2, 2], pads=[2, 2, 2, 2]),
+    case("MaxPool", "MaxPool1d", X((1, 4, 9)), kernel_shape=[2]),
+    case("MaxPool", "MaxPool1d", X((1, 4, 9)), kernel_shape=[2], strides=[2], results=2),
+    case("MaxPool", "MaxPool1d", X((1, 4, 9)), kernel_shape=[4], pads=[1, 2], runs=False),
+    case("MaxPool", "MaxPool3d", VOLUME, kernel_shape=[2, 3, 2], strides=[2, 2, 2], ceil_mode=1),
+    case("MaxPool", "MaxPool3d", VOLUME, kernel_shape=[2, 1, 2], auto_pad="SAME_UPPER", runs=False),
+    case("MaxPool", "MaxPool", X((1, 2, 3, 4, 5, 6)), kernel_shape=[2, 2, 2, 2], runs=False),
     case("AveragePool", "AvgPool2d", IMAGE, kernel_shape=[3, 3], count_include_pad=1),
     case("AveragePool", "AvgPool2d", IMAGE, opset=11, kernel_shape=[2, 2], auto_pad="SAME_UPPER"),
+    case("AveragePool", "AvgPool1d", X((1, 4, 9)), kernel_shape=[3], pads=[1, 1]),
+    case("AveragePool", "AvgPool3d", VOLUME, kernel_shape=[1, 2, 2], strides=[1, 2, 2]),
+    case("AveragePool", "AveragePool", IMAGE, opset=20, kernel_shape=[2, 2], dilations=[2, 2]),
     case("GlobalAveragePool", "GlobalAvgPool2d", IMAGE),
-    case("GlobalAveragePool", "Reduce", X((1, 4, 9))),
+    case("GlobalAveragePool", "AdaptiveAvgPool1d", X((1, 4, 9))),
+    case("GlobalAveragePool", "AdaptiveAvgPool3d", VOLUME),
+    case("GlobalAveragePool", "Reduce", X((1, 2, 3, 4, 5, 6))),
     case("GlobalMaxPool", "AdaptiveMaxPool2d", IMAGE),
+    case("GlobalMaxPool", "AdaptiveMaxPool1d", X((1, 4, 9)), runs=False),
+    case("GlobalMaxPool", "AdaptiveMaxPool3d", VOLUME, runs=False),
     case(
         "MaxUnpool",
         "MaxUnpool2d",

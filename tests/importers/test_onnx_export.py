@@ -29,6 +29,12 @@ response normalisation with groups, scaled paths."""
 
 PER_TENSOR = "max-pooling's indices: ONNX counts them over the whole tensor, PyTorch in each map"
 
+MAX_POOLS = (ops.MaxPool1d, ops.MaxPool2d, ops.MaxPool3d)
+ADAPTIVE_POOLS = (
+    *(ops.AdaptiveAvgPool1d, ops.AdaptiveAvgPool2d, ops.AdaptiveAvgPool3d),
+    *(ops.AdaptiveMaxPool1d, ops.AdaptiveMaxPool2d, ops.AdaptiveMaxPool3d),
+)
+
 
 def written(shaped: ShapedGraph, path: Path, *, weights: Weights = "random") -> str:
     path.write_bytes(b"".join(onnx_blocks(shaped, weights=weights)))
@@ -133,16 +139,19 @@ def test_operator_computes_the_same(case: Case, tmp_path: Path) -> None:
         return
     for number, (found, expected) in enumerate(compared(shaped, tmp_path / "op.onnx")):
         assert found.shape == expected.shape
-        if not (number and isinstance(case.op, ops.MaxPool2d)):  # PER_TENSOR
+        if not (number and isinstance(case.op, MAX_POOLS)):  # PER_TENSOR
             np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
 
 
 def refused(case: Case) -> bool:
     """Return whether ONNX cannot say this use of an operator that it has."""
     op = case.op
-    if isinstance(op, ops.AdaptiveAvgPool2d | ops.AdaptiveMaxPool2d):
+    if isinstance(op, ADAPTIVE_POOLS):
         extents = zip(case.inputs[0].shape[2:], op.output_size, strict=True)
         return set(op.output_size) != {1} and any(n % out for n, out in extents)
+    if isinstance(op, MAX_POOLS):
+        windows = zip(op.windows(case.inputs[0].shape[2:]), op.kernel, strict=True)
+        return any(max(w.before, w.after) >= k for w, k in windows)
     if isinstance(op, ops.Nonlinearity):
         return op.kind in ("GELU", "Hardtanh", "Mish", "LogSigmoid")
     return isinstance(op, ops.BatchNorm2d) and not op.tracked

@@ -173,6 +173,10 @@ class Emission:
         )
 
 
+Emitter = Callable[[Emission], str]
+"""Adds nodes and returns the name of the first result; further results are ``name:1`` ..."""
+
+
 class _Emitting:
     def __init__(self, shaped: ShapedGraph, weights: Any) -> None:
         self.shaped = shaped

@@ -10,6 +10,18 @@ from cnnstat.importers.onnx_file.windows import axes_of, pads_of, window_of
 from cnnstat.ir.op import Op, OpError
 from cnnstat.ir.tensor import TensorSpec
 
+MAX_POOLS = {1: ops.MaxPool1d, 2: ops.MaxPool2d, 3: ops.MaxPool3d}
+AVG_POOLS = {1: ops.AvgPool1d, 2: ops.AvgPool2d, 3: ops.AvgPool3d}
+GLOBAL_POOLS: dict[tuple[str, int], Op] = {
+    ("mean", 1): ops.AdaptiveAvgPool1d((1,)),
+    ("mean", 2): ops.GlobalAvgPool2d(),
+    ("mean", 3): ops.AdaptiveAvgPool3d((1, 1, 1)),
+    ("max", 1): ops.AdaptiveMaxPool1d((1,)),
+    ("max", 2): ops.AdaptiveMaxPool2d((1, 1)),
+    ("max", 3): ops.AdaptiveMaxPool3d((1, 1, 1)),
+}
+"""Poolings by number of axes."""
+
 
 def unary(op: Op) -> Rule:
     """Return the rule of an operator of one tensor."""
@@ -65,26 +77,28 @@ def dropout(call: Call) -> Meaning:
 
 
 def max_pool(call: Call) -> Meaning | None:
-    """Read a max-pooling of maps."""
+    """Read a max-pooling of 1, 2 or 3 axes."""
     kernel = call.ints("kernel_shape") or ()
     place = window_of(call, kernel, half=True)
-    if len(kernel) != 2 or set(place.dilation) != {1}:
+    kind = MAX_POOLS.get(len(kernel))
+    if kind is None:
         return None
     ceil = bool(call.integer("ceil_mode", 0))
     both = len(call.results) > 1 and bool(call.results[1])
-    op = ops.MaxPool2d(kernel, place.stride, place.padding, ceil, both)
+    op = kind(kernel, place.stride, place.padding, ceil, both, place.dilation)
     return Meaning(op, (call.given(0),), (), place.before)
 
 
 def average_pool(call: Call) -> Meaning | None:
-    """Read a mean-pooling of maps."""
+    """Read a mean-pooling of 1, 2 or 3 axes; with dilation there is none in PyTorch."""
     kernel = call.ints("kernel_shape") or ()
     place = window_of(call, kernel, half=True)
-    if len(kernel) != 2 or set(place.dilation) != {1}:
+    kind = AVG_POOLS.get(len(kernel))
+    if kind is None or set(place.dilation) != {1}:
         return None
     ceil = bool(call.integer("ceil_mode", 0))
     whole = bool(call.integer("count_include_pad", 0))
-    op = ops.AvgPool2d(kernel, place.stride, place.padding, ceil, whole)
+    op = kind(kernel, place.stride, place.padding, ceil, whole)
     return Meaning(op, (call.given(0),), (), place.before)
 
 
@@ -105,11 +119,8 @@ def global_pool(kind: str) -> Rule:
 
     def rule(call: Call) -> Meaning:
         rank = len(call.shape())
-        if rank == 4:
-            op = ops.GlobalAvgPool2d() if kind == "mean" else ops.AdaptiveMaxPool2d((1, 1))
-            return Meaning(op, (call.given(0),))
-        over = ops.Reduce(kind, tuple(range(2, rank)), True)
-        return Meaning(over, (call.given(0),))
+        op = GLOBAL_POOLS.get((kind, rank - 2)) or ops.Reduce(kind, tuple(range(2, rank)), True)
+        return Meaning(op, (call.given(0),))
 
     return rule
 
