@@ -38,18 +38,19 @@ class Window(NamedTuple):
         """Return the positions on n elements: floor((n + before + after - extent) / stride) + 1.
 
         With ``ceil_mode`` the division rounds up, but a window that would start in the padding
-        behind the axis is dropped (PyTorch's rule). Raises ``WindowError`` where no window fits.
+        behind the axis is dropped; the first may hang over the end (PyTorch's rules). Raises
+        ``WindowError`` where no window fits.
         """
         span = n + self.before + self.after - self.extent
-        if span < 0:
+        count = (-(-span // self.stride) if self.ceil_mode else span // self.stride) + 1
+        if self.ceil_mode and (count - 1) * self.stride >= n + self.before:
+            count -= 1
+        if count < 1:
             raise WindowError(
                 f"a window of {self.extent} does not fit on {n} "
                 f"(+{self.before + self.after} padding) elements"
             )
-        if not self.ceil_mode:
-            return span // self.stride + 1
-        count = -(-span // self.stride) + 1
-        return count - 1 if (count - 1) * self.stride >= n + self.before else count
+        return count
 
     def transposed_out(self, n: int, output_padding: int = 0) -> int:
         """Return (n - 1)*stride - before - after + extent + output_padding."""

@@ -1,5 +1,6 @@
 """``Window`` against windows that are laid out one by one."""
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -41,6 +42,18 @@ def test_ceil_mode_adds_a_cut_window_that_starts_on_the_map_or_before_it(
     covered = laid[-1][-1] == n + pad - 1
     more = 0 if covered or start >= n else 1
     assert Window(kernel, stride, pad, pad, ceil_mode=True).out(n) == len(laid) + more
+
+
+@given(extents, small, small, st.integers(0, 3))
+def test_ceil_mode_lets_a_lone_window_hang_over_by_less_than_its_stride(
+    n: int, over: int, stride: int, pad: int
+) -> None:
+    window = Window(n + 2 * pad + over, stride, pad, pad, ceil_mode=True)
+    if over < stride:
+        assert window.out(n) == 1
+    else:
+        with pytest.raises(WindowError, match="does not fit"):
+            window.out(n)
 
 
 @given(extents, small, small, st.integers(1, 3))
