@@ -38,7 +38,8 @@ def windowed(draw: st.DrawFn, *, mean: bool = False) -> Op:
     half = (kernel[0] // 2, kernel[1] // 2)
     if mean or draw(st.booleans()):
         return AvgPool2d(kernel, stride, half)
-    return MaxPool2d(kernel, stride, half, ceil_mode=draw(st.booleans()))
+    dilation = draw(st.sampled_from([(1, 1), (1, 1), (2, 3)]))
+    return MaxPool2d(kernel, stride, half, draw(st.booleans()), dilation=dilation)
 
 
 @st.composite
