@@ -15,8 +15,8 @@ from cnnstat.ir.work import Work
 from cnnstat.ops.conv import image
 
 
-@dataclass(frozen=True, slots=True)
 class _AdaptivePool(NoWeights, Op):
+    __slots__ = ()
     rank: ClassVar[int]
 
     output_size: Axes
@@ -70,6 +70,7 @@ class AdaptiveAvgPool1d(_AdaptiveAvgPool):
     """
 
     rank: ClassVar[int] = 1
+    output_size: Axes
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool):
     """
 
     rank: ClassVar[int] = 2
+    output_size: Axes
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ class AdaptiveAvgPool3d(_AdaptiveAvgPool):
     """
 
     rank: ClassVar[int] = 3
+    output_size: Axes
 
 
 class _AdaptiveMaxPool(_AdaptivePool):
@@ -118,6 +121,7 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPool):
     """
 
     rank: ClassVar[int] = 1
+    output_size: Axes
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,7 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPool):
     """
 
     rank: ClassVar[int] = 2
+    output_size: Axes
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,3 +150,4 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPool):
     """
 
     rank: ClassVar[int] = 3
+    output_size: Axes

@@ -1,4 +1,8 @@
-"""Pooling over windows of one, two and three axes, over whole maps, and LeNet-5's subsampling."""
+"""Pooling over windows of one, two and three axes, over whole maps, and LeNet-5's subsampling.
+
+What ranks share stands on bases that are no dataclasses themselves: making one takes time at every
+start.
+"""
 
 from dataclasses import dataclass
 from math import prod
@@ -11,8 +15,8 @@ from cnnstat.ir.work import Work
 from cnnstat.ops.conv import check_window, image, window_detail
 
 
-@dataclass(frozen=True, slots=True)
 class _Pool(NoWeights, Op):
+    __slots__ = ()
     rank: ClassVar[int]
 
     kernel: Axes
@@ -58,8 +62,8 @@ class _Pool(NoWeights, Op):
         return Sliding(self.windows(inputs[0].shape[2:]))
 
 
-@dataclass(frozen=True, slots=True)
 class _MaxPool(_Pool):
+    __slots__ = ()
     return_indices: bool
     dilation: Axes
 
@@ -89,6 +93,8 @@ class MaxPool1d(_MaxPool):
     """
 
     rank: ClassVar[int] = 1
+    kernel: Axes
+    stride: Axes
     padding: Padding = (0,)
     ceil_mode: bool = False
     return_indices: bool = False
@@ -107,6 +113,8 @@ class MaxPool2d(_MaxPool):
     """
 
     rank: ClassVar[int] = 2
+    kernel: Axes
+    stride: Axes
     padding: Padding = (0, 0)
     ceil_mode: bool = False
     return_indices: bool = False
@@ -125,6 +133,8 @@ class MaxPool3d(_MaxPool):
     """
 
     rank: ClassVar[int] = 3
+    kernel: Axes
+    stride: Axes
     padding: Padding = (0, 0, 0)
     ceil_mode: bool = False
     return_indices: bool = False
@@ -153,6 +163,8 @@ class AvgPool1d(_AvgPool):
     """
 
     rank: ClassVar[int] = 1
+    kernel: Axes
+    stride: Axes
     padding: Padding = (0,)
     ceil_mode: bool = False
     count_include_pad: bool = True
@@ -171,6 +183,8 @@ class AvgPool2d(_AvgPool):
     """
 
     rank: ClassVar[int] = 2
+    kernel: Axes
+    stride: Axes
     padding: Padding = (0, 0)
     ceil_mode: bool = False
     count_include_pad: bool = True
@@ -190,6 +204,8 @@ class AvgPool3d(_AvgPool):
     """
 
     rank: ClassVar[int] = 3
+    kernel: Axes
+    stride: Axes
     padding: Padding = (0, 0, 0)
     ceil_mode: bool = False
     count_include_pad: bool = True
