@@ -8,11 +8,14 @@ errors with it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from cnnstat.ir.window import Axes, Window, WindowError, windows
+
+Answer = Callable[[torch.Tensor, dict[str, Any]], torch.Size | None]
 
 LIKE_THEIR_INPUT = frozenset(
     [
@@ -101,10 +104,14 @@ def _convolution(x: torch.Tensor, a: dict[str, Any]) -> torch.Size | None:
     return _positions(x, out, a, tuple(kernel))
 
 
-def _pool2d(x: torch.Tensor, a: dict[str, Any]) -> torch.Size | None:
-    kernel = axes_of(a["kernel_size"], 2)
-    fits = all(2 * p <= k for p, k in zip(axes_of(a["padding"], 2), kernel, strict=True))
-    return _positions(x, x.shape[1], a, kernel) if fits and x.dim() == 4 else None
+def _pool(rank: int) -> Answer:
+    def answer(x: torch.Tensor, a: dict[str, Any]) -> torch.Size | None:
+        kernel = axes_of(a["kernel_size"], rank)
+        sides = zip(axes_of(a["padding"], rank), kernel, strict=True)
+        fits = x.dim() == rank + 2 and all(2 * p <= k for p, k in sides)
+        return _positions(x, x.shape[1], a, kernel) if fits else None
+
+    return answer
 
 
 def _positions(x: torch.Tensor, c: int, a: dict[str, Any], kernel: Axes) -> torch.Size | None:
@@ -120,12 +127,16 @@ def _positions(x: torch.Tensor, c: int, a: dict[str, Any], kernel: Axes) -> torc
         return None
 
 
-ANSWERS = {
+ANSWERS: dict[str, Answer] = {
     "conv1d": _convolution,
     "conv2d": _convolution,
     "conv3d": _convolution,
-    "max_pool2d": _pool2d,
-    "avg_pool2d": _pool2d,
+    "max_pool1d": _pool(1),
+    "max_pool2d": _pool(2),
+    "max_pool3d": _pool(3),
+    "avg_pool1d": _pool(1),
+    "avg_pool2d": _pool(2),
+    "avg_pool3d": _pool(3),
     "batch_norm": _batch_norm,
     "layer_norm": _layer_norm,
     "adaptive_avg_pool1d": _global_pool,
