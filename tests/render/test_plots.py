@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import random
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from cnnstat import api
-from cnnstat.engine.measurement import Measurement, Run, read_result
-from cnnstat.engine.report import Report, analyze
+from cnnstat.engine.measurement import Measurement, Run
+from cnnstat.engine.report import analyze
 from cnnstat.errors import UsageError
 from cnnstat.ir.builder import Builder
 from cnnstat.ir.shapes import infer_shapes
@@ -31,19 +28,13 @@ from cnnstat.render.plots.layers import layers_figure, panels_of, spans_of
 from cnnstat.render.plots.roofline import measured_points, rates_of, roofline_figure
 from cnnstat.render.plots.scaling import default_sizes, scaling_figure
 from cnnstat.render.plots.style import (
-    PICTURES,
-    Picture,
-    inline_svg,
     new_figure,
-    picture_of,
-    save,
     styled,
 )
 from cnnstat.zoo.catalog import names
 from cnnstat.zoo.lineup import IMAGENET, LINEUP
+from tests.render.plotted import of_zoo, sweep
 
-ROOT = Path(__file__).parents[2]
-SAMPLES = ROOT / "samples" / "plots"
 EXTREMES = [
     "lenet5",
     "handson-cnn",
@@ -90,16 +81,6 @@ def check_legible(figure: Figure) -> None:
     with styled(), drawn_texts() as texts:
         figure.canvas.draw()
         assert min(float(text.get_fontsize()) for text in texts) >= 7
-
-
-def of_zoo(models: tuple[str, ...]) -> tuple[Bubble, ...]:
-    loaded = [api.load(name) for name in models]
-    return bubbles([(api.analyze(model), model.card) for model in loaded])[0]
-
-
-def sweep(model: str, sizes: list[tuple[int, ...]]) -> list[Report]:
-    loaded = api.load(model)
-    return [api.analyze(loaded, input=size) for size in sizes]
 
 
 def run(model: str, *, macs_per_byte: float, gmacs_per_s: float, **settings: Any) -> Run:
@@ -343,66 +324,3 @@ def test_scaling_shows_the_totals_at_each_size() -> None:
 def test_one_size_is_nothing_to_plot(sizes: list[tuple[int, ...]]) -> None:
     with pytest.raises(UsageError, match="two or more input sizes"):
         scaling_figure(sweep("resnet18", sizes))
-
-
-FIGURES: dict[str, Callable[[], Figure]] = {
-    "bubble": lambda: bubble_figure(of_zoo(IMAGENET)),
-    "layers-lenet5": lambda: layers_figure(api.analyze("lenet5")),
-    "layers-vgg16": lambda: layers_figure(api.analyze("vgg16")),
-    "roofline-cpu-1-thread": lambda: roofline_figure(
-        read_result(str(ROOT / "samples" / "bench" / "cpu-1-thread.json"))
-    ),
-    "scaling-resnet50": lambda: scaling_figure(
-        sweep("resnet50", default_sizes(api.load("resnet50").inputs["input"].shape[2:]))
-    ),
-}
-
-
-def test_every_sample_is_made_here() -> None:
-    assert {path.stem for path in SAMPLES.glob("*.svg")} == set(FIGURES)
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_a_sample_says_the_same_today_and_is_equal_under_the_pinned_matplotlib(name: str) -> None:
-    sample = (SAMPLES / f"{name}.svg").read_text()
-    today = save(FIGURES[name](), "svg").decode()
-    said = re.compile(r"<!-- (.*?) -->")  # matplotlib writes each text beside its outlines
-    assert len(said.findall(sample)) > 10
-    assert said.findall(today) == said.findall(sample)
-    if f"matplotlib=={matplotlib.__version__}\n" in (ROOT / "constraints.txt").read_text():
-        assert today == sample
-
-
-@pytest.mark.parametrize("picture", PICTURES)
-def test_equal_input_gives_equal_files(picture: Picture) -> None:
-    first = save(FIGURES["layers-lenet5"](), picture)
-    assert first == save(FIGURES["layers-lenet5"](), picture)
-    assert first.startswith({"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF"}[picture])
-
-
-def test_a_users_settings_change_nothing() -> None:
-    expected = save(FIGURES["layers-lenet5"](), "svg")
-    with matplotlib.rc_context({"font.size": 30, "svg.hashsalt": "x", "axes.facecolor": "red"}):
-        assert save(FIGURES["layers-lenet5"](), "svg") == expected
-
-
-def test_an_inline_picture_is_one_element_with_a_name() -> None:
-    from xml.etree import ElementTree
-
-    text = inline_svg(FIGURES["layers-lenet5"](), label="LeNet's <layers>")
-    tree = ElementTree.fromstring(text)
-    assert tree.tag.endswith("svg")
-    assert tree.get("aria-label") == "LeNet's <layers>"
-    assert tree.get("viewBox") is not None
-    assert tree.get("width") is None
-    assert "<metadata" not in text
-
-
-@pytest.mark.parametrize("path", ["a.jpg", "a", "a.svg.gz", ".png"])
-def test_an_unknown_suffix_names_the_known(path: str) -> None:
-    with pytest.raises(UsageError, match=r"\.svg, \.png, \.pdf"):
-        picture_of(path)
-
-
-def test_a_suffix_in_any_case_is_known() -> None:
-    assert [picture_of(f"A.{p.upper()}") for p in PICTURES] == list(PICTURES)
