@@ -12,6 +12,9 @@ from cnnstat.errors import UsageError, unknown
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 
+MOST_THREADS = 1024
+"""PyTorch starts any number of threads that it is asked for, and dies of too many."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -62,8 +65,8 @@ def mode_of(name: str) -> Mode:
 
 def check_settings(settings: Settings, modes: Iterable[Mode]) -> None:
     """Raise ``UsageError`` for settings that contradict each other on any device."""
-    if settings.threads is not None and settings.threads < 1:
-        raise UsageError(f"threads must be at least 1, got {settings.threads}")
+    if settings.threads is not None and not 1 <= settings.threads <= MOST_THREADS:
+        raise UsageError(f"threads must be 1 to {MOST_THREADS:,}, got {settings.threads}")
     if not 0 <= settings.min_time <= settings.max_time or settings.max_time <= 0:
         raise UsageError(
             f"min-time {settings.min_time:g} and max-time {settings.max_time:g}: "

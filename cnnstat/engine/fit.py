@@ -62,6 +62,8 @@ def memory(text: str) -> Memory:
     number, unit = _split(text)
     known = {name.lower(): size for name, size in UNITS.items()}
     try:
+        if not number:
+            raise ValueError
         whole, _, part = number.partition(".")
         amount = int(whole or "0") * 10 ** len(part) + int(part or "0")
         size = amount * known[unit.lower()] // 10 ** len(part)

@@ -25,6 +25,7 @@ from cnnstat.ir.tensor import TensorSpec
 
 @dataclass(frozen=True, slots=True)
 class _Arranged(NoWeights, NoWork, Op):
+    reads: ClassVar[tuple[int, int | None]] = (0, None)
     kind: str
     results: tuple[TensorSpec, ...]
 
@@ -99,6 +100,8 @@ class Parameter(NoWork, Elementwise, Op):
     Work: none.
     Source: torch.nn.Parameter and registered buffers.
     """
+
+    reads: ClassVar[tuple[int, int | None]] = (0, 0)
 
     storage: ClassVar[Storage] = "view"
     shape: tuple[int, ...]

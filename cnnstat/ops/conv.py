@@ -245,6 +245,8 @@ class ConvTranspose2d(Op):
     Source: Zeiler and Fergus 2013 (deconvnet); torch.nn.ConvTranspose2d.
     """
 
+    reads: ClassVar[tuple[int, int | None]] = (1, 2)
+
     is_layer: ClassVar[bool] = True
     out_channels: int
     kernel: Axes

@@ -40,6 +40,8 @@ class Add(NoWeights, Elementwise, NoDetail, Op):
     Source: He et al. 2015 (the shortcut's addition).
     """
 
+    reads: ClassVar[tuple[int, int | None]] = (1, None)
+
     def infer(self, inputs: Specs) -> Specs:
         """Return the common spec."""
         return _common(inputs)
@@ -61,6 +63,8 @@ class FractalJoin(NoWeights, Elementwise, Op):
     Work: additions = elements * (k - 1); divisions = elements.
     Source: Larsson et al. 2016 (FractalNet), sections 2 and 3.
     """
+
+    reads: ClassVar[tuple[int, int | None]] = (1, None)
 
     drop_path: float = 0.0
 
@@ -92,6 +96,8 @@ class Concat(NoWeights, NoWork, Elementwise, Op):
     Work: none, elements only move.
     Source: Szegedy et al. 2014 (filter concatenation).
     """
+
+    reads: ClassVar[tuple[int, int | None]] = (1, None)
 
     axis: int = 1
 

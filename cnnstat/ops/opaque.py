@@ -1,6 +1,7 @@
 """An operator that cnnstat has no rule for: it is carried, named and never counted as zero."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from cnnstat.ir.op import NoWeights, Op, Reach, Specs
 from cnnstat.ir.tensor import TensorSpec
@@ -16,6 +17,8 @@ class Opaque(NoWeights, Op):
     Work: unknown; its row shows ``?`` and makes the report partial.
     Source: the graph that it was imported from.
     """
+
+    reads: ClassVar[tuple[int, int | None]] = (0, None)
 
     foreign_name: str
     outputs: tuple[TensorSpec, ...]

@@ -136,6 +136,8 @@ class Pointwise(NoWeights, Elementwise, Op):
     Source: the function of that name in torch.
     """
 
+    reads: ClassVar[tuple[int, int | None]] = (1, None)
+
     kind: str
     dtype: str | None = None
     """Dtype of the result; None: the first input's."""

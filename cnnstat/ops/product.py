@@ -1,6 +1,7 @@
 """Products of tensors that are both computed: matrix products and attention."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from cnnstat.ir.op import NoDetail, NoWeights, Op, OpError, Reach, Specs
 from cnnstat.ir.tensor import TensorSpec
@@ -17,6 +18,8 @@ class MatMul(NoWeights, NoDetail, Op):
     Work: macs = result elements * k; additions = result elements where a third tensor is added.
     Source: torch.matmul, torch.addmm.
     """
+
+    reads: ClassVar[tuple[int, int | None]] = (2, 3)
 
     def infer(self, inputs: Specs) -> Specs:
         """Return the product's spec."""
@@ -52,6 +55,8 @@ class Attention(NoWeights, NoDetail, Op):
         a division, an addition, one addition more where there is a mask.
     Source: Vaswani et al. 2017; torch.nn.functional.scaled_dot_product_attention.
     """
+
+    reads: ClassVar[tuple[int, int | None]] = (3, 4)
 
     def infer(self, inputs: Specs) -> Specs:
         """Return the spec of the mixed values."""

@@ -26,6 +26,8 @@ class Recurrent(Op):
     Source: torch.nn.LSTM, torch.nn.GRU, torch.nn.RNN.
     """
 
+    reads: ClassVar[tuple[int, int | None]] = (1, 3)
+
     is_layer: ClassVar[bool] = True
     kind: str
     hidden: int

@@ -1,6 +1,7 @@
 """The way back from a max-pooling: unpooling by its switches."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from cnnstat.ir.op import NoWeights, NoWork, Op, OpError, Reach, Sliding, Specs
 from cnnstat.ir.tensor import TensorSpec
@@ -18,6 +19,8 @@ class MaxUnpool2d(NoWeights, NoWork, Op):
     Work: none, elements only move.
     Source: Zeiler and Fergus 2013, section 2.1; torch.nn.MaxUnpool2d.
     """
+
+    reads: ClassVar[tuple[int, int | None]] = (2, 3)
 
     kernel: Axes
     stride: Axes

@@ -67,6 +67,7 @@ RUN_COLUMNS: tuple[_RunColumn, ...] = (
 LAYER_COLUMNS: tuple[Column, ...] = (
     Column("model", "Model", keep=2, group=True),
     Column("batch", "Batch", "count", keep=1, group=True),
+    Column("dtype", "Dtype", keep=1, group=True),
     Column("layer", "Layer", keep=NEVER_DROPPED),
     Column("detail", "Operator", keep=5),
     Column("median_ms", "Median ms", "number", keep=NEVER_DROPPED, heat=True),
@@ -145,7 +146,7 @@ def _subtitle(environment: Mapping[str, Any]) -> str:
 def _layer_row(run: Run, row: LayerTime) -> tuple[Cell, ...]:
     operator = f"{row.type} {row.detail}".strip()
     return (
-        *(run.model, run.batch, row.name, operator, row.median_ms, row.share),
+        *(run.model, run.batch, run.dtype, row.name, operator, row.median_ms, row.share),
         *(row.gmacs_per_s, row.bound_ms, row.share_of_bound, row.bound_by),
     )
 

@@ -81,7 +81,7 @@ def _last_map(report: Report) -> Iterator[tuple[str, str, str]]:
     """Yield the receptive field of the last layer that has one; behind it all is read."""
     for layer in reversed(report.layers):
         field = layer.receptive_field
-        if field is not None and field.jump is not None and len(layer.output.shape) > 2:
+        if field is not None and field.jump and len(layer.output.shape) > 2:
             jump = shape_text(dict.fromkeys(field.jump))
             yield (
                 "receptive field",

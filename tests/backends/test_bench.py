@@ -189,7 +189,7 @@ def test_compilation_is_static_and_anew_for_each_run(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("settings", "mode", "message"),
     [
-        (Settings(device="cpu", threads=0), "inference", "threads must be at least 1, got 0"),
+        (Settings(device="cpu", threads=0), "inference", "threads must be 1 to 1,024, got 0"),
         (Settings(device="cpu", min_time=3, max_time=2), "inference", "min-time 3 and max-time 2"),
         (Settings(device="cpu", min_time=-1), "inference", "min-time -1"),
         (Settings(device="cpu", min_time=0, max_time=0), "inference", "0 < max-time"),

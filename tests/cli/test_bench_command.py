@@ -236,7 +236,7 @@ MISTAKES = [
     (["lenet6"], 2, "unknown model 'lenet6': did you mean lenet"),
     (["lenet5", "--input", "3"], 3, "lenet5: C1 (Conv2d 5x5) cannot take 1x1x3x3"),
     (["lenet5", "--device", "cpu", "--cuda-graph"], 2, "--cuda-graph needs a CUDA device"),
-    (["lenet5", "--device", "cpu", "--threads", "0"], 2, "threads must be at least 1, got 0"),
+    (["lenet5", "--device", "cpu", "--threads", "0"], 2, "threads must be 1 to 1,024, got 0"),
     (["lenet5", "--device", "cpu", "--min-time", "9", "--max-time", "1"], 2, "min-time 9"),
     (["lenet5", "--layers", "--compile"], 2, "not with --compile or --cuda-graph"),
     (["lenet5", "--format", "jsn"], 2, "unknown format 'jsn'"),

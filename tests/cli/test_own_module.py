@@ -58,6 +58,29 @@ class Unknown(nn.Module):
     def forward(self, x):
         return torch.linalg.svd(x)[1]
 
+class Two(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.words = nn.Embedding(50, 3)
+
+    def forward(self, image, tokens):
+        return image.mean((2, 3)) + self.words(tokens).mean(1)
+
+class Words(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.words = nn.Embedding(50, 3)
+
+    def forward(self, tokens):
+        return self.words(tokens)
+
+class Leaving(nn.Module):
+    def forward(self, x):
+        sys.exit(0)
+
+def lazy():
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.LazyLinear(5))
+
 ready = Net(5)
 number = 7
 
@@ -246,6 +269,18 @@ def test_strict_exits_with_1_where_something_is_unknown(net: str, cnnstat: Cnnst
         (["summary", "{net}:Net", "--args", "{{"], 2, "no JSON"),
         (["summary", "{net}:Net", "--args", '{{"classes": 3}}'], 3, "TypeError"),
         (["summary", "vgg16", "--args", "{{}}"], 2, "only a Python callable takes arguments"),
+        (["summary", "{net}:lazy", "-i", "8"], 3, "2.weight has no shape yet"),
+        (["summary", "{net}:Leaving", "-i", "8"], 3, "cannot take input 1x3x8x8: SystemExit: 0"),
+        (
+            ["summary", "{net}:Two", "-i", "image=3x8x8", "-i", "token=int64:7"],
+            3,
+            "forward takes (image, tokens) but got image 1x3x8x8, token 1x7",
+        ),
+        (
+            ["summary", "{net}:Two", "-i", "image=5x8x8", "-i", "tokens=int64:7"],
+            3,
+            "The size of tensor a (5) must match the size of tensor b (3)",
+        ),
         (["check", "{net}:Net"], 2, "check compares what cnnstat builds"),
         (["claims", "{net}:Net"], 2, "published figures are kept for models of the zoo"),
         (["export", "{net}:Net", "--to", "yml"], 2, "unknown export format 'yml'"),
@@ -259,8 +294,15 @@ def test_mistakes_are_one_line(
     assert result.out == ""
     errors = [line for line in result.err.splitlines() if line.startswith("cnnstat: error: ")]
     assert len(errors) == 1
+    assert "Traceback" not in result.err
     assert message in errors[0]
     assert result.err.splitlines()[-1] == errors[0]
+
+
+def test_a_net_of_sequences_has_no_receptive_field(net: str, cnnstat: Cnnstat) -> None:
+    result = cnnstat("summary", f"{net}:Words", "-i", "tokens=int64:7")
+    assert result.code == 0
+    assert "receptive field" not in result.out
 
 
 def test_debug_shows_what_the_factory_raised(net: str, cnnstat: Cnnstat) -> None:

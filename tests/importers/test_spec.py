@@ -143,6 +143,14 @@ def test_sample_with_an_error_names_the_line_and_the_rule() -> None:
         ("input: !!python/object/apply:os.system [ls]\nlayers: [ReLU]", 1, "a shape"),
         ("input: 3x8x8\nblocks: {b: [{block: b}]}\nlayers: [{block: b}]", 2, "nested deeper"),
         ("input: 3x8x8\ninput: 3x8x8\nlayers: [ReLU]", 2, "stands twice"),
+        ("input: 3x8x8\nlayers:\n- {from: [], ReLU: }", 3, "ReLU reads 1 input, got 0"),
+        ("input: 3x8x8\nlayers:\n- {from: [input, input], Flatten: }", 3, "1 input, got 2"),
+        ("input: 3x8x8\nlayers:\n- {from: [input], MatMul: }", 3, "2 to 3 inputs, got 1"),
+        (
+            "input: 3x8x8\nlayers:\n- {name: r, ReLU: }\n- {tied_to: r, Conv2d: [4, 3]}",
+            4,
+            "cannot share the weights of ReLU",
+        ),
     ],
 )
 def test_mistakes_name_file_line_and_rule(text: str, line: int, message: str) -> None:
@@ -151,6 +159,29 @@ def test_mistakes_name_file_line_and_rule(text: str, line: int, message: str) ->
     assert str(caught.value).startswith(f"net.yaml:{line}: ")
     assert message in str(caught.value)
     assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("layers", "line", "message"),
+    [
+        ("- {name: p, ReLU: }\n- {from: 'p:3', ReLU: }", 4, "reads result 3 of p"),
+        ("- {name: p, ReLU: }\noutputs: ['p:2']", 3, "an output reads result 2 of p"),
+        (
+            "- {name: a, Conv2d: [4, 3]}\n- {tied_to: a, Conv2d: [4, 3]}",
+            4,
+            "shares the weights of a, but weight is (4, 3, 3, 3) there and (4, 4, 3, 3) here",
+        ),
+    ],
+)
+def test_what_shapes_tell_names_the_line_too(
+    layers: str, line: int, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(f"input: 3x8x8\nlayers:\n{layers}\n")
+    with pytest.raises(ShapeError) as caught:
+        api.analyze(str(path))
+    assert str(caught.value).startswith(f"{path}:{line}: ")
+    assert message in str(caught.value)
 
 
 def test_anchor_bomb_is_an_error_and_no_hang() -> None:

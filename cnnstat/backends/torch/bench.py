@@ -151,6 +151,7 @@ class _Bench:
             if training
             else totals.peak_activation_bytes,
             predicted_peak_bytes=_eager_peak(job) if self._place.type == "cuda" else None,
+            note=_uncounted(report),
         )
 
     def _timed(self, job: Job, planned: Run) -> Run:
@@ -244,7 +245,7 @@ def summarized(
     least = total_bound(needs, rates_here)
     return replace(
         planned,
-        note=timing_note(found),
+        note="; ".join(filter(None, (planned.note, timing_note(found)))),
         samples=found.samples,
         warmup=samples.warmup,
         median_ms=found.median * 1e3,
@@ -275,6 +276,15 @@ def _forward_flops(report: Report) -> int:
         for node, facts in zip(shaped.nodes, shaped.facts, strict=True)
         if facts.work and not node.training_only
     )
+
+
+def _uncounted(report: Report) -> str:
+    """Return what a partial report leaves out of every rate; empty for a complete one."""
+    if report.status == "complete":
+        return ""
+    nodes = zip(report.shaped.nodes, report.shaped.facts, strict=True)
+    unruled = dict.fromkeys(node.op.type_name for node, facts in nodes if facts.work is None)
+    return f"rates and shares are lower bounds: no rule for {', '.join(unruled)}"
 
 
 def _eager_peak(job: Job) -> int:

@@ -8,6 +8,7 @@ thrown away, modes are those of the thread, and random states are put back.
 from __future__ import annotations
 
 import inspect
+import logging
 import random
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,7 @@ from typing import Any, Literal
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -113,7 +115,7 @@ def capture(
         with mode, _PlainPaths(), recorder:
             try:
                 result = subject(*arguments, **named)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise ForwardError(error, *(recorder.failed or ("", "", ""))) from error
     trace.outputs = tuple(leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor))
     return trace
@@ -127,6 +129,8 @@ def _mode(kind: Kind) -> AbstractContextManager[Any]:
         return nullcontext()
     from torch._subclasses.fake_tensor import FakeTensorMode  # slow to set up: when needed
 
+    # What fails on fake tensors is logged there at length before it is raised.
+    logging.getLogger("torch._subclasses.fake_tensor").setLevel(logging.CRITICAL)
     return FakeTensorMode(allow_non_fake_inputs=True)
 
 
@@ -173,7 +177,10 @@ def _tensor(spec: TensorSpec, device: torch.device, kind: Kind) -> torch.Tensor:
 def _arguments(
     module: nn.Module, given: dict[str, torch.Tensor]
 ) -> tuple[tuple[torch.Tensor, ...], dict[str, torch.Tensor]]:
-    """Return the inputs by position, or by name where the forward pass knows all their names."""
+    """Return the inputs by position, or by name where the forward pass knows all their names.
+
+    Raises ``ForwardError`` where several are given and it does not know one of them.
+    """
     try:
         known = inspect.signature(module.forward).parameters
     except (TypeError, ValueError):
@@ -181,6 +188,11 @@ def _arguments(
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     if all(name in known and known[name].kind in kinds for name in given):
         return (), given
+    positional = any(p.kind == inspect.Parameter.VAR_POSITIONAL for p in known.values())
+    if known and len(given) > 1 and not positional:  # a lone input has one place to go
+        wrong = next(name for name in given if name not in known)
+        error = TypeError(f"forward() has no argument {wrong!r}")
+        raise ForwardError(error, "", "", "")
     return tuple(given.values()), {}
 
 
@@ -193,6 +205,10 @@ def _stored(module: nn.Module, dtype: torch.dtype | None, kind: Kind) -> list[St
     pairs += [
         (name, tensor, False) for name, tensor in module.named_buffers(remove_duplicate=False)
     ]
+    lazy = next((name for name, tensor, _ in pairs if is_lazy(tensor)), None)
+    if lazy is not None:
+        error = ValueError(f"{lazy} has no shape yet; run the module once on an input of its own")
+        raise ForwardError(error, "", "", "")
     main = next((t.dtype for _, t, trained in pairs if trained and t.is_floating_point()), None)
     for name, tensor, trained in pairs:
         if id(tensor) not in found:

@@ -39,7 +39,7 @@ def import_module(
         raise ModelError(f"{name}: {_explained(error, module, inputs)}") from error.error
     assembled = assemble(name, trace)
     notes = [
-        Note("unused_parameter", path, f"{path} is stored but the forward pass never uses it")
+        Note("unused_parameter", path, "stored, but the forward pass never uses it")
         for path in assembled.unused
     ]
     if kind == "real":

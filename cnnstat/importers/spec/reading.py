@@ -11,7 +11,7 @@ from cnnstat.importers.spec.document import Entry, SpecError, parse
 from cnnstat.importers.spec.expressions import ExpressionError, fill
 from cnnstat.importers.spec.operators import make
 from cnnstat.ir.graph import Graph, Node, Value
-from cnnstat.ir.op import OpError
+from cnnstat.ir.op import Op, OpError
 from cnnstat.ir.tensor import check_dtype, check_shape
 from cnnstat.ops import Input
 
@@ -228,10 +228,25 @@ class _Reading:
             raise self.fail(entry if arguments is None else arguments, str(error)) from error
         local = self._text(keys["name"], scope) if "name" in keys else _numbered(kind, scope)
         inputs = self._values(keys["from"], scope) if "from" in keys else (self._previous(entry),)
-        tied = self._value(keys["tied_to"], scope).node if "tied_to" in keys else None
+        fewest, most = op.reads
+        if not fewest <= len(inputs) <= (len(inputs) if most is None else most):
+            raise self.fail(
+                keys.get("from", entry), f"{kind} reads {_said(fewest, most)}, got {len(inputs)}"
+            )
+        tied = self._tied(keys["tied_to"], scope, op) if "tied_to" in keys else None
         training = bool(keys["training_only"].value) if "training_only" in keys else False
         node = Node(scope.prefix + local, op, inputs, tied, training)
         self.last = self._add(entry, scope, local, node)
+
+    def _tied(self, entry: Entry, scope: _Scope, op: Op) -> int:
+        """Return the node whose weights a layer shares: a layer, or one of the same operator."""
+        found = self._value(entry, scope).node
+        owner = self.nodes[found].op
+        if type(owner) is not type(op) and not (owner.is_layer and op.is_layer):
+            raise self.fail(
+                entry, f"{op.type_name} cannot share the weights of {owner.type_name}: a layer can"
+            )
+        return found
 
     def _previous(self, entry: Entry) -> Value:
         if self.last is None:
@@ -304,6 +319,15 @@ class _Reading:
         name = self._text(keys["name"], inner)
         raw = str(keys["name"].value)
         return name if count == 1 or "$" in raw else f"{name}_{inner.parameters['index']}"
+
+
+def _said(fewest: int, most: int | None) -> str:
+    """Return a number of inputs in words."""
+    if most is None:
+        return f"{fewest} or more inputs"
+    if fewest == most:
+        return f"{fewest} input{'' if fewest == 1 else 's'}"
+    return f"{fewest} to {most} inputs"
 
 
 def _numbered(kind: str, scope: _Scope) -> str:

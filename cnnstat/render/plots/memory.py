@@ -46,8 +46,8 @@ def _label(axes: Axes, plan: MemoryPlan, names: list[str]) -> None:
     peak = plan.peak
     least = ">= " if plan.status == "partial" else ""
     axes.set_title(
-        f"{plan.report.name}, {plan.settings.mode}, batch {plan.batch:,}: peak {least}"
-        f"{bytes_text(peak.bytes)} at {peak.layer} ({peak.phase})"
+        f"{plan.report.name}, {plan.settings.mode}, batch {plan.batch:,}:\n"
+        f"peak {least}{bytes_text(peak.bytes)} at {peak.layer} ({peak.phase})"
     )
     axes.set_ylabel("bytes, weights left out")
     count_axis(axes, "y", "B")
