@@ -16,6 +16,7 @@ from cnnstat.zoo.card import ModelCard
 from cnnstat.zoo.catalog import find
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from torch.nn import Module
 
 Inputs = tuple[int, ...] | Mapping[str, TensorSpec | tuple[int, ...]]
@@ -30,7 +31,8 @@ class Model:
     is given, as a PyTorch module is captured; ``named`` says that it takes inputs of just these
     names, where an extent of 0 is free (an ONNX file). ``places`` says where in its source a node
     stands (``net.yaml:12``), for error messages. ``own_module`` returns the user's own module, a
-    new one with weights each time, where the model is one.
+    new one with weights each time, where the model is one; ``filled_copy`` a copy of it whose
+    stored tensors are what a function makes of each.
     """
 
     reference: str
@@ -41,6 +43,7 @@ class Model:
     trace: Callable[[Mapping[str, TensorSpec]], Imported] | None = None
     named: bool = False
     own_module: Callable[[], Module] | None = None
+    filled_copy: Callable[[Callable[[Tensor], Tensor]], Module] | None = None
 
     @property
     def graph(self) -> Graph:
@@ -118,8 +121,18 @@ def _module(reference: str, module: Module, remake: Callable[[], Module] | None 
 
         return deepcopy(module)
 
-    own = copied if remake is None else remake
-    return Model(reference, {"input": default_input(module)}, trace=trace, own_module=own)
+    def filled_copy(filling: Callable[[Tensor], Tensor]) -> Module:
+        from cnnstat.importers.module.copying import filled_copy
+
+        return filled_copy(getattr(module, "_orig_mod", module), filling)
+
+    return Model(
+        reference,
+        {"input": default_input(module)},
+        trace=trace,
+        own_module=copied if remake is None else remake,
+        filled_copy=filled_copy,
+    )
 
 
 def default_inputs(graph: Graph) -> dict[str, TensorSpec]:

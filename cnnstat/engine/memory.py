@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
-from cnnstat.engine.passes import Conditions, Pass, inference, parameter_dtype, training
+from cnnstat.engine.passes import Conditions, Held, Pass, inference, parameter_dtype, training
 from cnnstat.engine.report import Layer, Report
 from cnnstat.engine.storage import live_bytes, place
 from cnnstat.engine.tape import KINDS, Curve, Kind, alive, curve
@@ -151,12 +151,13 @@ class MemoryPlan:
     def unknown(self) -> tuple[str, ...]:
         """Operators whose kernels nobody knows, each once."""
         nodes = self.report.shaped.nodes
-        return tuple(dict.fromkeys(nodes[i].op.type_name for i in self.written.unknown))
+        named = [nodes[i].op.type_name for i in self.written.unknown]
+        return tuple(dict.fromkeys([*named, *self.written.foreign]))
 
     @property
     def status(self) -> Literal["complete", "partial"]:
         """``partial`` where anything is unknown."""
-        return "partial" if self.written.unknown else "complete"
+        return "partial" if self.unknown else "complete"
 
     @cached_property
     def _curve(self) -> Curve:
@@ -290,11 +291,18 @@ class LayerMemory(NamedTuple):
     ideal_bytes: int
 
 
-def plan(report: Report, chosen: Settings) -> MemoryPlan:
-    """Return the memory of a report's model under a setting."""
+def plan(report: Report, chosen: Settings, rehearsed: Pass | None = None) -> MemoryPlan:
+    """Return the memory of a report's model under a setting.
+
+    ``rehearsed`` is its pass where PyTorch has told it; else it is put together from the kernels
+    of the model's operators.
+    """
     shaped = report.shaped
     run = training if chosen.mode == "training" else inference
+    written = rehearsed or run(shaped, chosen.conditions)
     trained, buffers = _stored(shaped)
+    held = written.held or Held(sum(trained), sum(buffers), tuple(trained))
+    trained = list(held.gradients)
     optimizer = OPTIMIZERS[chosen.optimizer]
     learns = chosen.mode == "training"
     counted_here = optimizer.adaptive and chosen.device == "cpu"
@@ -302,9 +310,9 @@ def plan(report: Report, chosen: Settings) -> MemoryPlan:
     return MemoryPlan(
         report,
         chosen,
-        run(shaped, chosen.conditions),
-        param_bytes=sum(trained),
-        buffer_bytes=sum(buffers),
+        written,
+        param_bytes=held.param_bytes,
+        buffer_bytes=held.buffer_bytes,
         gradient_bytes=sum(trained) if learns else 0,
         optimizer_bytes=optimizer.copies * sum(trained) + counters if learns else 0,
         optimizer_step_bytes=optimizer.step_bytes(trained, chosen.device) if learns else 0,

@@ -8,6 +8,7 @@ backward pass first asks for one of its saved tensors, it runs again up to the l
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from cnnstat.engine.call import Call
 from cnnstat.engine.lowering import lower, lowering, overwriting
@@ -30,18 +31,30 @@ class Conditions:
     tracked: bool = False
 
 
+class Held(NamedTuple):
+    """Bytes that a module stores, by its own word; ``gradients`` of each parameter that has one."""
+
+    param_bytes: int
+    buffer_bytes: int
+    gradients: tuple[int, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Pass:
     """A written tape. ``forward_steps`` is where the forward pass ends.
 
     ``saved`` are the bytes that each node is the first to keep for the backward pass; ``unknown``
-    the nodes whose kernels nobody knows.
+    the nodes whose kernels nobody knows. Of a pass that PyTorch rehearsed, ``foreign`` names the
+    functions of which nobody knows what they keep, or why there was no rehearsal, and ``held`` is
+    what the module stores.
     """
 
     tape: Tape
     forward_steps: int
     saved: tuple[int, ...]
-    unknown: tuple[int, ...]
+    unknown: tuple[int, ...] = ()
+    foreign: tuple[str, ...] = ()
+    held: Held | None = None
 
 
 @dataclass(slots=True)

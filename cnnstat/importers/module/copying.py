@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -16,6 +16,12 @@ from torch import nn
 
 _WAYS = ("__deepcopy__", "__getstate__", "__setstate__", "__reduce__", "__reduce_ex__")
 _SHARED = (int, float, str, bytes, type(None), type, torch.dtype, torch.device, torch.Size)
+
+
+def filled_copy(module: nn.Module, filling: Callable[[torch.Tensor], torch.Tensor]) -> nn.Module:
+    """Return such a copy whose stored tensors are what ``filling`` makes of each."""
+    stored = [*module.parameters(), *module.buffers()]
+    return evaluation_copy(module, {id(tensor): filling(tensor) for tensor in stored})
 
 
 def evaluation_copy(module: nn.Module, stand_ins: Mapping[int, torch.Tensor]) -> nn.Module:
