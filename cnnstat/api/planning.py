@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from cnnstat.engine.fit import Fit, Memory
     from cnnstat.engine.memory import Measured, MemoryPlan
     from cnnstat.engine.memory import Settings as MemorySettings
+    from cnnstat.engine.report import Report
 
 
 def memory(
@@ -31,10 +33,34 @@ def memory(
     ``settings`` come from ``cnnstat.engine.memory.settings``: mode, optimiser, mixed precision,
     recomputation, device.
     """
-    from cnnstat.engine.memory import Settings, plan
+    from cnnstat.engine.memory import Settings
 
-    report = analyze(reference, input=input, batch=batch, dtype=dtype, classes=classes)
-    return plan(report, settings or Settings())
+    model = reference if isinstance(reference, Model) else load(reference, classes=classes)
+    report = analyze(model, input=input, batch=batch, dtype=dtype)
+    return _plan(model, report, settings or Settings())
+
+
+def _plan(model: Model, report: Report, settings: MemorySettings) -> MemoryPlan:
+    """Return the plan of a report of the model.
+
+    A module of the user's own is rehearsed where that is what would run: on the CPU, undivided.
+    Where it cannot be, its plan is put together from kernels, and partial.
+    """
+    from cnnstat.engine.memory import plan
+
+    if model.filled_copy is None or settings.device != "cpu" or settings.checkpoint:
+        return plan(report, settings)
+    from contextlib import redirect_stdout
+    from dataclasses import replace
+
+    from cnnstat.backends.torch.rehearsal import CannotRehearseError, rehearse
+
+    try:
+        with redirect_stdout(sys.stderr):  # a model may print what it likes
+            return plan(report, settings, rehearse(model.filled_copy, report.shaped, settings))
+    except CannotRehearseError as error:
+        found = plan(report, settings)
+        return replace(found, written=replace(found.written, foreign=(str(error),)))
 
 
 def measured_memory(model: Model, found: MemoryPlan) -> tuple[Measured, Measured]:
@@ -51,7 +77,6 @@ def measured_memory(model: Model, found: MemoryPlan) -> tuple[Measured, Measured
     require_torch()
     from cnnstat.backends.torch.device import out_of_memory
     from cnnstat.backends.torch.memory import check_room, measure, own_subject, subject
-    from cnnstat.engine.memory import plan
 
     settings = found.settings
     check_room(found)
@@ -72,7 +97,7 @@ def measured_memory(model: Model, found: MemoryPlan) -> tuple[Measured, Measured
             f"top of the {found.total_bytes:,} bytes that are predicted: take a smaller batch"
         ) from error
     tracked = replace(settings, tracked=settings.device == "cpu")
-    return measured, plan(found.report, tracked).predicted
+    return measured, _plan(model, found.report, tracked).predicted
 
 
 def fit(

@@ -31,6 +31,13 @@ from cnnstat.ir.graph import ShapedGraph
 LEARNING_RATE = 1e-5
 
 
+def stored_bytes(module: nn.Module) -> tuple[int, int]:
+    """Return the bytes of a module's parameters, and of its buffers that belong to the model."""
+    kept = module.state_dict(keep_vars=True)
+    buffers = storage_bytes(t for name, t in module.named_buffers() if name in kept)
+    return storage_bytes(module.parameters()), buffers
+
+
 class GivenGradients(torch.autograd.Function):
     """A loss of no bytes that hands gradients of ones to the outputs, and holds neither."""
 
@@ -77,13 +84,12 @@ class Subject(NamedTuple):
     @property
     def param_bytes(self) -> int:
         """Bytes of the parameters."""
-        return storage_bytes(self.holder.parameters())
+        return stored_bytes(self.holder)[0]
 
     @property
     def buffer_bytes(self) -> int:
         """Bytes of the buffers that belong to the model; index tables of a layer do not."""
-        kept = self.holder.state_dict(keep_vars=True)
-        return storage_bytes(t for name, t in self.holder.named_buffers() if name in kept)
+        return stored_bytes(self.holder)[1]
 
     def outputs(self) -> tuple[torch.Tensor, ...]:
         """Run the forward pass."""
