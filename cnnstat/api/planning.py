@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cnnstat.api.models import Inputs, Model, load
 from cnnstat.api.reports import analyze
-from cnnstat.errors import UsageError
+from cnnstat.errors import CnnstatError, ModelError, UsageError
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -89,12 +89,17 @@ def measured_memory(model: Model, found: MemoryPlan) -> tuple[Measured, Measured
         else:
             chosen = own_subject(model.own_module(), shaped, settings)
         measured = measure(chosen, settings)
+    except CnnstatError:
+        raise
     except Exception as error:
-        if not out_of_memory(error):
-            raise
-        raise UsageError(
-            f"measuring {found.report.name} ran out of memory, which kernels' workspaces take on "
-            f"top of the {found.total_bytes:,} bytes that are predicted: take a smaller batch"
+        if out_of_memory(error):
+            raise UsageError(
+                f"measuring {found.report.name} ran out of memory, which kernels' workspaces take "
+                f"on top of the {found.total_bytes:,} bytes that are predicted: take a smaller batch"
+            ) from error
+        said = str(error).strip().splitlines() or [""]
+        raise ModelError(
+            f"{model.reference} cannot run: {type(error).__name__}: {said[0]}"
         ) from error
     tracked = replace(settings, tracked=settings.device == "cpu")
     return measured, _plan(model, found.report, tracked).predicted

@@ -144,8 +144,23 @@ def largest_batch(at: At, one: MemoryPlan, limit: int) -> int:
         return 1
     room = limit - low.state_bytes
     lines = [(low.update_bytes, high.update_bytes)]
-    lines += zip(curve(low.written.tape).bytes, curve(high.written.tape).bytes, strict=True)
+    steps = [curve(each.written.tape).bytes for each in (low, high)]
+    if len(steps[0]) != len(steps[1]):
+        return _searched(at, limit)
+    lines += zip(*steps, strict=True)
     return 2 + min((room - a) // (b - a) for a, b in lines if b > a)
+
+
+def _searched(at: At, limit: int) -> int:
+    """Return the largest batch of a module whose steps depend on the batch: two images fit."""
+    low = 2
+    while at(2 * low, None).total_bytes <= limit:
+        low *= 2
+    high = 2 * low
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if at(middle, None).total_bytes <= limit else (low, middle)
+    return low
 
 
 def largest_side(at: At, one: MemoryPlan, limit: int) -> tuple[bool, int | None]:

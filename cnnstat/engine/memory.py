@@ -301,8 +301,9 @@ def plan(report: Report, chosen: Settings, rehearsed: Pass | None = None) -> Mem
     run = training if chosen.mode == "training" else inference
     written = rehearsed or run(shaped, chosen.conditions)
     trained, buffers = _stored(shaped)
-    held = written.held or Held(sum(trained), sum(buffers), tuple(trained))
-    trained = list(held.gradients)
+    total = sum(trained)
+    held = written.held or Held(total, sum(buffers), total, tuple(trained))
+    trained = list(held.trained)
     optimizer = OPTIMIZERS[chosen.optimizer]
     learns = chosen.mode == "training"
     counted_here = optimizer.adaptive and chosen.device == "cpu"
@@ -313,7 +314,7 @@ def plan(report: Report, chosen: Settings, rehearsed: Pass | None = None) -> Mem
         written,
         param_bytes=held.param_bytes,
         buffer_bytes=held.buffer_bytes,
-        gradient_bytes=sum(trained) if learns else 0,
+        gradient_bytes=held.gradient_bytes if learns else 0,
         optimizer_bytes=optimizer.copies * sum(trained) + counters if learns else 0,
         optimizer_step_bytes=optimizer.step_bytes(trained, chosen.device) if learns else 0,
         ideal=tuple(live_bytes(shaped, place(shaped))),

@@ -32,11 +32,15 @@ class Conditions:
 
 
 class Held(NamedTuple):
-    """Bytes that a module stores, by its own word; ``gradients`` of each parameter that has one."""
+    """Bytes that a module stores, by its own word; ``trained``: each parameter with a gradient.
+
+    Gradients may share memory: those of tensors that were concatenated do.
+    """
 
     param_bytes: int
     buffer_bytes: int
-    gradients: tuple[int, ...]
+    gradient_bytes: int
+    trained: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,9 @@ from torch.profiler import ProfilerActivity, profile
 
 from cnnstat import api
 from cnnstat.backends.torch.memory import GivenGradients
+from cnnstat.engine.fit import memory
 from cnnstat.engine.memory import MemoryPlan, Settings, settings
+from cnnstat.errors import ModelError
 from tests.backends.whole_modules import (
     Auxiliary,
     FusedBlock,
@@ -146,3 +148,34 @@ def test_the_module_stays_as_it_was() -> None:
     assert all(torch.equal(before[name], each) for name, each in module.state_dict().items())
     assert all(parameter.grad is None for parameter in module.parameters())
     assert not any("forward" in vars(part) for part in module.modules())
+
+
+class Chunked(nn.Module):
+    """A module that takes one image after the other: its steps depend on the batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.inner(each) for each in x.split(1)])  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize("make", [Chunked, lambda: nn.Conv2d(3, 4, 3)])
+def test_the_batch_that_fits_a_module_does_and_one_more_does_not(
+    make: Callable[[], nn.Module],
+) -> None:
+    loaded = api.load(make())
+    (found,) = api.fit(loaded, [memory("1MB")], settings(), input=(3, 32, 32), search_input=False)
+    assert found.at_batch is not None
+    batch = found.at_batch.batch
+    more = api.memory(loaded, settings(), input=(3, 32, 32), batch=batch + 1)
+    assert found.at_batch.total_bytes <= 10**6 < more.total_bytes
+
+
+def test_a_module_that_cannot_learn_says_so_in_one_line() -> None:
+    narrow = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(3))
+    loaded = api.load(narrow)
+    plan = api.memory(loaded, CONDITIONS["adam"], input=(3, 8, 8))
+    with pytest.raises(ModelError, match="Sequential cannot run: ValueError: Expected more than 1"):
+        api.measured_memory(loaded, plan)

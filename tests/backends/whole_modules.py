@@ -40,19 +40,22 @@ class VisionBlock(nn.Module):
 
 
 class FusedBlock(nn.Module):
-    """A block with queries, keys and values of one product and scaled layers."""
+    """A block with queries, keys and values of one product, a bias for two, and scaled layers."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
         self.norm = nn.LayerNorm(width)
         self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.query, self.value = (nn.Parameter(torch.zeros(width)) for _ in range(2))
         self.out = nn.Linear(width, width)
         self.scale = nn.Parameter(torch.ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
         n, length, width = x.shape
-        qkv = self.qkv(self.norm(x)).reshape(n, length, 3, self.heads, width // self.heads)
+        bias = torch.cat((self.query, torch.zeros(width), self.value))
+        qkv = functional.linear(self.norm(x), self.qkv.weight, bias)
+        qkv = qkv.reshape(n, length, 3, self.heads, width // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
         y = functional.scaled_dot_product_attention(q, k, v)
         y = y.transpose(1, 2).reshape(n, length, width)

@@ -61,10 +61,12 @@ def rehearse(copied: Copied, shaped: ShapedGraph, settings: Settings) -> Pass:
             forward_steps = _run(module, inputs, scribe, settings)
         except Exception as error:
             raise CannotRehearseError(_why(error)) from error
-    gradients = [p.grad for p in module.parameters() if p.grad is not None]
+    trained = [parameter for parameter in module.parameters() if parameter.grad is not None]
+    gradients = [parameter.grad for parameter in trained if parameter.grad is not None]
     for gradient in gradients:
         scribe.call_it(gradient, "parameter_gradient")
-    held = Held(*stored_bytes(module), tuple(storage_bytes([gradient]) for gradient in gradients))
+    sizes = tuple(parameter.numel() * parameter.element_size() for parameter in trained)
+    held = Held(*stored_bytes(module), storage_bytes(gradients), sizes)
     tape = scribe.tape(tracked=settings.tracked)
     saved = scribe.saved(len(shaped.nodes))
     return Pass(tape, forward_steps, saved, (), tuple(scribe.unknown), held)
