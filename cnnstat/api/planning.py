@@ -48,10 +48,12 @@ def _plan(model: Model, report: Report, settings: MemorySettings) -> MemoryPlan:
     """
     from cnnstat.engine.memory import plan
 
-    if model.filled_copy is None or settings.device != "cpu" or settings.checkpoint:
+    if model.filled_copy is None:
         return plan(report, settings)
+    if settings.device != "cpu" or settings.checkpoint:
+        how = "on cuda" if settings.device != "cpu" else "with blocks recomputed"
+        return _put_together(report, settings, f"the module's own code {how}")
     from contextlib import redirect_stdout
-    from dataclasses import replace
 
     from cnnstat.backends.torch.rehearsal import CannotRehearseError, rehearse
 
@@ -59,8 +61,17 @@ def _plan(model: Model, report: Report, settings: MemorySettings) -> MemoryPlan:
         with redirect_stdout(sys.stderr):  # a model may print what it likes
             return plan(report, settings, rehearse(model.filled_copy, report.shaped, settings))
     except CannotRehearseError as error:
-        found = plan(report, settings)
-        return replace(found, written=replace(found.written, foreign=(str(error),)))
+        return _put_together(report, settings, str(error))
+
+
+def _put_together(report: Report, settings: MemorySettings, unknown: str) -> MemoryPlan:
+    """Return a partial plan of a module's kernels, with what is not known of it."""
+    from dataclasses import replace
+
+    from cnnstat.engine.memory import plan
+
+    found = plan(report, settings)
+    return replace(found, written=replace(found.written, foreign=(unknown,)))
 
 
 def measured_memory(model: Model, found: MemoryPlan) -> tuple[Measured, Measured]:
@@ -94,8 +105,8 @@ def measured_memory(model: Model, found: MemoryPlan) -> tuple[Measured, Measured
     except Exception as error:
         if out_of_memory(error):
             raise UsageError(
-                f"measuring {found.report.name} ran out of memory, which kernels' workspaces take "
-                f"on top of the {found.total_bytes:,} bytes that are predicted: take a smaller batch"
+                f"measuring {found.report.name} ran out of memory, which workspaces take on top "
+                f"of the {found.total_bytes:,} bytes that are predicted: take a smaller batch"
             ) from error
         said = str(error).strip().splitlines() or [""]
         raise ModelError(

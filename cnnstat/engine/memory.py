@@ -194,8 +194,8 @@ class MemoryPlan:
 
     @cached_property
     def backward_peak(self) -> Peak | None:
-        """The highest step of the backward pass; None in inference."""
-        if self.settings.mode == "inference":
+        """The highest step of the backward pass; None where nothing goes back."""
+        if self.written.forward_steps == len(self._curve.bytes):
             return None
         return self._peak("backward", self.written.forward_steps, len(self._curve.bytes))
 
