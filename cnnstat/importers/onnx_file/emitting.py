@@ -177,6 +177,15 @@ Emitter = Callable[[Emission], str]
 """Adds nodes and returns the name of the first result; further results are ``name:1`` ..."""
 
 
+def simple(op_type: str, **attributes: Any) -> Emitter:
+    """Return the emitter of an operator that is one node without weights."""
+
+    def emitter(use: Emission) -> str:
+        return use.node(op_type, use.inputs, **attributes)
+
+    return emitter
+
+
 class _Emitting:
     def __init__(self, shaped: ShapedGraph, weights: Any) -> None:
         self.shaped = shaped

@@ -1,41 +1,15 @@
-"""Windows as ONNX says them, and poolings: ``POOLS``, one line an operator."""
+"""Pooling, and the way back."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from cnnstat import ops
+from cnnstat.importers.onnx_file.emit.windows import window_attributes
 from cnnstat.importers.onnx_file.emitting import Emission, Emitter
-from cnnstat.ir.window import Window
 
 
-def window_attributes(use: Emission, op: Any) -> dict[str, Any]:
-    """Return the attributes of a window.
-
-    Runtimes have no ``SAME_UPPER`` with dilation, and not all drop a window that would start in the
-    padding behind the axis, as ``ceil_mode`` does here: both are said by pads of two sides.
-    """
-    found: dict[str, Any] = {"kernel_shape": op.kernel, "strides": op.stride}
-    dilated = set(getattr(op, "dilation", (1,))) != {1}
-    ceil = getattr(op, "ceil_mode", False)
-    if op.padding == "same" and not dilated:
-        return {**found, "auto_pad": "SAME_UPPER"}
-    if op.padding != "same" and not ceil:
-        return {**found, "pads": (*op.padding, *op.padding)}
-    extents, made = use.facts.inputs[0].shape[2:], use.facts.outputs[0].shape[2:]
-    windows = op.windows(extents)
-    axes = list(zip(windows, extents, made, strict=True))
-    if ceil and all(-(-_span(w, n) // w.stride) + 1 == out for w, n, out in axes):
-        return {**found, "pads": (*op.padding, *op.padding), "ceil_mode": 1}
-    after = [max((out - 1) * w.stride + w.extent - n - w.before, 0) for w, n, out in axes]
-    return {**found, "pads": (*[w.before for w in windows], *after)}
-
-
-def _span(window: Window, n: int) -> int:
-    return n + window.before + window.after - window.extent
-
-
-def _max_pool(use: Emission) -> str:
+def max_pool(use: Emission) -> str:
+    """Write a max-pooling, with indices where they are asked for."""
     op: Any = use.op
     settings = window_attributes(use, op)
     if any(pad >= k for pad, k in zip(settings.get("pads", ()), op.kernel * 2, strict=False)):
@@ -46,7 +20,7 @@ def _max_pool(use: Emission) -> str:
     return use.node("MaxPool", (use.input,), results=results, **settings)
 
 
-def _avg_pool(use: Emission) -> str:
+def avg_pool(use: Emission) -> str:
     """Write a mean-pooling.
 
     What hangs over the padding is no part of a mean: where pads say it, they are not counted, and
@@ -66,7 +40,7 @@ def _avg_pool(use: Emission) -> str:
     return use.node("AveragePool", (given,), count_include_pad=int(counted), **settings)
 
 
-def _subsampling(use: Emission) -> str:
+def subsampling(use: Emission) -> str:
     """Scale a mean-pooling by coefficient times window: a sum is window times the mean."""
     op: Any = use.op
     area = op.kernel[0] * op.kernel[1]
@@ -79,7 +53,9 @@ def _subsampling(use: Emission) -> str:
     return use.node("Add", (scaled, use.weight("bias", shape=channels)))
 
 
-def _adaptive(op_type: str, whole: str) -> Emitter:
+def adaptive(op_type: str, whole: str) -> Emitter:
+    """Return the emitter of an adaptive pooling; ``whole`` pools a whole map."""
+
     def emitter(use: Emission) -> str:
         op: Any = use.op
         given = use.facts.inputs[0].shape[2:]
@@ -93,7 +69,7 @@ def _adaptive(op_type: str, whole: str) -> Emitter:
     return emitter
 
 
-def _max_unpool(use: Emission) -> str:
+def max_unpool(use: Emission) -> str:
     """Write an unpooling; a size below the usual one takes more pads, one above is given."""
     op: Any = use.op
     given, made = use.facts.inputs[0].shape, use.facts.outputs[0].shape
@@ -109,27 +85,3 @@ def _max_unpool(use: Emission) -> str:
             raise use.cannot("the tensor that gives the size has other channels")
         inputs.append(use.node("Shape", use.inputs[2:], suffix="shape"))
     return use.node("MaxUnpool", inputs, kernel_shape=op.kernel, strides=op.stride, pads=pads)
-
-
-def _global_mean(use: Emission) -> str:
-    return use.node("GlobalAveragePool", (use.input,))
-
-
-POOLS: dict[type, Emitter] = {
-    ops.MaxPool1d: _max_pool,
-    ops.MaxPool2d: _max_pool,
-    ops.MaxPool3d: _max_pool,
-    ops.AvgPool1d: _avg_pool,
-    ops.AvgPool2d: _avg_pool,
-    ops.AvgPool3d: _avg_pool,
-    ops.Subsampling: _subsampling,
-    ops.AdaptiveAvgPool1d: _adaptive("AveragePool", "GlobalAveragePool"),
-    ops.AdaptiveAvgPool2d: _adaptive("AveragePool", "GlobalAveragePool"),
-    ops.AdaptiveAvgPool3d: _adaptive("AveragePool", "GlobalAveragePool"),
-    ops.AdaptiveMaxPool1d: _adaptive("MaxPool", "GlobalMaxPool"),
-    ops.AdaptiveMaxPool2d: _adaptive("MaxPool", "GlobalMaxPool"),
-    ops.AdaptiveMaxPool3d: _adaptive("MaxPool", "GlobalMaxPool"),
-    ops.GlobalAvgPool2d: _global_mean,
-    ops.MaxUnpool2d: _max_unpool,
-}
-"""Poolings, and the way back; ``emitters.EMITTERS`` has every operator."""
