@@ -12,7 +12,14 @@ from onnx.reference import ReferenceEvaluator
 
 from cnnstat import api
 from cnnstat.importers.onnx_file.table import ALIASES, RULES
-from tests.importers.onnx_models import CASES, Case, X, saved
+from tests.importers import onnx_layer_cases as layers
+from tests.importers import onnx_map_cases as maps
+from tests.importers.onnx_models import Case, X, saved
+
+CASES: tuple[Case, ...] = (
+    *(*layers.CONVOLUTIONS, *layers.PRODUCTS, *layers.NORMS, *layers.RECURRENT),
+    *(*maps.ACTIVATIONS, *maps.POOLS, *maps.ARITHMETIC, *maps.MOVES),
+)
 
 FUSED = {"Subsampling", "ScaledTanh"}
 """Rules of what several nodes make; test_onnx.py has them."""
