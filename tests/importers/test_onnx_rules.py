@@ -21,8 +21,8 @@ CASES: tuple[Case, ...] = (
     *(*maps.ACTIVATIONS, *maps.POOLS, *maps.ARITHMETIC, *maps.MOVES),
 )
 
-FUSED = {"Subsampling", "ScaledTanh"}
-"""Rules of what several nodes make; test_onnx.py has them."""
+FUSED = {"Subsampling", "ScaledTanh", "LogSigmoid", "ScaledAttention"}
+"""Rules of what several nodes make; test_onnx_stored.py and test_onnx_fused.py have them."""
 
 FOLDED = {"Range", "ConstantOfShape"}
 """Rules of what is folded while its inputs are constants; test_onnx.py has them computed."""

@@ -18,7 +18,7 @@ from cnnstat.engine.report import Note
 from cnnstat.errors import ModelError, ShapeError
 from cnnstat.importers.onnx_file.call import Call, Meaning, Operand, Stored, UnknownShape
 from cnnstat.importers.onnx_file.constants import fold
-from cnnstat.importers.onnx_file.fusing import Fused, fused
+from cnnstat.importers.onnx_file.fusing import Around, Fused, fused
 from cnnstat.importers.onnx_file.inference import captured, constant_of, elements, inferred_shapes
 from cnnstat.importers.onnx_file.loading import DTYPES, OnnxFile
 from cnnstat.importers.onnx_file.naming import Names
@@ -95,11 +95,12 @@ class _Assembly:
                 tensor = constant_of(node)
                 if tensor is not None:
                     self._store(node.output[0], tensor, constant=True)
+        around = Around(readers, self.stored, self.known, self._known_spec)
         for node in alive:
             if id(node) in self.skipped or (node.op_type, node.domain) == ("Constant", ""):
                 continue
             try:
-                self._node(node, fused(node, readers, self.stored))
+                self._node(node, fused(node, around))
             except (KeyError, IndexError, ValueError, TypeError, ArithmeticError) as error:
                 # attributes or inputs that the operator's definition does not allow
                 message = f"{node.name or node.op_type} ({node.op_type}) is malformed: {error}"
@@ -163,6 +164,7 @@ class _Assembly:
         for each in node.attribute:
             if each.type not in (AttributeProto.GRAPH, AttributeProto.GRAPHS):
                 attributes[each.name] = helper.get_attribute_value(each)
+        attributes.update(together.attributes if together is not None else {})
         if isinstance(attributes.get("value"), TensorProto):
             attributes["value"] = elements(attributes["value"])
         if kind == "MaxUnpool":
@@ -175,18 +177,21 @@ class _Assembly:
         )
 
     def _operand(self, name: str, node: Any) -> Operand:
-        stored, value = self.stored.get(name), self.known.get(name)
-        if stored is not None:
-            return Operand(name, stored.spec, stored, value)
-        if value is not None:
-            return Operand(name, TensorSpec(tuple(value.shape), str(value.dtype)), None, value)
-        if name in self.values:
-            spec = None if name in self.unknown else self._spec(self.values[name])
-            return Operand(name, spec)
-        raise ModelError(
-            f"{self.file.reference}: {node.name or node.op_type} ({node.op_type}) reads {name!r}, "
-            "which nothing before it makes; nodes stand in an order that can run"
-        )
+        if not self._has(name) and name not in self.known:
+            raise ModelError(
+                f"{self.file.reference}: {node.name or node.op_type} ({node.op_type}) reads "
+                f"{name!r}, which nothing before it makes; nodes stand in an order that can run"
+            )
+        return Operand(name, self._known_spec(name), self.stored.get(name), self.known.get(name))
+
+    def _known_spec(self, name: str) -> TensorSpec | None:
+        """Return what is known of a tensor that was met before."""
+        if name in self.stored:
+            return self.stored[name].spec
+        if name in self.known:
+            return _spec_of(self.known[name])
+        met = name in self.values and name not in self.unknown
+        return self._spec(self.values[name]) if met else None
 
     def _unpooled(self, inputs: list[str]) -> list[str]:
         """Return an unpooling's inputs and, as its fourth, the tensor that was pooled."""

@@ -157,8 +157,9 @@ def instance_norm(call: Call) -> Meaning:
 
 def group_norm(call: Call) -> Meaning:
     """Read a group normalisation."""
-    op = ops.GroupNorm(call.integer("num_groups", 1), True)
-    return Meaning(op, (call.given(0),), _held(call.operand(1), call.operand(2)))
+    held = _held(call.operand(1), call.operand(2))
+    op = ops.GroupNorm(call.integer("num_groups", 1), bool(held))
+    return Meaning(op, (call.given(0),), held)
 
 
 def layer_norm(call: Call) -> Meaning:
@@ -173,7 +174,8 @@ def layer_norm(call: Call) -> Meaning:
 def rms_norm(call: Call) -> Meaning:
     """Read an RMS normalisation."""
     axes = -(call.integer("axis", -1) % -len(call.shape()))
-    return Meaning(ops.RMSNorm(axes), (call.given(0),), (call.given(1),))
+    held = _held(call.operand(1))
+    return Meaning(ops.RMSNorm(axes, bool(held)), (call.given(0),), held)
 
 
 def prelu(call: Call) -> Meaning | None:

@@ -38,10 +38,10 @@ def nonlinearity(kind: str) -> Rule:
 
 
 def clip(call: Call) -> Meaning:
-    """Read a clipping: ReLU6 between 0 and 6, a line between two other numbers, else a clamp."""
+    """Read a clipping: ReLU6 between 0 and 6, Hardtanh between -1 and 1, else a clamp."""
     low, high = call.number("min", -math.inf, 1), call.number("max", math.inf, 2)
-    if (low, high) == (0, 6):
-        return Meaning(ops.Nonlinearity("ReLU6"), (call.given(0),))
+    if (low, high) in ((0, 6), (-1, 1)):
+        return Meaning(ops.Nonlinearity("Hardtanh" if low else "ReLU6"), (call.given(0),))
     if (low, high) == (0, math.inf):
         return Meaning(ops.ReLU(), (call.given(0),))
     return Meaning(ops.Pointwise("clamp"), (call.given(0),))
@@ -267,6 +267,11 @@ def attention(call: Call) -> Meaning | None:
     mask = call.operand(3)
     heads = call.present[:3]
     return Meaning(ops.Attention(), (*heads, mask) if mask is not None else heads)
+
+
+def scaled_attention(call: Call) -> Meaning:
+    """Read what ``fusing`` found: queries, keys, values, and the mask where there is one."""
+    return Meaning(ops.Attention(), call.present)
 
 
 def einsum(call: Call) -> Meaning | None:

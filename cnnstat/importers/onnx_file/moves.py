@@ -132,11 +132,13 @@ def unsqueeze(call: Call) -> Shapes:
     return [tuple(shape)]
 
 
-def slice_(call: Call) -> Shapes:
-    """Return the extents that are kept."""
+def slice_(call: Call) -> Meaning:
+    """Read a part of each axis; one that is walked backwards is a flip."""
     shape = call.shape()
     kept = slices(call, len(shape))
-    return [tuple(len(range(*k.indices(n))) for k, n in zip(kept, shape, strict=True))]
+    made = tuple(len(range(*k.indices(n))) for k, n in zip(kept, shape, strict=True))
+    kind = "flip" if any(k.step is not None and k.step < 0 for k in kept) else "slice"
+    return Meaning(ops.View(kind, (TensorSpec(made, call.spec().dtype),)), (call.given(0),))
 
 
 def split(call: Call) -> Shapes:

@@ -20,6 +20,7 @@ RULES: dict[str, Rule] = {
     "MatMul": layers.matrix_product,
     "Einsum": maps.einsum,
     "Attention": maps.attention,
+    "ScaledAttention": maps.scaled_attention,
     "BatchNormalization": layers.batch_norm,
     "InstanceNormalization": layers.instance_norm,
     "GroupNormalization": layers.group_norm,
@@ -42,6 +43,7 @@ RULES: dict[str, Rule] = {
     "Celu": nonlinearity("CELU"),
     "LeakyRelu": nonlinearity("LeakyReLU"),
     "Mish": nonlinearity("Mish"),
+    "LogSigmoid": nonlinearity("LogSigmoid"),
     "Softplus": nonlinearity("Softplus"),
     "Softsign": nonlinearity("Softsign"),
     "Erf": nonlinearity("Erf"),
@@ -109,7 +111,7 @@ RULES: dict[str, Rule] = {
     "Transpose": moves.view("transpose", moves.transpose),
     "Squeeze": moves.view("squeeze", moves.squeeze),
     "Unsqueeze": moves.view("unsqueeze", moves.unsqueeze),
-    "Slice": moves.view("slice", moves.slice_),
+    "Slice": moves.slice_,
     "Split": moves.view("split", moves.split),
     "Expand": moves.view("expand", moves.expand),
     "Pad": moves.move("pad", moves.pad),
@@ -127,5 +129,6 @@ RULES: dict[str, Rule] = {
     "Range": moves.inferred("range", 0),
     "ConstantOfShape": moves.inferred("fill", 0),
 }
-"""``Swish`` is ONNX's of opset 24 and x * sigmoid(x); ``Subsampling`` and ``ScaledTanh`` are
-told by ``fusing``."""
+"""``Swish`` is ONNX's of opset 24 and x * sigmoid(x), as ``Gelu``, ``Mish`` and two normalisations
+are ONNX's and what earlier opsets make them of; ``Subsampling``, ``ScaledTanh``, ``LogSigmoid`` and
+``ScaledAttention`` are told by ``fusing`` alone."""
