@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cnnstat import ops
-from cnnstat.importers.onnx_file.emit import layers, maps, moves, norms, pools
+from cnnstat.importers.onnx_file.emit import layers, maps, moves, norms, pools, products, reductions
 from cnnstat.importers.onnx_file.emitting import Emitter, simple
 
 EMITTERS: dict[type, Emitter] = {
@@ -32,6 +32,8 @@ EMITTERS: dict[type, Emitter] = {
     ops.BatchNorm2d: norms.batch_norm,
     ops.LocalResponseNorm: norms.local_response_norm,
     ops.LayerNorm: norms.layer_norm,
+    ops.RMSNorm: norms.rms_norm,
+    ops.GroupNorm: norms.group_norm,
     ops.InstanceNorm: norms.instance_norm,
     ops.ReLU: simple("Relu"),
     ops.Tanh: simple("Tanh"),
@@ -40,6 +42,7 @@ EMITTERS: dict[type, Emitter] = {
     ops.Softmax: maps.softmax,
     ops.Nonlinearity: maps.nonlinearity,
     ops.PReLU: maps.prelu,
+    ops.Pointwise: maps.pointwise,
     ops.Dropout: maps.dropout,
     ops.DropPath: maps.drop_path,
     ops.Add: maps.add,
@@ -47,8 +50,19 @@ EMITTERS: dict[type, Emitter] = {
     ops.Concat: moves.concat,
     ops.Flatten: simple("Flatten", axis=1),
     ops.ZeroPadShortcut: moves.zero_pad,
-    ops.MatMul: maps.matrix_product,
+    ops.View: moves.moved,
+    ops.Rearrange: moves.moved,
+    ops.MatMul: products.matrix_product,
+    ops.Attention: products.attention,
+    ops.Recurrent: products.recurrent,
+    ops.Reduce: reductions.reduce,
+    ops.Interpolate: reductions.interpolate,
     ops.Embedding: layers.embedding,
     ops.Parameter: layers.parameter,
 }
 """Operators that ONNX has, or that a few of its operators make up."""
+
+REFUSED: dict[type, str] = {
+    ops.Opaque: "of an operator without a rule only the name is known",
+}
+"""Operators that cannot be written, and why."""

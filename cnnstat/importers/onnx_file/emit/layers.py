@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cnnstat.importers.onnx_file.emit.windows import window_attributes
-from cnnstat.importers.onnx_file.emitting import Emission
+from cnnstat.importers.onnx_file.emitting import Emission, Pick
 
 
 def convolution(use: Emission) -> str:
@@ -40,13 +40,13 @@ def connected(use: Emission) -> str:
             "weight",
             shape=(len(rows), fan_in, *op.kernel),
             part=f".{fan_in}",
-            pick=lambda array, kernels=kernels: array[kernels],
+            pick=_rows(kernels),
         )
         bias = use.weight(
             "bias",
             shape=(len(rows),),
             part=f".{fan_in}",
-            pick=lambda array, rows=rows: array[rows],
+            pick=_rows(rows),
         )
         inputs, kernel = (read, weight, bias), op.kernel
         parts.append(
@@ -60,6 +60,10 @@ def connected(use: Emission) -> str:
     return use.node("Gather", (whole, use.constant(order, suffix="order", whole=True)), axis=1)
 
 
+def _rows(places: list[int]) -> Pick:
+    return lambda array: array[places]
+
+
 def transposed(use: Emission) -> str:
     """Write a transposed convolution; what its size lacks is output padding."""
     op: Any = use.op
@@ -68,6 +72,7 @@ def transposed(use: Emission) -> str:
         (n - 1) * s - 2 * p + d * (k - 1) + 1
         for n, s, p, d, k in zip(given, op.stride, op.padding, op.dilation, op.kernel, strict=True)
     ]
+    use.shape_only(*use.inputs[1:])
     return use.node(
         "ConvTranspose",
         (use.input, *[use.weight(name) for name in use.weights()]),
@@ -110,5 +115,13 @@ def embedding(use: Emission) -> str:
 
 
 def parameter(use: Emission) -> str:
-    """Write a stored tensor that is read as data."""
-    return use.node("Identity", (use.weight("value"),))
+    """Write a stored tensor that is read as data: a constant where it is not trained."""
+    op: Any = use.op
+    if op.role == "buffer":
+        weight = use.facts.weights[0]
+        given = use.given(weight)
+        elements = np.zeros(op.shape) if given is None else given
+        return use.constant(elements, suffix="", dtype=op.dtype)
+    if use.leaves:
+        return use.node("Identity", (use.weight("value"),))
+    return use.weight("value", label=use.own_name())

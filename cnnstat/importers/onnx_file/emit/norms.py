@@ -1,4 +1,4 @@
-"""Normalisations."""
+"""Normalisations: ONNX's own where opset 17 has them, else of its parts."""
 
 from __future__ import annotations
 
@@ -7,18 +7,44 @@ from typing import Any
 from cnnstat.importers.onnx_file.emitting import Emission
 from cnnstat.ir.window import Axes
 
+EPSILON = 1e-5
+"""What PyTorch adds to a variance unless told otherwise; the graph does not keep it."""
+
+SMALLEST = {
+    "float64": 2.0**-52,
+    "float32": 2.0**-23,
+    "float16": 2.0**-10,
+    "bfloat16": 2.0**-7,
+}
+"""What PyTorch adds to a mean of squares: the distance from 1 to the next number of that type."""
+
 
 def batch_norm(use: Emission) -> str:
-    """Write a batch normalisation with stored statistics."""
+    """Write a batch normalisation with stored statistics, or with those of the batch."""
     op: Any = use.op
     if not op.tracked:
-        raise use.cannot("ONNX normalises with stored statistics")
+        return _batch_norm_untracked(use)
     held = [use.weight(name) for name in use.weights()]
     if not op.affine:
-        shape = (use.facts.inputs[0].shape[1],)
-        ones, zeros = (use.filled(shape, n, suffix=s) for n, s in ((1, "scale"), (0, "shift")))
-        held = [ones, zeros, *held]
-    return use.node("BatchNormalization", (use.input, *held), epsilon=1e-5)
+        held = [*_scale_and_shift(use, use.facts.inputs[0].shape[1:2]), *held]
+    return use.node("BatchNormalization", (use.input, *held), epsilon=EPSILON)
+
+
+def _batch_norm_untracked(use: Emission) -> str:
+    """Normalise each channel over all images: one image whose maps hold every image's.
+
+    [n, c, ...] -> [c, n, ...] -> [1, c, n * ...], and back.
+    """
+    shape = use.facts.inputs[0].shape
+    order = (1, 0, *range(2, len(shape)))
+    turned = use.node("Transpose", (use.input,), suffix="channels_first", perm=order)
+    wide = use.constant((1, shape[1], -1), suffix="wide_shape", whole=True)
+    one = use.node("Reshape", (turned, wide), suffix="wide")
+    held = _scale_and_shift(use, shape[1:2])
+    done = use.node("InstanceNormalization", (one, *held), suffix="normalized", epsilon=EPSILON)
+    extents = use.node("Shape", (turned,), suffix="shape")
+    apart = use.node("Reshape", (done, extents), suffix="apart")
+    return use.node("Transpose", (apart,), perm=order)
 
 
 def _scale_and_shift(use: Emission, shape: Axes) -> tuple[str, str]:
@@ -30,7 +56,28 @@ def _scale_and_shift(use: Emission, shape: Axes) -> tuple[str, str]:
 def instance_norm(use: Emission) -> str:
     """Write an instance normalisation."""
     held = _scale_and_shift(use, use.facts.inputs[0].shape[1:2])
-    return use.node("InstanceNormalization", (use.input, *held), epsilon=1e-5)
+    return use.node("InstanceNormalization", (use.input, *held), epsilon=EPSILON)
+
+
+def group_norm(use: Emission) -> str:
+    """Normalise maps that hold a group each, then scale and shift the channels.
+
+    [n, c, ...] -> [n, groups, c / groups * ...], and back.
+    """
+    op: Any = use.op
+    shape = use.facts.inputs[0].shape
+    extents = use.node("Shape", (use.input,), suffix="shape")
+    ones, zeros = (use.filled((op.groups,), n, suffix=s) for n, s in ((1, "scale"), (0, "shift")))
+    groups = use.constant((0, op.groups, -1), suffix="group_shape", whole=True)
+    apart = use.node("Reshape", (use.input, groups), suffix="groups")
+    inputs = (apart, ones, zeros)
+    done = use.node("InstanceNormalization", inputs, suffix="normalized", epsilon=EPSILON)
+    whole = use.node("Reshape", (done, extents), suffix="maps" if op.affine else "")
+    if not op.affine:
+        return whole
+    channels = (shape[1], *[1] * (len(shape) - 2))
+    scaled = use.node("Mul", (whole, use.weight("weight", shape=channels)), suffix="scaled")
+    return use.node("Add", (scaled, use.weight("bias", shape=channels)))
 
 
 def layer_norm(use: Emission) -> str:
@@ -41,7 +88,19 @@ def layer_norm(use: Emission) -> str:
     held = [use.weight("weight") if "weight" in names else use.filled(shape, 1, suffix="scale")]
     if "bias" in names:
         held.append(use.weight("bias"))
-    return use.node("LayerNormalization", (use.input, *held), axis=-op.axes, epsilon=1e-5)
+    return use.node("LayerNormalization", (use.input, *held), axis=-op.axes, epsilon=EPSILON)
+
+
+def rms_norm(use: Emission) -> str:
+    """Write x / sqrt(mean of x^2 + epsilon) * scale: opset 17 has no such operator."""
+    op: Any = use.op
+    square = use.node("Mul", (use.input, use.input), suffix="square")
+    axes = tuple(range(-op.axes, 0))
+    mean = use.node("ReduceMean", (square,), suffix="mean", axes=axes, keepdims=1)
+    epsilon = use.constant(SMALLEST[use.dtype], suffix="epsilon")
+    root = use.node("Sqrt", (use.node("Add", (mean, epsilon), suffix="sum"),), suffix="root")
+    done = use.node("Div", (use.input, root), suffix="normalized" if op.affine else "")
+    return use.node("Mul", (done, use.weight("weight"))) if op.affine else done
 
 
 def local_response_norm(use: Emission) -> str:

@@ -80,6 +80,7 @@ def max_unpool(use: Emission) -> str:
     less = [max(n - out, 0) for n, out in zip(usual, made[2:], strict=True)]
     pads = (*op.padding, *[p + extra for p, extra in zip(op.padding, less, strict=True)])
     inputs = list(use.inputs[:2])
+    use.shape_only(*use.inputs[2:])
     if any(out > n for n, out in zip(usual, made[2:], strict=True)):
         if use.facts.inputs[2].shape[1] != given[1]:
             raise use.cannot("the tensor that gives the size has other channels")
