@@ -35,6 +35,9 @@ class Node(NamedTuple):
     tied_to: int | None = None
     training_only: bool = False
     """Runs in training alone (GoogLeNet's auxiliary heads); an inference form leaves it out."""
+    unkept: str = ""
+    """What an imported call has otherwise than its operator, which counts without it
+    (``negative_slope=0.2``); nothing that runs can be written down from such a node."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 import torch
 
+from cnnstat.importers.module.arguments import unkept
 from cnnstat.importers.module.capture import Call, Stored, Trace, spec_of
 from cnnstat.importers.module.naming import Names
 from cnnstat.importers.module.rules import Meaning, tensors
@@ -79,8 +80,9 @@ class _Assembly:
         inputs: tuple[Value, ...],
         outputs: Specs,
         tied_to: int | None = None,
+        unkept: str = "",
     ) -> Value:
-        self.nodes.append(Node(self.names.unique(name), op, inputs, tied_to))
+        self.nodes.append(Node(self.names.unique(name), op, inputs, tied_to, unkept=unkept))
         self.outputs.append(outputs)
         return Value(len(self.nodes) - 1)
 
@@ -119,11 +121,21 @@ class _Assembly:
         tied, extra = self._claim(meant, specs)
         inputs += tuple(self._value(tensor) for tensor in extra)
         name = self.names.of(call, meant, self._owner_path(call, meant))
-        value = self._add(name, meant.op, inputs, outputs, tied)
+        missing = unkept(call, outputs) or self._initial_state(call)
+        value = self._add(name, meant.op, inputs, outputs, tied, missing)
         if tied is None:
             for tensor in meant.weights:
                 self.owner[id(self.stored[id(tensor)].tensor)] = value.node
         return value
+
+    def _initial_state(self, call: Call) -> str:
+        """Return the argument that gives a recurrent layer a state to begin with, if one does."""
+        for tensor in tensors(call.arguments.get("hx")):
+            made = self.values.get(id(tensor))
+            op = None if made is None else self.nodes[made.node].op
+            if not (isinstance(op, Rearrange) and op.kind == "zeros"):
+                return "hx"
+        return ""
 
     def _is_what(self, outputs: Specs, call: Call) -> bool:
         """Return whether an operator infers what was captured, or what anybody reads of it."""

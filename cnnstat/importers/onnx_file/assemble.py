@@ -16,6 +16,7 @@ from onnx import AttributeProto, TensorProto, helper
 
 from cnnstat.engine.report import Note
 from cnnstat.errors import ModelError, ShapeError
+from cnnstat.importers.onnx_file.arguments import unkept
 from cnnstat.importers.onnx_file.call import Call, Meaning, Operand, Stored, UnknownShape
 from cnnstat.importers.onnx_file.constants import fold
 from cnnstat.importers.onnx_file.fusing import Around, Fused, fused
@@ -273,7 +274,7 @@ class _Assembly:
         specs = tuple(self._spec(value) for value in reads)
         tied, computed = self._claim(meant, specs)
         outputs = meant.op.infer(specs)
-        value = self._add(name, meant.op, (*reads, *computed), outputs, tied)
+        value = self._add(name, meant.op, (*reads, *computed), outputs, tied, unkept(call))
         if tied is None:
             for operand in meant.weights:
                 self.owner[self.stored[operand.name].name] = value.node
@@ -333,8 +334,9 @@ class _Assembly:
         inputs: tuple[Value, ...],
         outputs: Specs,
         tied_to: int | None = None,
+        unkept: str = "",
     ) -> Value:
-        self.nodes.append(Node(name, op, inputs, tied_to))
+        self.nodes.append(Node(name, op, inputs, tied_to, unkept=unkept))
         self.outputs.append(outputs)
         return Value(len(self.nodes) - 1)
 

@@ -317,6 +317,8 @@ class _Emitting:
         use = Emission(self, index)
         if isinstance(emitter, str):
             raise use.cannot(emitter)
+        if self.shaped.nodes[index].unkept:
+            raise use.cannot(f"the graph does not keep its {self.shaped.nodes[index].unkept}")
         specs = (*use.facts.inputs, *use.facts.outputs)
         strange = [s.dtype for s in specs if s.dtype.startswith(("complex", "float8"))]
         if strange:

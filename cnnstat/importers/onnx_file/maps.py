@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from cnnstat import ops
+from cnnstat.importers.onnx_file.arguments import rounds_exactly
 from cnnstat.importers.onnx_file.call import Call, Meaning, Operand, Rule, UnknownShape
 from cnnstat.importers.onnx_file.windows import axes_of, pads_of, window_of
 from cnnstat.ir.op import Op, OpError
@@ -233,7 +234,8 @@ def resize(call: Call) -> Meaning | None:
     stretched = call.text("keep_aspect_ratio_policy", "stretch") == "stretch"
     if mode not in modes or wanted[:2] != shape[:2] or len(shape) < 3 or not stretched:
         return None
-    return Meaning(ops.Interpolate(wanted[2:], modes[mode]), (call.given(0),))
+    kind = "nearest-exact" if rounds_exactly(call) else modes[mode]
+    return Meaning(ops.Interpolate(wanted[2:], kind), (call.given(0),))
 
 
 def _resized(call: Call, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -103,13 +103,16 @@ def _flat(call: Call, made: tuple[int, ...], kind: str) -> Meaning:
     return Meaning(ops.View(kind, (TensorSpec(made, spec.dtype),)), (call.given(0),))
 
 
-def transpose(call: Call) -> Shapes:
-    """Return the axes in their new order."""
+def transpose(call: Call) -> Meaning:
+    """Read axes in a new order: a transposition where two change places, as in PyTorch."""
     shape = call.shape()
     order = call.ints("perm") or tuple(reversed(range(len(shape))))
     if sorted(order) != list(range(len(shape))):
         raise OpError(f"perm (={order}) must name each of {len(shape)} axes once")
-    return [tuple(shape[axis] for axis in order)]
+    moved = sum(axis != place for place, axis in enumerate(order))
+    made = TensorSpec(tuple(shape[axis] for axis in order), call.spec().dtype)
+    kind = "transpose" if moved == 2 else "permute"
+    return Meaning(ops.View(kind, (made,)), (call.given(0),))
 
 
 def squeeze(call: Call) -> Shapes:

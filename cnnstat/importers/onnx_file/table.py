@@ -108,7 +108,7 @@ RULES: dict[str, Rule] = {
     "CastLike": moves.cast_like,
     "Flatten": moves.flatten,
     "Reshape": moves.reshape,
-    "Transpose": moves.view("transpose", moves.transpose),
+    "Transpose": moves.transpose,
     "Squeeze": moves.view("squeeze", moves.squeeze),
     "Unsqueeze": moves.view("unsqueeze", moves.unsqueeze),
     "Slice": moves.slice_,

@@ -7,6 +7,7 @@ meaning it is written; where they leave several it is refused, with what is miss
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from math import prod
 from typing import Any
 
@@ -88,6 +89,31 @@ def _permuted(use: Emission) -> str:
         raise use.cannot(f"two axes have {twice} elements and the graph keeps no order of axes")
     places = {n: [axis for axis, extent in enumerate(given) if extent == n] for n in given}
     order = [places[n].pop(0) for n in made]
+    return use.node("Transpose", (use.input,), perm=order)
+
+
+def _swapped(use: Emission) -> str:
+    """Write two axes that change places, where only one pair of them makes the new shape."""
+    given, made = _shapes(use)
+    orders = []
+    for i, j in combinations(range(len(given)), 2):
+        order = list(range(len(given)))
+        order[i], order[j] = j, i
+        if tuple(given[axis] for axis in order) == made:
+            orders.append(order if given[i] * given[j] > 1 else sorted(order))
+    if not orders:
+        raise use.cannot("it does more than swap two axes")
+    if any(order != orders[0] for order in orders):
+        raise use.cannot("more than one pair of axes may have been swapped")
+    return use.node("Transpose", (use.input,), perm=orders[0])
+
+
+def _turned(use: Emission) -> str:
+    """Write the last two axes the other way round."""
+    given, made = _shapes(use)
+    order = [*range(len(given) - 2), *reversed(range(max(len(given) - 2, 0), len(given)))]
+    if tuple(given[axis] for axis in order) != made:
+        raise use.cannot("it does more than turn a matrix")
     return use.node("Transpose", (use.input,), perm=order)
 
 
@@ -245,9 +271,11 @@ MOVES: dict[str, Emitter] = {
         _reshaped,
     ),
     **dict.fromkeys(
-        ("permute", "transpose", "t", "movedim", "swapaxes", "swapdims", "numpy_T", "mT"),
+        ("permute", "movedim"),
         _permuted,
     ),
+    **dict.fromkeys(("transpose", "swapaxes", "swapdims"), _swapped),
+    **dict.fromkeys(("t", "mT"), _turned),
     **dict.fromkeys(("expand", "expand_as", "broadcast_to"), _expanded),
     **dict.fromkeys(
         ("clone", "contiguous", "to", "_to_copy", "type_as", "cast", "slice", "narrow", "view_as"),
