@@ -71,6 +71,8 @@ def load(
     ``arguments`` are passed to a Python callable. Raises ``UsageError`` if there is no such model.
     """
     if not isinstance(reference, str):
+        if isinstance(reference, type) or not hasattr(reference, "named_parameters"):
+            raise UsageError(f"{reference!r:.60} is no model: give a reference or an nn.Module")
         return _module(type(reference).__name__, reference)
     if classes is not None and classes < 1:
         raise UsageError(f"classes must be at least 1, got {classes}")
@@ -151,17 +153,25 @@ def input_specs(
     if batch < 1:
         raise UsageError(f"batch must be at least 1, got {batch}")
     if dtype is not None:
-        check_float_dtype(dtype)
+        dtype = check_float_dtype(str(dtype).removeprefix("torch."))
     if isinstance(input, Mapping):
         return _named_specs(model, input, batch=batch, dtype=dtype)
     specs = {}
     for position, (name, spec) in enumerate(model.inputs.items()):
         shape = spec.shape[1:]
         if input is not None and position == 0:
-            shape = _complete(check_shape(input), shape)
+            shape = _complete(check_shape(_extents(input)), shape)
         kind = spec.dtype if dtype is None or "float" not in spec.dtype else dtype
         specs[name] = TensorSpec((batch, *shape), kind)
     return specs
+
+
+def _extents(given: object) -> tuple[int, ...]:
+    if not isinstance(given, tuple | list) or not all(type(extent) is int for extent in given):
+        raise UsageError(
+            f"input {given!r:.60}: expected extents without the batch, as in (3, 224, 224)"
+        )
+    return tuple(given)
 
 
 def _named_specs(
@@ -177,7 +187,7 @@ def _named_specs(
     for name, each in given.items():
         if closed and name not in specs:
             raise unknown("input", name, specs)
-        spec = each if isinstance(each, TensorSpec) else TensorSpec(each)
+        spec = each if isinstance(each, TensorSpec) else TensorSpec(_extents(each))
         kind = spec.dtype if dtype is None or "float" not in spec.dtype else dtype
         specs[name] = TensorSpec(check_shape(spec.shape), check_dtype(kind))
     changed = {name: spec.shape for name, spec in specs.items() if name in given}

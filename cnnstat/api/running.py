@@ -96,6 +96,7 @@ def bench(
     *,
     settings: Settings | None = None,
     input: Inputs | None = None,
+    arguments: Mapping[str, Any] | None = None,
     batches: Sequence[int] = (1,),
     dtypes: Sequence[str] = ("float32",),
     modes: Sequence[str] = ("inference",),
@@ -105,6 +106,7 @@ def bench(
 ) -> Measurement:
     """Measure models, the ImageNet line-up by default: every batch, dtype and mode of each.
 
+    ``input`` and ``arguments`` are those of ``analyze`` and ``load``, for every model.
     ``baseline`` is the file of an earlier result, from the same device unless ``other_device``. An
     interrupt ends the measurement early; the result is not ``complete`` then. Raises
     ``MissingDependencyError`` without PyTorch, ``UsageError`` for settings that cannot be met.
@@ -118,7 +120,7 @@ def bench(
     earlier = None if baseline is None else read_result(baseline)
     jobs = []
     for reference in IMAGENET if references is None else references:
-        model = load(reference)
+        model = load(reference, arguments=arguments)
         if model.own_module is not None and settings is not None and settings.layers:
             raise UsageError(f"{reference}: a module of your own is timed whole, not by layers")
         jobs += [

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from cnnstat.cli.options import (
+    ArgsOption,
     FormatOption,
     InputsOption,
     OutputOption,
     complete_model,
+    factory_arguments,
     input_shapes,
 )
 from cnnstat.errors import ModelError, UsageError
@@ -74,6 +76,7 @@ def bench(
         typer.Option("--threads", metavar="N", help="Threads of PyTorch.", show_default=False),
     ] = None,
     input: InputsOption = None,
+    args: ArgsOption = None,
     min_time: Annotated[
         float, typer.Option("--min-time", metavar="S", help="Seconds of samples at least.")
     ] = 0.5,
@@ -133,7 +136,7 @@ def bench(
         max_time=(MAX_TIME if models else LINE_UP_MAX_TIME) if max_time is None else max_time,
         layers=layers,
     )
-    wanted = _Wanted(tuple(models or ()), input, batch, dtype, mode)
+    wanted = _Wanted(tuple(models or ()), input, args, batch, dtype, mode)
     against = None if baseline is None else _Against(baseline, other_device)
     found = _found(wanted, settings, against) if saved is None else _saved(saved, against)
     emit(bench_document(found, baseline=baseline), to)
@@ -148,6 +151,7 @@ def bench(
 class _Wanted(NamedTuple):
     models: tuple[str, ...]
     input: list[str] | None
+    args: str | None
     batch: str
     dtype: str
     mode: str
@@ -166,6 +170,7 @@ def _found(wanted: _Wanted, settings: Settings, against: _Against | None) -> Mea
             wanted.models or None,
             settings=settings,
             input=input_shapes(wanted.input),
+            arguments=factory_arguments(wanted.args),
             batches=_whole_numbers("batch", wanted.batch),
             dtypes=_words("dtype", wanted.dtype),
             modes=_words("mode", wanted.mode),

@@ -15,12 +15,14 @@ from cnnstat.cli.memory import (
     OptimizerOption,
 )
 from cnnstat.cli.options import (
+    ArgsOption,
     DtypeOption,
     FormatOption,
-    InputOption,
+    InputsOption,
     OutputOption,
     complete_model,
-    input_shape,
+    factory_arguments,
+    input_shapes,
 )
 from cnnstat.errors import UsageError
 
@@ -43,7 +45,8 @@ def fit(
             help="Memories, comma-separated: 24GiB (1024^3), 24GB (1000^3), 24G (read as GiB).",
         ),
     ] = ",".join(COMMON),
-    input: InputOption = None,
+    input: InputsOption = None,
+    args: ArgsOption = None,
     dtype: DtypeOption = None,
     mode: ModeOption = "training",
     optimizer: OptimizerOption = None,
@@ -65,6 +68,7 @@ def fit(
     wanted = [memory_size(text) for text in memory.split(",") if text.strip()]
     if not wanted:
         raise UsageError(f"memory {memory!r}: name at least one, such as 24GiB")
-    shape = input_shape(input)
-    found = [api.fit(name, wanted, chosen, input=shape, dtype=dtype) for name in models]
+    shape, arguments = input_shapes(input), factory_arguments(args)
+    loaded = [api.load(name, arguments=arguments) for name in models]
+    found = [api.fit(model, wanted, chosen, input=shape, dtype=dtype) for model in loaded]
     emit(fit_document(found), to)

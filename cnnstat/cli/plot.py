@@ -10,12 +10,15 @@ from typer.core import TyperGroup
 from cnnstat.cli.coercion import PlainCommand, read_plainly
 from cnnstat.cli.memory import AmpOption, CheckpointOption, ModeOption
 from cnnstat.cli.options import (
+    ArgsOption,
     BatchOption,
-    InputOption,
+    InputsOption,
     ModelArgument,
     at_least_one,
     complete_model,
+    factory_arguments,
     input_shape,
+    input_shapes,
 )
 from cnnstat.errors import ModelError, unknown
 
@@ -103,7 +106,8 @@ def layers(
             "--depth", "-d", metavar="N", help="Fold modules below this level.", show_default=False
         ),
     ] = None,
-    input: InputOption = None,
+    input: InputsOption = None,
+    args: ArgsOption = None,
     batch: BatchOption = 1,
 ) -> None:
     """Parameters, activation memory and MACs of every layer."""
@@ -111,7 +115,8 @@ def layers(
     from cnnstat import api
     from cnnstat.render.plots.layers import layers_figure
 
-    report = api.analyze(model, input=input_shape(input), batch=batch)
+    loaded = api.load(model, arguments=factory_arguments(args))
+    report = api.analyze(loaded, input=input_shapes(input), batch=batch)
     _write(layers_figure(report, depth=at_least_one("depth", depth)), picture, output)
 
 
@@ -119,7 +124,8 @@ def layers(
 def memory(
     model: ModelArgument,
     output: PictureOption,
-    input: InputOption = None,
+    input: InputsOption = None,
+    args: ArgsOption = None,
     batch: BatchOption = 1,
     mode: ModeOption = "inference",
     amp: AmpOption = None,
@@ -132,7 +138,8 @@ def memory(
     from cnnstat.render.plots.memory import memory_figure
 
     chosen = settings(mode=mode, amp=amp, checkpoint=checkpoint)
-    plan = api.memory(model, chosen, input=input_shape(input), batch=batch)
+    loaded = api.load(model, arguments=factory_arguments(args))
+    plan = api.memory(loaded, chosen, input=input_shapes(input), batch=batch)
     _write(memory_figure(plan), picture, output)
 
 

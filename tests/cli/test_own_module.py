@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -179,6 +180,29 @@ def test_callables_that_are_none(net: str, name: str, error: type[Exception], me
     assert "and more" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("reference", "arguments", "message"),
+    [
+        (nn.Conv2d, {}, "is no model"),
+        (3, {}, "is no model"),
+        ("vgg16", {"input": "224x224"}, "expected extents without the batch"),
+        ("vgg16", {"input": [(3, 32, 32)]}, "expected extents without the batch"),
+        ("vgg16", {"input": {"input": "224"}}, "expected extents without the batch"),
+        ("vgg16", {"dtype": torch.int8}, "dtype int8"),
+    ],
+)
+def test_arguments_of_a_script_that_cannot_be_meant(
+    reference: Any, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        public.analyze(reference, **arguments)
+
+
+def test_a_script_may_give_pytorchs_own_dtype() -> None:
+    half: Any = torch.float16
+    assert public.analyze("lenet5", dtype=half).input.dtype == "float16"
+
+
 def test_files_that_are_no_models(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("def :\n")
     (tmp_path / "failing.py").write_text("import nothing_of_this_name\n")
@@ -321,6 +345,26 @@ def test_every_command_takes_a_module(net: str, cnnstat: Cnnstat, tmp_path: Path
     ):
         result = cnnstat(*args)
         assert (result.code, bool(result.out)) == (0, True), (args, result.err)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["fit", "--memory", "1MiB"],
+        ["bench", "--device", "cpu", "--min-time", "0"],
+        ["plot", "memory", "-o", "{folder}/memory.svg"],
+        ["plot", "layers", "-o", "{folder}/layers.svg"],
+    ],
+    ids=" ".join,
+)
+def test_arguments_and_named_inputs_wherever_one_module_is_meant(
+    net: str, cnnstat: Cnnstat, tmp_path: Path, line: list[str]
+) -> None:
+    command = [part.format(folder=tmp_path) for part in line]
+    at = 2 if command[0] == "plot" else 1
+    module = [f"{net}:Net", "--input", "x=3x8x8", "--args", '{"num_classes": 3}']
+    result = cnnstat(*command[:at], *module, *command[at:])
+    assert result.code == 0, result.err
 
 
 def test_a_captured_graph_reads_back_from_yaml(net: str, cnnstat: Cnnstat, tmp_path: Path) -> None:
