@@ -230,6 +230,12 @@ GENERAL_NORMS = (
     case(ops.InstanceNorm(), (2, 8, 5, 7)),
     case(ops.InstanceNorm(affine=True), (2, 8, 5)),
     case(ops.InstanceNorm(affine=True), (1, 4, 3, 5, 2)),
+    case(ops.BatchNorm2d(eps=0.1), (2, 8, 5, 7)),
+    case(ops.BatchNorm2d(tracked=False, eps=0.1), (2, 8, 5, 7)),
+    case(ops.LayerNorm(eps=0.1), (2, 5, 12)),
+    case(ops.RMSNorm(eps=0.1), (2, 5, 12)),
+    case(ops.GroupNorm(4, eps=0.1), (2, 8, 5, 7)),
+    case(ops.InstanceNorm(eps=0.1), (2, 8, 5, 7)),
 )
 ARITHMETIC = (
     *(case(ops.Nonlinearity(kind), (2, 8, 5, 7)) for kind in NONLINEARITIES),

@@ -11,6 +11,14 @@ from typing import ClassVar
 from cnnstat.ir.op import Elementwise, Op, OpError, Reach, Specs, Storage, Weight
 from cnnstat.ir.work import Work
 
+SMALLEST_STEP = {
+    "float64": 2.0**-52,
+    "float32": 2.0**-23,
+    "float16": 2.0**-10,
+    "bfloat16": 2.0**-7,
+}
+"""From 1 to the next number of each dtype: what an RMS normalisation adds unless it is said."""
+
 
 def _affine(shape: tuple[int, ...], *, weight: bool, bias: bool) -> tuple[Weight, ...]:
     found = []
@@ -39,6 +47,7 @@ class LayerNorm(Elementwise, Op):
     axes: int = 1
     affine: bool = True
     bias: bool = True
+    eps: float = 1e-5
 
     @property
     def detail(self) -> str:
@@ -63,7 +72,7 @@ class LayerNorm(Elementwise, Op):
 
 @dataclass(frozen=True, slots=True)
 class RMSNorm(Elementwise, Op):
-    """x / sqrt(mean of x^2) * scale over the last ``axes`` axes.
+    """x / sqrt(mean of x^2 + eps) * scale over the last ``axes`` axes.
 
     Shape: any -> the same.
     Weights: a scale of the normalised extents, where affine.
@@ -74,6 +83,8 @@ class RMSNorm(Elementwise, Op):
     storage: ClassVar[Storage] = "in_place"
     axes: int = 1
     affine: bool = True
+    eps: float | None = None
+    """None: the ``SMALLEST_STEP`` of the dtype."""
 
     @property
     def detail(self) -> str:
@@ -109,6 +120,7 @@ class GroupNorm(Op):
     storage: ClassVar[Storage] = "in_place"
     groups: int
     affine: bool = True
+    eps: float = 1e-5
 
     @property
     def detail(self) -> str:
@@ -150,6 +162,7 @@ class InstanceNorm(Op):
 
     storage: ClassVar[Storage] = "in_place"
     affine: bool = False
+    eps: float = 1e-5
 
     @property
     def detail(self) -> str:

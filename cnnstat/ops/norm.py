@@ -34,6 +34,7 @@ class BatchNorm2d(NoDetail, Elementwise, Op):
     storage: ClassVar[Storage] = "in_place"
     affine: bool = True
     tracked: bool = True
+    eps: float = 1e-5
 
     def infer(self, inputs: Specs) -> Specs:
         """Return the input's spec."""

@@ -114,10 +114,12 @@ def test_group_norm_that_is_none(parts: tuple[list[Any], dict[str, Any]], tmp_pa
 
 
 def test_rms_norm(tmp_path: Path) -> None:
-    assert ops_of(rms_norm([-1], weight(7)), {"x": MAPS}, tmp_path) == [RMSNorm()]
-    assert ops_of(rms_norm([-2, -1], weight(5, 7)), {"x": MAPS}, tmp_path) == [RMSNorm(2)]
+    assert ops_of(rms_norm([-1], weight(7)), {"x": MAPS}, tmp_path) == [RMSNorm(1, True, 1e-6)]
+    assert ops_of(rms_norm([-2, -1], weight(5, 7)), {"x": MAPS}, tmp_path) == [
+        RMSNorm(2, True, 1e-6)
+    ]
     bare = ops_of(rms_norm([-1], weight(1)), {"x": MAPS}, tmp_path)
-    assert bare[0] == RMSNorm(1, False)
+    assert bare[0] == RMSNorm(1, False, 1e-6)
     assert RMSNorm not in map(type, ops_of(rms_norm([1], weight(7)), {"x": MAPS}, tmp_path))
 
 

@@ -110,6 +110,10 @@ IN_PARTS = (
 )
 OTHERWISE = (
     Limitation(
+        "ONNX's numbers have 32 bits and LeNet's 2/3 has more",
+        lambda case: isinstance(case.op, ops.ScaledTanh),
+    ),
+    Limitation(
         "a pooling to one element is global, one that divides evenly has a window",
         lambda case: isinstance(case.op, ADAPTIVE_AVG_POOLS + ADAPTIVE_MAX_POOLS),
     ),
@@ -123,10 +127,6 @@ OTHERWISE = (
             isinstance(case.op, ops.ConvTranspose2d)
             or (isinstance(case.op, (ops.Conv2d, *MAX_POOLS)) and case.op.padding == "same")
         ),
-    ),
-    Limitation(
-        "ONNX's numbers have 32 bits",
-        lambda case: isinstance(case.op, ops.LocalResponseNorm | ops.ScaledTanh | ops.Dropout),
     ),
     Limitation(
         "what acts in training alone, or stands for nothing, is not in the file",

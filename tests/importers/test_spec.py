@@ -11,7 +11,7 @@ from cnnstat.importers.spec.document import SpecError
 from cnnstat.importers.spec.reading import Spec, read, read_text
 from cnnstat.importers.spec.schema import schema_text
 from cnnstat.importers.spec.writing import write_text
-from cnnstat.ops import Add, Conv2d, MaxPool2d
+from cnnstat.ops import Add, BatchNorm2d, Conv2d, LayerNorm, MaxPool2d, RMSNorm
 from cnnstat.zoo.catalog import names
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -39,6 +39,20 @@ def test_fields_by_name_by_order_and_per_axis() -> None:
     ).graph
     assert graph.nodes[1].op == Conv2d(4, (1, 3), padding="same")
     assert graph.nodes[2].op == MaxPool2d((2, 2), (2, 2))
+
+
+def test_numbers_with_an_exponent_are_numbers() -> None:
+    graph = layers(
+        "- {LayerNorm: {eps: 1e-6}}\n- {RMSNorm: {eps: 2.0e-6}}\n- {BatchNorm2d: }"
+    ).graph
+    assert [node.op for node in graph.nodes[1:]] == [
+        LayerNorm(eps=1e-6),
+        RMSNorm(eps=2e-6),
+        BatchNorm2d(eps=1e-5),
+    ]
+    written = write_text(graph)
+    assert "eps: 1.0e-06" in written
+    assert read_text(written, "again.yaml").graph == graph
 
 
 def test_block_is_a_scope_whose_input_is_in() -> None:

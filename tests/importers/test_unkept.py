@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812  (PyTorch's own name for it)
 
-from cnnstat import api
+from cnnstat import api, ops
 from cnnstat.engine.report import Report
 from cnnstat.errors import ModelError
 from cnnstat.importers.module.arguments import USUAL
@@ -18,6 +18,7 @@ from cnnstat.importers.module.table import RULES
 from cnnstat.importers.onnx_file import arguments
 from cnnstat.importers.onnx_file.table import RULES as ONNX_RULES
 from cnnstat.importers.onnx_file.writing import onnx_blocks
+from cnnstat.ir.op import Op
 from tests.importers.modules import Applied, named
 from tests.importers.onnx_models import X, case, ints, saved, weight
 
@@ -83,6 +84,27 @@ def test_arguments_that_are_usual(module: nn.Module) -> None:
     report = api.analyze(module, input=named(MAPS))
     assert unkept(report) == []
     onnx_blocks(report.shaped)
+
+
+@pytest.mark.parametrize(
+    ("module", "op"),
+    [
+        (nn.BatchNorm2d(6, eps=1e-3), ops.BatchNorm2d(eps=1e-3)),
+        (nn.InstanceNorm2d(6, eps=1e-3), ops.InstanceNorm(eps=1e-3)),
+        (nn.GroupNorm(2, 6, eps=1e-3), ops.GroupNorm(2, eps=1e-3)),
+        (nn.LayerNorm(8, eps=1e-3), ops.LayerNorm(eps=1e-3)),
+        (nn.RMSNorm(8, eps=1e-3), ops.RMSNorm(eps=1e-3)),
+        (nn.RMSNorm(8), ops.RMSNorm()),
+    ],
+)
+def test_epsilon_is_kept_on_the_way_to_a_file_and_back(
+    module: nn.Module, op: Op, tmp_path: Path
+) -> None:
+    report = api.analyze(module, input=named(MAPS))
+    path = tmp_path / "net.onnx"
+    path.write_bytes(b"".join(onnx_blocks(report.shaped)))
+    assert [node.op for node in report.shaped.nodes[1:]] == [op]
+    assert [node.op for node in api.analyze(str(path)).shaped.nodes[1:]] == [op]
 
 
 class Remembers(nn.Module):

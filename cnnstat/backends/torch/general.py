@@ -129,18 +129,18 @@ class Interpolate(nn.Module):
 def layer_norm(op: ops.LayerNorm, facts: NodeFacts) -> nn.Module:
     """Return a layer normalisation."""
     shape = facts.inputs[0].shape[-op.axes :]
-    return nn.LayerNorm(shape, elementwise_affine=op.affine, bias=op.bias)
+    return nn.LayerNorm(shape, op.eps, op.affine, op.bias)
 
 
 def rms_norm(op: ops.RMSNorm, facts: NodeFacts) -> nn.Module:
     """Return an RMS normalisation."""
-    return nn.RMSNorm(list(facts.inputs[0].shape[-op.axes :]), elementwise_affine=op.affine)
+    return nn.RMSNorm(list(facts.inputs[0].shape[-op.axes :]), op.eps, op.affine)
 
 
 def instance_norm(op: ops.InstanceNorm, facts: NodeFacts) -> nn.Module:
     """Return an instance normalisation for the rank of the input."""
     made: nn.Module = INSTANCE_NORMS[facts.inputs[0].rank](
-        facts.inputs[0].shape[1], affine=op.affine
+        facts.inputs[0].shape[1], op.eps, affine=op.affine
     )
     return made
 
@@ -202,7 +202,7 @@ MAKERS: dict[type[Op], Maker] = {
     ops.LayerNorm: layer_norm,
     ops.RMSNorm: rms_norm,
     ops.GroupNorm: lambda op, facts: nn.GroupNorm(
-        op.groups, facts.inputs[0].shape[1], affine=op.affine
+        op.groups, facts.inputs[0].shape[1], op.eps, op.affine
     ),
     ops.InstanceNorm: instance_norm,
     ops.Nonlinearity: nonlinearity,

@@ -120,7 +120,7 @@ def batch_norm(op: ops.BatchNorm2d, facts: NodeFacts) -> nn.Module:
     """Return a batch normalisation for the rank of the input."""
     kind: type[Any] = BATCH_NORMS[facts.inputs[0].rank]
     made: nn.Module = kind(
-        facts.inputs[0].shape[1], affine=op.affine, track_running_stats=op.tracked
+        facts.inputs[0].shape[1], op.eps, affine=op.affine, track_running_stats=op.tracked
     )
     return made
 

@@ -1,7 +1,7 @@
 """Arguments that no operator keeps: a graph counts without them and computes what is usual.
 
 ``unkept`` names the first that a call has otherwise, so that nothing writes down a model that
-computes something else. What is added to a variance is not among them: it guards a division.
+computes something else.
 """
 
 from __future__ import annotations

@@ -106,14 +106,17 @@ def batch_norm(call: Call) -> Meaning | None:
     x, affine, tracked = a["input"], a["weight"] is not None, a["running_mean"] is not None
     statistics = (a["running_mean"], a["running_var"]) if tracked else ()
     held = tensors(a["weight"], a["bias"], *statistics)
-    return Meaning(ops.BatchNorm2d(affine, tracked), (x,), held)
+    return Meaning(ops.BatchNorm2d(affine, tracked, float(a["eps"])), (x,), held)
 
 
 def layer_norm(call: Call) -> Meaning:
     """Read a layer normalisation."""
     a = call.arguments
     op = ops.LayerNorm(
-        len(a["normalized_shape"]), a["weight"] is not None, a.get("bias") is not None
+        len(a["normalized_shape"]),
+        a["weight"] is not None,
+        a.get("bias") is not None,
+        float(a["eps"]),
     )
     return Meaning(op, (a["input"],), tensors(a["weight"], a.get("bias")))
 
@@ -121,14 +124,16 @@ def layer_norm(call: Call) -> Meaning:
 def rms_norm(call: Call) -> Meaning:
     """Read an RMS normalisation."""
     a = call.arguments
-    op = ops.RMSNorm(len(a["normalized_shape"]), a["weight"] is not None)
+    eps = a.get("eps")
+    affine = a["weight"] is not None
+    op = ops.RMSNorm(len(a["normalized_shape"]), affine, None if eps is None else float(eps))
     return Meaning(op, (a["input"],), tensors(a["weight"]))
 
 
 def group_norm(call: Call) -> Meaning:
     """Read a group normalisation."""
     a = call.arguments
-    op = ops.GroupNorm(int(a["num_groups"]), a["weight"] is not None)
+    op = ops.GroupNorm(int(a["num_groups"]), a["weight"] is not None, float(a["eps"]))
     return Meaning(op, (a["input"],), tensors(a["weight"], a["bias"]))
 
 
@@ -137,7 +142,7 @@ def instance_norm(call: Call) -> Meaning | None:
     a = call.arguments
     if not a["use_input_stats"]:  # the running statistics: what a batch normalisation does
         return batch_norm(call)
-    op = ops.InstanceNorm(a["weight"] is not None)
+    op = ops.InstanceNorm(a["weight"] is not None, float(a["eps"]))
     return Meaning(op, (a["input"],), tensors(a["weight"], a["bias"]))
 
 

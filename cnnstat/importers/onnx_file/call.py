@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from cnnstat.ir.op import Op
 from cnnstat.ir.tensor import TensorSpec
 
@@ -114,11 +116,11 @@ class Call:
     def number(self, attribute: str, default: float, number: int | None = None) -> float | None:
         """Return a number from an attribute or an input; None where it is computed."""
         if attribute in self.attributes:
-            return float(self.attributes[attribute])
+            return plain(self.attributes[attribute])
         operand = None if number is None else self.operand(number)
         if operand is None:
             return default
-        return None if operand.value is None else float(operand.value.reshape(-1)[0])
+        return None if operand.value is None else plain(operand.value.reshape(-1)[0])
 
     def integer(self, attribute: str, default: int) -> int:
         """Return a whole number from an attribute."""
@@ -128,6 +130,11 @@ class Call:
         """Return a text from an attribute."""
         found = self.attributes.get(attribute, default)
         return found.decode() if isinstance(found, bytes) else str(found)
+
+
+def plain(number: Any) -> float:
+    """Return a number as it was written down: 0.1, not what 32 bits make of it."""
+    return float(str(np.float32(number))) if np.float32(number) == number else float(number)
 
 
 Rule = Callable[[Call], Meaning | None]

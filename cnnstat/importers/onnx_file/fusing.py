@@ -190,14 +190,15 @@ def _rms_norm(node: Any, around: Around) -> Fused | None:
     axes = sorted(said.get("axes", ()))
     last = axes == list(range(-len(axes), 0))
     epsilon = [around.number(each) for each in nodes[2].input if each != nodes[1].output[0]]
-    if not axes or not last or said.get("keepdims", 1) != 1 or None in epsilon:
+    if not axes or not last or said.get("keepdims", 1) != 1 or epsilon in ([], [None]):
         return None
+    found = {"axis": axes[0], "epsilon": epsilon[0]}
     scaled = around.behind(nodes[-1], "Mul")
     scale = None if scaled is None else around.weight(scaled, nodes[-1].output[0])
     spec = around.spec(x)
     if scale is None or spec is None or scale.spec.shape != spec.shape[-len(axes) :]:
-        return Fused("RMSNormalization", (x,), nodes, {"axis": axes[0]})
-    return Fused("RMSNormalization", (x, scale.name), (*nodes, scaled), {"axis": axes[0]})
+        return Fused("RMSNormalization", (x,), nodes, found)
+    return Fused("RMSNormalization", (x, scale.name), (*nodes, scaled), found)
 
 
 def _group_norm(node: Any, around: Around) -> Fused | None:
@@ -213,7 +214,7 @@ def _group_norm(node: Any, around: Around) -> Fused | None:
     plain = around.filled(nodes[1].input[1], 1) and around.filled(nodes[1].input[2], 0)
     if not plain or groups < 1 or spec.shape[1] % groups:
         return None
-    said = {"num_groups": groups}
+    said = {"num_groups": groups, "epsilon": _said(nodes[1]).get("epsilon", 1e-5)}
     both = around.chain(nodes[-1], "Mul", "Add")
     if both:
         found = [around.weight(n, m.output[0]) for m, n in pairwise(both)]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from math import isclose
+
 from cnnstat import ops
 from cnnstat.importers.onnx_file.call import Call, Meaning, Operand, Rule
 from cnnstat.importers.onnx_file.windows import axes_of, pads_of, window_of
 from cnnstat.ir.op import Op, OpError
 from cnnstat.ir.tensor import TensorSpec
+from cnnstat.ops.layer_norm import SMALLEST_STEP
 
 
 def _fits(what: str, given: int, wanted: int) -> None:
@@ -138,27 +141,31 @@ def _plain(operand: Operand | None, value: float) -> bool:
     return made and operand.value is not None and bool((operand.value == value).all())
 
 
+def _epsilon(call: Call) -> float:
+    return call.number("epsilon", 1e-5) or 0.0
+
+
 def batch_norm(call: Call) -> Meaning:
     """Read a batch normalisation with stored statistics; constants of 1 and 0 scale nothing."""
     _fits("channels", call.shape()[1], call.spec(1).numel)
     affine = not (_plain(call.operand(1), 1) and _plain(call.operand(2), 0))
     held = call.present[1 if affine else 3 : 5]
-    return Meaning(ops.BatchNorm2d(affine), (call.given(0),), held)
+    return Meaning(ops.BatchNorm2d(affine, eps=_epsilon(call)), (call.given(0),), held)
 
 
 def instance_norm(call: Call) -> Meaning:
     """Read an instance normalisation; scales of 1 and shifts of 0 that are constants are none."""
     scale, shift = call.operand(1), call.operand(2)
     if _plain(scale, 1) and _plain(shift, 0):
-        return Meaning(ops.InstanceNorm(), (call.given(0),))
+        return Meaning(ops.InstanceNorm(False, _epsilon(call)), (call.given(0),))
     _fits("channels", call.shape()[1], call.spec(1).numel)
-    return Meaning(ops.InstanceNorm(True), (call.given(0),), _held(scale, shift))
+    return Meaning(ops.InstanceNorm(True, _epsilon(call)), (call.given(0),), _held(scale, shift))
 
 
 def group_norm(call: Call) -> Meaning:
     """Read a group normalisation."""
     held = _held(call.operand(1), call.operand(2))
-    op = ops.GroupNorm(call.integer("num_groups", 1), bool(held))
+    op = ops.GroupNorm(call.integer("num_groups", 1), bool(held), _epsilon(call))
     return Meaning(op, (call.given(0),), held)
 
 
@@ -167,7 +174,7 @@ def layer_norm(call: Call) -> Meaning:
     axes = -(call.integer("axis", -1) % -len(call.shape()))
     scale, shift = call.operand(1), call.operand(2)
     affine = not (_plain(scale, 1) and _plain(shift, 0))
-    op = ops.LayerNorm(axes, affine, affine and shift is not None)
+    op = ops.LayerNorm(axes, affine, affine and shift is not None, _epsilon(call))
     return Meaning(op, (call.given(0),), _held(scale, shift) if affine else ())
 
 
@@ -175,7 +182,9 @@ def rms_norm(call: Call) -> Meaning:
     """Read an RMS normalisation."""
     axes = -(call.integer("axis", -1) % -len(call.shape()))
     held = _held(call.operand(1))
-    return Meaning(ops.RMSNorm(axes, bool(held)), (call.given(0),), held)
+    eps = _epsilon(call)
+    usual = isclose(eps, SMALLEST_STEP.get(call.spec().dtype, 0), rel_tol=1e-6)
+    return Meaning(ops.RMSNorm(axes, bool(held), None if usual else eps), (call.given(0),), held)
 
 
 def prelu(call: Call) -> Meaning | None:

@@ -6,7 +6,7 @@ import math
 
 from cnnstat import ops
 from cnnstat.importers.onnx_file.arguments import rounds_exactly
-from cnnstat.importers.onnx_file.call import Call, Meaning, Operand, Rule, UnknownShape
+from cnnstat.importers.onnx_file.call import Call, Meaning, Operand, Rule, UnknownShape, plain
 from cnnstat.importers.onnx_file.windows import axes_of, pads_of, window_of
 from cnnstat.ir.op import Op, OpError
 from cnnstat.ir.tensor import TensorSpec
@@ -60,13 +60,15 @@ def softmax(call: Call) -> Meaning | None:
     return Meaning(ops.Softmax(axis), (call.given(0),))
 
 
+LRN = {"alpha": 1e-4, "beta": 0.75, "bias": 1.0}
+"""Numbers of a local response normalisation unless it says others."""
+
+
 def local_response_norm(call: Call) -> Meaning:
     """Read a local response normalisation."""
     op = ops.LocalResponseNorm(
         call.integer("size", 1),
-        float(call.attributes.get("alpha", 1e-4)),
-        float(call.attributes.get("beta", 0.75)),
-        float(call.attributes.get("bias", 1.0)),
+        *(plain(call.attributes.get(name, usual)) for name, usual in LRN.items()),
     )
     return Meaning(op, (call.given(0),))
 
@@ -111,7 +113,7 @@ def subsampling(call: Call) -> Meaning:
 
 def scaled_tanh(call: Call) -> Meaning:
     """Read LeNet's amplitude * tanh(slope * x)."""
-    amplitude, slope = (float(each.value) for each in call.present[1:3])
+    amplitude, slope = (plain(each.value.reshape(-1)[0]) for each in call.present[1:3])
     return Meaning(ops.ScaledTanh(amplitude, slope), (call.given(0),))
 
 

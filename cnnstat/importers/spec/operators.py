@@ -91,11 +91,19 @@ def _coerce(name: str, field: dataclasses.Field[Any], value: object, rank: int) 
         if type(value) is not int:
             raise OpError(f"{where} (={value!r}) must be a whole number")
         return value
-    if kind == "float" or field.type is float:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise OpError(f"{where} (={value!r}) must be a number")
-        return float(value)
+    if kind == "float" or field.type is float or (kind == "float | None" and value is not None):
+        return _number(where, value)
     return value
+
+
+def _number(where: str, value: object) -> float:
+    """Return a number; YAML takes one with an exponent and no point for a text."""
+    try:
+        if isinstance(value, int | float | str) and not isinstance(value, bool):
+            return float(value)
+    except ValueError:
+        pass
+    raise OpError(f"{where} (={value!r}) must be a number")
 
 
 def _axes(where: str, value: object, rank: int) -> object:

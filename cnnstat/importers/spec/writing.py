@@ -102,7 +102,12 @@ def _written(value: object, *, short: bool = False) -> str:
 
 
 def _scalar(value: object) -> str:
-    """Return a scalar in YAML's flow style; JSON's strings, numbers and booleans are YAML's."""
+    """Return a scalar in YAML's flow style; JSON's strings, numbers and booleans are YAML's.
+
+    Only a number with an exponent needs a point there.
+    """
     if isinstance(value, str) and value.replace("_", "").replace("/", "").isalnum():
         return value if not value.replace("_", "").isdigit() else json.dumps(value)
-    return json.dumps(value)
+    written = json.dumps(value)
+    bare = isinstance(value, float) and "e" in written and "." not in written
+    return written.replace("e", ".0e") if bare else written

@@ -6,17 +6,7 @@ from typing import Any
 
 from cnnstat.importers.onnx_file.emitting import Emission
 from cnnstat.ir.window import Axes
-
-EPSILON = 1e-5
-"""What PyTorch adds to a variance unless told otherwise; the graph does not keep it."""
-
-SMALLEST = {
-    "float64": 2.0**-52,
-    "float32": 2.0**-23,
-    "float16": 2.0**-10,
-    "bfloat16": 2.0**-7,
-}
-"""What PyTorch adds to a mean of squares: the distance from 1 to the next number of that type."""
+from cnnstat.ops.layer_norm import SMALLEST_STEP
 
 
 def batch_norm(use: Emission) -> str:
@@ -27,7 +17,7 @@ def batch_norm(use: Emission) -> str:
     held = [use.weight(name) for name in use.weights()]
     if not op.affine:
         held = [*_scale_and_shift(use, use.facts.inputs[0].shape[1:2]), *held]
-    return use.node("BatchNormalization", (use.input, *held), epsilon=EPSILON)
+    return use.node("BatchNormalization", (use.input, *held), epsilon=op.eps)
 
 
 def _batch_norm_untracked(use: Emission) -> str:
@@ -35,13 +25,14 @@ def _batch_norm_untracked(use: Emission) -> str:
 
     [n, c, ...] -> [c, n, ...] -> [1, c, n * ...], and back.
     """
+    op: Any = use.op
     shape = use.facts.inputs[0].shape
     order = (1, 0, *range(2, len(shape)))
     turned = use.node("Transpose", (use.input,), suffix="channels_first", perm=order)
     wide = use.constant((1, shape[1], -1), suffix="wide_shape", whole=True)
     one = use.node("Reshape", (turned, wide), suffix="wide")
     held = _scale_and_shift(use, shape[1:2])
-    done = use.node("InstanceNormalization", (one, *held), suffix="normalized", epsilon=EPSILON)
+    done = use.node("InstanceNormalization", (one, *held), suffix="normalized", epsilon=op.eps)
     extents = use.node("Shape", (turned,), suffix="shape")
     apart = use.node("Reshape", (done, extents), suffix="apart")
     return use.node("Transpose", (apart,), perm=order)
@@ -55,8 +46,9 @@ def _scale_and_shift(use: Emission, shape: Axes) -> tuple[str, str]:
 
 def instance_norm(use: Emission) -> str:
     """Write an instance normalisation."""
+    op: Any = use.op
     held = _scale_and_shift(use, use.facts.inputs[0].shape[1:2])
-    return use.node("InstanceNormalization", (use.input, *held), epsilon=EPSILON)
+    return use.node("InstanceNormalization", (use.input, *held), epsilon=op.eps)
 
 
 def group_norm(use: Emission) -> str:
@@ -71,7 +63,7 @@ def group_norm(use: Emission) -> str:
     groups = use.constant((0, op.groups, -1), suffix="group_shape", whole=True)
     apart = use.node("Reshape", (use.input, groups), suffix="groups")
     inputs = (apart, ones, zeros)
-    done = use.node("InstanceNormalization", inputs, suffix="normalized", epsilon=EPSILON)
+    done = use.node("InstanceNormalization", inputs, suffix="normalized", epsilon=op.eps)
     whole = use.node("Reshape", (done, extents), suffix="maps" if op.affine else "")
     if not op.affine:
         return whole
@@ -88,7 +80,7 @@ def layer_norm(use: Emission) -> str:
     held = [use.weight("weight") if "weight" in names else use.filled(shape, 1, suffix="scale")]
     if "bias" in names:
         held.append(use.weight("bias"))
-    return use.node("LayerNormalization", (use.input, *held), axis=-op.axes, epsilon=EPSILON)
+    return use.node("LayerNormalization", (use.input, *held), axis=-op.axes, epsilon=op.eps)
 
 
 def rms_norm(use: Emission) -> str:
@@ -97,7 +89,7 @@ def rms_norm(use: Emission) -> str:
     square = use.node("Mul", (use.input, use.input), suffix="square")
     axes = tuple(range(-op.axes, 0))
     mean = use.node("ReduceMean", (square,), suffix="mean", axes=axes, keepdims=1)
-    epsilon = use.constant(SMALLEST[use.dtype], suffix="epsilon")
+    epsilon = use.constant(SMALLEST_STEP[use.dtype] if op.eps is None else op.eps, suffix="epsilon")
     root = use.node("Sqrt", (use.node("Add", (mean, epsilon), suffix="sum"),), suffix="root")
     done = use.node("Div", (use.input, root), suffix="normalized" if op.affine else "")
     return use.node("Mul", (done, use.weight("weight"))) if op.affine else done
