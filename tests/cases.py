@@ -239,6 +239,11 @@ GENERAL_NORMS = (
 )
 ARITHMETIC = (
     *(case(ops.Nonlinearity(kind), (2, 8, 5, 7)) for kind in NONLINEARITIES),
+    case(ops.Nonlinearity("LeakyReLU", (0.2,)), (2, 8, 5, 7)),
+    case(ops.Nonlinearity("ELU", (0.5,)), (2, 8, 5, 7)),
+    case(ops.Nonlinearity("CELU", (0.5,)), (2, 8, 5, 7)),
+    case(ops.Nonlinearity("Softplus", (2.0,)), (2, 8, 5, 7)),
+    case(ops.Nonlinearity("Hardtanh", (-0.5, 2.0)), (2, 8, 5, 7)),
     case(ops.PReLU(), (2, 8, 5, 7)),
     case(ops.PReLU(8), (2, 8, 5, 7)),
     *(

@@ -42,6 +42,9 @@ NONLINEARITIES = (
 )
 """Nonlinearities by PyTorch's names of their modules."""
 
+NUMBERS = {"LeakyReLU": 1, "ELU": 1, "CELU": 1, "Softplus": 1, "Hardtanh": 2}
+"""How many numbers of its own a nonlinearity has: a slope, an alpha, a beta, two limits."""
+
 POINTWISE: dict[str, tuple[str, ...]] = {
     "add": ("additions",),
     "sub": ("additions",),
@@ -88,10 +91,16 @@ class Nonlinearity(SameShape, NoWeights, Elementwise, NoDetail, Op):
 
     storage: ClassVar[Storage] = "in_place"
     kind: str
+    numbers: tuple[float, ...] = ()
+    """Its own numbers, in the order of the module's arguments; none: those that PyTorch has."""
 
     def __post_init__(self) -> None:
         if self.kind not in NONLINEARITIES:
             raise OpError(f"kind (={self.kind!r}) must be one of {', '.join(NONLINEARITIES)}")
+        count = NUMBERS.get(self.kind, 0)
+        plain = all(isinstance(number, int | float) for number in self.numbers)
+        if len(self.numbers) not in (0, count) or not plain:
+            raise OpError(f"numbers (={self.numbers}) of {self.kind} must be none or {count}")
 
     @property
     def type_name(self) -> str:

@@ -133,6 +133,14 @@ OTHERWISE = (
         lambda case: isinstance(case.op, ops.FractalJoin | ops.LayerNorm),
     ),
     Limitation(
+        "ONNX has no beta, and clips for many reasons",
+        lambda case: (
+            isinstance(case.op, ops.Nonlinearity)
+            and case.op.kind in ("Softplus", "Hardtanh")
+            and len(case.op.numbers) > 0
+        ),
+    ),
+    Limitation(
         "a vector flattened, and a difference turned round, are their own twins",
         lambda case: (
             isinstance(case.op, ops.Flatten)

@@ -151,7 +151,7 @@ def nonlinearity(op: ops.Nonlinearity, facts: NodeFacts) -> nn.Module | Function
         return Function(torch.erf)
     if op.kind == "LogSoftmax":
         return nn.LogSoftmax(-1)
-    made: nn.Module = getattr(nn, op.kind)()
+    made: nn.Module = getattr(nn, op.kind)(*op.numbers)
     return made
 
 

@@ -13,10 +13,8 @@ from cnnstat.importers.module.translate import plain_name
 from cnnstat.ir.op import Specs
 
 USUAL: dict[str, dict[str, tuple[Any, ...]]] = {
-    "leaky_relu": {"negative_slope": (0.01,)},
-    "elu": {"alpha": (1,), "scale": (1,), "input_scale": (1,)},
-    "celu": {"alpha": (1,)},
-    "softplus": {"beta": (1,), "threshold": (20,)},
+    "elu": {"scale": (1,), "input_scale": (1,)},
+    "softplus": {"threshold": (20,)},
     "gelu": {"approximate": ("none",)},
     "scaled_dot_product_attention": {"is_causal": (False,), "scale": (None,)},
     "upsample_linear1d": {"align_corners": (False,)},
@@ -52,8 +50,6 @@ def unkept(call: Call, outputs: Specs) -> str:
             return key
         if key in a and a[key] not in usual:
             return f"{key}={a[key]}"
-    if name == "hardtanh" and (a["min_val"], a["max_val"]) not in ((-1, 1), (0, 6)):
-        return f"min_val={a['min_val']}, max_val={a['max_val']}"
     if name == "log_softmax" and a["dim"] not in (-1, a["self"].dim() - 1):
         return f"dim={a['dim']}"
     if "upsample" in name and _scaled_otherwise(call):

@@ -161,10 +161,24 @@ def nonlinearity(kind: str) -> Rule:
     return unary(ops.Nonlinearity(kind))
 
 
+def numbered(kind: str, name: str, usual: float) -> Rule:
+    """Return the rule of a nonlinearity with a number of its own, by the argument's name."""
+
+    def rule(call: Call) -> Meaning:
+        number = float(call.arguments[name])
+        op = ops.Nonlinearity(kind, () if number == usual else (number,))
+        return Meaning(op, (call.arguments["self"],))
+
+    return rule
+
+
 def hardtanh(call: Call) -> Meaning:
     """Read a clipped line; ReLU6 where it clips at 0 and 6."""
-    six = (call.arguments["min_val"], call.arguments["max_val"]) == (0, 6)
-    return Meaning(ops.Nonlinearity("ReLU6" if six else "Hardtanh"), (call.arguments["self"],))
+    limits = float(call.arguments["min_val"]), float(call.arguments["max_val"])
+    if limits == (0, 6):
+        return Meaning(ops.Nonlinearity("ReLU6"), (call.arguments["self"],))
+    op = ops.Nonlinearity("Hardtanh", () if limits == (-1, 1) else limits)
+    return Meaning(op, (call.arguments["self"],))
 
 
 def prelu(call: Call) -> Meaning:

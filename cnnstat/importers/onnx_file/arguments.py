@@ -31,9 +31,6 @@ _RECURRENT = {
 }
 
 USUAL: dict[str, dict[str, Attribute]] = {
-    "LeakyRelu": {"alpha": _only(0.01)},
-    "Elu": {"alpha": _ONE},
-    "Celu": {"alpha": _ONE},
     "Swish": {"alpha": _ONE},
     "Selu": {"alpha": _only(1.6732632), "gamma": _only(1.0507010)},
     "HardSigmoid": {"alpha": Attribute(0.2, (1 / 6,)), "beta": _only(0.5)},

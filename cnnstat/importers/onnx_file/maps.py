@@ -38,6 +38,17 @@ def nonlinearity(kind: str) -> Rule:
     return unary(ops.Nonlinearity(kind))
 
 
+def numbered(kind: str, attribute: str, usual: float) -> Rule:
+    """Return the rule of a nonlinearity with a number of its own, by the attribute's name."""
+
+    def rule(call: Call) -> Meaning:
+        number = call.number(attribute, usual)
+        own = () if number is None or number == usual else (number,)
+        return Meaning(ops.Nonlinearity(kind, own), (call.given(0),))
+
+    return rule
+
+
 def clip(call: Call) -> Meaning:
     """Read a clipping: ReLU6 between 0 and 6, Hardtanh between -1 and 1, else a clamp."""
     low, high = call.number("min", -math.inf, 1), call.number("max", math.inf, 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cnnstat import ops
 from cnnstat.importers.onnx_file import layers, maps, moves
 from cnnstat.importers.onnx_file.call import Rule
-from cnnstat.importers.onnx_file.maps import nonlinearity, pointwise, reduce, unary
+from cnnstat.importers.onnx_file.maps import nonlinearity, numbered, pointwise, reduce, unary
 
 ALIASES = frozenset({"Identity"})
 """Operators that give back what they got."""
@@ -38,10 +38,10 @@ RULES: dict[str, Rule] = {
     "Gelu": nonlinearity("GELU"),
     "HardSwish": nonlinearity("Hardswish"),
     "HardSigmoid": nonlinearity("Hardsigmoid"),
-    "Elu": nonlinearity("ELU"),
+    "Elu": numbered("ELU", "alpha", 1.0),
     "Selu": nonlinearity("SELU"),
-    "Celu": nonlinearity("CELU"),
-    "LeakyRelu": nonlinearity("LeakyReLU"),
+    "Celu": numbered("CELU", "alpha", 1.0),
+    "LeakyRelu": numbered("LeakyReLU", "alpha", 0.01),
     "Mish": nonlinearity("Mish"),
     "LogSigmoid": nonlinearity("LogSigmoid"),
     "Softplus": nonlinearity("Softplus"),

@@ -78,10 +78,30 @@ def _log_sigmoid(use: Emission) -> str:
     return use.node("Neg", (use.node("Softplus", (turned,), suffix="softplus"),))
 
 
-def _clipped(low: float, high: float) -> Emitter:
+def _softplus(use: Emission) -> str:
+    """Write log(1 + exp(beta * x)) / beta."""
+    op: Any = use.op
+    if not op.numbers:
+        return use.node("Softplus", (use.input,))
+    beta = use.constant(op.numbers[0], suffix="beta")
+    steep = use.node("Mul", (use.input, beta), suffix="steep")
+    return use.node("Div", (use.node("Softplus", (steep,), suffix="softplus"), beta))
+
+
+def _clipped(*usual: float) -> Emitter:
     def emitter(use: Emission) -> str:
+        op: Any = use.op
+        low, high = op.numbers or usual
         limits = use.constant(low, suffix="low"), use.constant(high, suffix="high")
         return use.node("Clip", (use.input, *limits))
+
+    return emitter
+
+
+def _bent(op_type: str, usual: float) -> Emitter:
+    def emitter(use: Emission) -> str:
+        op: Any = use.op
+        return use.node(op_type, (use.input,), alpha=float((*op.numbers, usual)[0]))
 
     return emitter
 
@@ -93,18 +113,18 @@ NONLINEARITIES: dict[str, Emitter] = {
     "Hardsigmoid": simple("HardSigmoid", alpha=1 / 6, beta=0.5),
     "Hardtanh": _clipped(-1, 1),
     "ReLU6": _clipped(0, 6),
-    "ELU": simple("Elu"),
+    "ELU": _bent("Elu", 1),
     "SELU": simple("Selu"),
-    "CELU": simple("Celu"),
-    "LeakyReLU": simple("LeakyRelu", alpha=0.01),
+    "CELU": _bent("Celu", 1),
+    "LeakyReLU": _bent("LeakyRelu", 0.01),
     "Mish": _mish,
-    "Softplus": simple("Softplus"),
+    "Softplus": _softplus,
     "Softsign": simple("Softsign"),
     "LogSigmoid": _log_sigmoid,
     "LogSoftmax": simple("LogSoftmax", axis=-1),
     "Erf": simple("Erf"),
 }
-"""Nonlinearities by kind, with the numbers that PyTorch's modules have unless told otherwise."""
+"""Nonlinearities by kind."""
 
 
 def nonlinearity(use: Emission) -> str | tuple[str, ...]:
