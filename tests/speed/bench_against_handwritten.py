@@ -3,7 +3,9 @@
 Run by hand: ``python -m tests.speed.bench_against_handwritten``. Both modules have the same
 weights; their steps alternate in pairs, the first of a pair changing each time, and the ratio is
 the median over the pairs of built / handwritten. The aim is 0.97 to 1.03. On a shared machine
-``--cpu-time --threads 1`` leaves out the time in which other processes had the processor.
+``--cpu-time --threads 1`` leaves out the time in which other processes had the processor. glibc
+returns large blocks at once, and the page faults of fresh ones scatter the training steps of VGG-16
+on a CPU by more than the aim; ``MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=68719476736`` keeps them.
 """
 
 from __future__ import annotations
