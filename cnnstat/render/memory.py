@@ -165,7 +165,8 @@ def _sections(
     yield Section("In short", tuple(_short(plan, rows, fits, next_batch)))
     yield Section("What has to fit", aligned(_totals(plan)))
     if measured is not None:
-        yield Section("Measured beside predicted", aligned(_measured(*measured)))
+        said = (*aligned(_measured(*measured)), *_watched(plan, measured[1]))
+        yield Section("Measured beside predicted", said)
     if plan.unknown:
         yield Section(
             "Partial",
@@ -333,6 +334,23 @@ def _measured(found: Measured, predicted: Measured) -> Iterator[Line]:
         else:
             off = "equal" if real == ours else f"predicted is {difference_percent(real, ours)} off"
             yield name, count(real), f"bytes measured, {count(ours)} predicted: {off}"
+
+
+def _watched(plan: MemoryPlan, predicted: Measured) -> Iterator[str]:
+    """Yield why a peak that was measured is another than the plan's."""
+    unwatched = [
+        f"the {peak.phase} pass at {count(peak.bytes)} bytes"
+        for peak, watched in (
+            (plan.forward_peak, predicted.peak_live_bytes),
+            (plan.backward_peak, predicted.backward_peak_bytes),
+        )
+        if peak is not None and watched not in (None, peak.bytes)
+    ]
+    if unwatched:
+        yield (
+            "PyTorch works in place less while it is watched, in sums of gradients for one: "
+            f"alone it peaks in {' and '.join(unwatched)}, as above."
+        )
 
 
 def difference_percent(measured: int, predicted: int) -> str:

@@ -64,6 +64,16 @@ def test_measured_beside_predicted(cnnstat: Cnnstat) -> None:
     lines = [line for line in out.splitlines() if "measured," in line]
     assert len(lines) == 8
     assert all(line.endswith("equal") for line in lines)
+    assert "alone it peaks" not in out
+
+
+def test_a_peak_that_only_the_watched_run_has_is_explained(cnnstat: Cnnstat) -> None:
+    code, out, _ = cnnstat("memory", "resnet20-cifar", "--mode", "training", "--measure")
+    assert code == 0
+    watched = next(line for line in out.splitlines() if "alone it peaks" in line)
+    plan = api.memory("resnet20-cifar", settings(mode="training"))
+    assert plan.backward_peak is not None
+    assert f"the backward pass at {plan.backward_peak.bytes:,} bytes, as above" in watched
 
 
 def test_a_partial_model_is_a_lower_bound(cnnstat: Cnnstat) -> None:
