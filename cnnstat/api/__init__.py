@@ -7,7 +7,7 @@ from cnnstat.api.ledger import as_published, claims, published
 from cnnstat.api.models import Inputs, Model, input_specs, load
 from cnnstat.api.planning import fit, measured_memory, memory
 from cnnstat.api.reports import analyze, compare, zoo
-from cnnstat.api.running import bench, build, check, check_shaped
+from cnnstat.api.running import bench, build, check, check_report
 
 __all__ = [
     "Inputs",
@@ -17,7 +17,7 @@ __all__ = [
     "bench",
     "build",
     "check",
-    "check_shaped",
+    "check_report",
     "claims",
     "compare",
     "fit",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from cnnstat.zoo.catalog import find
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
+
+    from cnnstat.engine.check import ModuleMeasurement
 
 Inputs = tuple[int, ...] | Mapping[str, TensorSpec | tuple[int, ...]]
 """Shapes without the batch: of the first input, or of each by name (a spec tells its dtype)."""
@@ -42,6 +45,7 @@ class Model:
     places: Mapping[str, str] = field(default_factory=dict)
     trace: Callable[[Mapping[str, TensorSpec]], Imported] | None = None
     named: bool = False
+    count: Callable[[Mapping[str, TensorSpec]], ModuleMeasurement] | None = None
     own_module: Callable[[], Module] | None = None
     filled_copy: Callable[[Callable[[Tensor], Tensor]], Module] | None = None
 
@@ -109,14 +113,21 @@ def load(
 def _module(reference: str, module: Module, remake: Callable[[], Module] | None = None) -> Model:
     from cnnstat.importers.module.loading import default_input
 
-    def trace(specs: Mapping[str, TensorSpec]) -> Imported:
-        from contextlib import nullcontext, redirect_stdout
+    def quiet() -> AbstractContextManager[object]:
+        # A model by reference may print what it likes; results alone go to standard output.
+        return nullcontext() if remake is None else redirect_stdout(sys.stderr)
 
+    def trace(specs: Mapping[str, TensorSpec]) -> Imported:
         from cnnstat.importers.module.importing import import_module
 
-        # A model by reference may print what it likes; results alone go to standard output.
-        with nullcontext() if remake is None else redirect_stdout(sys.stderr):
+        with quiet():
             return import_module(reference, module, specs, remake=remake)
+
+    def count(specs: Mapping[str, TensorSpec]) -> ModuleMeasurement:
+        from cnnstat.importers.module.counting import count_module
+
+        with quiet():
+            return count_module(reference, module, specs, remake=remake)
 
     def copied() -> Module:
         from copy import deepcopy
@@ -132,6 +143,7 @@ def _module(reference: str, module: Module, remake: Callable[[], Module] | None 
         reference,
         {"input": default_input(module)},
         trace=trace,
+        count=count,
         own_module=copied if remake is None else remake,
         filled_copy=filled_copy,
     )

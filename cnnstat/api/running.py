@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cnnstat.api.models import Inputs, Model, input_specs, load, shaped_graph
+from cnnstat.api.models import Inputs, Model, input_specs, load
 from cnnstat.api.reports import analyze
 from cnnstat.errors import UsageError
-from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ir.tensor import check_float_dtype
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from cnnstat.engine.benchplan import Progress, Settings
     from cnnstat.engine.check import Check
     from cnnstat.engine.measurement import Measurement
+    from cnnstat.engine.report import Report
 
 
 def build(
@@ -67,28 +67,26 @@ def check(
     """Return a model's figures held against fvcore, FlopCounterMode and an execution.
 
     The arguments are those of ``analyze``. Nothing is allocated: the model runs on the device
-    ``meta``. Raises ``UsageError`` for bad arguments or where PyTorch or fvcore is missing,
-    ``ModelError`` for a model that cannot be built.
+    ``meta``. A module of the user's own runs as it is, under FlopCounterMode alone. Raises
+    ``UsageError`` for bad arguments or where PyTorch or fvcore is missing, ``ModelError`` for a
+    model that cannot be built.
     """
     model = reference if isinstance(reference, Model) else load(reference, classes=classes)
-    if model.own_module is not None:
-        raise UsageError(
-            f"{model.reference}: check compares what cnnstat builds, operator by operator; a "
-            "module of your own is captured from PyTorch and summary says what it could not count"
-        )
-    specs = input_specs(model, input=input, batch=batch, dtype=dtype)
-    return check_shaped(shaped_graph(model, specs)[0])
+    return check_report(model, analyze(model, input=input, batch=batch, dtype=dtype))
 
 
-def check_shaped(shaped: ShapedGraph) -> Check:
-    """Return a shaped graph (``Report.shaped``) held against its counters; errors as ``check``."""
+def check_report(model: Model, report: Report) -> Check:
+    """Return a model's report held against its counters; errors as ``check``."""
     from cnnstat.backends.torch import require_torch
+    from cnnstat.engine.check import check as hold_against
+    from cnnstat.engine.check import check_module
 
     require_torch()
+    if model.count is not None:
+        return check_module(report, model.count(report.inputs))
     from cnnstat.backends.torch.count import measure
-    from cnnstat.engine.check import check as hold_against
 
-    return hold_against(shaped, measure(shaped))
+    return hold_against(report.shaped, measure(report.shaped))
 
 
 def bench(

@@ -88,7 +88,7 @@ def summary(
     report = api.analyze(
         loaded, input=input_shapes(input), batch=batch, dtype=dtype, convention=convention
     )
-    checked = api.check_shaped(report.shaped) if check else None
+    checked = api.check_report(loaded, report) if check else None
     document = summary_document(
         report,
         reference=model,

@@ -7,10 +7,12 @@ no tolerance; what is allowed to differ is a ``Limitation`` with a sentence, and
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cnnstat.engine.conventions import FVCORE, TORCH, Convention
+from cnnstat.engine.modulepaths import module_path
+from cnnstat.engine.report import Report
 from cnnstat.ir.graph import Node, NodeFacts, ShapedGraph
 
 Shapes = tuple[tuple[int, ...], ...]
@@ -33,6 +35,22 @@ class Measurement:
     fvcore_flops: tuple[int, ...]
     fvcore_total: int
     left_out: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleMeasurement:
+    """What was found by running a module of the user's own, and what it stores, by its own word.
+
+    ``torch_flops`` has the calls that each module makes itself, by its path: ``block/conv``, empty
+    for the whole. fvcore, which traces modules with contents, is not asked.
+    """
+
+    params: int
+    buffers: int
+    torch_flops: Mapping[str, int]
+    torch_total: int
+    fvcore_total: None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 class Limitation(NamedTuple):
@@ -73,7 +91,7 @@ class Check:
     """One model held against its measurement."""
 
     shaped: ShapedGraph
-    found: Measurement
+    found: Measurement | ModuleMeasurement
     differences: tuple[Difference, ...]
 
     @property
@@ -82,8 +100,13 @@ class Check:
         return self.shaped.graph.name
 
     @property
+    def by_sums(self) -> bool:
+        """Whether sums were compared, as of a module of the user's own, not every operator."""
+        return isinstance(self.found, ModuleMeasurement)
+
+    @property
     def agree(self) -> bool:
-        """Whether every figure of every operator is the same."""
+        """Whether every figure that was compared is the same."""
         return not self.differences
 
     def counted(self, convention: Convention) -> int:
@@ -95,6 +118,33 @@ class Check:
 def check(shaped: ShapedGraph, found: Measurement) -> Check:
     """Return a graph's own figures held against a measurement of the same graph."""
     return Check(shaped, found, differences(shaped, found))
+
+
+def check_module(report: Report, found: ModuleMeasurement) -> Check:
+    """Return the figures of a captured module held against the module itself.
+
+    Sums decide: a weight that one module holds and another uses has no one place. Where the sum of
+    FLOPs differs, the modules whose own calls differ are named.
+    """
+    shaped, totals = report.shaped, report.totals
+    ours = dict.fromkeys(found.torch_flops, 0)
+    for node, facts in zip(shaped.nodes, shaped.facts, strict=True):
+        ours[module_path(node.name, ours)] += _count(TORCH, node, facts)
+    total = sum(ours.values())
+    sums: list[tuple[str, str, Figure, Figure]] = [
+        ("total", "params", totals.params, found.params),
+        ("total", "buffers", totals.buffers, found.buffers),
+        ("total", "flops", total, found.torch_total),
+    ]
+    if total != found.torch_total:
+        calls = found.torch_flops.items()
+        sums[:0] = [(path or "forward", "flops", ours[path], flops) for path, flops in calls]
+    rows = [
+        Difference(name, "", quantity, "torch", here, there)
+        for name, quantity, here, there in sums
+        if here != there
+    ]
+    return Check(shaped, found, tuple(rows))
 
 
 def differences(shaped: ShapedGraph, found: Measurement) -> tuple[Difference, ...]:

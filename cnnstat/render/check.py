@@ -39,7 +39,7 @@ def check_document(checks: Sequence[Check]) -> Document:
                 for row in LIMITATIONS
             ],
         },
-        sections=(*sections, Section("Not compared", limitation_lines())),
+        sections=(*sections, Section("Not compared", (*limitation_lines(), *_unasked(checks)))),
     )
 
 
@@ -53,11 +53,13 @@ def counter_lines(check: Check) -> tuple[str, ...]:
     lines = [
         f"{title}: {theirs:,} {convention.unit}, {_verdict(check.counted(convention), theirs)}"
         for title, convention, theirs in counts
+        if theirs is not None
     ]
     if found.left_out:
         lines.append(f"fvcore leaves out: {_left_out(check)}")
     if check.agree:
-        lines.append(f"shapes, parameters and counts agree for all {len(found.shapes)} operators")
+        what = "sums of parameters, buffers" if check.by_sums else "shapes, parameters"
+        lines.append(f"{what} and counts agree for all {len(check.shaped.nodes)} operators")
     return (*lines, *difference_lines(check))
 
 
@@ -69,6 +71,17 @@ def difference_lines(check: Check) -> tuple[str, ...]:
 def limitation_lines() -> tuple[str, ...]:
     """Return what is known to differ and why."""
     return tuple(f"{row.type_name}.{row.tensor}: {row.reason}" for row in LIMITATIONS)
+
+
+def _unasked(checks: Sequence[Check]) -> tuple[str, ...]:
+    """Return what is not asked about modules of the user's own."""
+    own = [check.name for check in checks if check.by_sums]
+    if not own:
+        return ()
+    return (
+        f"{', '.join(own)}: run as the module that it is, so sums are compared, not operators; "
+        "fvcore, which traces modules with contents, is not asked",
+    )
 
 
 def _verdict(ours: int, theirs: int) -> str:
@@ -113,7 +126,7 @@ def _row(check: Check) -> tuple[Cell, ...]:
         check.name,
         "yes" if check.agree else "no",
         len(check.differences),
-        len(check.found.shapes),
+        len(check.shaped.nodes),
         _params(check),
         check.counted(PAPER),
         check.found.torch_total,
@@ -129,7 +142,7 @@ def check_payload(check: Check) -> dict[str, object]:
         "name": check.name,
         "agree": check.agree,
         "counters": {
-            "operators": len(found.shapes),
+            "operators": len(check.shaped.nodes),
             "params": _params(check),
             "torch": {"computed": check.counted(TORCH), "counted": found.torch_total},
             "fvcore": {

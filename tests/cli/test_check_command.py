@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -81,6 +82,69 @@ def test_a_wrong_weight_names_the_layer(cnnstat: Cnnstat, monkeypatch: pytest.Mo
     result = cnnstat("check", "resnet18")
     assert result.code == 1
     assert "conv1/bn (BatchNorm2d): params bias 64, weight 64 here" in result.out
+
+
+OWN = """
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(3, 16, 4, 4)
+        self.norm = nn.BatchNorm1d(16)
+        self.encoder = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
+        self.unused = nn.Linear(2, 3)
+
+    def forward(self, x):
+        y = self.first(x).flatten(2)
+        y = self.encoder(self.norm(y).transpose(1, 2))
+        return self.head(y.mean(1))
+
+    def head(self, y):
+        return y
+
+
+class Asking(Attention):
+    def forward(self, x):
+        return super().forward(x) if x.sum() < 1e9 else x
+
+    def head(self, y):  # weights of a module that does not run here
+        return functional.linear(y, self.encoder.linear2.weight.t())
+"""
+
+
+@pytest.mark.parametrize("name", ["Attention", "Asking"])
+def test_a_module_of_ones_own_by_its_sums(cnnstat: Cnnstat, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "own.py"
+    path.write_text(OWN)
+    result = cnnstat("check", f"{path}:{name}", "--input", "3x32x32", "-f", "json")
+    (model,) = json.loads(result.out)["models"]
+    assert (result.code, model["differences"]) == (0, [])
+    # 64 positions: patches of 4x4x3; queries, keys, values and output; two heads; two layers.
+    macs = 64 * (48 * 16 + 4 * 16 * 16 + 2 * 64 * 16 + 2 * 16 * 32)
+    macs += 16 * 32 if name == "Asking" else 0
+    assert model["counters"]["torch"] == {"computed": 2 * macs, "counted": 2 * macs}
+    assert model["counters"]["fvcore"]["counted"] is None
+    assert "fvcore, which traces modules with contents, is not asked" in (
+        cnnstat("check", f"{path}:{name}", "--input", "3x32x32").out
+    )
+
+
+def test_a_wrong_rule_names_the_module_that_calls(
+    cnnstat: Cnnstat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "own.py"
+    path.write_text(OWN.replace("16", "384"))
+    monkeypatch.setattr(Conv2d, "work", wrong(Conv2d.work))
+    result = cnnstat("summary", f"{path}:Attention", "--input", "3x32x32", "--check")
+    right = 2 * 64 * 48 * 384
+    assert result.code == 1
+    assert f"first: flops {right + 2:,} here, {right:,} by torch" in result.out
+    assert "total: flops" in result.out
+    assert "encoder" not in result.out.partition("Other counters")[2].partition("\n\n")[0]
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,7 @@ def test_analyze_in_one_line_of_a_script() -> None:
     ("name", "error", "message"),
     [
         ("Nett", UsageError, "did you mean Net"),
-        ("", UsageError, "name the callable too"),
+        ("", UsageError, "name a file or module and a callable"),
         ("number", ModelError, "is int, not a callable"),
         ("three", ModelError, "returned int, not an nn.Module"),
         ("raises", ModelError, "raised ValueError: no luck today (--debug shows the trace)"),
@@ -305,7 +305,6 @@ def test_strict_exits_with_1_where_something_is_unknown(net: str, cnnstat: Cnnst
             3,
             "The size of tensor a (5) must match the size of tensor b (3)",
         ),
-        (["check", "{net}:Net"], 2, "check compares what cnnstat builds"),
         (["claims", "{net}:Net"], 2, "published figures are kept for models of the zoo"),
         (["export", "{net}:Net", "--to", "yml"], 2, "unknown export format 'yml'"),
     ],

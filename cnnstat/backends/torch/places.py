@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import nn
 
+from cnnstat.engine.modulepaths import module_path, without_number
+
 
 class Places:
     """Follows a forward pass through the modules of these ``paths``; nodes go by their names.
@@ -19,9 +21,9 @@ class Places:
         self._of: dict[str, list[int]] = {}
         self._function: list[str] = []
         for index, name in enumerate(names):
-            path = _module(name, known)
+            path = module_path(name, known)
             self._of.setdefault(path, []).append(index)
-            self._function.append(_plain(name.removeprefix(path).strip("/")))
+            self._function.append(without_number(name.removeprefix(path).strip("/")))
         self._at = dict.fromkeys(self._of, -1)
         self._stack = [""]
         self.last = 0
@@ -47,21 +49,6 @@ class Places:
         self._at[path] = at
         self.last = own[at]
         return self.last
-
-
-def _module(name: str, known: set[str]) -> str:
-    """Return the path of the module that a node is in: a second call of it has a number."""
-    for candidate in (name, _plain(name)):
-        if candidate in known:
-            return candidate
-    while name and name not in known:
-        name = name.rpartition("/")[0]
-    return name
-
-
-def _plain(name: str) -> str:
-    head, _, number = name.rpartition("_")
-    return head if number.isdigit() and head else name
 
 
 def watch(module: nn.Module, places: Places) -> None:

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import nn
@@ -99,7 +99,28 @@ def capture(
     into what it is made of where PyTorch knows how. ``kind`` is what tensors it runs on. Raises
     ``ForwardError`` where the forward pass raises.
     """
-    # Stand-ins are made and used in inference mode, so that functions arrive undivided.
+    with prepared(module, inputs, kind) as run:
+        trace = Trace(run.given, run.stored)
+        result = forward(run, _Recorder(trace, leaves, empty=kind != "real"))
+    trace.outputs = tuple(leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor))
+    return trace
+
+
+class Run(NamedTuple):
+    """A copy of a module, its inputs and what it stores, and the mode under which it runs."""
+
+    subject: nn.Module
+    given: dict[str, torch.Tensor]
+    stored: list[Stored]
+    mode: AbstractContextManager[Any]
+
+
+@contextmanager
+def prepared(module: nn.Module, inputs: Mapping[str, TensorSpec], kind: Kind) -> Iterator[Run]:
+    """Make all that a forward pass on tensors of a kind needs; arguments are those of ``capture``.
+
+    Stand-ins are made and used in inference mode, so that functions arrive undivided.
+    """
     with torch.inference_mode(), _random_states_kept(module, drawn=kind == "real"):
         dtype = _float_of(inputs)
         mode = _mode(kind)
@@ -108,17 +129,18 @@ def capture(
             device = stored[0].tensor.device if stored else _device(torch.device("cpu"), kind)
             given = {name: _tensor(spec, device, kind) for name, spec in inputs.items()}
         subject = evaluation_copy(module, {id(each.original): each.tensor for each in stored})
-        trace = Trace(given, stored)
-        recorder = _Recorder(trace, leaves, empty=kind != "real")
-        _watch(subject, recorder)
-        arguments, named = _arguments(subject, given)
-        with mode, _PlainPaths(), recorder:
-            try:
-                result = subject(*arguments, **named)
-            except (Exception, SystemExit) as error:
-                raise ForwardError(error, *(recorder.failed or ("", "", ""))) from error
-    trace.outputs = tuple(leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor))
-    return trace
+        yield Run(subject, given, stored, mode)
+
+
+def forward(run: Run, watcher: Watcher) -> Any:
+    """Run the forward pass under the eyes of a watcher; return its result."""
+    _watch(run.subject, watcher)
+    arguments, named = _arguments(run.subject, run.given)
+    with run.mode, _PlainPaths(), watcher:
+        try:
+            return run.subject(*arguments, **named)
+        except (Exception, SystemExit) as error:
+            raise ForwardError(error, *(watcher.failed or ("", "", ""))) from error
 
 
 def _mode(kind: Kind) -> AbstractContextManager[Any]:
@@ -238,14 +260,11 @@ class _PlainPaths(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes calls; ``stack`` holds the path of what runs at the moment and whether it is a leaf."""
+class Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Sees calls; ``stack`` holds the path of what runs at the moment and whether it is a leaf."""
 
-    def __init__(self, trace: Trace, leaves: Callable[[str], bool], *, empty: bool) -> None:
+    def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.trace = trace
-        self.leaves = leaves
-        self.empty = empty
         self.stack: list[tuple[str, bool]] = [("", False)]
         self.failed: tuple[str, str, str] | None = None
 
@@ -253,6 +272,16 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _should_skip_dynamo(cls) -> bool:
         """Say that no compiler has to be kept out, whose import would take longer than the run."""
         return False
+
+
+class _Recorder(Watcher):  # type: ignore[no-untyped-call]
+    """Notes calls."""
+
+    def __init__(self, trace: Trace, leaves: Callable[[str], bool], *, empty: bool) -> None:
+        super().__init__()
+        self.trace = trace
+        self.leaves = leaves
+        self.empty = empty
 
     def __torch_dispatch__(
         self,
@@ -294,12 +323,12 @@ def _bound(schema: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[s
     return found
 
 
-def _watch(module: nn.Module, recorder: _Recorder) -> None:
-    """Keep the recorder's stack at the path of the module that runs; hooks of a copy, not global.
+def _watch(module: nn.Module, watcher: Watcher) -> None:
+    """Keep the watcher's stack at the path of the module that runs; hooks of a copy, not global.
 
     A module that raises is the first to leave with an exception: its path is what failed.
     """
-    stack, outside = recorder.stack, sys.exc_info()[1]  # what is being handled around the run
+    stack, outside = watcher.stack, sys.exc_info()[1]  # what is being handled around the run
 
     def hooks(path: str, leaf: bool) -> tuple[Callable[..., None], Callable[..., None]]:
         def entering(_module: nn.Module, _args: Any) -> None:
@@ -307,9 +336,9 @@ def _watch(module: nn.Module, recorder: _Recorder) -> None:
 
         def leaving(each: nn.Module, args: Any, _result: Any) -> None:
             stack.pop()
-            if recorder.failed is None and sys.exc_info()[1] not in (None, outside):
+            if watcher.failed is None and sys.exc_info()[1] not in (None, outside):
                 given = ", ".join(str(spec_of(t)) for t in args if isinstance(t, torch.Tensor))
-                recorder.failed = (path, type(each).__name__, given)
+                watcher.failed = (path, type(each).__name__, given)
 
         return entering, leaving
 

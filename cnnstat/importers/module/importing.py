@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from torch import nn
 
@@ -15,6 +16,7 @@ from cnnstat.importers.module.translate import leaf
 from cnnstat.importers.reference import Imported
 from cnnstat.ir.tensor import TensorSpec
 
+Found = TypeVar("Found")
 EMPTY: tuple[Kind, ...] = ("meta", "fake")
 """Tensors without contents, the fastest first."""
 
@@ -32,11 +34,11 @@ def import_module(
     with contents if ``module`` has none. Raises ``ModelError`` with the module's own message and
     the place where the forward pass fails.
     """
-    module = getattr(module, "_orig_mod", module)  # what torch.compile wraps
-    try:
-        trace, kind = _captured(module, inputs, remake)
-    except ForwardError as error:
-        raise ModelError(f"{name}: {_explained(error, module, inputs)}") from error.error
+
+    def captured(subject: nn.Module, kind: Kind) -> Trace:
+        return capture(subject, inputs, leaves=leaf, kind=kind)
+
+    trace, kind = on_emptiest(name, module, inputs, captured, remake)
     assembled = assemble(name, trace)
     notes = [
         Note("unused_parameter", path, "stored, but the forward pass never uses it")
@@ -52,23 +54,31 @@ def import_module(
     return Imported(assembled.graph, tuple(notes), frozen)
 
 
-def _captured(
-    module: nn.Module, inputs: Mapping[str, TensorSpec], remake: Callable[[], nn.Module] | None
-) -> tuple[Trace, Kind]:
-    """Return the trace on the emptiest tensors on which the forward pass runs, and which these are.
+def on_emptiest(
+    name: str,
+    module: nn.Module,
+    inputs: Mapping[str, TensorSpec],
+    run: Callable[[nn.Module, Kind], Found],
+    remake: Callable[[], nn.Module] | None,
+) -> tuple[Found, Kind]:
+    """Return what a run gives on the emptiest tensors that it takes, and which these are.
 
     The meta device is the fastest; fake tensors get on with real ones that a module holds beside
-    its parameters; a forward pass that asks for values needs real ones.
+    its parameters; a forward pass that asks for values needs real ones. Arguments and errors are
+    those of ``import_module``.
     """
-    for kind in EMPTY:
-        try:
-            return capture(module, inputs, leaves=leaf, kind=kind), kind
-        except ForwardError as error:
-            if _is_bad_call(error):
-                raise
-    empty = any(tensor.is_meta for tensor in module.parameters())
-    subject = remake() if empty and remake is not None else module
-    return capture(subject, inputs, leaves=leaf, kind="real"), "real"
+    module = getattr(module, "_orig_mod", module)  # what torch.compile wraps
+    try:
+        for kind in EMPTY:
+            try:
+                return run(module, kind), kind
+            except ForwardError as error:
+                if _is_bad_call(error):
+                    raise
+        empty = any(tensor.is_meta for tensor in module.parameters())
+        return run(remake() if empty and remake is not None else module, "real"), "real"
+    except ForwardError as error:
+        raise ModelError(f"{name}: {_explained(error, module, inputs)}") from error.error
 
 
 def _is_bad_call(error: ForwardError) -> bool:

@@ -46,8 +46,9 @@ def load_module(
         raise MissingDependencyError("PyTorch", "torch") from error
 
     source, _, name = reference.rpartition(":") if ":" in reference else (reference, "", "")
-    if not name:
-        raise UsageError(f"{reference}: name the callable too, as in {reference}:factory")
+    if not (source and name):
+        whole = f"{source or 'model.py'}:{name or 'factory'}"
+        raise UsageError(f"{reference}: name a file or module and a callable, as in {whole}")
     given = dict(arguments or {})
     with redirect_stdout(sys.stderr), torch.random.fork_rng([]):
         build = _library(source, name) or _callable(source, name)
