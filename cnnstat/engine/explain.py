@@ -85,11 +85,6 @@ def layer_steps(layer: Layer) -> tuple[Step, ...]:
     )
 
 
-def shape_text(spec: TensorSpec) -> str:
-    """Return a shape without its batch: 64x224x224."""
-    return "x".join(map(str, spec.shape[1:])) or "scalar"
-
-
 def output_rule(layer: Layer) -> str:
     """Return the shape rule of the row's anchor with its numbers, both axes where they differ."""
     facts = layer.report.shaped.facts[layer.anchor]
@@ -110,13 +105,17 @@ def output_rule(layer: Layer) -> str:
         return f"channels {' + '.join(map(str, channels))} = {out.shape[1]}"
     if all(spec.shape == out.shape for spec in given):
         return "the input's shape"
-    return f"{', '.join(map(shape_text, given))} -> {shape_text(out)}"
+    return f"{', '.join(_text(layer, spec) for spec in given)} -> {_text(layer, out)}"
+
+
+def _text(layer: Layer, spec: TensorSpec) -> str:
+    return "x".join(map(str, layer.without_batch(spec))) or "scalar"
 
 
 def _shape_steps(layer: Layer) -> Iterator[Step]:
     for spec in layer.inputs:
-        yield Step("input", "what enters", spec.shape[1:])
-    yield Step("output", output_rule(layer), layer.output.shape[1:])
+        yield Step("input", "what enters", layer.without_batch(spec))
+    yield Step("output", output_rule(layer), layer.output_without_batch)
 
 
 def _weight_steps(layer: Layer) -> Iterator[Step]:
@@ -224,7 +223,7 @@ def select(report: Report, name: str) -> tuple[Layer, ...]:
 
 def overview(layer: Layer) -> tuple[Step, ...]:
     """Return the steps of one row in a table of many: output, parameters, MACs."""
-    steps = [Step("output", output_rule(layer), layer.output.shape[1:])]
+    steps = [Step("output", output_rule(layer), layer.output_without_batch)]
     formulas = layer.formulas
     if layer.params:
         steps.append(Step("parameters", _product(formulas["params"]), layer.params))

@@ -78,6 +78,16 @@ class Layer(NamedTuple):
         return self.report.shaped.facts[self.nodes[-1]].outputs[0]
 
     @property
+    def output_without_batch(self) -> tuple[int, ...]:
+        """Shape of what leaves the row, without the batch."""
+        return self.without_batch(self.output)
+
+    def without_batch(self, spec: TensorSpec) -> tuple[int, ...]:
+        """Return a shape without the batch; the whole shape where the first axis is another."""
+        batch = self.report.input.shape[:1]
+        return spec.shape[1:] if spec.shape[:1] == batch else spec.shape
+
+    @property
     def weights(self) -> int:
         """Multiplicative parameters."""
         return self.figures.weights

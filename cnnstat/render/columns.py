@@ -106,7 +106,7 @@ LAYER_COLUMNS: tuple[LayerColumn, ...] = (
     ),
     LayerColumn(
         Column("output", "Output", "shape", 7, definition="shape that leaves, without the batch"),
-        lambda layer: layer.output.shape[1:],
+        lambda layer: layer.output_without_batch,
     ),
     LayerColumn(
         Column("weights", "Weights", "count", 3, definition="multiplicative parameters"),

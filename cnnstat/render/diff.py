@@ -85,7 +85,7 @@ def _zipped(
 def _side(layer: Layer | None) -> tuple[Cell, ...]:
     if layer is None:
         return "", "", "", ""
-    return operator_text(layer), layer.output.shape[1:], layer.params, layer.macs
+    return operator_text(layer), layer.output_without_batch, layer.params, layer.macs
 
 
 def _total(report: Report) -> tuple[Cell, ...]:

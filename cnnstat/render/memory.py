@@ -91,7 +91,7 @@ NAMED = (
         lambda layer, found: operator_text(layer),
     ),
     MemoryColumn(
-        Column("output", "Output", "shape", 5), lambda layer, found: layer.output.shape[1:]
+        Column("output", "Output", "shape", 5), lambda layer, found: layer.output_without_batch
     ),
 )
 BY_MODE = {
