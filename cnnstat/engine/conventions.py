@@ -21,6 +21,7 @@ from cnnstat.ir.work import FLOPS_PER_UNIT, NO_WORK, Work
 Rule = Callable[[NodeFacts], int]
 
 _MEANS = ("AvgPool1d", "AvgPool2d", "AvgPool3d")
+_TRANSPOSED = ("ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d")
 _ADAPTIVE_MEANS = (
     *("AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d"),
     "GlobalAvgPool2d",
@@ -176,7 +177,7 @@ TORCHINFO = Convention(
     "torchinfo 1.8.0: layer_info.LayerInfo.calculate_macs, model_statistics.ModelStatistics",
     {
         **dict.fromkeys(
-            ("Conv1d", "Conv2d", "Conv3d", "ConnectedConv2d", "ConvTranspose2d"), _torchinfo_conv
+            ("Conv1d", "Conv2d", "Conv3d", "ConnectedConv2d", *_TRANSPOSED), _torchinfo_conv
         ),
         **dict.fromkeys(("LSTM", "GRU", "RNN"), _torchinfo_recurrent),
         **dict.fromkeys(("Linear", "Subsampling", "PReLU", "Embedding"), _torchinfo_other),
@@ -248,7 +249,7 @@ THOP = Convention(
     "rnn_hooks",
     {
         **dict.fromkeys(("Conv1d", "Conv2d", "Conv3d", "Linear"), _macs),
-        "ConvTranspose2d": _spread_everywhere,
+        **dict.fromkeys(_TRANSPOSED, _spread_everywhere),
         **dict.fromkeys(("BatchNorm2d", "LayerNorm", "InstanceNorm"), _per_normalized(2, 4)),
         "PReLU": _per_input(1),
         "Softmax": lambda facts: _work(facts).flops,
@@ -276,7 +277,7 @@ THOP_2021 = Convention(
     {
         **dict.fromkeys(("Conv1d", "Conv2d", "Conv3d"), _macs_and_bias),
         "Linear": _macs,
-        "ConvTranspose2d": _thop_2021_transposed,
+        **dict.fromkeys(_TRANSPOSED, _thop_2021_transposed),
         "BatchNorm2d": _per_input(2),
         "LeakyReLU": _per_input(1),
         **dict.fromkeys(_MEANS, _per_output(1)),
@@ -324,9 +325,7 @@ PTFLOPS = Convention(
     "ptflops 0.7.5, its default backend 'pytorch': pytorch_engine.get_flops_pytorch, "
     "pytorch_ops.MODULES_MAPPING and FUNCTIONAL_MAPPING",
     {
-        **dict.fromkeys(
-            ("Conv1d", "Conv2d", "Conv3d", "ConvTranspose2d", "Linear"), _macs_and_bias
-        ),
+        **dict.fromkeys(("Conv1d", "Conv2d", "Conv3d", *_TRANSPOSED, "Linear"), _macs_and_bias),
         **dict.fromkeys(("BatchNorm2d", "InstanceNorm", "GroupNorm"), _per_normalized(1, 2)),
         "LayerNorm": _per_input(1),
         "LocalResponseNorm": _ptflops_lrn,
@@ -350,7 +349,7 @@ PTFLOPS_ATEN = Convention(
     "ptflops 0.7.5, its backend 'aten': aten_ops.ATEN_OPS_MAPPING",
     {
         **dict.fromkeys(
-            ("Conv1d", "Conv2d", "Conv3d", "ConnectedConv2d", "ConvTranspose2d", "Linear"),
+            ("Conv1d", "Conv2d", "Conv3d", "ConnectedConv2d", *_TRANSPOSED, "Linear"),
             _macs_and_bias,
         ),
         **dict.fromkeys(("GRU", "RNN"), _macs_and_bias),

@@ -24,7 +24,9 @@ OVERWRITABLE = frozenset(
         "Conv1d",
         "Conv2d",
         "Conv3d",
+        "ConvTranspose1d",
         "ConvTranspose2d",
+        "ConvTranspose3d",
         "Linear",
     }
 )
@@ -250,7 +252,9 @@ LOWERINGS: dict[str, Lowering] = {
     "Conv2d": _convolution,
     "Conv3d": _convolution,
     "ConnectedConv2d": _connected,
+    "ConvTranspose1d": _transposed,
     "ConvTranspose2d": _transposed,
+    "ConvTranspose3d": _transposed,
     "Linear": _linear,
     "RBF": _rbf,
     **POOLINGS,

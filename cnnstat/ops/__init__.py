@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from cnnstat.ops.conv import Conv1d as Conv1d
     from cnnstat.ops.conv import Conv2d as Conv2d
     from cnnstat.ops.conv import Conv3d as Conv3d
+    from cnnstat.ops.conv import ConvTranspose1d as ConvTranspose1d
     from cnnstat.ops.conv import ConvTranspose2d as ConvTranspose2d
+    from cnnstat.ops.conv import ConvTranspose3d as ConvTranspose3d
     from cnnstat.ops.layer_norm import GroupNorm as GroupNorm
     from cnnstat.ops.layer_norm import InstanceNorm as InstanceNorm
     from cnnstat.ops.layer_norm import LayerNorm as LayerNorm
@@ -75,7 +77,9 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "Conv2d",
         "Conv3d",
         "ConnectedConv2d",
+        "ConvTranspose1d",
         "ConvTranspose2d",
+        "ConvTranspose3d",
     ),
     "linear": (
         "Linear",

@@ -234,31 +234,24 @@ class ConnectedConv2d(Op):
 
 
 @dataclass(frozen=True, slots=True)
-class ConvTranspose2d(Op):
-    """Transposed convolution: each input element spreads one kernel over the output.
-
-    Shape: (n, c, h, w) -> (n, out_channels, h', w'), h' = (h-1)*s - 2p + d(kh-1) + 1 +
-        output_padding. With a second input the result takes that tensor's height and width, where a
-        legal output_padding gives them.
-    Weights: c * out_channels/groups * kh * kw, and out_channels biases.
-    Work: macs = n * c * h * w * out_channels/groups * kh * kw; bias_adds = output elements.
-    Source: Zeiler and Fergus 2013 (deconvnet); torch.nn.ConvTranspose2d.
-    """
-
+class _ConvTranspose(Op):
+    rank: ClassVar[int]
     reads: ClassVar[tuple[int, int | None]] = (1, 2)
-
     is_layer: ClassVar[bool] = True
+
     out_channels: int
     kernel: Axes
-    stride: Axes = (1, 1)
-    padding: Axes = (0, 0)
-    dilation: Axes = (1, 1)
-    output_padding: Axes = (0, 0)
-    groups: int = 1
-    bias: bool = True
+    stride: Axes
+    padding: Axes
+    dilation: Axes
+    output_padding: Axes
+    groups: int
+    bias: bool
 
     def __post_init__(self) -> None:
-        check_window(self.kernel, self.stride, self.padding, self.dilation, rank=2)
+        check_window(self.kernel, self.stride, self.padding, self.dilation, rank=self.rank)
+        if len(self.output_padding) != self.rank:
+            raise OpError(f"output_padding (={self.output_padding}) needs {self.rank} axes")
         for extra, s, d in zip(self.output_padding, self.stride, self.dilation, strict=True):
             if not 0 <= extra < max(s, d):
                 raise OpError(
@@ -281,7 +274,7 @@ class ConvTranspose2d(Op):
 
     def infer(self, inputs: Specs) -> Specs:
         """Return the spread extents."""
-        n, c, extents = image(inputs, 2)
+        n, c, extents = image(inputs, self.rank)
         for name, channels in (("in_channels", c), ("out_channels", self.out_channels)):
             if channels % self.groups:
                 raise OpError(f"{name} (={channels}) must be divisible by groups (={self.groups})")
@@ -313,3 +306,65 @@ class ConvTranspose2d(Op):
     def reach(self, inputs: Specs) -> Reach:
         """Return the window, read backwards."""
         return Sliding(self._windows(), transposed=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ConvTranspose1d(_ConvTranspose):
+    """Transposed convolution along one axis.
+
+    Shape: (n, c, l) -> (n, out_channels, (l-1)*s - 2p + d(k-1) + 1 + output_padding). With a second
+        input the result takes that tensor's length, where a legal output_padding gives it.
+    Weights: c * out_channels/groups * k, and out_channels biases.
+    Work: macs = n * c * l * out_channels/groups * k; bias_adds = output elements.
+    Source: torch.nn.ConvTranspose1d.
+    """
+
+    rank: ClassVar[int] = 1
+    stride: Axes = (1,)
+    padding: Axes = (0,)
+    dilation: Axes = (1,)
+    output_padding: Axes = (0,)
+    groups: int = 1
+    bias: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ConvTranspose2d(_ConvTranspose):
+    """Transposed convolution: each input element spreads one kernel over the output.
+
+    Shape: (n, c, h, w) -> (n, out_channels, h', w'), h' = (h-1)*s - 2p + d(kh-1) + 1 +
+        output_padding. With a second input the result takes that tensor's height and width, where a
+        legal output_padding gives them.
+    Weights: c * out_channels/groups * kh * kw, and out_channels biases.
+    Work: macs = n * c * h * w * out_channels/groups * kh * kw; bias_adds = output elements.
+    Source: Zeiler and Fergus 2013 (deconvnet); torch.nn.ConvTranspose2d.
+    """
+
+    rank: ClassVar[int] = 2
+    stride: Axes = (1, 1)
+    padding: Axes = (0, 0)
+    dilation: Axes = (1, 1)
+    output_padding: Axes = (0, 0)
+    groups: int = 1
+    bias: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ConvTranspose3d(_ConvTranspose):
+    """Transposed convolution over depth, height and width.
+
+    Shape: (n, c, d, h, w) -> (n, out_channels, d', h', w'), each axis (x-1)*s - 2p + dil(k-1) + 1 +
+        output_padding. With a second input the result takes that tensor's extents, where a legal
+        output_padding gives them.
+    Weights: c * out_channels/groups * kd * kh * kw, and out_channels biases.
+    Work: macs = input elements * out_channels/groups * kd * kh * kw; bias_adds = output elements.
+    Source: torch.nn.ConvTranspose3d.
+    """
+
+    rank: ClassVar[int] = 3
+    stride: Axes = (1, 1, 1)
+    padding: Axes = (0, 0, 0)
+    dilation: Axes = (1, 1, 1)
+    output_padding: Axes = (0, 0, 0)
+    groups: int = 1
+    bias: bool = True

@@ -119,7 +119,30 @@ CONVOLUTIONS = (
         params=4 * 6 * 9,
         macs=4 * 9 * 11 * 6 * 9,
     ),
-    case("ConvTranspose", "ConvTranspose", X((1, 4, 9)), weight(4, 6, 3), params=4 * 6 * 3),
+    case(
+        "ConvTranspose",
+        "ConvTranspose1d",
+        X((1, 4, 9)),
+        weight(4, 3, 3),
+        group=2,
+        strides=[2],
+        runs=False,
+        params=4 * 3 * 3,
+        macs=4 * 9 * 3 * 3,
+    ),
+    case(
+        "ConvTranspose",
+        "ConvTranspose3d",
+        X((1, 4, 3, 5, 4)),
+        weight(4, 6, 2, 3, 2),
+        weight(6),
+        strides=[2, 2, 2],
+        pads=[0, 1, 0, 0, 1, 0],
+        output_padding=[0, 1, 0],
+        params=4 * 6 * 12 + 6,
+        macs=4 * 60 * 6 * 12,
+    ),
+    case("ConvTranspose", "ConvTranspose", X((1, 4)), weight(4, 6), runs=False, params=4 * 6),
 )
 PRODUCTS = (
     case(

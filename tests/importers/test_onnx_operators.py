@@ -32,6 +32,7 @@ class Limitation(NamedTuple):
     cases: Callable[[Case], bool]
 
 
+TRANSPOSED = (ops.ConvTranspose1d, ops.ConvTranspose2d, ops.ConvTranspose3d)
 MAX_POOLS = (ops.MaxPool1d, ops.MaxPool2d, ops.MaxPool3d)
 AVG_POOLS = (ops.AvgPool1d, ops.AvgPool2d, ops.AvgPool3d)
 ADAPTIVE_AVG_POOLS = (ops.AdaptiveAvgPool1d, ops.AdaptiveAvgPool2d, ops.AdaptiveAvgPool3d)
@@ -124,7 +125,7 @@ OTHERWISE = (
     Limitation(
         "asked extents and uneven padding are output padding and pads",
         lambda case: (
-            isinstance(case.op, ops.ConvTranspose2d)
+            isinstance(case.op, TRANSPOSED)
             or (isinstance(case.op, (ops.Conv2d, *MAX_POOLS)) and case.op.padding == "same")
         ),
     ),

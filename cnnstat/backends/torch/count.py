@@ -250,5 +250,7 @@ CONVOLUTIONS: dict[Callable[..., Any], Callable[..., Tensor]] = {
     torch.conv1d: _forward,
     torch.conv2d: _forward,
     torch.conv3d: _forward,
+    torch.conv_transpose1d: _transposed,
     torch.conv_transpose2d: _transposed,
+    torch.conv_transpose3d: _transposed,
 }

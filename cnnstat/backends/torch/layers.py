@@ -19,11 +19,17 @@ Pads = tuple[int, ...]
 """Elements before and after each axis as ``torch.nn.functional.pad`` takes them: the last axis
 first."""
 
+TransposedOp = ops.ConvTranspose1d | ops.ConvTranspose2d | ops.ConvTranspose3d
 MaxPoolOp = ops.MaxPool1d | ops.MaxPool2d | ops.MaxPool3d
 AvgPoolOp = ops.AvgPool1d | ops.AvgPool2d | ops.AvgPool3d
 
 MAX_POOLS: dict[int, Callable[..., Any]] = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 AVG_POOLS: dict[int, Callable[..., Tensor]] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
+TRANSPOSED: dict[int, Callable[..., Tensor]] = {
+    1: F.conv_transpose1d,
+    2: F.conv_transpose2d,
+    3: F.conv_transpose3d,
+}
 """The functions by number of axes."""
 
 
@@ -205,33 +211,39 @@ class MaxUnpool2d(nn.Module):
         return F.max_unpool2d(input, indices, self.kernel, self.stride, self.padding, size)
 
 
-class SizedConvTranspose2d(nn.ConvTranspose2d):
-    """Transposed convolution whose result takes the height and width of a second tensor."""
+class _SizedConvTranspose(nn.Module):
+    """Transposed convolution whose result takes the extents of a second tensor."""
 
-    def forward(self, input: Tensor, like: Tensor) -> Tensor:  # type: ignore[override]
-        """(n, c, h, w), (n, any, h', w') -> (n, c', h', w')."""
+    def forward(self, input: Tensor, like: Tensor) -> Tensor:
+        """(n, c, *x), (n, any, *x') -> (n, c', *x')."""
+        layer: Any = self
         missing = [
             int(want) - ((int(n) - 1) * s - 2 * int(p) + d * (k - 1) + 1)
             for want, n, k, s, p, d in zip(
                 like.shape[2:],
                 input.shape[2:],
-                self.kernel_size,
-                self.stride,
-                self.padding,
-                self.dilation,
+                layer.kernel_size,
+                layer.stride,
+                layer.padding,
+                layer.dilation,
                 strict=True,
             )
         ]
-        return F.conv_transpose2d(
-            input,
-            self.weight,
-            self.bias,
-            self.stride,
-            self.padding,  # type: ignore[arg-type]
-            missing,
-            self.groups,
-            self.dilation,
-        )
+        held = (layer.weight, layer.bias, layer.stride, layer.padding)
+        run = TRANSPOSED[input.dim() - 2]
+        return run(input, *held, missing, layer.groups, layer.dilation)
+
+
+class SizedConvTranspose1d(_SizedConvTranspose, nn.ConvTranspose1d):  # type: ignore[misc]
+    """(n, c, l), (n, any, l') -> (n, c', l')."""
+
+
+class SizedConvTranspose2d(_SizedConvTranspose, nn.ConvTranspose2d):  # type: ignore[misc]
+    """(n, c, h, w), (n, any, h', w') -> (n, c', h', w')."""
+
+
+class SizedConvTranspose3d(_SizedConvTranspose, nn.ConvTranspose3d):  # type: ignore[misc]
+    """(n, c, d, h, w), (n, any, d', h', w') -> (n, c', d', h', w')."""
 
 
 class ScaledTanh(nn.Module):

@@ -40,6 +40,11 @@ CONVOLUTIONS: dict[int, tuple[type[Any], type[Any]]] = {
     2: (nn.Conv2d, layers.PaddedConv2d),
     3: (nn.Conv3d, layers.PaddedConv3d),
 }
+TRANSPOSED: dict[int, tuple[type[Any], type[Any]]] = {
+    1: (nn.ConvTranspose1d, layers.SizedConvTranspose1d),
+    2: (nn.ConvTranspose2d, layers.SizedConvTranspose2d),
+    3: (nn.ConvTranspose3d, layers.SizedConvTranspose3d),
+}
 MAX_POOLS: dict[int, type[Any]] = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
 AVG_POOLS: dict[int, type[Any]] = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
 BATCH_NORMS: dict[int, type[nn.Module]] = {
@@ -70,9 +75,10 @@ def convolution(op: ops.Conv1d | ops.Conv2d | ops.Conv3d, facts: NodeFacts) -> A
     return made
 
 
-def transposed(op: ops.ConvTranspose2d, facts: NodeFacts) -> nn.Module:
+def transposed(op: layers.TransposedOp, facts: NodeFacts) -> nn.Module:
     """Return a transposed convolution, sized by the second input where there is one."""
-    kind: type[Any] = nn.ConvTranspose2d if len(facts.inputs) == 1 else layers.SizedConvTranspose2d
+    plain, sized = TRANSPOSED[op.rank]
+    kind = plain if len(facts.inputs) == 1 else sized
     made: nn.Module = kind(
         facts.inputs[0].shape[1],
         op.out_channels,
@@ -147,7 +153,9 @@ MAKERS: Mapping[type[Op], Maker] = {
     ops.Conv2d: convolution,
     ops.Conv3d: convolution,
     ops.ConnectedConv2d: lambda op, facts: layers.ConnectedConv2d(op),
+    ops.ConvTranspose1d: transposed,
     ops.ConvTranspose2d: transposed,
+    ops.ConvTranspose3d: transposed,
     ops.Linear: linear,
     ops.RBF: lambda op, facts: layers.RBF(op.units, facts.inputs[0].shape[1]),
     ops.MaxPool1d: max_pool,

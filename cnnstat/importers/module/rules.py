@@ -38,8 +38,13 @@ def tensors(*values: Any) -> tuple[torch.Tensor, ...]:
     return tuple(found)
 
 
+CONVOLUTIONS = {1: ops.Conv1d, 2: ops.Conv2d, 3: ops.Conv3d}
+TRANSPOSED = {1: ops.ConvTranspose1d, 2: ops.ConvTranspose2d, 3: ops.ConvTranspose3d}
+"""Convolutions by their spatial axes."""
+
+
 def convolution(call: Call) -> Meaning | None:
-    """Read a convolution of 1, 2 or 3 axes, transposed in 2."""
+    """Read a convolution of 1, 2 or 3 axes, or a transposed one."""
     a = call.arguments
     rank = a["weight"].dim() - 2
     x, weight, bias = a["input"], a["weight"], a.get("bias")
@@ -52,9 +57,7 @@ def convolution(call: Call) -> Meaning | None:
     stride, dilation = axes_of(a["stride"], rank), axes_of(a["dilation"], rank)
     groups = int(a["groups"])
     if transposed:
-        if rank != 2:
-            return None
-        op: Op = ops.ConvTranspose2d(
+        op: Op = TRANSPOSED[rank](
             int(weight.shape[1]) * groups,
             kernel,
             stride,
@@ -68,9 +71,12 @@ def convolution(call: Call) -> Meaning | None:
     if padding == "valid":
         padding = 0
     pads: Any = "same" if padding == "same" else axes_of(padding, rank)
-    kind = {1: ops.Conv1d, 2: ops.Conv2d, 3: ops.Conv3d}[rank]
     out = int(weight.shape[0])
-    return Meaning(kind(out, kernel, stride, pads, dilation, groups, bias is not None), (x,), held)
+    return Meaning(
+        CONVOLUTIONS[rank](out, kernel, stride, pads, dilation, groups, bias is not None),
+        (x,),
+        held,
+    )
 
 
 def linear(call: Call) -> Meaning | None:

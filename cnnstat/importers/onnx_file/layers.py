@@ -35,26 +35,31 @@ def convolution(call: Call) -> Meaning | None:
     return Meaning(op, (call.given(0),), _held(weight, bias), place.before)
 
 
+TRANSPOSED = {1: ops.ConvTranspose1d, 2: ops.ConvTranspose2d, 3: ops.ConvTranspose3d}
+"""Transposed convolutions by their spatial axes."""
+
+
 def transposed_convolution(call: Call) -> Meaning | None:
-    """Read a transposed convolution of 2 axes.
+    """Read a transposed convolution of 1, 2 or 3 axes.
 
     Pads that differ by d are the larger one on both sides with d more elements of output.
     """
     weight, bias = call.given(1), call.operand(2)
     channels, per_group, *kernel = call.shape(1)
-    if len(kernel) != 2:
+    rank = len(kernel)
+    if rank not in TRANSPOSED:
         return None
     _fits("channels", call.shape()[1], channels)
     groups = call.integer("group", 1)
-    stride, dilation = axes_of(call, "strides", 2), axes_of(call, "dilations", 2)
-    sides = _transposed_sides(call, (kernel[0], kernel[1]))
-    extra = call.ints("output_padding") or (0, 0)
+    stride, dilation = axes_of(call, "strides", rank), axes_of(call, "dilations", rank)
+    sides = _transposed_sides(call, tuple(kernel))
+    extra = call.ints("output_padding") or (0,) * rank
     padding = tuple(max(side) for side in sides)
     output_padding = tuple(e + abs(b - a) for e, (b, a) in zip(extra, sides, strict=True))
     limits = [max(pair) for pair in zip(stride, dilation, strict=True)]
     if any(e >= most for e, most in zip(output_padding, limits, strict=True)):
         return None
-    op = ops.ConvTranspose2d(
+    op = TRANSPOSED[rank](
         per_group * groups,
         tuple(kernel),
         stride,
@@ -67,17 +72,18 @@ def transposed_convolution(call: Call) -> Meaning | None:
     return Meaning(op, (call.given(0),), _held(weight, bias))
 
 
-def _transposed_sides(call: Call, kernel: tuple[int, int]) -> list[tuple[int, int]]:
+def _transposed_sides(call: Call, kernel: tuple[int, ...]) -> list[tuple[int, int]]:
     """Return the pads of a transposed convolution, worked out where its output is given."""
     auto, wanted = call.text("auto_pad", "NOTSET"), call.ints("output_shape")
+    rank = len(kernel)
     if wanted is None and auto in ("NOTSET", "VALID"):
-        return pads_of(call, 2)
-    extra = call.ints("output_padding") or (0, 0)
-    stride, dilation = axes_of(call, "strides", 2), axes_of(call, "dilations", 2)
+        return pads_of(call, rank)
+    extra = call.ints("output_padding") or (0,) * rank
+    stride, dilation = axes_of(call, "strides", rank), axes_of(call, "dilations", rank)
     sides = []
     for axis, n in enumerate(call.shape()[2:]):
         s = stride[axis]
-        out = n * s if wanted is None else wanted[-2:][axis]
+        out = n * s if wanted is None else wanted[-rank:][axis]
         full = s * (n - 1) + extra[axis] + (kernel[axis] - 1) * dilation[axis] + 1
         total = max(full - out, 0)
         small, large = total // 2, total - total // 2
