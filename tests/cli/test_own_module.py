@@ -288,6 +288,7 @@ def test_strict_exits_with_1_where_something_is_unknown(net: str, cnnstat: Cnnst
         (["summary", "{net}:raises"], 3, "raised ValueError: no luck today"),
         (["summary", "{net}:three"], 3, "returned int, not an nn.Module"),
         (["summary", "{net}:Net", "-i", "1x8x8"], 3, "conv (Conv2d) cannot take 1x1x8x8"),
+        (["summary", "{net}:Net", "-i", "4x5x5"], 3, "give another as --input x=SHAPE"),
         (["summary", "{net}:Net", "--classes", "3"], 2, "pass it with --args"),
         (["summary", "{net}:Net", "--args", "3"], 2, "expected an object"),
         (["summary", "{net}:Net", "--args", "{{"], 2, "no JSON"),

@@ -93,7 +93,17 @@ def _explained(error: ForwardError, module: nn.Module, inputs: Mapping[str, Tens
     if _is_bad_call(error):
         takes = ", ".join(inspect.signature(module.forward).parameters)
         return f"forward takes ({takes}) but got {shapes}; give each as --input NAME=SHAPE ({said})"
+    hint = _hint(module) if [spec.rank for spec in inputs.values()] == [4] else ""
     if not error.path:
-        return f"cannot take {shapes}: {said}"
+        return f"cannot take {shapes}: {said}{hint}"
     given = f" cannot take {error.given}" if error.given else " fails"
-    return f"{error.path} ({error.kind}){given}, with {shapes}: {said}"
+    return f"{error.path} ({error.kind}){given}, with {shapes}: {said}{hint}"
+
+
+def _hint(module: nn.Module) -> str:
+    """Return what to do where a forward pass was given an image and may want something else."""
+    try:
+        name = next(iter(inspect.signature(module.forward).parameters), "input")
+    except (TypeError, ValueError):  # a scripted module does not tell
+        name = "input"
+    return f" (a shape without a name is an image's; give another as --input {name}=SHAPE)"
