@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from cnnstat.ops.product import Attention as Attention
     from cnnstat.ops.product import MatMul as MatMul
     from cnnstat.ops.recurrent import Recurrent as Recurrent
+    from cnnstat.ops.reduction import Fold as Fold
     from cnnstat.ops.reduction import Interpolate as Interpolate
     from cnnstat.ops.reduction import Reduce as Reduce
     from cnnstat.ops.regularization import Dropout as Dropout
@@ -144,6 +145,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "recurrent": ("Recurrent",),
     "reduction": (
         "Reduce",
+        "Fold",
         "Interpolate",
     ),
     "arrange": (

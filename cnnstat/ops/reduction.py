@@ -1,10 +1,13 @@
-"""Sums, means and extremes over axes, and resampling of maps."""
+"""Sums, means and extremes over axes, sums of overlapping patches, and resampling of maps."""
 
 from dataclasses import dataclass
+from math import prod
 
 from cnnstat.ir.op import NoWeights, Op, OpError, Reach, Specs
 from cnnstat.ir.tensor import TensorSpec
+from cnnstat.ir.window import Axes, windows
 from cnnstat.ir.work import NO_WORK, Work
+from cnnstat.ops.conv import check_window, window_detail
 
 REDUCTIONS = (
     "sum",
@@ -161,3 +164,56 @@ class Interpolate(NoWeights, Op):
         """Return unknown: neighbouring outputs read at fractional distances."""
         same = inputs[0].shape[2:] == self.output_size
         return "elementwise" if same else "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Fold(NoWeights, Op):
+    """Patches put back on a map, added up where they overlap: the adjoint of unfolding.
+
+    Shape: (n, c*kh*kw, positions) -> (n, c, *output_size), as many positions as the window has on
+        the map.
+    Weights: none.
+    Work: an addition for each element of a patch, those that fall on padding included.
+    Source: torch.nn.Fold.
+    """
+
+    output_size: Axes
+    kernel: Axes
+    stride: Axes = (1, 1)
+    padding: Axes = (0, 0)
+    dilation: Axes = (1, 1)
+
+    def __post_init__(self) -> None:
+        check_window(self.kernel, self.stride, self.padding, self.dilation, rank=2)
+        if len(self.output_size) != 2:
+            raise OpError(f"output_size (={self.output_size}) needs 2 axes")
+
+    @property
+    def detail(self) -> str:
+        """Return the window and the extents."""
+        window = window_detail(self.kernel, self.stride, self.padding, self.dilation)
+        return f"{window} to {'x'.join(map(str, self.output_size))}"
+
+    def infer(self, inputs: Specs) -> Specs:
+        """Return the map."""
+        if not inputs or inputs[0].rank != 3:
+            raise OpError("it needs 3 axes: batch, elements of a patch, positions")
+        n, elements, positions = inputs[0].shape
+        channels, rest = divmod(elements, prod(self.kernel))
+        if rest:
+            raise OpError(f"a patch of {elements} elements is not made of windows of {self.kernel}")
+        over = windows(
+            self.output_size, self.kernel, self.stride, self.padding, self.dilation, False
+        )
+        there = prod(w.out(extent) for w, extent in zip(over, self.output_size, strict=True))
+        if there != positions:
+            raise OpError(f"{positions} positions, but the window has {there} on the map")
+        return (TensorSpec((n, channels, *self.output_size), inputs[0].dtype),)
+
+    def work(self, inputs: Specs, outputs: Specs) -> Work:
+        """Return one addition per element of a patch."""
+        return Work(additions=inputs[0].numel)
+
+    def reach(self, inputs: Specs) -> Reach:
+        """Return unknown: a position is not a place on a map."""
+        return "unknown"

@@ -65,6 +65,7 @@ LAYERS = {
         4 * 8 * 6 + 6,
         2 * 30 * 4 * 8 * 6,
     ),
+    "fold": Use(lambda: nn.Fold((6, 7), 3, padding=1), (36, 42), ["Fold"]),
     "linear": Use(lambda: nn.Linear(7, 5), (3, 7), ["Linear"], 7 * 5 + 5, 2 * 3 * 7 * 5),
     "batch norm": Use(lambda: nn.BatchNorm2d(6), (6, 3, 3), ["BatchNorm2d"], 2 * 6),
     "layer norm": Use(lambda: nn.LayerNorm(6), (4, 6), ["LayerNorm"], 2 * 6),

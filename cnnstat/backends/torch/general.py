@@ -212,6 +212,9 @@ MAKERS: dict[type[Op], Maker] = {
     ops.Attention: attention,
     ops.Recurrent: recurrent,
     ops.Reduce: reduction,
+    ops.Fold: lambda op, facts: nn.Fold(
+        op.output_size, op.kernel, op.dilation, op.padding, op.stride
+    ),
     ops.Interpolate: lambda op, facts: Interpolate(op),
     ops.Embedding: lambda op, facts: nn.Embedding(op.rows, op.width),
     ops.View: unbuildable,

@@ -303,6 +303,13 @@ def interpolate(mode: str) -> Rule:
     return rule
 
 
+def fold(call: Call) -> Meaning:
+    """Read patches that are put back on a map."""
+    a = call.arguments
+    fields = ("output_size", "kernel_size", "stride", "padding", "dilation")
+    return Meaning(ops.Fold(*[axes_of(a[key], 2) for key in fields]), (a["self"],))
+
+
 def attention(call: Call) -> Meaning:
     """Read scaled dot-product attention."""
     a = call.arguments
