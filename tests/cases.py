@@ -232,6 +232,8 @@ GENERAL_NORMS = (
     case(ops.LayerNorm(2), (2, 3, 5, 12)),
     case(ops.LayerNorm(1, True, False), (2, 5, 12)),
     case(ops.LayerNorm(1, False), (2, 5, 12)),
+    case(ops.WeightNorm(), (8, 3, 3, 3), (8, 1, 1, 1)),
+    case(ops.WeightNorm(2), (4, 6, 5), (1, 1, 5)),
     case(ops.RMSNorm(), (2, 5, 12)),
     case(ops.RMSNorm(2, False), (2, 5, 12)),
     case(ops.GroupNorm(4), (2, 8, 5, 7)),

@@ -113,12 +113,21 @@ FLOPS = Convention(
     FLOPS_PER_UNIT,
     "cnnstat.ir.work, one rule per kind",
 )
+
+
+def _torch_product(facts: NodeFacts) -> int:
+    """Return nothing for a product with a vector, for which there is no formula (mv, dot)."""
+    left, right = (spec.rank for spec in facts.inputs[:2])
+    return 0 if right == 1 or left == 1 < right - 1 else 2 * _macs(facts)
+
+
 TORCH = Convention(
     "torch",
-    "2 per multiply-accumulate, nothing else",
+    "2 per multiply-accumulate, nothing else; none of a product with a vector",
     "FLOPs",
     {"macs": 2},
     "torch.utils.flop_counter.FlopCounterMode (PyTorch 2.13; an LSTM as on the device meta)",
+    {"MatMul": _torch_product},
     needs_rule=False,
 )
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from cnnstat.ops.layer_norm import InstanceNorm as InstanceNorm
     from cnnstat.ops.layer_norm import LayerNorm as LayerNorm
     from cnnstat.ops.layer_norm import RMSNorm as RMSNorm
+    from cnnstat.ops.layer_norm import WeightNorm as WeightNorm
     from cnnstat.ops.linear import RBF as RBF
     from cnnstat.ops.linear import Linear as Linear
     from cnnstat.ops.merge import Add as Add
@@ -114,6 +115,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "RMSNorm",
         "GroupNorm",
         "InstanceNorm",
+        "WeightNorm",
     ),
     "activation": (
         "ReLU",

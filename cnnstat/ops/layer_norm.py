@@ -8,7 +8,8 @@ normalised element.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cnnstat.ir.op import Elementwise, Op, OpError, Reach, Specs, Storage, Weight
+from cnnstat.ir.op import Elementwise, NoWeights, Op, OpError, Reach, Specs, Storage, Weight
+from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.work import Work
 
 SMALLEST_STEP = {
@@ -185,4 +186,51 @@ class InstanceNorm(Op):
 
     def reach(self, inputs: Specs) -> Reach:
         """Return everything: the statistics read all positions."""
+        return "everything"
+
+
+@dataclass(frozen=True, slots=True)
+class WeightNorm(NoWeights, Op):
+    """Kernels computed from directions and lengths: length * direction / norm, along one axis.
+
+    Shape: directions (any), lengths (1 on every axis but ``axis``) -> as the directions, and the
+        norms.
+    Weights: none; both inputs are stored tensors.
+    Work: per element two multiplications (the square and the scaling) and an addition, less the
+        first; a root and a division per length.
+    Source: Salimans and Kingma 2016; torch.nn.utils.parametrizations.weight_norm.
+    """
+
+    reads: ClassVar[tuple[int, int | None]] = (2, 2)
+    axis: int = 0
+
+    @property
+    def detail(self) -> str:
+        """Return the axis where it is not the first."""
+        return f"axis {self.axis}" if self.axis else ""
+
+    def infer(self, inputs: Specs) -> Specs:
+        """Return the kernels and the norms."""
+        if len(inputs) != 2 or inputs[0].rank != inputs[1].rank:
+            raise OpError("it needs directions and lengths of as many axes")
+        if not 0 <= self.axis < inputs[0].rank:
+            raise OpError(f"axis (={self.axis}) must be one of {inputs[0].rank}")
+        lengths = [1] * inputs[0].rank
+        lengths[self.axis] = inputs[0].shape[self.axis]
+        if inputs[1].shape != tuple(lengths):
+            raise OpError(f"lengths of shape {inputs[1]} must be {TensorSpec(tuple(lengths))}")
+        return inputs
+
+    def work(self, inputs: Specs, outputs: Specs) -> Work:
+        """Return the norms and the scaling."""
+        numel, lengths = inputs[0].numel, inputs[1].numel
+        return Work(
+            multiplications=2 * numel,
+            additions=numel - lengths,
+            divisions=lengths,
+            exponentials=lengths,
+        )
+
+    def reach(self, inputs: Specs) -> Reach:
+        """Return everything: each kernel has one norm."""
         return "everything"

@@ -203,16 +203,19 @@ def test_auxiliary_heads_count_less() -> None:
     report = api.analyze("googlenet-aux", batch=2)
     objective = objective_for(report.shaped, CPU, seed=1)
     even = torch.full((2, 1000), 1 / 1000)
-    found = objective((even, even, even))
+    found = objective((even, even.clone(), even.clone()))
     assert found.item() == pytest.approx(log(1000) * (1 + 2 * AUXILIARY_WEIGHT))
     sure = torch.full((2, 1000), 1.0)
-    assert objective((sure, even, even)).item() == pytest.approx(2 * AUXILIARY_WEIGHT * log(1000))
+    assert objective((sure, even, even.clone())).item() == pytest.approx(
+        2 * AUXILIARY_WEIGHT * log(1000)
+    )
 
 
 def test_outputs_that_are_no_scores_get_their_mean_square() -> None:
     report = api.analyze("inception-naive")
     objective = objective_for(report.shaped, CPU, seed=1)
     assert objective(torch.full((1, 2, 3, 3), 4.0)).item() == 16.0
+    assert objective({"scores": [torch.full((1, 2, 3, 3), 4.0)]}).item() == 16.0
 
 
 class FakeStream:

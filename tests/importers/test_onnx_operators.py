@@ -66,6 +66,7 @@ def dtypes(*names: str) -> Callable[[Case], bool]:
 REFUSES = (
     Limitation("do not divide evenly by", uneven),
     Limitation("runtimes take no padding as long as the kernel", beside_the_map),
+    Limitation("ONNX has no such operator", lambda case: isinstance(case.op, ops.WeightNorm)),
     Limitation("from opset 18 on", lambda case: isinstance(case.op, ops.Fold)),
     Limitation("ONNX has no running product", reduces("cumprod")),
     Limitation(

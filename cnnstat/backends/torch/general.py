@@ -205,6 +205,9 @@ MAKERS: dict[type[Op], Maker] = {
         op.groups, facts.inputs[0].shape[1], op.eps, op.affine
     ),
     ops.InstanceNorm: instance_norm,
+    ops.WeightNorm: lambda op, facts: Function(
+        torch.ops.aten._weight_norm_interface, "spread", (op.axis,)
+    ),
     ops.Nonlinearity: nonlinearity,
     ops.PReLU: lambda op, facts: nn.PReLU(op.slopes),
     ops.Pointwise: pointwise,

@@ -16,7 +16,6 @@ import torch
 from torch import fx, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.fx.passes.split_module import split_module
-from torch.utils._pytree import tree_leaves
 from torch.utils.checkpoint import checkpoint
 
 from cnnstat.backends.torch.build import NODE, forward_graph, make_modules
@@ -25,6 +24,7 @@ from cnnstat.backends.torch.meters import Allocator, Meter, Tracker, storage_byt
 from cnnstat.backends.torch.steps import random_inputs
 from cnnstat.engine.memory import Measured, MemoryPlan, Settings
 from cnnstat.engine.passes import blocks
+from cnnstat.engine.returned import returned
 from cnnstat.errors import UsageError
 from cnnstat.ir.graph import ShapedGraph
 
@@ -95,7 +95,7 @@ class Subject(NamedTuple):
         """Run the forward pass."""
         with self.autocast():
             found = self.module(*self.inputs)
-        return tuple(leaf for leaf in tree_leaves(found) if isinstance(leaf, torch.Tensor))
+        return returned(found, torch.Tensor)
 
 
 def subject(shaped: ShapedGraph, settings: Settings, *, seed: int = 0) -> Subject:

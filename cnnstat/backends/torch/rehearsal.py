@@ -29,6 +29,7 @@ from cnnstat.backends.torch.meters import storage_bytes, storages
 from cnnstat.backends.torch.places import Places, watch
 from cnnstat.engine.memory import Settings
 from cnnstat.engine.passes import Held, Pass
+from cnnstat.engine.returned import returned
 from cnnstat.engine.tape import Kind, Step, Tape
 from cnnstat.ir.graph import ShapedGraph
 
@@ -81,7 +82,7 @@ def _run(
     def outputs_of() -> tuple[torch.Tensor, ...]:
         with torch.autocast("cpu", lower, enabled=settings.amp is not None):
             found = module(*inputs)
-        return tuple(leaf for leaf in tree_leaves(found) if isinstance(leaf, torch.Tensor))
+        return returned(found, torch.Tensor)
 
     if settings.mode == "inference":
         with torch.no_grad():

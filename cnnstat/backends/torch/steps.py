@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from cnnstat.backends.torch.device import reset_peak_memory
+from cnnstat.engine.returned import returned
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ops import Softmax
 
@@ -109,7 +110,7 @@ def objective_for(
         terms.append((weight, partial(entropy, target=labels)))
 
     def objective(outputs: Any) -> torch.Tensor:
-        found = outputs if isinstance(outputs, tuple) else (outputs,)
+        found = returned(outputs, torch.Tensor)
         losses = [weight * term(out) for (weight, term), out in zip(terms, found, strict=True)]
         return sum(losses[1:], losses[0])
 

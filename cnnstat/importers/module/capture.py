@@ -23,6 +23,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from cnnstat.engine.returned import returned
 from cnnstat.importers.module.answers import known_result
 from cnnstat.importers.module.copying import evaluation_copy
 from cnnstat.ir.tensor import TensorSpec
@@ -102,7 +103,7 @@ def capture(
     with prepared(module, inputs, kind) as run:
         trace = Trace(run.given, run.stored)
         result = forward(run, _Recorder(trace, leaves, empty=kind != "real"))
-    trace.outputs = tuple(leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor))
+    trace.outputs = returned(result, torch.Tensor)
     return trace
 
 

@@ -39,11 +39,18 @@ def import_module(
         return capture(subject, inputs, leaves=leaf, kind=kind)
 
     trace, kind = on_emptiest(name, module, inputs, captured, remake)
+    silent = not trace.outputs
+    if silent:
+        trace.outputs = next((c.results for c in reversed(trace.calls) if c.results), ())
     assembled = assemble(name, trace)
     notes = [
         Note("unused_parameter", path, "stored, but the forward pass never uses it")
         for path in assembled.unused
     ]
+    if silent:
+        notes.append(
+            Note("no_output", "", "the forward pass returns no tensor: its last result is taken")
+        )
     if kind == "real":
         notes.append(Note("real_tensors", "", "the forward pass asks for values: it ran for real"))
     frozen = sum(

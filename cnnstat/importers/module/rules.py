@@ -303,6 +303,12 @@ def interpolate(mode: str) -> Rule:
     return rule
 
 
+def weight_norm(call: Call) -> Meaning:
+    """Read kernels made of directions and lengths."""
+    a = call.arguments
+    return Meaning(ops.WeightNorm(a["dim"] % a["v"].dim()), (a["v"], a["g"]))
+
+
 def fold(call: Call) -> Meaning:
     """Read patches that are put back on a map."""
     a = call.arguments

@@ -33,6 +33,7 @@ from cnnstat.importers.module.rules import (
     rms_norm,
     softmax,
     unary,
+    weight_norm,
 )
 
 RULES: dict[str, Rule] = {
@@ -49,6 +50,7 @@ RULES: dict[str, Rule] = {
     "bmm": product,
     "mv": product,
     "dot": product,
+    "vdot": product,
     "addmm": product_and_sum,
     "baddbmm": product_and_sum,
     "addmv": product_and_sum,
@@ -98,6 +100,7 @@ RULES: dict[str, Rule] = {
     "adaptive_max_pool1d": adaptive_pool(ops.AdaptiveMaxPool1d),
     "adaptive_max_pool2d": adaptive_pool(ops.AdaptiveMaxPool2d),
     "adaptive_max_pool3d": adaptive_pool(ops.AdaptiveMaxPool3d),
+    "_weight_norm_interface": weight_norm,
     "col2im": fold,
     "upsample_nearest1d": interpolate("nearest"),
     "upsample_nearest2d": interpolate("nearest"),

@@ -65,6 +65,7 @@ EMITTERS: dict[type, Emitter] = {
 """Operators that ONNX has, or that a few of its operators make up."""
 
 REFUSED: dict[type, str] = {
+    ops.WeightNorm: "ONNX has no such operator: take the weight norm off the module first",
     ops.Fold: "ONNX has it (Col2Im) from opset 18 on",
     ops.Opaque: "of an operator without a rule only the name is known",
 }
