@@ -140,6 +140,16 @@ def test_what_cannot_be_rehearsed_is_a_lower_bound() -> None:
     assert random.getstate() == before
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_gradients_of_a_scripted_module_are_not_known() -> None:
+    inner = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    net = nn.Sequential(torch.jit.script(inner), nn.Conv2d(4, 4, 1))
+    inference = api.memory(net, Settings(), input=(3, 9, 9))
+    assert inference.status == "complete"
+    training = api.memory(net, Settings(mode="training"), input=(3, 9, 9))
+    assert training.unknown == ("the gradients of a scripted module",)
+
+
 def test_the_module_stays_as_it_was() -> None:
     module = MODULES["squeeze"]().eval()
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}

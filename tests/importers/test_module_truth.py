@@ -229,3 +229,13 @@ def test_a_compiled_module_is_the_module_that_it_wraps() -> None:
     module = nn.Linear(6, 2)
     compiled = cast(nn.Module, torch.compile(module))
     assert api.analyze(compiled, input=(6,)).totals.params == 6 * 2 + 2
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_scripted_module_uses_what_it_stores() -> None:
+    inner = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU())
+    net = nn.Sequential(torch.jit.script(inner), nn.Conv2d(4, 4, 1))
+    report = api.analyze(net, input=(3, 9, 9))  # "seen" needs a copy on the meta device
+    assert note_codes(report) == []
+    assert report.totals.macs == 7 * 7 * (3 * 9 * 4 + 4 * 4)
+    assert [row.params for row in report.layers[1:]] == [3 * 9 * 4 + 4 + 2 * 4, 4 * 4 + 4]

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensorMode, is_fake
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -50,6 +50,8 @@ def rehearse(copied: Copied, shaped: ShapedGraph, settings: Settings) -> Pass:
     inputs = _inputs(shaped, mode)
     module = copied(lambda tensor: _stand_in(tensor, mode, inputs))
     module.train(settings.mode == "training")
+    if settings.mode == "training" and not all(map(is_fake, module.parameters())):
+        raise CannotRehearseError("the gradients of a scripted module")
     paths = [name.replace(".", "/") for name, _ in module.named_modules()]
     places = Places([node.name for node in shaped.nodes], paths)
     watch(module, places)
@@ -62,7 +64,8 @@ def rehearse(copied: Copied, shaped: ShapedGraph, settings: Settings) -> Pass:
             forward_steps = _run(module, inputs, scribe, settings)
         except Exception as error:
             raise CannotRehearseError(_why(error)) from error
-    trained = [parameter for parameter in module.parameters() if parameter.grad is not None]
+    learning = module.parameters() if settings.mode == "training" else ()
+    trained = [parameter for parameter in learning if parameter.grad is not None]
     gradients = [parameter.grad for parameter in trained if parameter.grad is not None]
     for gradient in gradients:
         scribe.call_it(gradient, "parameter_gradient")

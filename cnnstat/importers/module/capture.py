@@ -130,6 +130,7 @@ def prepared(module: nn.Module, inputs: Mapping[str, TensorSpec], kind: Kind) ->
             device = stored[0].tensor.device if stored else _device(torch.device("cpu"), kind)
             given = {name: _tensor(spec, device, kind) for name, spec in inputs.items()}
         subject = evaluation_copy(module, {id(each.original): each.tensor for each in stored})
+        _keep_own(subject, stored)
         yield Run(subject, given, stored, mode)
 
 
@@ -240,6 +241,14 @@ def _stored(module: nn.Module, dtype: torch.dtype | None, kind: Kind) -> list[St
             found[id(tensor)] = Stored(tensor, made, spec_of(made), trained, tensor.requires_grad)
         found[id(tensor)].names.append(name)
     return list(found.values())
+
+
+def _keep_own(subject: nn.Module, stored: list[Stored]) -> None:
+    """Note the tensors that a copy made itself instead of taking stand-ins: a scripted module's."""
+    held: dict[str, torch.Tensor] = dict(subject.named_parameters(remove_duplicate=False))
+    held.update(subject.named_buffers(remove_duplicate=False))
+    for each in stored:
+        each.tensor = held.get(each.names[0], each.tensor)
 
 
 def _stand_in(tensor: torch.Tensor, dtype: torch.dtype, kind: Kind) -> torch.Tensor:
