@@ -60,6 +60,21 @@ def image(inputs: Specs, rank: int) -> tuple[int, int, Axes]:
     return shape[0], shape[1], shape[2:]
 
 
+def check_channels(out_channels: int, groups: int) -> None:
+    """Raise ``OpError`` unless there is something to put out."""
+    if out_channels < 1 or groups < 1:
+        raise OpError(f"out_channels (={out_channels}) and groups (={groups}) must be at least 1")
+
+
+def grouped(inputs: Specs, rank: int, out_channels: int, groups: int) -> tuple[int, int, Axes]:
+    """Return ``image`` of the inputs; raise ``OpError`` where groups do not divide the channels."""
+    n, c, extents = image(inputs, rank)
+    for name, channels in (("in_channels", c), ("out_channels", out_channels)):
+        if channels % groups:
+            raise OpError(f"{name} (={channels}) must be divisible by groups (={groups})")
+    return n, c, extents
+
+
 @dataclass(frozen=True, slots=True)
 class _Conv(Op):
     rank: ClassVar[int]
@@ -75,11 +90,7 @@ class _Conv(Op):
 
     def __post_init__(self) -> None:
         check_window(self.kernel, self.stride, self.padding, self.dilation, rank=self.rank)
-        if self.out_channels < 1 or self.groups < 1:
-            raise OpError(
-                f"out_channels (={self.out_channels}) and groups (={self.groups}) must be "
-                "at least 1"
-            )
+        check_channels(self.out_channels, self.groups)
 
     @property
     def detail(self) -> str:
@@ -91,16 +102,9 @@ class _Conv(Op):
         """Return the window of each axis on an input of these extents."""
         return windows(extents, self.kernel, self.stride, self.padding, self.dilation, False)
 
-    def _channels(self, inputs: Specs) -> tuple[int, int, Axes]:
-        n, c, extents = image(inputs, self.rank)
-        for name, channels in (("in_channels", c), ("out_channels", self.out_channels)):
-            if channels % self.groups:
-                raise OpError(f"{name} (={channels}) must be divisible by groups (={self.groups})")
-        return n, c, extents
-
     def infer(self, inputs: Specs) -> Specs:
         """Return (n, out_channels, positions of the window on each axis)."""
-        n, _, extents = self._channels(inputs)
+        n, _, extents = grouped(inputs, self.rank, self.out_channels, self.groups)
         out = tuple([w.out(e) for w, e in zip(self.windows(extents), extents, strict=True)])
         return (TensorSpec((n, self.out_channels, *out), inputs[0].dtype),)
 
@@ -250,6 +254,7 @@ class _ConvTranspose(Op):
 
     def __post_init__(self) -> None:
         check_window(self.kernel, self.stride, self.padding, self.dilation, rank=self.rank)
+        check_channels(self.out_channels, self.groups)
         if len(self.output_padding) != self.rank:
             raise OpError(f"output_padding (={self.output_padding}) needs {self.rank} axes")
         for extra, s, d in zip(self.output_padding, self.stride, self.dilation, strict=True):
@@ -274,10 +279,7 @@ class _ConvTranspose(Op):
 
     def infer(self, inputs: Specs) -> Specs:
         """Return the spread extents."""
-        n, c, extents = image(inputs, self.rank)
-        for name, channels in (("in_channels", c), ("out_channels", self.out_channels)):
-            if channels % self.groups:
-                raise OpError(f"{name} (={channels}) must be divisible by groups (={self.groups})")
+        n, _, extents = grouped(inputs, self.rank, self.out_channels, self.groups)
         out = tuple(
             w.transposed_out(e, extra)
             for w, e, extra in zip(self._windows(), extents, self.output_padding, strict=True)
