@@ -102,7 +102,7 @@ def measured_memory(model: Model, found: MemoryPlan) -> tuple[Measured, Measured
         measured = measure(chosen, settings)
     except CnnstatError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if out_of_memory(error):
             raise UsageError(
                 f"measuring {found.report.name} ran out of memory, which workspaces take on top "

@@ -208,7 +208,8 @@ class _Bench:
             report, kind = job.report, self._kinds[dtype]
             module: nn.Module
             if report.own_module is not None:  # the user's, not one made from the graph
-                module = report.own_module().to(self._place, kind)
+                own = report.own_module().to(self._place, kind)
+                module = steps.called_as_captured(own, report.shaped)
             else:
                 module = build_module(
                     report.shaped.graph,

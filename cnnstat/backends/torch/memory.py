@@ -21,7 +21,12 @@ from torch.utils.checkpoint import checkpoint
 from cnnstat.backends.torch.build import NODE, forward_graph, make_modules
 from cnnstat.backends.torch.device import release
 from cnnstat.backends.torch.meters import Allocator, Meter, Tracker, storage_bytes, storages
-from cnnstat.backends.torch.steps import random_inputs
+from cnnstat.backends.torch.steps import (
+    called_as_captured,
+    float_dtype,
+    random_inputs,
+    take_dtype,
+)
 from cnnstat.engine.memory import Measured, MemoryPlan, Settings
 from cnnstat.engine.passes import blocks
 from cnnstat.engine.returned import returned
@@ -100,14 +105,7 @@ class Subject(NamedTuple):
 
 def subject(shaped: ShapedGraph, settings: Settings, *, seed: int = 0) -> Subject:
     """Return the module that cnnstat generates for a graph, with random weights and inputs."""
-    dtype = next(
-        (
-            getattr(torch, f.outputs[0].dtype)
-            for node, f in zip(shaped.nodes, shaped.facts, strict=True)
-            if node.op.is_input and "float" in f.outputs[0].dtype
-        ),
-        torch.float32,
-    )
+    dtype = float_dtype(shaped) or torch.float32
     device = torch.device(settings.device)
     root = make_modules(shaped, seed=seed, device=device, dtype=dtype)
     module: nn.Module = fx.GraphModule(root, forward_graph(shaped, form=settings.mode))
@@ -120,9 +118,13 @@ def subject(shaped: ShapedGraph, settings: Settings, *, seed: int = 0) -> Subjec
 def own_subject(
     module: nn.Module, shaped: ShapedGraph, settings: Settings, *, seed: int = 0
 ) -> Subject:
-    """Return a module of the user's own, in the mode of the settings."""
+    """Return a module of the user's own, in the dtype of its graph and the mode of the settings."""
+    dtype = float_dtype(shaped)
+    if dtype is not None:
+        take_dtype(module, dtype)
     module.to(torch.device(settings.device)).train(settings.mode == "training")
-    return _subject(module, module, shaped, settings, torch.float32, seed)
+    called = called_as_captured(module, shaped)
+    return _subject(called, module, shaped, settings, dtype or torch.float32, seed)
 
 
 def _subject(

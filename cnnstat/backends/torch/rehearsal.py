@@ -27,6 +27,7 @@ from cnnstat.backends.torch.emptykernels import as_on_cpu, is_known
 from cnnstat.backends.torch.memory import GivenGradients, stored_bytes
 from cnnstat.backends.torch.meters import storage_bytes, storages
 from cnnstat.backends.torch.places import Places, watch
+from cnnstat.backends.torch.steps import called_as_captured, float_dtype
 from cnnstat.engine.memory import Settings
 from cnnstat.engine.passes import Held, Pass
 from cnnstat.engine.returned import returned
@@ -48,10 +49,11 @@ def rehearse(copied: Copied, shaped: ShapedGraph, settings: Settings) -> Pass:
     """
     mode = FakeTensorMode(allow_non_fake_inputs=True)
     inputs = _inputs(shaped, mode)
-    module = copied(lambda tensor: _stand_in(tensor, mode, inputs))
+    module = copied(_StandIns(mode, float_dtype(shaped)))
     module.train(settings.mode == "training")
     if settings.mode == "training" and not all(map(is_fake, module.parameters())):
         raise CannotRehearseError("the gradients of a scripted module")
+    called = called_as_captured(module, shaped)
     paths = [name.replace(".", "/") for name, _ in module.named_modules()]
     places = Places([node.name for node in shaped.nodes], paths)
     watch(module, places)
@@ -61,8 +63,8 @@ def rehearse(copied: Copied, shaped: ShapedGraph, settings: Settings) -> Pass:
             scribe.follow(given)
         scribe.steps.append(_Call(places.last, tuple(range(len(scribe.sizes)))))
         try:
-            forward_steps = _run(module, inputs, scribe, settings)
-        except Exception as error:
+            forward_steps = _run(called, inputs, scribe, settings)
+        except (Exception, SystemExit) as error:
             raise CannotRehearseError(_why(error)) from error
     learning = module.parameters() if settings.mode == "training" else ()
     trained = [parameter for parameter in learning if parameter.grad is not None]
@@ -103,7 +105,7 @@ def _run(
     return forward_steps
 
 
-def _why(error: Exception) -> str:
+def _why(error: BaseException) -> str:
     function = getattr(error, "func", None)  # of what fake tensors cannot tell
     if function is not None:
         return str(function.name()).removeprefix("aten::")
@@ -118,17 +120,25 @@ def _inputs(shaped: ShapedGraph, mode: FakeTensorMode) -> tuple[torch.Tensor, ..
         return tuple(torch.empty(spec.shape, dtype=getattr(torch, spec.dtype)) for spec in specs)
 
 
-def _stand_in(
-    tensor: torch.Tensor, mode: FakeTensorMode, inputs: tuple[torch.Tensor, ...]
-) -> torch.Tensor:
-    """Return an empty tensor laid out as a stored one; floating-point ones are like the input."""
-    kinds = [given.dtype for given in inputs if given.is_floating_point()]
-    dtype = kinds[0] if kinds and tensor.dtype == torch.float32 else tensor.dtype
-    with mode:
-        made = torch.empty_strided(tensor.shape, tensor.stride(), dtype=dtype, device="cpu")
-    if isinstance(tensor, nn.Parameter):
-        return nn.Parameter(made, requires_grad=tensor.requires_grad)
-    return made
+class _StandIns:
+    """Makes empty tensors laid out as stored ones, parameters first.
+
+    Those of the main dtype, that of the first floating-point parameter, take the input's.
+    """
+
+    def __init__(self, mode: FakeTensorMode, dtype: torch.dtype | None) -> None:
+        self._mode, self._dtype = mode, dtype
+        self._main: torch.dtype | None = None
+
+    def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
+        trained = isinstance(tensor, nn.Parameter)
+        if self._main is None and trained and tensor.is_floating_point():
+            self._main = tensor.dtype
+        other = self._dtype is None or tensor.dtype != self._main
+        dtype = tensor.dtype if other else self._dtype
+        with self._mode:
+            made = torch.empty_strided(tensor.shape, tensor.stride(), dtype=dtype, device="cpu")
+        return nn.Parameter(made, requires_grad=tensor.requires_grad) if trained else made
 
 
 @contextmanager

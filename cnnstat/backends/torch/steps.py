@@ -7,7 +7,7 @@ momentum 0.9. Inputs and labels are random and seeded; they are made once, on th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from cnnstat.backends.torch.device import reset_peak_memory
+from cnnstat.engine.named import goes_by_name, parameters_of
 from cnnstat.engine.returned import returned
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ops import Softmax
@@ -31,6 +32,50 @@ AUXILIARY_WEIGHT = 0.3
 
 CAPTURE_WARM_UP = 3
 """Steps on a side stream before a capture, so that libraries choose their kernels outside of it."""
+
+
+class ByName(nn.Module):
+    """A module whose inputs are given in an order of their own and passed by name."""
+
+    def __init__(self, inner: nn.Module, names: Sequence[str]) -> None:
+        super().__init__()
+        self.inner, self.names = inner, tuple(names)
+
+    def forward(self, *inputs: torch.Tensor) -> Any:
+        """Pass each input by its name."""
+        return self.inner(**dict(zip(self.names, inputs, strict=True)))
+
+
+def called_as_captured(module: nn.Module, shaped: ShapedGraph) -> nn.Module:
+    """Return a module of the user's own that takes its inputs in the order of its graph's.
+
+    The capture passes them by name where the forward pass knows all of them.
+    """
+    names = [node.name for node in shaped.nodes if node.op.is_input]
+    known = parameters_of(module.forward).items()
+    in_order = [name for name, each in known if each.kind is not each.KEYWORD_ONLY]
+    if in_order[: len(names)] == names or not goes_by_name(module.forward, names):
+        return module
+    return ByName(module, names)
+
+
+def take_dtype(module: nn.Module, dtype: torch.dtype) -> None:
+    """Convert what a module stores in its main dtype, that of its first floating-point parameter.
+
+    Like the capture, which leaves tensors of another dtype as they are.
+    """
+    main = next((p.dtype for p in module.parameters() if p.is_floating_point()), None)
+    for tensor in (*module.parameters(), *module.buffers()):
+        if tensor.dtype == main:
+            tensor.data = tensor.data.to(dtype)
+
+
+def float_dtype(shaped: ShapedGraph) -> torch.dtype | None:
+    """Return the dtype of the first floating-point input; None where there is none."""
+    pairs = zip(shaped.nodes, shaped.facts, strict=True)
+    entering = (facts.outputs[0].dtype for node, facts in pairs if node.op.is_input)
+    name = next((kind for kind in entering if "float" in kind), None)
+    return None if name is None else getattr(torch, name)
 
 
 def random_inputs(

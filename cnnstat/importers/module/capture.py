@@ -23,6 +23,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from cnnstat.engine.named import goes_by_name, parameters_of
 from cnnstat.engine.returned import returned
 from cnnstat.importers.module.answers import known_result
 from cnnstat.importers.module.copying import evaluation_copy
@@ -205,13 +206,9 @@ def _arguments(
 
     Raises ``ForwardError`` where several are given and it does not know one of them.
     """
-    try:
-        known = inspect.signature(module.forward).parameters
-    except (TypeError, ValueError):
-        known = {}  # type: ignore[assignment]
-    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    if all(name in known and known[name].kind in kinds for name in given):
+    if goes_by_name(module.forward, given):
         return (), given
+    known = parameters_of(module.forward)
     positional = any(p.kind == inspect.Parameter.VAR_POSITIONAL for p in known.values())
     if known and len(given) > 1 and not positional:  # a lone input has one place to go
         wrong = next(name for name in given if name not in known)

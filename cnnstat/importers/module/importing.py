@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from torch import nn
 
+from cnnstat.engine.named import parameters_of
 from cnnstat.engine.report import Note
 from cnnstat.errors import ModelError
 from cnnstat.importers.module.assemble import assemble
@@ -98,7 +98,7 @@ def _explained(error: ForwardError, module: nn.Module, inputs: Mapping[str, Tens
     said = f"{type(error.error).__name__}: {lines[0]}".rstrip(": ")
     shapes = ", ".join(f"{key} {spec}" for key, spec in inputs.items())
     if _is_bad_call(error):
-        takes = ", ".join(inspect.signature(module.forward).parameters)
+        takes = ", ".join(parameters_of(module.forward))
         return f"forward takes ({takes}) but got {shapes}; give each as --input NAME=SHAPE ({said})"
     hint = _hint(module) if [spec.rank for spec in inputs.values()] == [4] else ""
     if not error.path:
@@ -109,8 +109,5 @@ def _explained(error: ForwardError, module: nn.Module, inputs: Mapping[str, Tens
 
 def _hint(module: nn.Module) -> str:
     """Return what to do where a forward pass was given an image and may want something else."""
-    try:
-        name = next(iter(inspect.signature(module.forward).parameters), "input")
-    except (TypeError, ValueError):  # a scripted module does not tell
-        name = "input"
+    name = next(iter(parameters_of(module.forward)), "input")
     return f" (a shape without a name is an image's; give another as --input {name}=SHAPE)"
