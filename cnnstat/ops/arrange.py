@@ -136,6 +136,10 @@ class Embedding(NoWork, Elementwise, Op):
     width: int
     dtype: str = "float32"
 
+    def __post_init__(self) -> None:
+        if self.rows < 1 or self.width < 1:
+            raise OpError(f"rows (={self.rows}) and width (={self.width}) must be at least 1")
+
     @property
     def detail(self) -> str:
         """Return the table's extents."""

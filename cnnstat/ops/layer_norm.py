@@ -123,6 +123,10 @@ class GroupNorm(Op):
     affine: bool = True
     eps: float = 1e-5
 
+    def __post_init__(self) -> None:
+        if self.groups < 1:
+            raise OpError(f"groups (={self.groups}) must be at least 1")
+
     @property
     def detail(self) -> str:
         """Return the number of groups."""

@@ -156,6 +156,10 @@ class ZeroPadShortcut(NoWeights, NoWork, Op):
     out_channels: int
     stride: int = 1
 
+    def __post_init__(self) -> None:
+        if self.stride < 1:
+            raise OpError(f"stride (={self.stride}) must be at least 1")
+
     @property
     def detail(self) -> str:
         """Return the stride."""

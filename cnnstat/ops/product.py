@@ -63,6 +63,8 @@ class Attention(NoWeights, NoDetail, Op):
         if len(inputs) < 3:
             raise OpError("it needs queries, keys and values")
         q, k, v = (spec.shape for spec in inputs[:3])
+        if min(len(q), len(k), len(v)) < 2:
+            raise OpError("queries, keys and values need at least 2 axes")
         if q[-1] != k[-1] or k[-2] != v[-2]:
             raise OpError("queries and keys share their last axis, keys and values the one before")
         return (TensorSpec((*_heads(q[:-2], v[:-2]), q[-2], v[-1]), inputs[0].dtype),)

@@ -140,6 +140,8 @@ class Interpolate(NoWeights, Op):
     def __post_init__(self) -> None:
         if self.mode not in TAPS_PER_AXIS:
             raise OpError(f"mode (={self.mode!r}) must be one of {', '.join(TAPS_PER_AXIS)}")
+        if any(extent < 1 for extent in self.output_size):
+            raise OpError(f"output_size (={self.output_size}) must be at least 1")
 
     @property
     def detail(self) -> str:

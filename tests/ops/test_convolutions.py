@@ -1,8 +1,11 @@
-"""What no convolution, transposed or not, can be."""
+"""What no convolution, transposed or not, can be; nor other operators of nothing."""
+
+from collections.abc import Callable
 
 import pytest
 
-from cnnstat.ir.op import OpError
+from cnnstat import ops
+from cnnstat.ir.op import Op, OpError
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ops import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 
@@ -32,3 +35,22 @@ def test_output_padding(kind: type[ConvTranspose2d]) -> None:
         kind(4, kernel, output_padding=(0, 0, 0, 0))
     with pytest.raises(OpError, match="must be less than stride"):
         kind(4, kernel, output_padding=(1,) * kind.rank)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: ops.GroupNorm(0), r"groups \(=0\)"),
+        (lambda: ops.ZeroPadShortcut(8, 0), r"stride \(=0\)"),
+        (lambda: ops.Embedding(5, 0), r"width \(=0\)"),
+        (lambda: ops.Interpolate((4, 0)), r"output_size \(=\(4, 0\)\)"),
+    ],
+)
+def test_nothing_is_no_extent(make: Callable[[], Op], said: str) -> None:
+    with pytest.raises(OpError, match=f"{said}.* must be at least 1"):
+        make()
+
+
+def test_attention_needs_two_axes() -> None:
+    with pytest.raises(OpError, match="need at least 2 axes"):
+        ops.Attention().infer((TensorSpec((4,)),) * 3)

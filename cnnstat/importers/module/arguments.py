@@ -52,6 +52,8 @@ def unkept(call: Call, outputs: Specs) -> str:
             return f"{key}={a[key]}"
     if name == "log_softmax" and a["dim"] not in (-1, a["self"].dim() - 1):
         return f"dim={a['dim']}"
+    if name == "batch_norm" and a["training"] and a["running_mean"] is not None:
+        return "training=True"
     if "upsample" in name and _scaled_otherwise(call):
         return "scale_factor, which differs from the ratio of the extents"
     for result, spec in zip(call.results, outputs, strict=False):

@@ -27,6 +27,10 @@ BOOKKEEPING = ("num_batches_tracked",)
 """Buffers that no forward pass in evaluation form reads and that nobody counts."""
 
 
+TURNS = ("t", "transpose", "permute", "numpy_T", "adjoint")
+"""Views that change the order of axes."""
+
+
 class Assembled(NamedTuple):
     """A graph, and the stored tensors that the forward pass never used."""
 
@@ -47,21 +51,32 @@ class _Assembly:
         self.outputs: list[Specs] = []  # of each node, as its operator infers them
         self.names = Names(Counter((call.path, plain_name(call.name)) for call in trace.calls))
         self.values: dict[int, Value] = {}  # tensor -> where it comes from
-        self.bases: dict[int, torch.Tensor] = {}  # view -> the tensor that it shows
         self.stored: dict[int, Stored] = {}
         for each in trace.stored:
             self.stored[id(each.tensor)] = self.stored[id(each.original)] = each
         self.owner: dict[int, int] = {}  # stored tensor -> the node that counts it
-        self.read = {id(tensor) for tensor in trace.outputs}
-        for call in trace.calls:
-            self.read.update(id(tensor) for tensor in tensors(*call.arguments.values()))
+        self.turned: set[int] = set()  # stored tensors as they are seen transposed
+        self.read = {id(tensor): len(trace.calls) for tensor in trace.outputs}  # -> its last reader
+        self.sharing: dict[int, list[torch.Tensor]] = {}  # storage -> the tensors that show it
+        self.born = {id(tensor): -1 for tensor in trace.inputs.values()}  # -> its first call
+        self.at = 0
+        for number, call in enumerate(trace.calls):
+            given = tensors(*call.arguments.values())
+            for tensor in given:
+                self.read[id(tensor)] = max(number, self.read.get(id(tensor), 0))
+            for tensor in (*given, *call.results):
+                self.born.setdefault(id(tensor), number)
+                if tensor.layout == torch.strided:
+                    storage = tensor.untyped_storage()._cdata
+                    self.sharing.setdefault(storage, []).append(tensor)
 
     def assembled(self) -> Assembled:
         for name, tensor in self.trace.inputs.items():
             spec = spec_of(tensor)
             op = Input(spec.shape[1:], spec.dtype)
             self.values[id(tensor)] = self._add(name, op, (), (spec,))
-        for call in self.trace.calls:
+        for number, call in enumerate(self.trace.calls):
+            self.at = number
             self._call(call)
         leaving = tuple(dict.fromkeys(self._value(tensor) for tensor in self.trace.outputs))
         unused = []
@@ -101,8 +116,6 @@ class _Assembly:
         node = self._node(call, meant)
         for number, result in enumerate(call.results[: len(self.outputs[node.node])]):
             self.values[id(result)] = Value(node.node, number)
-        if meant.op.storage == "view" and len(meant.reads) == 1:
-            self.bases.update((id(result), meant.reads[0]) for result in call.results)
         written = call.arguments.get("self")
         if call.name.endswith("_") and isinstance(written, torch.Tensor):
             self._overwrite(written, node)
@@ -122,6 +135,8 @@ class _Assembly:
         inputs += tuple(self._value(tensor) for tensor in extra)
         name = self.names.of(call, meant, self._owner_path(call, meant))
         missing = unkept(call, outputs) or self._initial_state(call)
+        if tied is not None and any(id(tensor) in self.turned for tensor in meant.weights):
+            missing = missing or "weight being another's transposed"
         value = self._add(name, meant.op, inputs, outputs, tied, missing)
         if tied is None:
             for tensor in meant.weights:
@@ -166,20 +181,29 @@ class _Assembly:
         if known is None or call.results[0].numel() != known.spec.numel:
             return False
         self.stored[id(call.results[0])] = known
+        if call.name in TURNS:
+            self.turned.add(id(call.results[0]))
         return True
 
     def _overwrite(self, written: torch.Tensor, value: Value) -> None:
-        """Note that a tensor holds a new value; so does what it is a view of."""
+        """Note that a tensor holds a new value; so do those that show the same memory.
+
+        Of those, only the ones that are there already and are read later matter.
+        """
         self.values[id(written)] = value
-        base = self.bases.get(id(written))
-        while base is not None and id(base) in self.bases:
-            base = self.bases[id(base)]
-        if base is None or id(base) in self.stored:
+        if written.layout != torch.strided:
             return
-        spec = spec_of(base)
-        before = self._value(base)
-        name = f"{self.nodes[value.node].name}/into"
-        self.values[id(base)] = self._add(name, View("into", (spec,)), (before, value), (spec,))
+        shown = {id(t): t for t in self.sharing[written.untyped_storage()._cdata]}
+        for key, tensor in shown.items():
+            later = self.born[key] < self.at < self.read.get(key, -1)
+            if key == id(written) or key in self.stored or not later:
+                continue
+            if _shows(tensor) == _shows(written):
+                self.values[key] = value
+                continue
+            spec, before = spec_of(tensor), self._value(tensor)
+            name = f"{self.nodes[value.node].name}/into"
+            self.values[key] = self._add(name, View("into", (spec,)), (before, value), (spec,))
 
     def _claim(self, meant: Meaning, specs: Specs) -> tuple[int | None, tuple[torch.Tensor, ...]]:
         """Return the node that the weights are counted at (None: this one), and computed ones."""
@@ -246,6 +270,11 @@ class _Assembly:
         if spec.shape == stored.spec.shape:
             return found
         return self._add(f"{name}/view", View("view", (spec,)), (found,), (spec,))
+
+
+def _shows(tensor: torch.Tensor) -> tuple[object, ...]:
+    """Return which elements of its memory a tensor shows."""
+    return tensor.shape, tensor.stride(), tensor.storage_offset(), tensor.dtype
 
 
 def _inferred(op: Op, specs: Specs) -> Specs:
