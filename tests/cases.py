@@ -7,7 +7,6 @@ unequal where that can tell one axis from the other.
 from dataclasses import dataclass
 
 from cnnstat import ops
-from cnnstat.backends.torch.general import POINTWISE
 from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ir.op import Op
@@ -15,6 +14,7 @@ from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ops.pointwise import NONLINEARITIES
 from cnnstat.ops.reduction import REDUCTIONS as REDUCTION_KINDS
+from cnnstat.pytorch.general import POINTWISE
 
 # LeNet-5, table I of LeCun et al. 1998, cut down to rows of three different lengths, not in order
 # of length.

@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import cnnstat
-from cnnstat import engine, ir, ops, zoo
+from cnnstat import bench, count, ir, ledger, memory, ops, zoo
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -52,7 +52,7 @@ def test_the_core_needs_two_packages() -> None:
 
 def test_the_core_imports_the_standard_library_alone() -> None:
     modules = ["cnnstat.errors"]
-    for package in (ir, ops, zoo, engine):
+    for package in (ir, ops, zoo, count, memory, bench, ledger):
         found = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
         modules += [package.__name__, *(module.name for module in found)]
     program = f"""

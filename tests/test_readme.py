@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cnnstat.api import analyze
-from cnnstat.engine.conventions import CONVENTIONS
+from cnnstat.count.conventions import CONVENTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -98,7 +98,7 @@ def test_two_commands_install() -> None:
 def test_memory_of_vgg16_is_computed() -> None:
     """Every cell of the table of memory is what cnnstat derives."""
     from cnnstat.api import memory
-    from cnnstat.engine.memory import settings
+    from cnnstat.memory.memory import settings
 
     section = README.split("## Memory\n")[1].split("\n## ")[0]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines()]

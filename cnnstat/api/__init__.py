@@ -3,11 +3,11 @@
 One file per kind of question; what is heavy is imported by the function that needs it.
 """
 
-from cnnstat.api.ledger import as_published, claims, published
 from cnnstat.api.models import Inputs, Model, input_specs, load
 from cnnstat.api.planning import fit, measured_memory, memory
-from cnnstat.api.reports import analyze, compare, zoo
+from cnnstat.api.reports import analyze, claims, compare, zoo
 from cnnstat.api.running import bench, build, check, check_report
+from cnnstat.ledger.asked import as_published, published
 
 __all__ = [
     "Inputs",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
-    from cnnstat.engine.check import ModuleMeasurement
+    from cnnstat.count.check import ModuleMeasurement
 
 Inputs = tuple[int, ...] | Mapping[str, TensorSpec | tuple[int, ...]]
 """Shapes without the batch: of the first input, or of each by name (a spec tells its dtype)."""
@@ -91,7 +91,7 @@ def load(
         hint = "; pass it with --args, as its callable names it" if form == "python" else ""
         raise UsageError(f"{reference}: only a model of the zoo takes a number of classes{hint}")
     if form == "onnx":
-        from cnnstat.importers.onnx_file.importing import load_onnx
+        from cnnstat.importers.onnx.importing import load_onnx
 
         found = load_onnx(reference)
         return Model(reference, found.inputs, trace=found.trace, named=True)
@@ -101,7 +101,7 @@ def load(
         spec = read(reference)
         places = {name: f"{spec.file}:{line}" for name, line in spec.lines.items()}
         return Model(reference, default_inputs(spec.graph), spec.graph, places=places)
-    from cnnstat.importers.module.loading import load_module
+    from cnnstat.pytorch.capture.loading import load_module
 
     return _module(
         reference,
@@ -111,20 +111,20 @@ def load(
 
 
 def _module(reference: str, module: Module, remake: Callable[[], Module] | None = None) -> Model:
-    from cnnstat.importers.module.loading import default_input
+    from cnnstat.pytorch.capture.loading import default_input
 
     def quiet() -> AbstractContextManager[object]:
         # A model by reference may print what it likes; results alone go to standard output.
         return nullcontext() if remake is None else redirect_stdout(sys.stderr)
 
     def trace(specs: Mapping[str, TensorSpec]) -> Imported:
-        from cnnstat.importers.module.importing import import_module
+        from cnnstat.pytorch.capture.importing import import_module
 
         with quiet():
             return import_module(reference, module, specs, remake=remake)
 
     def count(specs: Mapping[str, TensorSpec]) -> ModuleMeasurement:
-        from cnnstat.importers.module.counting import count_module
+        from cnnstat.pytorch.capture.counting import count_module
 
         with quiet():
             return count_module(reference, module, specs, remake=remake)
@@ -135,7 +135,7 @@ def _module(reference: str, module: Module, remake: Callable[[], Module] | None 
         return deepcopy(module)
 
     def filled_copy(filling: Callable[[Tensor], Tensor]) -> Module:
-        from cnnstat.importers.module.copying import filled_copy
+        from cnnstat.pytorch.capture.copying import filled_copy
 
         return filled_copy(getattr(module, "_orig_mod", module), filling)
 

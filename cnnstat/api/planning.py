@@ -13,10 +13,10 @@ from cnnstat.errors import CnnstatError, ModelError, UsageError
 if TYPE_CHECKING:
     from torch.nn import Module
 
-    from cnnstat.engine.fit import Fit, Memory
-    from cnnstat.engine.memory import Measured, MemoryPlan
-    from cnnstat.engine.memory import Settings as MemorySettings
-    from cnnstat.engine.report import Report
+    from cnnstat.count.report import Report
+    from cnnstat.memory.fit import Fit, Memory
+    from cnnstat.memory.memory import Measured, MemoryPlan
+    from cnnstat.memory.memory import Settings as MemorySettings
 
 
 def memory(
@@ -30,10 +30,10 @@ def memory(
 ) -> MemoryPlan:
     """Return what a model needs of memory, by default for inference; errors as ``analyze``.
 
-    ``settings`` come from ``cnnstat.engine.memory.settings``: mode, optimiser, mixed precision,
+    ``settings`` come from ``cnnstat.memory.memory.settings``: mode, optimiser, mixed precision,
     recomputation, device.
     """
-    from cnnstat.engine.memory import Settings
+    from cnnstat.memory.memory import Settings
 
     model = reference if isinstance(reference, Model) else load(reference, classes=classes)
     report = analyze(model, input=input, batch=batch, dtype=dtype)
@@ -46,7 +46,7 @@ def _plan(model: Model, report: Report, settings: MemorySettings) -> MemoryPlan:
     A module of the user's own is rehearsed where that is what would run: on the CPU, undivided.
     Where it cannot be, its plan is put together from kernels, and partial.
     """
-    from cnnstat.engine.memory import plan
+    from cnnstat.memory.memory import plan
 
     if model.filled_copy is None:
         return plan(report, settings)
@@ -55,7 +55,7 @@ def _plan(model: Model, report: Report, settings: MemorySettings) -> MemoryPlan:
         return _put_together(report, settings, f"the module's own code {how}")
     from contextlib import redirect_stdout
 
-    from cnnstat.backends.torch.rehearsal import CannotRehearseError, rehearse
+    from cnnstat.pytorch.rehearsal import CannotRehearseError, rehearse
 
     try:
         with redirect_stdout(sys.stderr):  # a model may print what it likes
@@ -68,7 +68,7 @@ def _put_together(report: Report, settings: MemorySettings, unknown: str) -> Mem
     """Return a partial plan of a module's kernels, with what is not known of it."""
     from dataclasses import replace
 
-    from cnnstat.engine.memory import plan
+    from cnnstat.memory.memory import plan
 
     found = plan(report, settings)
     return replace(found, written=replace(found.written, foreign=(unknown,)))
@@ -83,11 +83,11 @@ def measured_memory(model: Model, found: MemoryPlan) -> tuple[Measured, Measured
     """
     from dataclasses import replace
 
-    from cnnstat.backends.torch import require_torch
+    from cnnstat.pytorch import require_torch
 
     require_torch()
-    from cnnstat.backends.torch.device import out_of_memory
-    from cnnstat.backends.torch.memory import check_room, measure, own_subject, subject
+    from cnnstat.pytorch.device import out_of_memory
+    from cnnstat.pytorch.measured_memory import check_room, measure, own_subject, subject
 
     settings = found.settings
     check_room(found)
@@ -128,12 +128,12 @@ def fit(
 ) -> tuple[Fit, ...]:
     """Return the largest batch and the largest input of one image that fit into each memory.
 
-    Memories come from ``cnnstat.engine.fit.memory("24GiB")``. The input is searched where the
+    Memories come from ``cnnstat.memory.fit.memory("24GiB")``. The input is searched where the
     model has one input of three extents. Errors as ``analyze``.
     """
     from functools import cache
 
-    from cnnstat.engine.fit import fit as search
+    from cnnstat.memory.fit import fit as search
 
     model = reference if isinstance(reference, Model) else load(reference, classes=classes)
 

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from cnnstat.api.models import Inputs, Model, input_specs, load, shaped_graph
-from cnnstat.engine.compare import Entry, Quoted
-from cnnstat.engine.compare import compare as side_by_side
-from cnnstat.engine.conventions import convention as find_convention
-from cnnstat.engine.report import Report
-from cnnstat.engine.report import analyze as analyze_graph
+from cnnstat.count.compare import Entry
+from cnnstat.count.compare import compare as side_by_side
+from cnnstat.count.conventions import convention as find_convention
+from cnnstat.count.report import Report
+from cnnstat.count.report import analyze as analyze_graph
+from cnnstat.errors import UsageError
+from cnnstat.importers.reference import form_of
 from cnnstat.ir.shapes import infer_shapes
 from cnnstat.render.notebook import ShownComparison, ShownReport
 from cnnstat.zoo.card import ModelCard
@@ -19,7 +21,8 @@ from cnnstat.zoo.catalog import FAMILIES, canonical, family_of, find, find_famil
 if TYPE_CHECKING:
     from torch.nn import Module
 
-    from cnnstat.engine.claims import Published
+    from cnnstat.ledger.claims import Claim, Published, Quoted
+    from cnnstat.ledger.figure import Figure
 
 
 def analyze(
@@ -58,8 +61,24 @@ def analyze(
     )
 
 
+def claims(
+    *models: str, verdict: str | None = None, source: str | None = None
+) -> tuple[Claim[Figure], ...]:
+    """Return the published figures of these models, or of all, with the computed ones.
+
+    ``verdict`` and ``source`` choose among them. Raises ``UsageError`` for an unknown one, and for
+    a model that is not in the zoo.
+    """
+    from cnnstat.ledger.asked import claims as ledger_claims
+
+    for model in models:
+        if form_of(model) != "zoo":
+            raise UsageError(f"{model}: published figures are kept for models of the zoo alone")
+    return ledger_claims(*models, verdict=verdict, source=source)
+
+
 def _published(report: Report, card: ModelCard) -> tuple[Published, ...]:
-    from cnnstat.api.ledger import published
+    from cnnstat.ledger.asked import published
 
     return published(report, card)
 
@@ -88,8 +107,8 @@ def compare(
     ):
         name, at, shape = baseline.partition("@")
         baseline = f"{canonical(name)}{at}{shape}"
-    found = side_by_side(entries, baseline=baseline, sort=sort, quoted=_quoted(entries))
-    return ShownComparison(found.entries, found.baseline, found.quoted)
+    found = side_by_side(entries, baseline=baseline, sort=sort)
+    return ShownComparison(found.entries, found.baseline, _quoted(entries))
 
 
 def _entry(model: Model, report: Report) -> Entry:
@@ -109,11 +128,11 @@ def _quoted(entries: Sequence[Entry]) -> tuple[Quoted, ...]:
     names = dict.fromkeys(entry.name for entry in entries if entry.family)
     if len(names) < 2:
         return ()
-    from cnnstat.api.ledger import Asked, claim
-    from cnnstat.engine.claims import shown
-    from cnnstat.zoo.figures import headlines
-    from cnnstat.zoo.figures.between import ratios_between
-    from cnnstat.zoo.figures.sources import citation
+    from cnnstat.ledger.asked import Asked, claim
+    from cnnstat.ledger.claims import Quoted, shown
+    from cnnstat.ledger.figures import headlines
+    from cnnstat.ledger.figures.between import ratios_between
+    from cnnstat.ledger.figures.sources import citation
 
     ask = Asked()
     stems = dict.fromkeys(family_of(name).module for name in names)

@@ -13,10 +13,10 @@ from cnnstat.ir.tensor import check_float_dtype
 if TYPE_CHECKING:
     from torch.nn import Module
 
-    from cnnstat.engine.benchplan import Progress, Settings
-    from cnnstat.engine.check import Check
-    from cnnstat.engine.measurement import Measurement
-    from cnnstat.engine.report import Report
+    from cnnstat.bench.benchplan import Progress, Settings
+    from cnnstat.bench.measurement import Measurement
+    from cnnstat.count.check import Check
+    from cnnstat.count.report import Report
 
 
 def build(
@@ -36,11 +36,11 @@ def build(
     ``UsageError`` for bad arguments or where PyTorch is missing, ``ModelError`` for a model that
     cannot be built.
     """
-    from cnnstat.backends.torch import require_torch
+    from cnnstat.pytorch import require_torch
 
     require_torch()
-    from cnnstat.backends.torch.build import build_module
-    from cnnstat.backends.torch.initialize import scheme_of
+    from cnnstat.pytorch.build import build_module
+    from cnnstat.pytorch.initialize import scheme_of
 
     model = reference if isinstance(reference, Model) else load(reference, classes=classes)
     specs = input_specs(model, input=input, dtype=dtype)
@@ -77,14 +77,14 @@ def check(
 
 def check_report(model: Model, report: Report) -> Check:
     """Return a model's report held against its counters; errors as ``check``."""
-    from cnnstat.backends.torch import require_torch
-    from cnnstat.engine.check import check as hold_against
-    from cnnstat.engine.check import check_module
+    from cnnstat.count.check import check as hold_against
+    from cnnstat.count.check import check_module
+    from cnnstat.pytorch import require_torch
 
     require_torch()
     if model.count is not None:
         return check_module(report, model.count(report.inputs))
-    from cnnstat.backends.torch.count import measure
+    from cnnstat.pytorch.count import measure
 
     return hold_against(report.shaped, measure(report.shaped))
 
@@ -109,9 +109,9 @@ def bench(
     interrupt ends the measurement early; the result is not ``complete`` then. Raises
     ``MissingDependencyError`` without PyTorch, ``UsageError`` for settings that cannot be met.
     """
-    from cnnstat.backends.torch import require_torch
-    from cnnstat.engine.benchplan import Job, Settings, mode_of
-    from cnnstat.engine.measurement import check_same_device, read_result, with_baseline
+    from cnnstat.bench.benchplan import Job, Settings, mode_of
+    from cnnstat.bench.measurement import check_same_device, read_result, with_baseline
+    from cnnstat.pytorch import require_torch
     from cnnstat.zoo.lineup import IMAGENET
 
     require_torch()
@@ -127,7 +127,7 @@ def bench(
             for mode in map(mode_of, modes)
             for batch in batches
         ]
-    from cnnstat.backends.torch.bench import measure
+    from cnnstat.pytorch.bench import measure
 
     def begin(environment: Mapping[str, Any]) -> None:
         if earlier is not None and not other_device:

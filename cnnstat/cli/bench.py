@@ -21,8 +21,8 @@ from cnnstat.cli.options import (
 from cnnstat.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
-    from cnnstat.engine.benchplan import Job, Progress, Settings
-    from cnnstat.engine.measurement import Measurement
+    from cnnstat.bench.benchplan import Job, Progress, Settings
+    from cnnstat.bench.measurement import Measurement
 
 INTERRUPTED = 130
 MAX_TIME, LINE_UP_MAX_TIME = 20.0, 3.0
@@ -118,8 +118,8 @@ def bench(
     output: OutputOption = None,
 ) -> None:
     """Measure models on this device: time, rate, share of the roofline bound."""
+    from cnnstat.bench.benchplan import Settings
     from cnnstat.cli.output import destination, emit
-    from cnnstat.engine.benchplan import Settings
     from cnnstat.render.bench import bench_document
 
     to = destination(format, output)
@@ -181,7 +181,7 @@ def _found(wanted: _Wanted, settings: Settings, against: _Against | None) -> Mea
 
 
 def _saved(path: str, against: _Against | None) -> Measurement:
-    from cnnstat.engine.measurement import read_result, with_baseline
+    from cnnstat.bench.measurement import read_result, with_baseline
 
     found = read_result(path)
     if against is None:

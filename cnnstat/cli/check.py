@@ -49,8 +49,8 @@ def check(
     Exits with 1 where any figure of any operator differs.
     """
     from cnnstat import api
-    from cnnstat.backends.torch import require_torch
     from cnnstat.cli.output import destination, emit
+    from cnnstat.pytorch import require_torch
     from cnnstat.render.check import check_document
 
     if bool(models) == everything:

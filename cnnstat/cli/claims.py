@@ -11,14 +11,14 @@ from cnnstat.cli.options import FormatOption, OutputOption, complete_model
 
 def complete_verdict(incomplete: str) -> list[str]:
     """Return the verdicts that begin so."""
-    from cnnstat.engine.claims import VERDICTS
+    from cnnstat.ledger.claims import VERDICTS
 
     return [name for name in VERDICTS if name.startswith(incomplete)]
 
 
 def complete_source(incomplete: str) -> list[str]:
     """Return the sources that begin so."""
-    from cnnstat.zoo.figures.sources import SOURCES
+    from cnnstat.ledger.figures.sources import SOURCES
 
     return [name for name in SOURCES if name.startswith(incomplete)]
 

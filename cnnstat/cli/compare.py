@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def complete_measures(incomplete: str) -> list[str]:
     """Return what a comparison can be ordered by that begins so."""
-    from cnnstat.engine.compare import MEASURES
+    from cnnstat.count.compare import MEASURES
 
     return [key for key in ("name", "year", *MEASURES) if key.startswith(incomplete)]
 
@@ -109,7 +109,7 @@ def compare(
         document = _stages(given, inputs, batch) if stages else _diff(given, inputs, batch)
     else:
         found = api.compare(*given, inputs=inputs, batch=batch, baseline=baseline, sort=sort)
-        document = compare_document(found, columns=columns)
+        document = compare_document(found, columns=columns, quoted=found.quoted)
     emit(document, to)
 
 
@@ -136,7 +136,7 @@ def _one_input(name: str, inputs: tuple[tuple[int, ...] | None, ...]) -> tuple[i
 
 def _stages(models: list[str], inputs: tuple[tuple[int, ...] | None, ...], batch: int) -> Document:
     from cnnstat import api
-    from cnnstat.engine.stages import stage_table
+    from cnnstat.count.stages import stage_table
     from cnnstat.render.stages import stages_document
 
     if not models:
@@ -148,7 +148,7 @@ def _stages(models: list[str], inputs: tuple[tuple[int, ...] | None, ...], batch
 
 def _diff(models: list[str], inputs: tuple[tuple[int, ...] | None, ...], batch: int) -> Document:
     from cnnstat import api
-    from cnnstat.engine.diff import diff
+    from cnnstat.count.diff import diff
     from cnnstat.render.diff import diff_document
 
     if len(models) != 2:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 EXPORTERS: dict[str, str] = {
     "yaml": "cnnstat.importers.spec.writing:write_shaped",
-    "onnx": "cnnstat.importers.onnx_file.writing:onnx_blocks",
+    "onnx": "cnnstat.importers.onnx.writing:onnx_blocks",
 }
 """Every format by name: the function that turns a shaped graph into text, bytes or blocks of them.
 """

@@ -59,8 +59,8 @@ def fit(
     """Find the largest batch, and the largest input of one image, that fit into a memory."""
     from cnnstat import api
     from cnnstat.cli.output import destination, emit
-    from cnnstat.engine.fit import memory as memory_size
-    from cnnstat.engine.memory import settings
+    from cnnstat.memory.fit import memory as memory_size
+    from cnnstat.memory.memory import settings
     from cnnstat.render.fit import fit_document
 
     to = destination(format, output)

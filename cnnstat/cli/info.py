@@ -41,7 +41,7 @@ def info(
 def card_document(card: ModelCard) -> Document:
     """Return the document of a card, with the other names of the model and its training step."""
     from cnnstat import api
-    from cnnstat.engine.expected import expected
+    from cnnstat.count.expected import expected
     from cnnstat.render.info import info_document
     from cnnstat.zoo.catalog import ALIASES
 

@@ -20,7 +20,7 @@ from cnnstat.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from cnnstat.engine.fit import Fit
+    from cnnstat.memory.fit import Fit
 
 ModeOption = Annotated[str, typer.Option("--mode", metavar="MODE", help="inference or training.")]
 OptimizerOption = Annotated[
@@ -82,8 +82,8 @@ def memory(
     """Memory of an inference pass or a training step, layer by layer, and what fits."""
     from cnnstat import api
     from cnnstat.cli.output import destination, emit
-    from cnnstat.engine.fit import memory as memory_size
-    from cnnstat.engine.memory import settings
+    from cnnstat.memory.fit import memory as memory_size
+    from cnnstat.memory.memory import settings
     from cnnstat.render.memory import memory_document
 
     to = destination(format, output)

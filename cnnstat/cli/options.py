@@ -19,7 +19,7 @@ def complete_model(incomplete: str) -> list[str]:
 
 def complete_convention(incomplete: str) -> list[str]:
     """Return the conventions that begin so."""
-    from cnnstat.engine.conventions import CONVENTIONS
+    from cnnstat.count.conventions import CONVENTIONS
 
     return [name for name in CONVENTIONS if name.startswith(incomplete)]
 

@@ -23,7 +23,7 @@ from cnnstat.cli.options import (
 from cnnstat.errors import ModelError, unknown
 
 if TYPE_CHECKING:
-    from cnnstat.engine.report import Report
+    from cnnstat.count.report import Report
 
 KINDS = ("bubble", "layers", "memory", "roofline", "scaling")
 
@@ -134,7 +134,7 @@ def memory(
     """Live bytes over the layers of an inference pass or a training step."""
     picture = _ready(output)
     from cnnstat import api
-    from cnnstat.engine.memory import settings
+    from cnnstat.memory.memory import settings
     from cnnstat.render.plots.memory import memory_figure
 
     chosen = settings(mode=mode, amp=amp, checkpoint=checkpoint)
@@ -157,7 +157,7 @@ def roofline(
 ) -> None:
     """Measured runs under the device's measured bound."""
     picture = _ready(output)
-    from cnnstat.engine.measurement import read_result
+    from cnnstat.bench.measurement import read_result
     from cnnstat.render.plots.roofline import roofline_figure
 
     _write(roofline_figure(read_result(results)), picture, output)

@@ -14,7 +14,7 @@ from cnnstat.errors import ModelError, UsageError, unknown
 
 if TYPE_CHECKING:
     from cnnstat.api import Model
-    from cnnstat.engine.report import Report
+    from cnnstat.count.report import Report
     from cnnstat.render.document import Document
     from cnnstat.render.notebook import ShownComparison
     from cnnstat.render.report import Subject

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from cnnstat.engine.report import Note
+    from cnnstat.count.report import Note
     from cnnstat.ir.graph import Graph
 
 Form = Literal["zoo", "spec", "onnx", "python"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from cnnstat.engine.measurement import OK, LayerTime, Measurement, Run, payload
+from cnnstat.bench.measurement import OK, LayerTime, Measurement, Run, payload
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
 from cnnstat.render.numbers import bytes_text, number
 

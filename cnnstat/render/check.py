@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cnnstat.engine.check import LIMITATIONS, Check, Difference, Figure
-from cnnstat.engine.conventions import FVCORE, PAPER, TORCH
+from cnnstat.count.check import LIMITATIONS, Check, Difference, Figure
+from cnnstat.count.conventions import FVCORE, PAPER, TORCH
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
 
 COLUMNS = (

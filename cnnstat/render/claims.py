@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cnnstat.engine.claims import Claim, as_text, count, raw, shown
+from cnnstat.ledger.claims import Claim, as_text, count, raw, shown
+from cnnstat.ledger.figure import Figure
+from cnnstat.ledger.figures.sources import citation
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
 from cnnstat.render.summary import published_line
-from cnnstat.zoo.figure import Figure
-from cnnstat.zoo.figures.sources import citation
 
 COLUMNS = (
     Column("model", "Model", keep=7, group=True, definition="name that MODEL takes"),

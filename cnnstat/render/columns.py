@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from cnnstat.engine.report import Layer, Report
+from cnnstat.count.report import Layer, Report
 from cnnstat.errors import UsageError, unknown
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from cnnstat.engine.compare import MEASURES, Comparison, Entry, Quoted
+from cnnstat.count.compare import MEASURES, Comparison, Entry
 from cnnstat.errors import UsageError, unknown
+from cnnstat.ledger.claims import Quoted
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
 from cnnstat.render.summary import TOTALS
 
@@ -101,8 +102,13 @@ MORE_OR_LESS = {
 """How a ratio of each measure is said."""
 
 
-def compare_document(comparison: Comparison, *, columns: str | None = None) -> Document:
-    """Return the document of ``cnnstat compare``. Raises ``UsageError`` for an unknown column."""
+def compare_document(
+    comparison: Comparison, *, columns: str | None = None, quoted: Sequence[Quoted] = ()
+) -> Document:
+    """Return the document of ``cnnstat compare``, with the published ratios of its models.
+
+    Raises ``UsageError`` for an unknown column.
+    """
     chosen = _chosen(comparison, columns)
     names = dict.fromkeys(entry.name for entry in comparison.entries)
     inputs = dict.fromkeys(entry.input for entry in comparison.entries)
@@ -123,8 +129,8 @@ def compare_document(comparison: Comparison, *, columns: str | None = None) -> D
         subtitle=subtitle,
         columns=tuple(shown),
         rows=tuple(tuple(c.get(entry) for c in chosen) for entry in comparison.entries),
-        sections=tuple(_sections(comparison)),
-        payload=_payload(comparison),
+        sections=tuple(_sections(comparison, quoted)),
+        payload=_payload(comparison, quoted),
     )
 
 
@@ -175,12 +181,12 @@ def _chosen(comparison: Comparison, wanted: str | None) -> tuple[EntryColumn, ..
     return tuple(known[key] for key in dict.fromkeys(asked))
 
 
-def _sections(comparison: Comparison) -> Iterator[Section]:
+def _sections(comparison: Comparison, quoted: Sequence[Quoted]) -> Iterator[Section]:
     if comparison.baseline is not None:
         lines = tuple(_ratio_lines(comparison, comparison.baseline))
         yield Section(f"Beside {label(comparison.baseline, comparison)}", lines)
-    if comparison.quoted:
-        yield Section("Published ratios", tuple(_said_lines(comparison.quoted)))
+    if quoted:
+        yield Section("Published ratios", tuple(_said_lines(quoted)))
     errors = tuple(_error_lines(comparison.entries))
     if errors:
         yield Section("Errors as published, in percent", errors)
@@ -250,7 +256,7 @@ def _partial_lines(entries: Sequence[Entry]) -> Iterator[str]:
             yield f"{entry.name}: at least {known}; operators without a rule are not in them"
 
 
-def _payload(comparison: Comparison) -> dict[str, object]:
+def _payload(comparison: Comparison, quoted: Sequence[Quoted]) -> dict[str, object]:
     baseline = comparison.baseline
     return {
         "schema": "cnnstat.compare/1",
@@ -258,15 +264,15 @@ def _payload(comparison: Comparison) -> dict[str, object]:
         "models": [model_payload(comparison, entry) for entry in comparison.entries],
         "published": [
             {
-                "models": list(quoted.models),
-                "quantity": quoted.said.quantity,
-                "published": quoted.said.published,
-                "computed": quoted.said.value,
-                "verdict": quoted.said.verdict,
-                "source": quoted.said.source,
-                "explanation": quoted.said.explanation,
+                "models": list(ratio.models),
+                "quantity": ratio.said.quantity,
+                "published": ratio.said.published,
+                "computed": ratio.said.value,
+                "verdict": ratio.said.verdict,
+                "source": ratio.said.source,
+                "explanation": ratio.said.explanation,
             }
-            for quoted in comparison.quoted
+            for ratio in quoted
         ],
     }
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cnnstat.engine.compare import MEASURES, Comparison
-from cnnstat.engine.diff import Change, DiffRow
-from cnnstat.engine.report import Layer, Report
+from cnnstat.count.compare import MEASURES, Comparison
+from cnnstat.count.diff import Change, DiffRow
+from cnnstat.count.report import Layer, Report
 from cnnstat.render.columns import operator_text
 from cnnstat.render.compare import MORE_OR_LESS, model_payload, ratio_text
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Kind, Section

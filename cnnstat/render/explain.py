@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cnnstat.engine.claims import Claim
-from cnnstat.engine.explain import Step, layer_steps, model_steps, overview, select
-from cnnstat.engine.report import Report
+from cnnstat.count.explain import Step, layer_steps, model_steps, overview, select
+from cnnstat.count.report import Report
+from cnnstat.ledger.claims import Claim
+from cnnstat.ledger.figure import Figure
 from cnnstat.render.claims import claim_line, claim_payload
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
 from cnnstat.zoo.card import ModelCard
-from cnnstat.zoo.figure import Figure
 
 COLUMNS = (
     Column("layer", "Layer", keep=7, group=True, definition="row of the model; total at the end"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cnnstat.engine.fit import Fit
+from cnnstat.memory.fit import Fit
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
 from cnnstat.render.memory import fit_lines, reserve_words, setting_words
 from cnnstat.render.memory_payload import fit_payload

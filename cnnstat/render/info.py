@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cnnstat.engine.expected import Expected
+from cnnstat.count.expected import Expected
 from cnnstat.render.document import NEVER_DROPPED, Column, Document, Section
 from cnnstat.zoo.card import Accuracy, ModelCard
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cnnstat.engine.report import Report
+from cnnstat.count.report import Report
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document
 from cnnstat.zoo.card import ModelCard
 

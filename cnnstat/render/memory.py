@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from cnnstat.engine.fit import CUDA_RESERVE_PERCENT, Fit
-from cnnstat.engine.memory import LayerMemory, Measured, MemoryPlan, Peak, Settings
-from cnnstat.engine.report import Layer
+from cnnstat.count.report import Layer
+from cnnstat.memory.fit import CUDA_RESERVE_PERCENT, Fit
+from cnnstat.memory.memory import LayerMemory, Measured, MemoryPlan, Peak, Settings
 from cnnstat.render.columns import operator_text
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
 from cnnstat.render.memory_payload import memory_payload

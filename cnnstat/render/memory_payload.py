@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cnnstat.engine.fit import Fit
-from cnnstat.engine.memory import LayerMemory, Measured, MemoryPlan
-from cnnstat.engine.report import Layer
+from cnnstat.count.report import Layer
+from cnnstat.memory.fit import Fit
+from cnnstat.memory.memory import LayerMemory, Measured, MemoryPlan
 
 
 def memory_payload(

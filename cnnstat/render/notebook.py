@@ -9,15 +9,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cnnstat.engine.compare import Comparison
-from cnnstat.engine.report import Report
+from cnnstat.count.compare import Comparison
+from cnnstat.count.report import Report
 from cnnstat.errors import MissingDependencyError
 from cnnstat.zoo.card import ModelCard
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from cnnstat.engine.claims import Published
+    from cnnstat.ledger.claims import Published, Quoted
     from cnnstat.render.document import Cell, Document
 
 
@@ -107,10 +107,12 @@ class ShownReport(Shown, Report):
 
 @dataclass(frozen=True)
 class ShownComparison(Shown, Comparison):
-    """A comparison that shows itself."""
+    """A comparison that shows itself, with the published ratios between its models."""
+
+    quoted: tuple[Quoted, ...] = ()
 
     def document(self) -> Document:
         """Return the document of ``cnnstat compare``."""
         from cnnstat.render.compare import compare_document
 
-        return compare_document(self)
+        return compare_document(self, quoted=self.quoted)

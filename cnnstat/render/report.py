@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from cnnstat.engine.compare import Comparison, Entry
-from cnnstat.engine.outline import outline
-from cnnstat.engine.report import Report
+from cnnstat.count.compare import Entry
+from cnnstat.count.report import Report
 from cnnstat.errors import CnnstatError, UsageError
-from cnnstat.render.compare import MANY, compare_document
+from cnnstat.render.compare import MANY
 from cnnstat.render.document import Document
+from cnnstat.render.graph.outline import outline
+from cnnstat.render.notebook import ShownComparison
 from cnnstat.render.numbers import shape_text
 from cnnstat.render.page import (
     Block,
@@ -45,7 +46,7 @@ class Subject:
     sizes: tuple[Report, ...] = ()
 
 
-def report_page(comparison: Comparison, subjects: Sequence[Subject], *, foot: str = "") -> str:
+def report_page(comparison: ShownComparison, subjects: Sequence[Subject], *, foot: str = "") -> str:
     """Return the page of models as HTML; ``foot`` is its last line."""
     names = [subject.entry.name for subject in subjects]
     title = ", ".join(names) if len(names) <= MANY else f"{len(names)} models"
@@ -55,8 +56,8 @@ def report_page(comparison: Comparison, subjects: Sequence[Subject], *, foot: st
     return render_page(title, chapters, line=line, foot=foot)
 
 
-def _comparison(comparison: Comparison, subjects: Sequence[Subject]) -> Chapter:
-    document = compare_document(comparison)
+def _comparison(comparison: ShownComparison, subjects: Sequence[Subject]) -> Chapter:
+    document = comparison.document()
     return Chapter(
         "Comparison",
         document.subtitle,

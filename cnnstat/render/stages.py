@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cnnstat.engine.stages import StageRow, StageTable
+from cnnstat.count.stages import StageRow, StageTable
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
 from cnnstat.render.numbers import count, fixed
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cnnstat.engine.report import Layer, Report
+from cnnstat.count.report import Layer, Report
 from cnnstat.render.columns import (
     DEFAULT,
     WITH_FORMULAS,
@@ -19,8 +19,8 @@ from cnnstat.render.totals import totals_lines
 from cnnstat.zoo.card import ModelCard
 
 if TYPE_CHECKING:
-    from cnnstat.engine.check import Check
-    from cnnstat.engine.claims import Published
+    from cnnstat.count.check import Check
+    from cnnstat.ledger.claims import Published
 
 
 @dataclass(frozen=True, slots=True)

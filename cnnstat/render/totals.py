@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cnnstat.engine.report import Report
+from cnnstat.count.report import Report
 from cnnstat.ir.tensor import DTYPE_BYTES
 from cnnstat.render.numbers import bytes_text, count, scaled, shape_text
 

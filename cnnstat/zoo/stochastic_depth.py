@@ -4,7 +4,7 @@ Gao Huang, Yu Sun, Zhuang Liu, Daniel Sedra and Kilian Weinberger, "Deep Network
 Depth", ECCV 2016, https://arxiv.org/abs/1603.09382. The graph is the CIFAR ResNet of He et al. 2015
 (section 4 of the paper); block l of L survives with p_l = 1 - l/L * (1 - p_L), equation 4, p_L =
 0.5. Inference runs every block, its branch scaled by p_l. Expected depth and training work are
-derived by ``engine.expected`` from the drop-paths of the graph.
+derived by ``count.expected`` from the drop-paths of the graph.
 """
 
 from __future__ import annotations

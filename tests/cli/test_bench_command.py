@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from cnnstat.backends.torch.rates import Copy, Product
-from cnnstat.engine.benchplan import Settings
-from cnnstat.engine.measurement import Measurement, Run, payload
+from cnnstat.bench.benchplan import Settings
+from cnnstat.bench.measurement import Measurement, Run, payload
+from cnnstat.pytorch.rates import Copy, Product
 from tests.cli.commandline import Cnnstat
 
 QUICK = ("--device", "cpu", "--threads", "1", "--min-time", "0", "--max-time", "2")
@@ -55,7 +55,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         )
         return Measurement(HERE, runs)
 
-    monkeypatch.setattr("cnnstat.backends.torch.bench.measure", measure)
+    monkeypatch.setattr("cnnstat.pytorch.bench.measure", measure)
     return asked
 
 
@@ -71,7 +71,7 @@ def test_a_small_model_is_measured_and_shown(cnnstat: Cnnstat) -> None:
 @pytest.fixture
 def known_rates(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the device's rates as known: only models are timed."""
-    rates = "cnnstat.backends.torch.rates"
+    rates = "cnnstat.pytorch.rates"
     monkeypatch.setattr(f"{rates}.matrix_product", lambda device, dtype: Product(1000, 1e9))
     monkeypatch.setattr(f"{rates}.copy", lambda device: Copy(1000, 1e9))
 
@@ -182,7 +182,7 @@ def test_an_interrupt_prints_what_is_done_and_exits_130(
     def measure(jobs: Any, settings: Settings, **_: Any) -> Measurement:
         return Measurement(HERE, (_run(),), complete=False)
 
-    monkeypatch.setattr("cnnstat.backends.torch.bench.measure", measure)
+    monkeypatch.setattr("cnnstat.pytorch.bench.measure", measure)
     found = cnnstat("bench", "lenet5", "alexnet", "--device", "cpu")
     assert found.code == 130
     assert "interrupted" in found.out
@@ -198,7 +198,7 @@ def test_runs_out_of_memory_are_rows_and_an_error_only_where_nothing_ran(
     def measure(jobs: Any, settings: Settings, **_: Any) -> Measurement:
         return Measurement(HERE, runs)
 
-    monkeypatch.setattr("cnnstat.backends.torch.bench.measure", measure)
+    monkeypatch.setattr("cnnstat.pytorch.bench.measure", measure)
     found = cnnstat("bench", "lenet5", "--batch", "1,512")
     assert found.code == 0
     assert "out of memory" in found.out

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from cnnstat import api
-from cnnstat.engine.fit import memory
-from cnnstat.engine.memory import settings
+from cnnstat.memory.fit import memory
+from cnnstat.memory.memory import settings
 from cnnstat.render.formats import FORMATS
 from tests.cli.commandline import Cnnstat
 

@@ -12,7 +12,7 @@ from torch import nn
 import cnnstat as public
 from cnnstat import api
 from cnnstat.errors import MissingDependencyError, ModelError, UsageError
-from cnnstat.importers.module.loading import load_module
+from cnnstat.pytorch.capture.loading import load_module
 from tests.cli.commandline import Cnnstat
 
 SOURCE = '''

@@ -1,7 +1,7 @@
 """Hold predicted memory against what PyTorch takes, byte by byte, on every model of the zoo.
 
 Run by hand: ``python tests/compat/memory.py -o samples/memory.csv``. Each model runs in a process
-of its own under storage tracking (see ``cnnstat.backends.torch.memory``), for inference, training,
+of its own under storage tracking (see ``pytorch.measured_memory``), for inference, training,
 training under autocast and with recomputed blocks. What takes more than ``--limit`` is a
 ``Limitation`` of the machine, with the bytes that it would take. Models that the table has are not
 run again, unless something was left out.
@@ -27,8 +27,8 @@ from typing import Any, NamedTuple
 import torch
 
 from cnnstat import api
-from cnnstat.engine.memory import Measured, Settings, settings
 from cnnstat.errors import UsageError
+from cnnstat.memory.memory import Measured, Settings, settings
 from cnnstat.zoo.catalog import names
 from cnnstat.zoo.lineup import IMAGENET
 

@@ -78,7 +78,7 @@ def tried(row: Row) -> Row:
 
 def _measured(row: Row) -> dict[str, object]:
     from cnnstat import api
-    from cnnstat.importers.module.loading import default_input, load_module
+    from cnnstat.pytorch.capture.loading import default_input, load_module
 
     module = load_module(f"{row.library}:{row.model}")
     shape = default_input(module).shape[1:]
@@ -117,7 +117,7 @@ def _flop_counter(row: Row, shape: tuple[int, ...]) -> int:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from cnnstat.importers.module.loading import load_module
+    from cnnstat.pytorch.capture.loading import load_module
 
     def count(device: str) -> int:
         weights = device != "meta"

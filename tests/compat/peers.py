@@ -25,7 +25,7 @@ from torch import nn
 
 import cnnstat
 from cnnstat.api import load
-from cnnstat.engine.conventions import CONVENTIONS
+from cnnstat.count.conventions import CONVENTIONS
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.zoo.catalog import names
 

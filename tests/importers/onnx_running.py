@@ -8,11 +8,11 @@ import onnx
 import onnxruntime
 import torch
 
-from cnnstat.backends.torch.build import build_module, submodule_names
-from cnnstat.importers.onnx_file.writing import Weights, onnx_blocks
+from cnnstat.importers.onnx.writing import Weights, onnx_blocks
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ir.op import Weight
 from cnnstat.ir.tensor import TensorSpec
+from cnnstat.pytorch.build import build_module, submodule_names
 
 
 class Pair(NamedTuple):

@@ -12,7 +12,7 @@ from torch import nn
 
 from cnnstat import api
 from cnnstat.errors import UsageError
-from cnnstat.importers.onnx_file.naming import Names
+from cnnstat.importers.onnx.naming import Names
 from cnnstat.ops import Opaque, Parameter
 from tests.importers.onnx_models import X, ints, kinds, model, node, saved, weight
 

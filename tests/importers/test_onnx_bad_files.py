@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cnnstat import api
 from cnnstat.errors import CnnstatError, ModelError, ShapeError, UsageError
-from cnnstat.importers.onnx_file.wire import WireError, without_weights
+from cnnstat.importers.onnx.wire import WireError, without_weights
 from tests.importers.onnx_models import X, model, node, saved
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "tiny.onnx"

@@ -8,10 +8,10 @@ import onnx
 import pytest
 
 from cnnstat import api
-from cnnstat.engine.report import Report
+from cnnstat.count.report import Report
 from cnnstat.errors import ModelError
-from cnnstat.importers.onnx_file import writing
-from cnnstat.importers.onnx_file.writing import onnx_blocks
+from cnnstat.importers.onnx import writing
+from cnnstat.importers.onnx.writing import onnx_blocks
 from cnnstat.zoo.catalog import names
 from tests.importers.onnx_running import Both, written
 

@@ -13,7 +13,7 @@ from torch.nn.functional import interpolate, scaled_dot_product_attention
 
 from cnnstat import api, ops
 from cnnstat.errors import ModelError
-from cnnstat.importers.onnx_file.writing import onnx_blocks
+from cnnstat.importers.onnx.writing import onnx_blocks
 from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import ShapedGraph, Value
 from cnnstat.ir.op import Op, Role, Weight

@@ -12,15 +12,15 @@ import onnx
 import pytest
 
 from cnnstat import api, ops
-from cnnstat.backends.torch.general import POINTWISE as RUNNABLE
 from cnnstat.errors import CnnstatError, ModelError
-from cnnstat.importers.onnx_file.emit.maps import LOST, NONLINEARITIES, POINTWISE
-from cnnstat.importers.onnx_file.emit.reductions import REDUCERS, RESIZING, SPECIAL
-from cnnstat.importers.onnx_file.emitters import EMITTERS, REFUSED
-from cnnstat.importers.onnx_file.writing import onnx_blocks
+from cnnstat.importers.onnx.emit.maps import LOST, NONLINEARITIES, POINTWISE
+from cnnstat.importers.onnx.emit.reductions import REDUCERS, RESIZING, SPECIAL
+from cnnstat.importers.onnx.emitters import EMITTERS, REFUSED
+from cnnstat.importers.onnx.writing import onnx_blocks
 from cnnstat.ir.op import Op
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ops import pointwise, reduction
+from cnnstat.pytorch.general import POINTWISE as RUNNABLE
 from tests.cases import CASES, Case
 from tests.importers.onnx_running import Both, written
 

@@ -11,7 +11,7 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 
 from cnnstat import api
-from cnnstat.importers.onnx_file.table import ALIASES, RULES
+from cnnstat.importers.onnx.table import ALIASES, RULES
 from tests.importers import onnx_layer_cases as layers
 from tests.importers import onnx_map_cases as maps
 from tests.importers.onnx_models import Case, X, saved

@@ -7,7 +7,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from cnnstat import api
-from cnnstat.importers.onnx_file.wire import without_weights
+from cnnstat.importers.onnx.wire import without_weights
 from cnnstat.ops import ScaledTanh, Subsampling
 from tests.importers.onnx_models import X, ints, kinds, model, node, saved, scalar, weight
 

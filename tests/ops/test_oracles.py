@@ -6,14 +6,14 @@ import warnings
 import pytest
 import torch
 
-from cnnstat.backends.torch.build import build_module, forward_graph, make_modules
-from cnnstat.backends.torch.count import measure
-from cnnstat.backends.torch.general import UNBUILDABLE
-from cnnstat.backends.torch.modules import MAKERS
-from cnnstat.engine.check import differences
+from cnnstat.count.check import differences
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ir.op import Op
 from cnnstat.ops import ALL_OPS
+from cnnstat.pytorch.build import build_module, forward_graph, make_modules
+from cnnstat.pytorch.count import measure
+from cnnstat.pytorch.general import UNBUILDABLE
+from cnnstat.pytorch.modules import MAKERS
 from tests.cases import CASES, Case
 
 HEADINGS = ("Shape:", "Weights:", "Work:", "Source:")

@@ -3,13 +3,13 @@
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from cnnstat.backends.torch.count import measure
-from cnnstat.engine.check import differences
-from cnnstat.engine.report import analyze
+from cnnstat.count.check import differences
+from cnnstat.count.report import analyze
 from cnnstat.errors import ShapeError
 from cnnstat.ir.graph import Graph, ShapedGraph
 from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import TensorSpec
+from cnnstat.pytorch.count import measure
 from tests.properties.graphs import CHANNELS, EXTENTS, networks
 
 

@@ -3,13 +3,13 @@
 import torch
 from hypothesis import assume, given, settings
 
-from cnnstat.backends.torch.build import build_module
-from cnnstat.engine.report import analyze
+from cnnstat.count.report import analyze
 from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph
 from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ops import Conv2d, ConvTranspose2d, Input
+from cnnstat.pytorch.build import build_module
 from tests.properties.graphs import CHANNELS, networks
 
 MARGIN = 40

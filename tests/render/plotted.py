@@ -1,7 +1,7 @@
 """What plots are made of: bubbles of the zoo, one model over input sizes."""
 
 from cnnstat import api
-from cnnstat.engine.report import Report
+from cnnstat.count.report import Report
 from cnnstat.render.plots.bubble import Bubble, bubbles
 
 

@@ -9,8 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from cnnstat import api
-from cnnstat.engine.outline import outline
-from cnnstat.engine.report import Report, analyze
+from cnnstat.count.report import Report, analyze
 from cnnstat.errors import UsageError
 from cnnstat.ir.builder import Builder
 from cnnstat.ir.shapes import infer_shapes
@@ -20,6 +19,7 @@ from cnnstat.render.graph.as_dot import render_dot
 from cnnstat.render.graph.as_mermaid import render_mermaid
 from cnnstat.render.graph.formats import FORMATS, SUFFIXES, choose_format, draw_graph
 from cnnstat.render.graph.graphviz import draw, inline_svg
+from cnnstat.render.graph.outline import outline
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "graphs"
 

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from cnnstat import api
-from cnnstat.engine.measurement import read_result
+from cnnstat.bench.measurement import read_result
 from cnnstat.errors import UsageError
 from cnnstat.render.plots.bubble import bubble_figure
 from cnnstat.render.plots.layers import layers_figure

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from cnnstat import api
-from cnnstat.engine.measurement import Measurement, Run
-from cnnstat.engine.report import analyze
+from cnnstat.bench.measurement import Measurement, Run
+from cnnstat.count.report import analyze
 from cnnstat.errors import UsageError
 from cnnstat.ir.builder import Builder
 from cnnstat.ir.shapes import infer_shapes

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from statistics import median
 
 from cnnstat import api
-from cnnstat.engine.report import Report
-from cnnstat.engine.report import analyze as analyze_graph
+from cnnstat.count.report import Report
+from cnnstat.count.report import analyze as analyze_graph
 from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph
 from cnnstat.ir.shapes import infer_shapes

@@ -15,11 +15,11 @@ import torch
 from torch.utils.benchmark import Timer
 
 from cnnstat import api
-from cnnstat.backends.torch.build import build_module
-from cnnstat.backends.torch.clock import sample
-from cnnstat.backends.torch.device import Switches, resolve, switched
-from cnnstat.backends.torch.steps import inference_step, random_inputs
-from cnnstat.engine.timing import Spread, spread
+from cnnstat.bench.timing import Spread, spread
+from cnnstat.pytorch.build import build_module
+from cnnstat.pytorch.clock import sample
+from cnnstat.pytorch.device import Switches, resolve, switched
+from cnnstat.pytorch.steps import inference_step, random_inputs
 
 SLICES = 10
 """Slices of each in a turn."""

@@ -20,10 +20,10 @@ import torch
 from torch import nn
 
 from cnnstat import api
-from cnnstat.backends.torch.build import build_module
-from cnnstat.backends.torch.clock import timed
-from cnnstat.backends.torch.device import Switches, release, resolve, switched
-from cnnstat.backends.torch.steps import (
+from cnnstat.pytorch.build import build_module
+from cnnstat.pytorch.clock import timed
+from cnnstat.pytorch.device import Switches, release, resolve, switched
+from cnnstat.pytorch.steps import (
     Step,
     inference_step,
     objective_for,

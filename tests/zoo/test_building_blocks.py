@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from cnnstat.api import analyze, load
-from cnnstat.backends.torch.build import build_module
-from cnnstat.engine.report import Report
+from cnnstat.count.report import Report
 from cnnstat.errors import UsageError
 from cnnstat.ir.tensor import TensorSpec
+from cnnstat.pytorch.build import build_module
 from cnnstat.zoo import building_blocks
 from cnnstat.zoo.catalog import FAMILIES
 

@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 
 from cnnstat.api import analyze, load
-from cnnstat.engine.expected import Expected, expected
+from cnnstat.count.expected import Expected, expected
 from cnnstat.errors import UsageError
 from cnnstat.ops import DropPath
 

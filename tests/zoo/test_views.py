@@ -3,7 +3,7 @@
 import pytest
 
 from cnnstat.api import analyze
-from cnnstat.engine.report import Layer, Report
+from cnnstat.count.report import Layer, Report
 from cnnstat.zoo.catalog import names
 
 MODELS = names()

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from cnnstat.engine.outline import Box, Frame, Item, Outline
 from cnnstat.render.graph.labels import (
     COLOURS,
     box_lines,
@@ -18,6 +17,7 @@ from cnnstat.render.graph.labels import (
     kind_of,
     title_lines,
 )
+from cnnstat.render.graph.outline import Box, Frame, Item, Outline
 
 FONT = "Helvetica,Arial,sans-serif"
 SHADES = ("#f6f6f6", "#ededed", "#e4e4e4")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from cnnstat.engine.outline import Box, Item, Outline
 from cnnstat.render.graph.labels import (
     COLOURS,
     box_lines,
@@ -14,6 +13,7 @@ from cnnstat.render.graph.labels import (
     kind_of,
     title_lines,
 )
+from cnnstat.render.graph.outline import Box, Item, Outline
 
 
 def render_mermaid(outline: Outline, *, title: str = "") -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import Literal, get_args
 
-from cnnstat.engine.outline import outline
-from cnnstat.engine.report import Report
+from cnnstat.count.report import Report
 from cnnstat.errors import UsageError, unknown
+from cnnstat.render.graph.outline import outline
 
 Format = Literal["dot", "mermaid", "svg", "png", "pdf"]
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from cnnstat.engine.figures import Figures
-from cnnstat.engine.outline import Box, Frame, Item, Outline, Repeat
-from cnnstat.engine.report import Layer
+from cnnstat.count.figures import Figures
+from cnnstat.count.report import Layer
 from cnnstat.ir.op import Sliding
+from cnnstat.render.graph.outline import Box, Frame, Item, Outline, Repeat
 from cnnstat.render.numbers import count, scaled, shape_text
 
 Kind = Literal["input", "conv", "fc", "pool", "norm", "merge", "module", "other"]

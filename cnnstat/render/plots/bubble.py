@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import TYPE_CHECKING, Literal
 
-from cnnstat.engine.report import Report
+from cnnstat.count.report import Report
 from cnnstat.errors import UsageError
 from cnnstat.render.numbers import scaled
 from cnnstat.render.plots.labels import Point, label_points

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from cnnstat.engine.outline import sections
-from cnnstat.engine.report import Layer, Report
+from cnnstat.count.report import Layer, Report
 from cnnstat.errors import UsageError
+from cnnstat.render.graph.outline import sections
 from cnnstat.render.numbers import bytes_text, scaled
 from cnnstat.render.plots.style import BLUE, GREEN, ORANGE, count_axis, new_figure, styled
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cnnstat.engine.memory import MemoryPlan
+from cnnstat.memory.memory import MemoryPlan
 from cnnstat.render.numbers import bytes_text
 from cnnstat.render.plots.style import BLUE, GREEN, ORANGE, count_axis, new_figure, styled
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from cnnstat.engine.measurement import OK, Measurement, Run
-from cnnstat.engine.roofline import Rates
+from cnnstat.bench.measurement import OK, Measurement, Run
+from cnnstat.bench.roofline import Rates
 from cnnstat.errors import UsageError
 from cnnstat.render.numbers import number, scaled
 from cnnstat.render.plots.labels import Point, label_points

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
-from cnnstat.engine.report import Report
+from cnnstat.count.report import Report
 from cnnstat.errors import UsageError
 from cnnstat.render.plots.style import (
     BLUE,

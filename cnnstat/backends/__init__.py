@@ -1,1 +1,0 @@
-"""Outside worlds that run a graph."""

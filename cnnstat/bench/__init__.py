@@ -1,0 +1,1 @@
+"""The pure half of timing: plan, statistics, roofline. ``pytorch`` runs the models."""

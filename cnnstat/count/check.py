@@ -1,0 +1,181 @@
+"""cnnstat's own figures against those that somebody else counted: equality, operator by operator.
+
+What was measured comes in as plain data (``Measurement``), so nothing here runs anything. There is
+no tolerance; what is allowed to differ is a ``Limitation`` with a sentence, and is listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from cnnstat.count.conventions import FVCORE, TORCH, Convention
+from cnnstat.count.modulepaths import module_path
+from cnnstat.count.report import Report
+from cnnstat.ir.graph import Node, NodeFacts, ShapedGraph
+
+Shapes = tuple[tuple[int, ...], ...]
+Figure = int | Shapes | tuple[tuple[str, tuple[int, ...]], ...]
+"""A count, the shapes of an operator's results, or the names and shapes of its stored tensors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What was found by running a graph; per-node tuples run parallel to the graph's nodes.
+
+    ``stored`` holds the name and shape of each parameter and buffer; ``left_out`` the operators
+    that fvcore has no rule for, with how often it met them.
+    """
+
+    shapes: tuple[Shapes, ...]
+    stored: tuple[Mapping[str, tuple[int, ...]], ...]
+    torch_flops: tuple[int, ...]
+    torch_total: int
+    fvcore_flops: tuple[int, ...]
+    fvcore_total: int
+    left_out: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleMeasurement:
+    """What was found by running a module of the user's own, and what it stores, by its own word.
+
+    ``torch_flops`` has the calls that each module makes itself, by its path: ``block/conv``, empty
+    for the whole. fvcore, which traces modules with contents, is not asked.
+    """
+
+    params: int
+    buffers: int
+    torch_flops: Mapping[str, int]
+    torch_total: int
+    fvcore_total: None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+
+class Limitation(NamedTuple):
+    """A difference that is known and allowed: the stored tensor of an operator, and why."""
+
+    type_name: str
+    tensor: str
+    reason: str
+
+
+LIMITATIONS: tuple[Limitation, ...] = (
+    Limitation(
+        "BatchNorm2d",
+        "num_batches_tracked",
+        "PyTorch keeps one integer per batch normalisation that no paper and no other framework "
+        "has",
+    ),
+)
+"""Everything that PyTorch stores and cnnstat leaves out."""
+
+
+class Difference(NamedTuple):
+    """One figure that is not the same: ``ours`` against ``theirs``, which ``counter`` found.
+
+    ``name`` is a node's, or ``total`` for a sum.
+    """
+
+    name: str
+    type_name: str
+    quantity: str
+    counter: str
+    ours: Figure
+    theirs: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One model held against its measurement."""
+
+    shaped: ShapedGraph
+    found: Measurement | ModuleMeasurement
+    differences: tuple[Difference, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the graph."""
+        return self.shaped.graph.name
+
+    @property
+    def by_sums(self) -> bool:
+        """Whether sums were compared, as of a module of the user's own, not every operator."""
+        return isinstance(self.found, ModuleMeasurement)
+
+    @property
+    def agree(self) -> bool:
+        """Whether every figure that was compared is the same."""
+        return not self.differences
+
+    def counted(self, convention: Convention) -> int:
+        """Return cnnstat's own count of the whole under a convention."""
+        pairs = zip(self.shaped.nodes, self.shaped.facts, strict=True)
+        return sum(_count(convention, node, facts) for node, facts in pairs)
+
+
+def check(shaped: ShapedGraph, found: Measurement) -> Check:
+    """Return a graph's own figures held against a measurement of the same graph."""
+    return Check(shaped, found, differences(shaped, found))
+
+
+def check_module(report: Report, found: ModuleMeasurement) -> Check:
+    """Return the figures of a captured module held against the module itself.
+
+    Sums decide: a weight that one module holds and another uses has no one place. Where the sum of
+    FLOPs differs, the modules whose own calls differ are named.
+    """
+    shaped, totals = report.shaped, report.totals
+    ours = dict.fromkeys(found.torch_flops, 0)
+    for node, facts in zip(shaped.nodes, shaped.facts, strict=True):
+        ours[module_path(node.name, ours)] += _count(TORCH, node, facts)
+    total = sum(ours.values())
+    sums: list[tuple[str, str, Figure, Figure]] = [
+        ("total", "params", totals.params, found.params),
+        ("total", "buffers", totals.buffers, found.buffers),
+        ("total", "flops", total, found.torch_total),
+    ]
+    if total != found.torch_total:
+        calls = found.torch_flops.items()
+        sums[:0] = [(path or "forward", "flops", ours[path], flops) for path, flops in calls]
+    rows = [
+        Difference(name, "", quantity, "torch", here, there)
+        for name, quantity, here, there in sums
+        if here != there
+    ]
+    return Check(shaped, found, tuple(rows))
+
+
+def differences(shaped: ShapedGraph, found: Measurement) -> tuple[Difference, ...]:
+    """Return every figure that differs, in the order of the nodes, the totals last."""
+    rows: list[Difference] = []
+    totals = {TORCH.name: 0, FVCORE.name: 0}
+    for index, (node, facts) in enumerate(zip(shaped.nodes, shaped.facts, strict=True)):
+        for quantity, counter, ours, theirs in _figures(node, facts, found, index):
+            if quantity == "flops" and isinstance(ours, int):
+                totals[counter] += ours
+            if ours != theirs:
+                rows.append(
+                    Difference(node.name, node.op.type_name, quantity, counter, ours, theirs)
+                )
+    for counter, theirs in ((TORCH.name, found.torch_total), (FVCORE.name, found.fvcore_total)):
+        if totals[counter] != theirs:
+            rows.append(Difference("total", "", "flops", counter, totals[counter], theirs))
+    return tuple(rows)
+
+
+def _figures(
+    node: Node, facts: NodeFacts, found: Measurement, index: int
+) -> Iterator[tuple[str, str, Figure, Figure]]:
+    yield "shape", "torch", tuple(spec.shape for spec in facts.outputs), found.shapes[index]
+    allowed = {row.tensor for row in LIMITATIONS if row.type_name == node.op.type_name}
+    stored = {name: shape for name, shape in found.stored[index].items() if name not in allowed}
+    ours = {weight.name: weight.shape for weight in facts.weights}
+    yield "params", "torch", tuple(sorted(ours.items())), tuple(sorted(stored.items()))
+    yield "flops", TORCH.name, _count(TORCH, node, facts), found.torch_flops[index]
+    yield "flops", FVCORE.name, _count(FVCORE, node, facts), found.fvcore_flops[index]
+
+
+def _count(convention: Convention, node: Node, facts: NodeFacts) -> int:
+    return convention.count(node.op.type_name, facts) or 0

@@ -1,0 +1,155 @@
+"""Models side by side: the same figures of each, and every figure as a ratio to one of them.
+
+A figure that a partial report knows only a part of is unknown here, and so is its ratio: a lower
+bound divided by another is neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from cnnstat.count.report import Report
+from cnnstat.errors import UsageError, unknown
+
+
+class ErrorRate(Protocol):
+    """Published error in percent: on what, what was averaged (``setting``), where it stands."""
+
+    @property
+    def dataset(self) -> str: ...  # noqa: D102
+    @property
+    def setting(self) -> str: ...  # noqa: D102
+    @property
+    def source(self) -> str: ...  # noqa: D102
+    @property
+    def top1_error(self) -> float | None: ...  # noqa: D102
+    @property
+    def top5_error(self) -> float | None: ...  # noqa: D102
+    @property
+    def ensemble(self) -> bool: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One model of a comparison on one input. ``name`` is what the reader calls it."""
+
+    name: str
+    report: Report
+    reference: str = ""
+    title: str = ""
+    family: str = ""
+    year: int | None = None
+    error: ErrorRate | None = None
+
+    @property
+    def input(self) -> str:
+        """The input's shape without the batch, as text: ``3x224x224``."""
+        return "x".join(map(str, self.report.input.shape[1:]))
+
+
+def _known(entry: Entry, figure: int) -> int | None:
+    return None if entry.report.status == "partial" else figure
+
+
+def _macs_per_param(entry: Entry) -> float | None:
+    totals = entry.report.totals
+    if entry.report.status == "partial" or not totals.params:
+        return None
+    return totals.macs / totals.params
+
+
+MEASURES: dict[str, Callable[[Entry], int | float | None]] = {
+    "depth": lambda e: e.report.totals.depth,
+    "params": lambda e: e.report.totals.params,
+    "macs": lambda e: _known(e, e.report.totals.macs),
+    "flops": lambda e: _known(e, e.report.totals.flops),
+    "activation_bytes": lambda e: e.report.totals.activation_bytes,
+    "peak_activation_bytes": lambda e: e.report.totals.peak_activation_bytes,
+    "macs_per_param": _macs_per_param,
+    "top1_error": lambda e: e.error.top1_error if e.error else None,
+    "top5_error": lambda e: e.error.top5_error if e.error else None,
+}
+"""Every figure that is compared, by its machine-readable name; errors in percent."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Entries in the order given; ``baseline`` is the entry that ratios refer to, or None."""
+
+    entries: tuple[Entry, ...]
+    baseline: Entry | None = None
+
+    def ratio(self, entry: Entry, measure: str) -> float | None:
+        """Return entry / baseline of one measure: 0.11 is 8.9 times fewer.
+
+        None where one is missing or the baseline's is zero, and for an error on another data set.
+        """
+        if self.baseline is None:
+            return None
+        ours, theirs = MEASURES[measure](entry), MEASURES[measure](self.baseline)
+        if ours is None or not theirs:
+            return None
+        if measure.endswith("_error") and _dataset(entry) != _dataset(self.baseline):
+            return None
+        return ours / theirs
+
+
+def _dataset(entry: Entry) -> str:
+    """Return the data set of the errors; the years and parts of ILSVRC are one."""
+    words = entry.error.dataset.split() if entry.error else [""]
+    return "ImageNet" if words[0] == "ILSVRC" else words[0]
+
+
+def compare(
+    entries: Sequence[Entry],
+    *,
+    baseline: str | None = None,
+    sort: str | None = None,
+) -> Comparison:
+    """Return the comparison of at least one entry.
+
+    ``baseline`` is an entry's name or reference, ``NAME@SHAPE`` where one model stands there on
+    several inputs (without the shape it is the first). ``sort`` orders by a measure, the largest
+    first and unknown values last, or by ``name`` or ``year``. Raises ``UsageError`` with the
+    nearest names for any other.
+    """
+    if not entries:
+        raise UsageError("nothing to compare: name at least one model")
+    found = None if baseline is None else _find(entries, baseline)
+    return Comparison(tuple(_sorted(entries, sort)), found)
+
+
+def _find(entries: Sequence[Entry], baseline: str) -> Entry:
+    name, _, shape = baseline.partition("@")
+    for entry in entries:
+        if name in (entry.name, entry.reference) and _matches(entry, shape):
+            return entry
+    names = dict.fromkeys(entry.name for entry in entries)
+    if shape and name in names:
+        names = dict.fromkeys(f"{name}@{e.input}" for e in entries if e.name == name)
+    raise unknown("baseline", baseline, names, listing=f"compared are {', '.join(names)}")
+
+
+def _matches(entry: Entry, shape: str) -> bool:
+    """Whether ``224``, ``224x224`` or ``3x224x224`` (or nothing) means the entry's input."""
+    extents = entry.input.split("x")
+    square = len(set(extents[1:])) == 1 and shape == extents[-1]
+    return not shape or square or shape in (entry.input, "x".join(extents[1:]))
+
+
+def _sorted(entries: Sequence[Entry], sort: str | None) -> list[Entry]:
+    if sort is None:
+        return list(entries)
+    key = sort.replace("-", "_")
+    if key == "name":
+        return sorted(entries, key=lambda entry: entry.name)
+    if key == "year":
+        return sorted(entries, key=lambda entry: (entry.year is None, entry.year or 0))
+    if key not in MEASURES:
+        raise unknown("sort key", sort, ("name", "year", *MEASURES))
+    cells = [(MEASURES[key](entry), entry) for entry in entries]
+    known = [(cell, entry) for cell, entry in cells if cell is not None]
+    known.sort(key=lambda pair: pair[0], reverse=True)
+    return [*(entry for _, entry in known), *(entry for cell, entry in cells if cell is None)]

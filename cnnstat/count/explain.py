@@ -1,0 +1,340 @@
+"""Every figure of a layer or a model as steps that a reader can redo: rule, numbers put in, result.
+
+A step is written from shapes, windows and stored tensors alone, with no case per operator; its
+result is read from the report, never from the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from cnnstat.count.formulas import activation_formula, macs_formula, weight_product
+from cnnstat.count.report import Layer, Report
+from cnnstat.errors import unknown
+from cnnstat.ir.op import Sliding
+from cnnstat.ir.tensor import DTYPE_BYTES, TensorSpec
+from cnnstat.ir.window import Window
+from cnnstat.ir.work import FLOPS_PER_UNIT, Work
+
+Result = int | float | str | tuple[int, ...] | None
+
+KINDS: dict[str, str] = {
+    "macs": "multiply-accumulates",
+    "bias_adds": "bias additions",
+    "normalized": "normalised elements",
+    "activations": "nonlinearities",
+    "comparisons": "comparisons",
+    "additions": "additions",
+    "multiplications": "multiplications",
+    "divisions": "divisions",
+    "exponentials": "exponentials",
+}
+"""Kinds of work in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One figure: what it is, how it comes about, the result (None if unknown), its unit."""
+
+    quantity: str
+    derivation: str
+    result: Result
+    unit: str = ""
+
+
+def window_rule(window: Window, n: int, out: int) -> str:
+    """Return floor((n + padding - extent)/stride) + 1 with the numbers of one axis put in."""
+    padding = (
+        f" + 2*{window.before}"
+        if window.before == window.after and window.before
+        else "".join(f" + {p}" for p in (window.before, window.after) if p)
+    )
+    extent = (
+        f"({window.dilation}*({window.kernel} - 1) + 1)"
+        if window.dilation > 1
+        else f"{window.kernel}"
+    )
+    rounding = "ceil" if window.ceil_mode else "floor"
+    rule = f"{rounding}(({n}{padding} - {extent})/{window.stride}) + 1"
+    if (
+        window.ceil_mode
+        and -(-(n + window.before + window.after - window.extent) // window.stride) + 1 != out
+    ):
+        return f"{rule}, less the window that would start in the padding = {out}"
+    return f"{rule} = {out}"
+
+
+def transposed_rule(window: Window, n: int, out: int) -> str:
+    """Return (n - 1)*stride - padding + extent of one axis of a transposed window."""
+    padding = f" - 2*{window.before}" if window.before else ""
+    usual = window.transposed_out(n)
+    extra = f" {'+' if out > usual else '-'} {abs(out - usual)}" if out != usual else ""
+    return f"({n} - 1)*{window.stride}{padding} + {window.extent}{extra} = {out}"
+
+
+def layer_steps(layer: Layer) -> tuple[Step, ...]:
+    """Return the steps behind every figure of one row."""
+    return (
+        *_shape_steps(layer),
+        *_weight_steps(layer),
+        *_work_steps(layer),
+        *_memory_steps(layer),
+        *_field_steps(layer),
+    )
+
+
+def output_rule(layer: Layer) -> str:
+    """Return the shape rule of the row's anchor with its numbers, both axes where they differ."""
+    facts = layer.report.shaped.facts[layer.anchor]
+    out = facts.outputs[0]
+    if isinstance(facts.reach, Sliding) and facts.inputs:
+        before, after = facts.inputs[0].shape[2:], out.shape[2:]
+        rule = transposed_rule if facts.reach.transposed else window_rule
+        axes = [
+            rule(window, n, size)
+            for window, n, size in zip(facts.reach.windows, before, after, strict=True)
+        ]
+        return "; ".join(dict.fromkeys(axes))
+    given = facts.inputs
+    if not given:
+        return "given"
+    channels = [spec.shape[1] for spec in given if spec.rank > 1]
+    if len(given) > 1 and out.rank > 1 and sum(channels) == out.shape[1] != channels[0]:
+        return f"channels {' + '.join(map(str, channels))} = {out.shape[1]}"
+    if all(spec.shape == out.shape for spec in given):
+        return "the input's shape"
+    return f"{', '.join(_text(layer, spec) for spec in given)} -> {_text(layer, out)}"
+
+
+def _text(layer: Layer, spec: TensorSpec) -> str:
+    return "x".join(map(str, layer.without_batch(spec))) or "scalar"
+
+
+def _shape_steps(layer: Layer) -> Iterator[Step]:
+    for spec in layer.inputs:
+        yield Step("input", "what enters", layer.without_batch(spec))
+    yield Step("output", output_rule(layer), layer.output_without_batch)
+
+
+def _weight_steps(layer: Layer) -> Iterator[Step]:
+    shaped = layer.report.shaped
+    flat = layer.inputs[0].shape[1:] if layer.inputs else ()
+    for index in layer.nodes:
+        node, facts = shaped.nodes[index], shaped.facts[index]
+        if node.tied_to is not None and facts.weights:
+            yield Step(
+                "parameters", f"{node.name} holds those of {shaped.nodes[node.tied_to].name}", 0
+            )
+            continue
+        for weight in facts.weights:
+            role = {"weight": "weights", "bias": "biases", "buffer": "stored, not trained"}
+            what = f"{role[weight.role]}: {node.name} {weight.name}"
+            yield Step(what, weight_product(weight, flat), weight.numel)
+    if layer.params:
+        parts = f"weights {layer.weights:,} + biases {layer.biases:,}"
+        yield Step("parameters", parts, layer.params)
+
+
+def _work_steps(layer: Layer) -> Iterator[Step]:
+    facts = layer.report.shaped.facts
+    if layer.macs is None:
+        yield Step("MACs", "an operator of this layer has no work rule", None)
+        return
+    if layer.macs:
+        flat = layer.inputs[0].shape[1:] if layer.inputs else ()
+        single = [i for i in layer.nodes if (facts[i].work or Work()).macs]
+        formula = macs_formula(facts[single[0]], flat) if len(single) == 1 else "sum of operators"
+        yield Step("MACs", _product(formula), layer.macs)
+    yield from flops_steps(layer.figures.work)
+
+
+def flops_steps(work: Work) -> Iterator[Step]:
+    """Yield each kind of work with the FLOPs that it stands for, then their sum."""
+    terms = []
+    for kind, words in KINDS.items():
+        amount = getattr(work, kind)
+        if amount:
+            each = FLOPS_PER_UNIT[kind]
+            terms.append(each * amount)
+            yield Step(f"FLOPs: {words}", f"{each}*{amount:,}", each * amount)
+    yield Step("FLOPs", " + ".join(f"{t:,}" for t in terms) or "nothing to compute", work.flops)
+
+
+def _memory_steps(layer: Layer) -> Iterator[Step]:
+    size = DTYPE_BYTES[layer.output.dtype]
+    if layer.activation_bytes == layer.output.nbytes:
+        values = activation_formula(layer.output)
+        product = f"{values} values, {size} B each"
+        yield Step("activation memory", product, layer.activation_bytes, "bytes")
+    elif layer.activation_bytes:
+        yield Step("activation memory", "all that the row makes", layer.activation_bytes, "bytes")
+    else:
+        yield Step("activation memory", "none of its own", 0, "bytes")
+    cached = layer.cached_activation_bytes - layer.activation_bytes
+    if cached and layer.inputs:
+        derivation = f"{layer.activation_bytes:,} + a copy of the input, {cached:,}"
+        yield Step("with cached input", derivation, layer.cached_activation_bytes, "bytes")
+
+
+def _field_steps(layer: Layer) -> Iterator[Step]:
+    report = layer.report
+    after = layer.receptive_field
+    if after is None:
+        return
+    if after.jump is None:
+        yield Step("receptive field", "the whole input", after.size, "input elements")
+        return
+    node, facts = report.shaped.nodes[layer.anchor], report.shaped.facts[layer.anchor]
+    derivation = "one element of the input" if not node.inputs else "the widest that it joins"
+    before = report.receptive_field(node.inputs[0].node) if node.inputs else None
+    reach = facts.reach
+    if isinstance(reach, Sliding) and not reach.transposed and before and before.jump:
+        window, size, jump = reach.windows[0], before.size[0], before.jump[0]
+        derivation = f"{size} + ({window.extent} - 1)*{_plain(jump)}"
+        spread = f"; jump {_plain(jump)}*{window.stride} = {_plain(after.jump[0])}"
+        derivation += f" = {after.size[0]}{spread}"
+    elif isinstance(reach, Sliding) and reach.transposed:
+        derivation = "taps of a transposed window, the largest of its phases"
+    elif before and before.size == after.size:
+        derivation = "that of its input"
+    yield Step("receptive field", derivation, after.size, "input elements")
+
+
+def _plain(value: Fraction) -> str:
+    return str(value)
+
+
+def select(report: Report, name: str) -> tuple[Layer, ...]:
+    """Return the row of this name, the operator of this name, or all rows of the module.
+
+    Raises ``UsageError`` with the nearest names if there is none.
+    """
+    found = report.layer(name)
+    if found is not None:
+        return (found,)
+    inside = tuple(layer for layer in report.layers if layer.name.startswith(f"{name}/"))
+    if inside:
+        return inside
+    names = [layer.name for layer in report.layers]
+    raise unknown("layer", name, names, listing=f"'cnnstat summary {report.name}' shows all")
+
+
+def overview(layer: Layer) -> tuple[Step, ...]:
+    """Return the steps of one row in a table of many: output, parameters, MACs."""
+    steps = [Step("output", output_rule(layer), layer.output_without_batch)]
+    formulas = layer.formulas
+    if layer.params:
+        steps.append(Step("parameters", _product(formulas["params"]), layer.params))
+    if layer.macs is None or layer.macs:
+        steps.append(Step("MACs", _product(formulas["macs"]), layer.macs))
+    return tuple(steps)
+
+
+def _product(formula: str) -> str:
+    return formula.rpartition(" = ")[0] or formula
+
+
+def model_steps(report: Report) -> tuple[Step, ...]:
+    """Return the steps behind every total of a model, its averages in training included."""
+    return (
+        *_parameter_totals(report),
+        *_work_totals(report),
+        *_memory_totals(report),
+        *_structure_totals(report),
+        *_expected_steps(report),
+    )
+
+
+def _by_type(report: Report, quantity: str) -> str:
+    """Return a total as the sum over kinds of layers, the heaviest first."""
+    sums: dict[str, int] = {}
+    for layer in report.view(expand=True):
+        sums[layer.type] = sums.get(layer.type, 0) + (getattr(layer, quantity) or 0)
+    parts = sorted(((v, k) for k, v in sums.items() if v), reverse=True)
+    return " + ".join(f"{kind} {value:,}" for value, kind in parts) or "nothing"
+
+
+def _parameter_totals(report: Report) -> Iterator[Step]:
+    totals = report.totals
+    yield Step("weights", _by_type(report, "weights"), totals.weights)
+    yield Step("biases", _by_type(report, "biases"), totals.biases)
+    parts = f"weights {totals.weights:,} + biases {totals.biases:,}"
+    yield Step("parameters", parts, totals.params)
+    if totals.buffers:
+        yield Step("stored, not trained", _by_type(report, "buffers"), totals.buffers)
+    size = totals.param_bytes // totals.params if totals.params else 0
+    yield Step("parameter memory", f"{totals.params:,}*{size} B", totals.param_bytes, "bytes")
+
+
+def _work_totals(report: Report) -> Iterator[Step]:
+    partial = ", a lower bound" if report.status == "partial" else ""
+    yield Step("MACs", f"{_by_type(report, 'macs')}{partial}", report.totals.macs)
+    yield from flops_steps(report.totals_figures.work)
+
+
+def _memory_totals(report: Report) -> Iterator[Step]:
+    totals = report.totals
+    size = DTYPE_BYTES[report.input.dtype]
+    whole = totals.activation_bytes % size == 0
+    values = f"{totals.activation_bytes // size:,} values*{size} B" if whole else "sum of the rows"
+    yield Step(
+        "activation memory",
+        f"the rows' outputs, the input included: {values}",
+        totals.activation_bytes,
+        "bytes",
+    )
+    cached = totals.cached_activation_bytes - totals.activation_bytes
+    yield Step(
+        "with cached inputs",
+        f"{totals.activation_bytes:,} + a copy of each weighted layer's input, {cached:,}",
+        totals.cached_activation_bytes,
+        "bytes",
+    )
+    yield Step(
+        "peak activation memory",
+        f"the most that is alive at once, while {totals.peak_layer} runs",
+        totals.peak_activation_bytes,
+        "bytes",
+    )
+
+
+def _structure_totals(report: Report) -> Iterator[Step]:
+    totals = report.totals
+    yield Step("depth", "weighted layers on the longest path", totals.depth)
+    yield Step("paths", "ways from the inputs to the outputs", totals.paths)
+    spatial = [
+        layer
+        for layer in report.layers
+        if layer.receptive_field is not None and layer.receptive_field.jump is not None
+    ]
+    if spatial:
+        last = spatial[-1]
+        field = last.receptive_field
+        yield Step(
+            "receptive field",
+            f"of one element of {last.name}, the last layer that does not read everything",
+            field.size if field else None,
+            "input elements",
+        )
+
+
+def _expected_steps(report: Report) -> Iterator[Step]:
+    from cnnstat.count.expected import expected
+
+    found = expected(report.shaped)
+    if found is None:
+        return
+    yield Step(
+        "paths kept in training",
+        f"on average, of {found.droppable_paths:,} that can be dropped",
+        round(found.kept_paths, 4),
+    )
+    yield Step("depth in training", f"on average, of {found.full_depth:,}", round(found.depth, 4))
+    share = found.macs / found.full_macs if found.full_macs else 1.0
+    yield Step(
+        "MACs in training",
+        f"on average, {share:.1%} of {found.full_macs:,}",
+        round(found.macs),
+    )

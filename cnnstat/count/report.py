@@ -1,0 +1,346 @@
+"""The report: every figure of a model, by layer and in total, under one convention.
+
+Rows are grouped from the same per-operator figures in every view (by layer, expanded, by depth), so
+the sum of the rows is the total always. An operator without a rule leaves its row unknown and the
+report ``partial``: its totals are lower bounds then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+from cnnstat.count.conventions import PAPER, Convention
+from cnnstat.count.figures import Figures, figures_of
+from cnnstat.count.formulas import activation_formula, macs_formula, params_formula
+from cnnstat.count.paths import depth_of, paths_of, shortest_depth_of
+from cnnstat.count.receptive import Field, ReceptiveField, fields, receptive_field
+from cnnstat.count.storage import Placement, owned_bytes, peak_bytes, place
+from cnnstat.ir.graph import NodeFacts, ShapedGraph
+from cnnstat.ir.tensor import DTYPE_BYTES, TensorSpec
+
+
+class Note(NamedTuple):
+    """What a reader of the figures should know: a stable ``code``, where, and one sentence."""
+
+    code: str
+    path: str
+    message: str
+
+
+class Layer(NamedTuple):
+    """One row: ``nodes`` are the operators in it, ``anchor`` the one that names it."""
+
+    report: Report
+    name: str
+    anchor: int
+    nodes: tuple[int, ...]
+    figures: Figures
+    grouped: bool = False
+    """Whether the row stands for a whole module (``--depth``) and not for one layer."""
+
+    @property
+    def path(self) -> str:
+        """The module that the row lies in; empty at the top."""
+        return self.name.rpartition("/")[0]
+
+    @property
+    def type(self) -> str:
+        """The operator's name; ``Module`` for a grouped row."""
+        return "Module" if self.grouped else self.report.shaped.nodes[self.anchor].op.type_name
+
+    @property
+    def detail(self) -> str:
+        """The anchor's hyper-parameters and what acts on its output: ``3x3 pad 1 + ReLU``."""
+        nodes = self.report.shaped.nodes
+        if self.grouped:
+            layers = len({self.report.placement.row[index] for index in self.nodes})
+            return f"{layers} layer{'s' if layers != 1 else ''}"
+        extras = [nodes[i].op for i in self.nodes if i != self.anchor and not nodes[i].op.quiet]
+        return " + ".join(
+            [nodes[self.anchor].op.detail, *(op.type_name for op in extras)]
+        ).removeprefix(" + ")
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """Specs that enter the row from outside it."""
+        shaped, inside = self.report.shaped, set(self.nodes)
+        values = dict.fromkeys(
+            v for i in self.nodes for v in shaped.nodes[i].inputs if v.node not in inside
+        )
+        return tuple(shaped.spec(value) for value in values)
+
+    @property
+    def output(self) -> TensorSpec:
+        """Spec of what leaves the row: the result of its last operator."""
+        return self.report.shaped.facts[self.nodes[-1]].outputs[0]
+
+    @property
+    def output_without_batch(self) -> tuple[int, ...]:
+        """Shape of what leaves the row, without the batch."""
+        return self.without_batch(self.output)
+
+    def without_batch(self, spec: TensorSpec) -> tuple[int, ...]:
+        """Return a shape without the batch; the whole shape where the first axis is another."""
+        batch = self.report.input.shape[:1]
+        return spec.shape[1:] if spec.shape[:1] == batch else spec.shape
+
+    @property
+    def weights(self) -> int:
+        """Multiplicative parameters."""
+        return self.figures.weights
+
+    @property
+    def biases(self) -> int:
+        """Additive parameters."""
+        return self.figures.biases
+
+    @property
+    def params(self) -> int:
+        """Weights and biases."""
+        return self.figures.params
+
+    @property
+    def buffers(self) -> int:
+        """Stored values that are not trained."""
+        return self.figures.buffers
+
+    @property
+    def macs(self) -> int | None:
+        """Multiply-accumulates; None where an operator of the row has no rule."""
+        return None if self.figures.unknown else self.figures.work.macs
+
+    @property
+    def flops(self) -> int | None:
+        """FLOPs; None where an operator of the row has no rule."""
+        return None if self.figures.unknown else self.figures.work.flops
+
+    @property
+    def counted(self) -> int | None:
+        """Work under the report's convention; None where it is unknown."""
+        return None if self.figures.unknown_counted else self.figures.counted
+
+    @property
+    def activation_bytes(self) -> int:
+        """Bytes of the tensors that the row makes."""
+        return self.figures.activation_bytes
+
+    @property
+    def cached_activation_bytes(self) -> int:
+        """The same, plus a copy of the input of each weighted layer in the row."""
+        return self.figures.activation_bytes + self.figures.cached_bytes
+
+    @property
+    def receptive_field(self) -> ReceptiveField | None:
+        """What one element of the output reads of the model's input."""
+        return self.report.receptive_field(self.nodes[-1])
+
+    @property
+    def formulas(self) -> dict[str, str]:
+        """Figures as products, under ``params``, ``activation`` and ``macs``."""
+        shaped = self.report.shaped
+        if self.grouped:
+            return {}
+        members = [shaped.facts[index] for index in self.nodes]
+        anchor = shaped.facts[self.anchor]
+        before = self.inputs[0].shape[1:] if self.inputs else ()
+        return {
+            "params": params_formula(self._untied(), before),
+            "activation": activation_formula(members[-1].outputs[0]),
+            "macs": macs_formula(anchor, before) if not self.figures.unknown else "?",
+        }
+
+    def _untied(self) -> list[NodeFacts]:
+        shaped = self.report.shaped
+        return [shaped.facts[i] for i in self.nodes if shaped.nodes[i].tied_to is None]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over the model; a partial report's ``macs``, ``flops``, ``counted`` are lower bounds."""
+
+    weights: int
+    biases: int
+    params: int
+    trainable_params: int
+    buffers: int
+    macs: int
+    flops: int
+    counted: int
+    param_bytes: int
+    activation_bytes: int
+    cached_activation_bytes: int
+    peak_activation_bytes: int
+    peak_layer: str
+    depth: int
+    paths: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything about one shaped graph under one convention.
+
+    ``notes`` may be extended by whoever loads the model.
+    """
+
+    shaped: ShapedGraph
+    convention: Convention
+    placement: Placement
+    nodes: tuple[Figures, ...]
+    """Figures of each operator, parallel to the graph's nodes."""
+    notes: tuple[Note, ...] = ()
+    frozen_params: int = 0
+    """Parameters that training leaves alone."""
+    own_module: Callable[[], Any] | None = None
+    """Returns the user's own module with weights, where the graph was captured from one."""
+
+    @property
+    def name(self) -> str:
+        """Name of the graph."""
+        return self.shaped.graph.name
+
+    @property
+    def status(self) -> Literal["complete", "partial"]:
+        """``partial`` when any operator has no rule."""
+        return "partial" if self.totals_figures.unknown else "complete"
+
+    @cached_property
+    def inputs(self) -> dict[str, TensorSpec]:
+        """Spec of every input by name."""
+        pairs = zip(self.shaped.nodes, self.shaped.facts, strict=True)
+        return {node.name: facts.outputs[0] for node, facts in pairs if node.op.is_input}
+
+    @property
+    def input(self) -> TensorSpec:
+        """Spec of the first input."""
+        return next(iter(self.inputs.values()))
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """One row per layer as the literature draws it."""
+        return self.view()
+
+    def view(self, *, expand: bool = False, depth: int | None = None) -> tuple[Layer, ...]:
+        """Return the rows: by layer, or every operator (``expand``).
+
+        Modules deeper than ``depth`` are one row each.
+        """
+        nodes = self.shaped.nodes
+        keys: list[str] = []
+        for index in range(len(nodes)):
+            name = nodes[index if expand else self.placement.row[index]].name
+            keys.append(name if depth is None else "/".join(name.split("/")[:depth]))
+        members: dict[str, list[int]] = {}
+        for index, key in enumerate(keys):
+            members.setdefault(key, []).append(index)
+        rows = []
+        sums: dict[tuple[int, ...], Figures] = {}  # a repeated block adds up once
+        for key, inside in members.items():
+            parts = tuple([id(self.nodes[index]) for index in inside])
+            figures = sums.get(parts)
+            if figures is None:
+                figures = self.nodes[inside[0]]
+                for index in inside[1:]:
+                    figures = figures.plus(self.nodes[index])
+                sums[parts] = figures
+            anchors = {index if expand else self.placement.row[index] for index in inside}
+            grouped = len(anchors) > 1 or nodes[next(iter(anchors))].name != key
+            anchor = inside[0] if grouped else next(iter(anchors))
+            rows.append(Layer(self, key, anchor, tuple(inside), figures, grouped))
+        return tuple(rows)
+
+    def layer(self, name: str) -> Layer | None:
+        """Return the row or the single operator of this name; None if there is neither."""
+        found = self._by_name.get(name)
+        if found is None:
+            found = next((row for row in self.view(expand=True) if row.name == name), None)
+        return found
+
+    @cached_property
+    def _by_name(self) -> dict[str, Layer]:
+        return {row.name: row for row in self.layers}
+
+    @cached_property
+    def totals_figures(self) -> Figures:
+        """Sum of the figures of all operators."""
+        repeats: dict[int, int] = {}  # equal operators share one instance of their figures
+        distinct = {id(figures): figures for figures in self.nodes}
+        for figures in self.nodes:
+            repeats[id(figures)] = repeats.get(id(figures), 0) + 1
+        total = Figures()
+        for key, figures in distinct.items():
+            total = total.plus(figures.times(repeats[key]))
+        return total
+
+    @cached_property
+    def totals(self) -> Totals:
+        """The model's totals."""
+        sums = self.totals_figures
+        peak, where = peak_bytes(self.shaped, self.placement)
+        weight_bytes = DTYPE_BYTES[_float_dtype(self.input.dtype)]
+        return Totals(
+            weights=sums.weights,
+            biases=sums.biases,
+            params=sums.params,
+            trainable_params=sums.params - self.frozen_params,
+            buffers=sums.buffers,
+            macs=sums.work.macs,
+            flops=sums.work.flops,
+            counted=sums.counted,
+            param_bytes=sums.params * weight_bytes,
+            activation_bytes=sums.activation_bytes,
+            cached_activation_bytes=sums.activation_bytes + sums.cached_bytes,
+            peak_activation_bytes=peak,
+            peak_layer=self.shaped.nodes[self.placement.row[where]].name,
+            depth=depth_of(self.shaped),
+            paths=paths_of(self.shaped),
+        )
+
+    @cached_property
+    def shallowest_path(self) -> int:
+        """Weighted layers on the shortest way through; ``totals.depth`` is the longest."""
+        return shortest_depth_of(self.shaped)
+
+    @cached_property
+    def _fields(self) -> list[Field]:
+        return fields(self.shaped)
+
+    def receptive_field(self, node: int) -> ReceptiveField | None:
+        """Return what an element of a node's first result reads of the input; None if unknown."""
+        return receptive_field(self._fields[node], self.input.shape[2:])
+
+
+def analyze(
+    shaped: ShapedGraph,
+    *,
+    convention: Convention = PAPER,
+    notes: tuple[Note, ...] = (),
+    frozen_params: int = 0,
+) -> Report:
+    """Return the report of a shaped graph under a convention."""
+    placement = place(shaped)
+    sizes = owned_bytes(shaped, placement)
+    known: dict[tuple[int, int, bool, bool], Figures] = {}
+    figures = []
+    for index, (node, facts) in enumerate(zip(shaped.nodes, shaped.facts, strict=True)):
+        tied, owns = node.tied_to is not None, placement.owns[index]
+        key = (id(facts), sizes[index], tied, owns)
+        found = known.get(key)
+        if found is None:
+            found = figures_of(
+                node.op.type_name, facts, convention, sizes[index], tied=tied, owns=owns
+            )
+            known[key] = found
+        figures.append(found)
+    unruled = [n for n, f in zip(shaped.nodes, figures, strict=True) if f.unknown]
+    missing = tuple(
+        Note("no_rule", node.name, f"{node.op.type_name} has no work rule; totals are lower bounds")
+        for node in unruled
+    )
+    return Report(shaped, convention, placement, tuple(figures), notes + missing, frozen_params)
+
+
+def _float_dtype(dtype: str) -> str:
+    return dtype if "float" in dtype else "float32"

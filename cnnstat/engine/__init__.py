@@ -1,4 +1,0 @@
-"""Everything that is derived: counts, conventions, memory, receptive field, reports.
-
-Pure functions and frozen records on the standard library alone.
-"""

@@ -1,0 +1,245 @@
+"""What ONNX operators with weights mean, one rule a kind."""
+
+from __future__ import annotations
+
+from math import isclose
+
+from cnnstat import ops
+from cnnstat.importers.onnx.call import Call, Meaning, Operand, Rule
+from cnnstat.importers.onnx.windows import axes_of, pads_of, window_of
+from cnnstat.ir.op import Op, OpError
+from cnnstat.ir.tensor import TensorSpec
+from cnnstat.ops.layer_norm import SMALLEST_STEP
+
+
+def _fits(what: str, given: int, wanted: int) -> None:
+    if given != wanted:
+        raise OpError(f"{what} (={given}) must be {wanted}, as its weights have it")
+
+
+def _held(*operands: Operand | None) -> tuple[Operand, ...]:
+    return tuple(each for each in operands if each is not None)
+
+
+def convolution(call: Call) -> Meaning | None:
+    """Read a convolution of 1, 2 or 3 axes."""
+    weight, bias = call.given(1), call.operand(2)
+    out, per_group, *kernel = call.shape(1)
+    if len(kernel) not in (1, 2, 3):
+        return None
+    groups = call.integer("group", 1)
+    place = window_of(call, tuple(kernel))
+    _fits("channels", call.shape()[1], per_group * groups)
+    kind = {1: ops.Conv1d, 2: ops.Conv2d, 3: ops.Conv3d}[len(kernel)]
+    op = kind(out, place.kernel, place.stride, place.padding, place.dilation, groups, bool(bias))
+    return Meaning(op, (call.given(0),), _held(weight, bias), place.before)
+
+
+TRANSPOSED = {1: ops.ConvTranspose1d, 2: ops.ConvTranspose2d, 3: ops.ConvTranspose3d}
+"""Transposed convolutions by their spatial axes."""
+
+
+def transposed_convolution(call: Call) -> Meaning | None:
+    """Read a transposed convolution of 1, 2 or 3 axes.
+
+    Pads that differ by d are the larger one on both sides with d more elements of output.
+    """
+    weight, bias = call.given(1), call.operand(2)
+    channels, per_group, *kernel = call.shape(1)
+    rank = len(kernel)
+    if rank not in TRANSPOSED:
+        return None
+    _fits("channels", call.shape()[1], channels)
+    groups = call.integer("group", 1)
+    stride, dilation = axes_of(call, "strides", rank), axes_of(call, "dilations", rank)
+    sides = _transposed_sides(call, tuple(kernel))
+    extra = call.ints("output_padding") or (0,) * rank
+    padding = tuple(max(side) for side in sides)
+    output_padding = tuple(e + abs(b - a) for e, (b, a) in zip(extra, sides, strict=True))
+    limits = [max(pair) for pair in zip(stride, dilation, strict=True)]
+    if any(e >= most for e, most in zip(output_padding, limits, strict=True)):
+        return None
+    op = TRANSPOSED[rank](
+        per_group * groups,
+        tuple(kernel),
+        stride,
+        padding,
+        dilation,
+        output_padding,
+        groups,
+        bool(bias),
+    )
+    return Meaning(op, (call.given(0),), _held(weight, bias))
+
+
+def _transposed_sides(call: Call, kernel: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Return the pads of a transposed convolution, worked out where its output is given."""
+    auto, wanted = call.text("auto_pad", "NOTSET"), call.ints("output_shape")
+    rank = len(kernel)
+    if wanted is None and auto in ("NOTSET", "VALID"):
+        return pads_of(call, rank)
+    extra = call.ints("output_padding") or (0,) * rank
+    stride, dilation = axes_of(call, "strides", rank), axes_of(call, "dilations", rank)
+    sides = []
+    for axis, n in enumerate(call.shape()[2:]):
+        s = stride[axis]
+        out = n * s if wanted is None else wanted[-rank:][axis]
+        full = s * (n - 1) + extra[axis] + (kernel[axis] - 1) * dilation[axis] + 1
+        total = max(full - out, 0)
+        small, large = total // 2, total - total // 2
+        sides.append((small, large) if auto == "SAME_UPPER" else (large, small))
+    return sides
+
+
+def general_product(call: Call) -> Meaning | None:
+    """Read ``Gemm``: a layer where the right matrix is stored, else a product."""
+    left, right, third = call.given(0), call.given(1), call.operand(2)
+    shapes = call.shape(0), call.shape(1)
+    if len(shapes[0]) != 2 or len(shapes[1]) != 2:
+        raise OpError("it needs two matrices")
+    before: list[tuple[int, str, Op]] = []
+    if call.integer("transA", 0):
+        before.append((0, "transpose", _transposed(call.spec(0))))
+    k = shapes[0][0 if call.integer("transA", 0) else 1]
+    turned = bool(call.integer("transB", 0))
+    rows, columns = shapes[1][::-1] if turned else shapes[1]
+    stored = right.stored is not None and right.stored.is_weight
+    bias = third is not None and third.stored is not None
+    flat = third is None or (third.spec is not None and third.spec.numel in (1, columns))
+    if stored and flat and (bias or third is None):
+        _fits("features", k, rows)
+        weights = _held(right, third if third and third.spec and third.spec.rank else None)
+        op = ops.Linear(columns, len(weights) > 1)
+        return Meaning(op, (left,), weights, tuple(before))
+    if turned:
+        before.append((1, "transpose_b", _transposed(call.spec(1))))
+    return Meaning(ops.MatMul(), _held(left, right, third), (), tuple(before))
+
+
+def _transposed(spec: TensorSpec) -> Op:
+    return ops.View("transpose", (TensorSpec(spec.shape[::-1], spec.dtype),))
+
+
+def matrix_product(call: Call) -> Meaning:
+    """Read ``MatMul``: a layer where the right matrix is stored, else a product of tensors.
+
+    A third operand is the bias that was added behind it.
+    """
+    left, right, bias = call.given(0), call.given(1), call.operand(2)
+    stored = right.stored is not None and right.stored.is_weight and not _is_stored(left)
+    if stored and len(call.shape(1)) == 2 and len(call.shape(0)) > 1:
+        rows, columns = call.shape(1)
+        _fits("features", call.shape()[-1], rows)
+        op = ops.Linear(columns, bias is not None)
+        return Meaning(op, (left,), _held(right, bias))
+    return Meaning(ops.MatMul(), _held(left, right, bias))
+
+
+def _is_stored(operand: Operand) -> bool:
+    return operand.stored is not None
+
+
+def _plain(operand: Operand | None, value: float) -> bool:
+    """Return whether a constant of the exporter stands where there is no weight."""
+    if operand is None:
+        return True
+    made = operand.stored is None or operand.stored.constant
+    return made and operand.value is not None and bool((operand.value == value).all())
+
+
+def _epsilon(call: Call) -> float:
+    return call.number("epsilon", 1e-5) or 0.0
+
+
+def batch_norm(call: Call) -> Meaning:
+    """Read a batch normalisation with stored statistics; constants of 1 and 0 scale nothing."""
+    _fits("channels", call.shape()[1], call.spec(1).numel)
+    affine = not (_plain(call.operand(1), 1) and _plain(call.operand(2), 0))
+    held = call.present[1 if affine else 3 : 5]
+    return Meaning(ops.BatchNorm2d(affine, eps=_epsilon(call)), (call.given(0),), held)
+
+
+def instance_norm(call: Call) -> Meaning:
+    """Read an instance normalisation; scales of 1 and shifts of 0 that are constants are none."""
+    scale, shift = call.operand(1), call.operand(2)
+    if _plain(scale, 1) and _plain(shift, 0):
+        return Meaning(ops.InstanceNorm(False, _epsilon(call)), (call.given(0),))
+    _fits("channels", call.shape()[1], call.spec(1).numel)
+    return Meaning(ops.InstanceNorm(True, _epsilon(call)), (call.given(0),), _held(scale, shift))
+
+
+def group_norm(call: Call) -> Meaning:
+    """Read a group normalisation."""
+    held = _held(call.operand(1), call.operand(2))
+    op = ops.GroupNorm(call.integer("num_groups", 1), bool(held), _epsilon(call))
+    return Meaning(op, (call.given(0),), held)
+
+
+def layer_norm(call: Call) -> Meaning:
+    """Read a layer normalisation; constant scales of 1 and shifts of 0 are none."""
+    axes = -(call.integer("axis", -1) % -len(call.shape()))
+    scale, shift = call.operand(1), call.operand(2)
+    affine = not (_plain(scale, 1) and _plain(shift, 0))
+    op = ops.LayerNorm(axes, affine, affine and shift is not None, _epsilon(call))
+    return Meaning(op, (call.given(0),), _held(scale, shift) if affine else ())
+
+
+def rms_norm(call: Call) -> Meaning:
+    """Read an RMS normalisation."""
+    axes = -(call.integer("axis", -1) % -len(call.shape()))
+    held = _held(call.operand(1))
+    eps = _epsilon(call)
+    usual = isclose(eps, SMALLEST_STEP.get(call.spec().dtype, 0), rel_tol=1e-6)
+    return Meaning(ops.RMSNorm(axes, bool(held), None if usual else eps), (call.given(0),), held)
+
+
+def prelu(call: Call) -> Meaning | None:
+    """Read a rectifier with trained slopes."""
+    slope = call.given(1)
+    if slope.stored is None:
+        return None
+    return Meaning(ops.PReLU(slope.stored.spec.numel), (call.given(0),), (slope,))
+
+
+def recurrent(kind: str, states: int) -> Rule:
+    """Return the rule of a recurrent layer; ``states`` are the final states that it gives."""
+
+    def rule(call: Call) -> Meaning | None:
+        weight, matrix, bias = call.given(1), call.given(2), call.operand(3)
+        directions, _, hidden = call.shape(2)
+        first = call.integer("layout", 0) == 1
+        if call.operand(7) is not None:
+            return None  # peepholes
+        x = call.spec()
+        n, length = x.shape[:2] if first else (x.shape[1], x.shape[0])
+        _fits("features", x.shape[-1], call.shape(1)[-1])
+        op = ops.Recurrent(kind, hidden, 1, directions, bias is not None, first)
+        shape = (n, length, directions, hidden) if first else (length, directions, n, hidden)
+        whole = ops.View("reshape", (TensorSpec(shape, x.dtype),))
+        after: list[tuple[int, str, Op]] = [(0, "reshape", whole)]
+        if first:
+            state = ops.View("transpose", (TensorSpec((n, directions, hidden), x.dtype),))
+            after += [(1 + number, "transpose", state) for number in range(states)]
+        states_in = (call.operand(5), call.operand(6))
+        initial = [o for o in states_in if o and o.value is None and not _is_stored(o)]
+        reads = (call.given(0), *initial)
+        return Meaning(op, reads, _held(weight, matrix, bias), (), tuple(after))
+
+    return rule
+
+
+def gather(call: Call) -> Meaning:
+    """Read a table's rows where the table is stored and the indices are computed."""
+    table, indices = call.given(0), call.given(1)
+    axis = call.integer("axis", 0)
+    stored = table.stored
+    if stored is not None and stored.is_weight and not indices.stored and indices.value is None:
+        rows, *width = stored.spec.shape
+        if axis == 0 and len(width) == 1 and "int" in call.spec(1).dtype:
+            op = ops.Embedding(rows, width[0], stored.spec.dtype)
+            return Meaning(op, (indices,), (table,))
+    shape = call.shape()
+    axis %= len(shape)
+    made = TensorSpec((*shape[:axis], *call.shape(1), *shape[axis + 1 :]), call.spec().dtype)
+    computed = indices.value is None and not indices.stored
+    return Meaning(ops.Rearrange("gather", (made,)), (table, indices) if computed else (table,))

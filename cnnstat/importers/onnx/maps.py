@@ -1,0 +1,324 @@
+"""What ONNX operators without weights mean: pooling, activations, arithmetic, reductions."""
+
+from __future__ import annotations
+
+import math
+
+from cnnstat import ops
+from cnnstat.importers.onnx.arguments import rounds_exactly
+from cnnstat.importers.onnx.call import Call, Meaning, Operand, Rule, UnknownShape, plain
+from cnnstat.importers.onnx.windows import axes_of, pads_of, window_of
+from cnnstat.ir.op import Op, OpError
+from cnnstat.ir.tensor import TensorSpec
+
+MAX_POOLS = {1: ops.MaxPool1d, 2: ops.MaxPool2d, 3: ops.MaxPool3d}
+AVG_POOLS = {1: ops.AvgPool1d, 2: ops.AvgPool2d, 3: ops.AvgPool3d}
+GLOBAL_POOLS: dict[tuple[str, int], Op] = {
+    ("mean", 1): ops.AdaptiveAvgPool1d((1,)),
+    ("mean", 2): ops.GlobalAvgPool2d(),
+    ("mean", 3): ops.AdaptiveAvgPool3d((1, 1, 1)),
+    ("max", 1): ops.AdaptiveMaxPool1d((1,)),
+    ("max", 2): ops.AdaptiveMaxPool2d((1, 1)),
+    ("max", 3): ops.AdaptiveMaxPool3d((1, 1, 1)),
+}
+"""Poolings by number of axes."""
+
+
+def unary(op: Op) -> Rule:
+    """Return the rule of an operator of one tensor."""
+
+    def rule(call: Call) -> Meaning:
+        return Meaning(op, (call.given(0),))
+
+    return rule
+
+
+def nonlinearity(kind: str) -> Rule:
+    """Return the rule of a nonlinearity of that name."""
+    return unary(ops.Nonlinearity(kind))
+
+
+def numbered(kind: str, attribute: str, usual: float) -> Rule:
+    """Return the rule of a nonlinearity with a number of its own, by the attribute's name."""
+
+    def rule(call: Call) -> Meaning:
+        number = call.number(attribute, usual)
+        own = () if number is None or number == usual else (number,)
+        return Meaning(ops.Nonlinearity(kind, own), (call.given(0),))
+
+    return rule
+
+
+def clip(call: Call) -> Meaning:
+    """Read a clipping: ReLU6 between 0 and 6, Hardtanh between -1 and 1, else a clamp."""
+    low, high = call.number("min", -math.inf, 1), call.number("max", math.inf, 2)
+    if (low, high) in ((0, 6), (-1, 1)):
+        return Meaning(ops.Nonlinearity("Hardtanh" if low else "ReLU6"), (call.given(0),))
+    if (low, high) == (0, math.inf):
+        return Meaning(ops.ReLU(), (call.given(0),))
+    return Meaning(ops.Pointwise("clamp"), (call.given(0),))
+
+
+def softmax(call: Call) -> Meaning | None:
+    """Read a softmax along one axis; before opset 13 over all axes from one on."""
+    old = call.opset < 13
+    axis = call.integer("axis", 1 if old else -1)
+    behind = call.shape()[axis % len(call.shape()) + 1 :]
+    if old and math.prod(behind) > 1:
+        return None
+    if call.op_type == "LogSoftmax":
+        return Meaning(ops.Nonlinearity("LogSoftmax"), (call.given(0),))
+    return Meaning(ops.Softmax(axis), (call.given(0),))
+
+
+LRN = {"alpha": 1e-4, "beta": 0.75, "bias": 1.0}
+"""Numbers of a local response normalisation unless it says others."""
+
+
+def local_response_norm(call: Call) -> Meaning:
+    """Read a local response normalisation."""
+    op = ops.LocalResponseNorm(
+        call.integer("size", 1),
+        *(plain(call.attributes.get(name, usual)) for name, usual in LRN.items()),
+    )
+    return Meaning(op, (call.given(0),))
+
+
+def dropout(call: Call) -> Meaning:
+    """Read a dropout, which passes its input on in inference."""
+    ratio = call.number("ratio", 0.5, 1)
+    return Meaning(ops.Dropout(0.5 if ratio is None else ratio), (call.given(0),))
+
+
+def max_pool(call: Call) -> Meaning | None:
+    """Read a max-pooling of 1, 2 or 3 axes."""
+    kernel = call.ints("kernel_shape") or ()
+    place = window_of(call, kernel, half=True)
+    kind = MAX_POOLS.get(len(kernel))
+    if kind is None:
+        return None
+    ceil = bool(call.integer("ceil_mode", 0))
+    both = len(call.results) > 1 and bool(call.results[1])
+    op = kind(kernel, place.stride, place.padding, ceil, both, place.dilation)
+    return Meaning(op, (call.given(0),), (), place.before)
+
+
+def average_pool(call: Call) -> Meaning | None:
+    """Read a mean-pooling of 1, 2 or 3 axes; with dilation there is none in PyTorch."""
+    kernel = call.ints("kernel_shape") or ()
+    place = window_of(call, kernel, half=True)
+    kind = AVG_POOLS.get(len(kernel))
+    if kind is None or set(place.dilation) != {1}:
+        return None
+    ceil = bool(call.integer("ceil_mode", 0))
+    whole = bool(call.integer("count_include_pad", 0))
+    op = kind(kernel, place.stride, place.padding, ceil, whole)
+    return Meaning(op, (call.given(0),), (), place.before)
+
+
+def subsampling(call: Call) -> Meaning:
+    """Read LeNet's subsampling: a mean-pooling whose maps are scaled and shifted."""
+    op = ops.Subsampling(call.ints("kernel_shape") or ())
+    return Meaning(op, (call.given(0),), call.present[1:3])
+
+
+def scaled_tanh(call: Call) -> Meaning:
+    """Read LeNet's amplitude * tanh(slope * x)."""
+    amplitude, slope = (plain(each.value.reshape(-1)[0]) for each in call.present[1:3])
+    return Meaning(ops.ScaledTanh(amplitude, slope), (call.given(0),))
+
+
+def global_pool(kind: str) -> Rule:
+    """Return the rule of a pooling of whole maps."""
+
+    def rule(call: Call) -> Meaning:
+        rank = len(call.shape())
+        op = GLOBAL_POOLS.get((kind, rank - 2)) or ops.Reduce(kind, tuple(range(2, rank)), True)
+        return Meaning(op, (call.given(0),))
+
+    return rule
+
+
+def max_unpool(call: Call) -> Meaning | None:
+    """Read an unpooling of maps; input 3 is the tensor that was pooled, where that is known.
+
+    A size other than the usual one is taken from that tensor.
+    """
+    kernel, shape = call.ints("kernel_shape") or (), call.shape()
+    if len(kernel) != 2 or len(shape) != 4:
+        return None
+    stride, sides = axes_of(call, "strides", 2), pads_of(call, 2)
+    wanted = call.ints("output_shape", 2)
+    usual = [(n - 1) * s + k for n, s, k in zip(shape[2:], stride, kernel, strict=True)]
+    made = tuple(n - before - after for n, (before, after) in zip(usual, sides, strict=True))
+    wanted = made if wanted is None else wanted[2:]
+    op = ops.MaxUnpool2d(kernel, stride, tuple(before for before, _ in sides))
+    reads = (call.given(0), call.given(1))
+    if all(n - 2 * side[0] == out for n, side, out in zip(usual, sides, wanted, strict=True)):
+        return Meaning(op, reads)
+    like = call.operand(3)
+    if like is None or like.spec is None or like.spec.shape[2:] != wanted:
+        return None
+    return Meaning(op, (*reads, like))
+
+
+def is_number(operand: Operand) -> bool:
+    """Return whether an operand is a lone number of the formula, not a tensor."""
+    stored = operand.stored
+    if stored is not None and stored.spec.rank == 0:
+        return True
+    known = operand.value
+    return known is not None and known.size == 1 and (stored is None or stored.constant)
+
+
+def pointwise(kind: str, dtype: str | None = None) -> Rule:
+    """Return the rule of elementwise arithmetic; numbers are no operands."""
+
+    def rule(call: Call) -> Meaning | None:
+        reads = tuple(each for each in call.present if not is_number(each))
+        if len(call.present) > (3 if kind == "where" else 2):
+            return None
+        shapes = {call.spec(i).shape for i, _ in enumerate(call.operands)}
+        computed = all(each.stored is None for each in reads)
+        if kind == "add" and computed and len(reads) == 2 and len(shapes) == 1:
+            return Meaning(ops.Add(), reads)
+        if not reads:
+            return None
+        made = dtype
+        if kind == "where":
+            made = call.spec(1).dtype
+        elif kind == "sub" and reads[0] is not call.given(0):
+            return Meaning(ops.Pointwise("rsub"), reads)
+        return Meaning(ops.Pointwise(kind, made), reads)
+
+    return rule
+
+
+def joined(op: Op, kind: str | None = None) -> Rule:
+    """Return the rule of an operator of any number of tensors of one shape."""
+
+    def rule(call: Call) -> Meaning | None:
+        same = len({call.shape(i) for i, _ in enumerate(call.operands)}) == 1
+        if same and len(call.present) > 1:
+            return Meaning(op, call.present)
+        return pointwise(kind)(call) if kind else None
+
+    return rule
+
+
+def reduce(kind: str) -> Rule:
+    """Return the rule of a reduction of that kind."""
+
+    def rule(call: Call) -> Meaning | None:
+        axes = call.ints("axes", 1)
+        if not axes and call.integer("noop_with_empty_axes", 0):
+            return None
+        over = ops.Reduce(kind, axes or (), bool(call.integer("keepdims", 1)))
+        return Meaning(over, (call.given(0),))
+
+    return rule
+
+
+def extreme(kind: str) -> Rule:
+    """Return the rule of the position of an extreme along one axis."""
+
+    def rule(call: Call) -> Meaning:
+        kept = bool(call.integer("keepdims", 1))
+        return Meaning(ops.Reduce(kind, (call.integer("axis", 0),), kept), (call.given(0),))
+
+    return rule
+
+
+def running(kind: str) -> Rule:
+    """Return the rule of a running sum or product."""
+
+    def rule(call: Call) -> Meaning:
+        return Meaning(ops.Reduce(kind, call.ints("axis", 1) or (0,)), (call.given(0),))
+
+    return rule
+
+
+def resize(call: Call) -> Meaning | None:
+    """Read a resampling of maps: ``Upsample``, ``Resize``; other axes stay as they are."""
+    shape = call.shape()
+    wanted = _resized(call, shape)
+    mode = call.text("mode", "nearest")
+    modes = {"nearest": "nearest", "linear": "linear", "cubic": "bicubic", "bilinear": "linear"}
+    stretched = call.text("keep_aspect_ratio_policy", "stretch") == "stretch"
+    if mode not in modes or wanted[:2] != shape[:2] or len(shape) < 3 or not stretched:
+        return None
+    kind = "nearest-exact" if rounds_exactly(call) else modes[mode]
+    return Meaning(ops.Interpolate(wanted[2:], kind), (call.given(0),))
+
+
+def _resized(call: Call, shape: tuple[int, ...]) -> tuple[int, ...]:
+    at = 1 if call.opset < 11 or call.op_type == "Upsample" else 2
+    axes = call.ints("axes") or tuple(range(len(shape)))
+    wanted = list(shape)
+    sizes = call.operand(3)
+    if sizes is not None and sizes.value is not None and sizes.value.size:
+        extents = sizes.value.reshape(-1).tolist()
+    else:
+        scales = call.operand(at)
+        given = scales.value if scales is not None else call.attributes.get("scales")
+        if given is None:
+            raise UnknownShape(call.name)
+        numbers = [float(n) for n in (given if isinstance(given, list) else given.reshape(-1))]
+        extents = [math.floor(shape[a] * n) for a, n in zip(axes, numbers, strict=True)]
+    for axis, extent in zip(axes, extents, strict=True):
+        wanted[axis] = int(extent)
+    return tuple(wanted)
+
+
+def concat(call: Call) -> Meaning:
+    """Read a concatenation."""
+    return Meaning(ops.Concat(call.integer("axis", 1)), call.present)
+
+
+def attention(call: Call) -> Meaning | None:
+    """Read ONNX's own attention on (batch, heads, length, features)."""
+    if len(call.results) > 1 or len(call.shape()) != 4 or call.operand(4) is not None:
+        return None
+    mask = call.operand(3)
+    heads = call.present[:3]
+    return Meaning(ops.Attention(), (*heads, mask) if mask is not None else heads)
+
+
+def scaled_attention(call: Call) -> Meaning:
+    """Read what ``fusing`` found: queries, keys, values, and the mask where there is one."""
+    return Meaning(ops.Attention(), call.present)
+
+
+def einsum(call: Call) -> Meaning | None:
+    """Read a product of two tensors that an equation writes: [b m k] [b k n] -> [b m n]."""
+    equation = call.text("equation", "").replace(" ", "")
+    left, _, out = equation.partition("->")
+    terms = left.split(",")
+    if len(terms) != 2 or "." in equation or not out:
+        return None
+    a, b = terms
+    if any(len(set(term)) != len(term) for term in (a, b, out)) or set(out) - set(a + b):
+        return None
+    extents = dict(zip(a, call.shape(0), strict=True)) | dict(zip(b, call.shape(1), strict=True))
+    both = [c for c in a if c in b and c in out]
+    summed = [c for c in a if c in b and c not in out]
+    rows = [c for c in a if c not in b]
+    columns = [c for c in b if c not in a]
+    if any(c not in out for c in rows + columns):
+        return None
+
+    def view(*groups: list[str]) -> Op:
+        shape = [math.prod(extents[c] for c in group) for group in groups]
+        return ops.View("permute", (TensorSpec(tuple(shape), call.spec().dtype),))
+
+    before = (0, "permute", view(both, rows, summed)), (1, "permute_b", view(both, summed, columns))
+    made = TensorSpec(tuple(extents[c] for c in out), call.spec().dtype)
+    after = ((0, "permute_out", ops.View("permute", (made,))),)
+    return Meaning(ops.MatMul(), call.present, (), before, after)
+
+
+def check_axis(axis: int, rank: int) -> int:
+    """Return an axis counted from the front; raise ``OpError`` if there is none."""
+    if not -rank <= axis < rank:
+        raise OpError(f"axis (={axis}) must be one of {rank}")
+    return axis % rank

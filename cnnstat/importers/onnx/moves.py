@@ -1,0 +1,197 @@
+"""What comes out where elements only move: reshape, transpose, slice, pad, expand ...
+
+What these cannot tell ONNX's own shape inference may; what neither can is unknown.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from cnnstat import ops
+from cnnstat.importers.onnx.call import Call, Meaning, Rule
+from cnnstat.importers.onnx.constants import slices
+from cnnstat.importers.onnx.loading import DTYPES
+from cnnstat.importers.onnx.maps import check_axis
+from cnnstat.ir.op import OpError
+from cnnstat.ir.tensor import TensorSpec
+
+Shapes = list[tuple[int, ...]]
+Made = Callable[[Call], Shapes]
+"""The shapes of the results."""
+
+
+def view(kind: str, made: Made) -> Rule:
+    """Return the rule of another view of the same memory."""
+
+    def rule(call: Call) -> Meaning:
+        dtype = call.spec().dtype
+        results = tuple(TensorSpec(shape, dtype) for shape in made(call))
+        return Meaning(ops.View(kind, results), (call.given(0),))
+
+    return rule
+
+
+def move(kind: str, made: Made) -> Rule:
+    """Return the rule of elements copied to memory of their own."""
+
+    def rule(call: Call) -> Meaning:
+        dtype = call.spec().dtype
+        results = tuple(TensorSpec(shape, dtype) for shape in made(call))
+        return Meaning(ops.Rearrange(kind, results), (call.given(0),))
+
+    return rule
+
+
+def inferred(kind: str, reads: int = 1) -> Rule:
+    """Return the rule of a movement whose result ONNX's shape inference tells."""
+
+    def rule(call: Call) -> Meaning | None:
+        results = [call.inferred(name) for name in call.results]
+        known = tuple(spec for spec in results if spec is not None)
+        if len(known) < len(results):
+            return None
+        moved = tuple(o for o in call.present[:reads] if o.value is None or o.stored)
+        return Meaning(ops.Rearrange(kind, known), moved)
+
+    return rule
+
+
+def cast(call: Call) -> Meaning:
+    """Read a change of element type."""
+    dtype = DTYPES.get(call.integer("to", 1), "uint8")
+    made = (TensorSpec(call.shape(), dtype),)
+    return Meaning(ops.Rearrange("cast", made), (call.given(0),))
+
+
+def cast_like(call: Call) -> Meaning:
+    """Read a change to the element type of another tensor."""
+    made = (TensorSpec(call.shape(), call.spec(1).dtype),)
+    return Meaning(ops.Rearrange("cast", made), (call.given(0),))
+
+
+def flatten(call: Call) -> Meaning:
+    """Read a flattening to two axes."""
+    shape = call.shape()
+    axis = call.integer("axis", 1)
+    axis = axis + len(shape) if axis < 0 else axis
+    made = (math.prod(shape[:axis]), math.prod(shape[axis:]))
+    return _flat(call, made, "flatten")
+
+
+def reshape(call: Call) -> Meaning:
+    """Read a reshaping; one to (batch, the rest) is a flattening."""
+    shape = call.shape()
+    wanted = list(call.ints("shape", 1) or ())
+    if not call.integer("allowzero", 0):
+        wanted = [n or shape[i] for i, n in enumerate(wanted)]
+    total, rest = math.prod(shape), math.prod(n for n in wanted if n != -1)
+    if wanted.count(-1) > 1 or (-1 in wanted and (not rest or total % rest)):
+        raise OpError(f"{total} elements cannot be seen as {wanted}")
+    made = tuple(total // rest if n == -1 else n for n in wanted)
+    if math.prod(made) != total:
+        raise OpError(f"{total} elements cannot be seen as {'x'.join(map(str, made))}")
+    return _flat(call, made, "reshape")
+
+
+def _flat(call: Call, made: tuple[int, ...], kind: str) -> Meaning:
+    spec = call.spec()
+    if len(made) == 2 and spec.rank > 2 and made[0] == spec.shape[0]:
+        return Meaning(ops.Flatten(), (call.given(0),))
+    return Meaning(ops.View(kind, (TensorSpec(made, spec.dtype),)), (call.given(0),))
+
+
+def transpose(call: Call) -> Meaning:
+    """Read axes in a new order: a transposition where two change places, as in PyTorch."""
+    shape = call.shape()
+    order = call.ints("perm") or tuple(reversed(range(len(shape))))
+    if sorted(order) != list(range(len(shape))):
+        raise OpError(f"perm (={order}) must name each of {len(shape)} axes once")
+    moved = sum(axis != place for place, axis in enumerate(order))
+    made = TensorSpec(tuple(shape[axis] for axis in order), call.spec().dtype)
+    kind = "transpose" if moved == 2 else "permute"
+    return Meaning(ops.View(kind, (made,)), (call.given(0),))
+
+
+def squeeze(call: Call) -> Shapes:
+    """Return the shape without axes of one element."""
+    shape = call.shape()
+    asked = call.ints("axes", 1)
+    if asked is None:
+        return [tuple(n for n in shape if n != 1)]
+    gone = {check_axis(axis, len(shape)) for axis in asked}
+    return [tuple(n for axis, n in enumerate(shape) if axis not in gone)]
+
+
+def unsqueeze(call: Call) -> Shapes:
+    """Return the shape with new axes of one element."""
+    shape = list(call.shape())
+    asked = call.ints("axes", 1) or ()
+    rank = len(shape) + len(asked)
+    for axis in sorted(check_axis(axis, rank) for axis in asked):
+        shape.insert(axis, 1)
+    return [tuple(shape)]
+
+
+def slice_(call: Call) -> Meaning:
+    """Read a part of each axis; one that is walked backwards is a flip."""
+    shape = call.shape()
+    kept = slices(call, len(shape))
+    made = tuple(len(range(*k.indices(n))) for k, n in zip(kept, shape, strict=True))
+    kind = "flip" if any(k.step is not None and k.step < 0 for k in kept) else "slice"
+    return Meaning(ops.View(kind, (TensorSpec(made, call.spec().dtype),)), (call.given(0),))
+
+
+def split(call: Call) -> Shapes:
+    """Return the parts along one axis."""
+    shape = call.shape()
+    axis = check_axis(call.integer("axis", 0), len(shape))
+    parts = call.ints("split", 1)
+    if parts is None:
+        size = -(-shape[axis] // len(call.results))
+        starts = range(0, size * len(call.results), size)
+        parts = tuple(max(min(size, shape[axis] - start), 0) for start in starts)
+    return [(*shape[:axis], part, *shape[axis + 1 :]) for part in parts]
+
+
+def pad(call: Call) -> Shapes:
+    """Return the extents with what is put before and behind."""
+    shape = list(call.shape())
+    pads = call.ints("pads", 1) or ()
+    axes = call.ints("axes", 3) or tuple(range(len(shape)))
+    half = len(pads) // 2
+    for axis, before, after in zip(axes, pads[:half], pads[half:], strict=True):
+        shape[axis] += before + after
+    return [tuple(shape)]
+
+
+def expand(call: Call) -> Shapes:
+    """Return the broadcast shape."""
+    return [np.broadcast_shapes(call.shape(), call.ints("shape", 1) or ())]
+
+
+def tile(call: Call) -> Shapes:
+    """Return each extent times its repeats."""
+    repeats = call.ints("repeats", 1) or ()
+    return [tuple(n * k for n, k in zip(call.shape(), repeats, strict=True))]
+
+
+def depth_to_space(call: Call) -> Shapes:
+    """Return the maps that channels were spread over."""
+    n, c, h, w = call.shape()
+    block = call.integer("blocksize", 1)
+    return [(n, c // block**2, h * block, w * block)]
+
+
+def space_to_depth(call: Call) -> Shapes:
+    """Return the channels that positions were gathered in."""
+    n, c, h, w = call.shape()
+    block = call.integer("blocksize", 1)
+    return [(n, c * block**2, h // block, w // block)]
+
+
+def same(call: Call) -> Shapes:
+    """Return the input's shape."""
+    return [call.shape()]

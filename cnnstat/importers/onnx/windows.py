@@ -1,0 +1,72 @@
+"""Windows of ONNX operators: pads of two sides, ``auto_pad``, and what cnnstat says otherwise.
+
+cnnstat pads both sides alike, or ``same``. Anything else is a padding of its own in front.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from cnnstat.importers.onnx.call import Call
+from cnnstat.ir.op import Op, OpError
+from cnnstat.ir.tensor import TensorSpec
+from cnnstat.ir.window import Axes, Padding
+from cnnstat.ops import Rearrange
+
+
+class Place(NamedTuple):
+    """A window's parameters, and the padding that goes before it, if any."""
+
+    kernel: Axes
+    stride: Axes
+    dilation: Axes
+    padding: Padding
+    before: tuple[tuple[int, str, Op], ...] = ()
+
+
+def window_of(call: Call, kernel: Axes, *, half: bool = False) -> Place:
+    """Return the window of a convolution or a pooling.
+
+    ``half`` asks for paddings of at most half the kernel, as poolings have them.
+    """
+    shape = call.shape()
+    rank = len(kernel)
+    if len(shape) != rank + 2:
+        raise OpError(f"it needs {rank + 2} axes (batch, channels, {rank} spatial)")
+    stride, dilation = axes_of(call, "strides", rank), axes_of(call, "dilations", rank)
+    auto = call.text("auto_pad", "NOTSET")
+    if auto == "SAME_UPPER":
+        return Place(kernel, stride, dilation, "same")
+    if auto == "SAME_LOWER":
+        sides = []
+        for n, k, s, d in zip(shape[2:], kernel, stride, dilation, strict=True):
+            total = max((-(-n // s) - 1) * s + d * (k - 1) + 1 - n, 0)
+            sides.append((total - total // 2, total // 2))
+    elif auto == "VALID":
+        sides = [(0, 0)] * rank
+    else:
+        sides = pads_of(call, rank)
+    even = all(before == after for before, after in sides)
+    small = not half or all(2 * before <= k for (before, _), k in zip(sides, kernel, strict=True))
+    if even and small and all(before >= 0 for before, _ in sides):
+        return Place(kernel, stride, dilation, tuple(before for before, _ in sides))
+    extents = [b + n + a for n, (b, a) in zip(shape[2:], sides, strict=True)]
+    padded = TensorSpec((*shape[:2], *extents), call.spec().dtype)
+    pad = Rearrange("pad", (padded,))
+    return Place(kernel, stride, dilation, (0,) * rank, ((0, "pad", pad),))
+
+
+def pads_of(call: Call, rank: int) -> list[tuple[int, int]]:
+    """Return the elements before and after each axis."""
+    pads = call.ints("pads") or (0,) * (2 * rank)
+    if len(pads) != 2 * rank:
+        raise OpError(f"pads (={pads}) need {2 * rank} numbers")
+    return list(zip(pads[:rank], pads[rank:], strict=True))
+
+
+def axes_of(call: Call, name: str, rank: int) -> Axes:
+    """Return one number per axis, 1 unless said."""
+    found = call.ints(name) or (1,) * rank
+    if len(found) != rank:
+        raise OpError(f"{name} (={found}) need {rank} numbers")
+    return found

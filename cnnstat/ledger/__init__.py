@@ -1,0 +1,1 @@
+"""Published figures, compared with the figures that are computed from the graph."""

@@ -1,0 +1,69 @@
+"""One node on its way to a tape: what a lowering gets, and what a lowering is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from cnnstat.ir.graph import Node, NodeFacts
+from cnnstat.ir.op import Sliding
+from cnnstat.memory import kernels as k
+from cnnstat.memory.tape import Shape, Tape, Tensor
+
+
+class Call(NamedTuple):
+    """One node that is about to run: its inputs and stored tensors on the tape."""
+
+    node: Node
+    facts: NodeFacts
+    inputs: tuple[Tensor, ...]
+    stored: dict[str, Tensor]
+    training: bool
+    in_place: bool
+
+    @property
+    def op(self) -> Any:
+        """The operator, whatever hyper-parameters it has."""
+        return self.node.op
+
+    @property
+    def x(self) -> Tensor:
+        """The first input."""
+        return self.inputs[0]
+
+    @property
+    def shape(self) -> Shape:
+        """Shape of the first result."""
+        return self.facts.outputs[0].shape
+
+    @property
+    def affine(self) -> list[Tensor]:
+        """Scale and shift, as far as they are there."""
+        return [self.stored[name] for name in ("weight", "bias") if name in self.stored]
+
+    def trained(self, name: str) -> Tensor | None:
+        """Return a stored tensor, or None where there is none of this name."""
+        return self.stored.get(name)
+
+
+Lowering = Callable[[Tape, Call], Tensor | list[Tensor]]
+
+
+def padded(t: Tape, call: Call, *, half: bool = False) -> Tensor:
+    """Return the input, or a padded copy where PyTorch's kernel cannot pad as the window does.
+
+    It pads both sides of an axis alike; ``half``: by half the kernel at most, as poolings do.
+    """
+    reach = call.facts.reach
+    windows = reach.windows if isinstance(reach, Sliding) else ()
+    if all(w.before == w.after and not (half and 2 * w.before > w.kernel) for w in windows):
+        return call.x
+    return k.pad(t, call.x, padded_shape(call))
+
+
+def padded_shape(call: Call) -> Shape:
+    """Return the shape of the input with the padding of its window."""
+    reach = call.facts.reach
+    windows = reach.windows if isinstance(reach, Sliding) else ()
+    n, c, *extents = call.x.shape
+    return (n, c, *[e + w.before + w.after for e, w in zip(extents, windows, strict=True)])

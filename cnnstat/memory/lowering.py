@@ -1,0 +1,341 @@
+"""Operator's name -> the kernels that PyTorch runs for it, in order: ``LOWERINGS``, one line each.
+
+The modules are those that the PyTorch backend builds, run by generated code. An operator that has
+no line is unknown: what it makes is carried, what it keeps is not, and figures are lower bounds.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+from cnnstat.count.storage import place
+from cnnstat.ir.graph import Node, NodeFacts, ShapedGraph
+from cnnstat.memory import kernels as k
+from cnnstat.memory.call import Call, Lowering, padded
+from cnnstat.memory.pooling import POOLINGS
+from cnnstat.memory.tape import Tape, Tensor
+
+OVERWRITABLE = frozenset(
+    {
+        "Add",
+        "BatchNorm2d",
+        "Concat",
+        "ConnectedConv2d",
+        "Conv1d",
+        "Conv2d",
+        "Conv3d",
+        "ConvTranspose1d",
+        "ConvTranspose2d",
+        "ConvTranspose3d",
+        "Linear",
+    }
+)
+"""Operators that make a tensor of their own which their backward pass does not read: a ReLU behind
+one may write over it."""
+
+
+def overwriting(shaped: ShapedGraph) -> list[int]:
+    """Return the nodes that write over their input: a ReLU whose input nothing else reads."""
+    owns = place(shaped).owns
+    return [
+        index
+        for index, node in enumerate(shaped.nodes)
+        if node.op.type_name == "ReLU"
+        and not owns[index]
+        and shaped.nodes[node.inputs[0].node].op.type_name in OVERWRITABLE
+    ]
+
+
+def _convolution(t: Tape, call: Call) -> Tensor:
+    x = padded(t, call)
+    y = k.convolution(t, x, call.stored["weight"], call.trained("bias"), call.shape)
+    t.hold((x,))
+    return y
+
+
+def _transposed(t: Tape, call: Call) -> Tensor:
+    return k.convolution(t, call.x, call.stored["weight"], call.trained("bias"), call.shape)
+
+
+def _linear(t: Tape, call: Call) -> Tensor:
+    return k.addmm(t, call.x, call.stored["weight"], call.trained("bias"), call.shape)
+
+
+def _batch_norm(t: Tape, call: Call) -> Tensor:
+    return k.batch_norm(t, call.x, call.affine, training=call.training)
+
+
+def _relu(t: Tape, call: Call) -> Tensor:
+    return k.over(t, call.x) if call.in_place else k.unary(t, call.x, saves="output")
+
+
+def _from_output(t: Tape, call: Call) -> Tensor:
+    return k.unary(t, call.x, saves="output")
+
+
+def _softmax(t: Tape, call: Call) -> Tensor:
+    (x,) = k.cast(t, "softmax", call.x)
+    return k.unary(t, x, saves="output")
+
+
+def _scaled_tanh(t: Tape, call: Call) -> Tensor:
+    return k.scale(t, k.unary(t, k.scale(t, call.x), saves="output"))
+
+
+def _local_response_norm(t: Tape, call: Call) -> Tensor:
+    """Square, pad the channels, average, scale, shift, power, divide; each step replaces one."""
+    x = call.x
+    n, c, *extents = x.shape
+    squares = k.multiply(t, x, x)
+    wide = k.pad(t, squares, (n, c + call.op.size - 1, *extents))
+    t.hold((squares,))
+    (given,) = k.cast(t, "avg_pool3d", wide)
+    mean = k.unary(t, given, x.shape, saves="input")
+    t.hold((wide, given))
+    base = k.power(t, k.shift(t, k.scale(t, mean)))
+    t.hold((mean,))
+    return k.divide(t, x, base)
+
+
+def _dropout(t: Tape, call: Call) -> Tensor:
+    return k.dropout(t, call.x) if call.training and call.op.p else call.x
+
+
+def _drop_path(t: Tape, call: Call) -> Tensor:
+    if call.op.survival == 1:
+        return call.x
+    if not call.training:
+        return k.scale(t, call.x)
+    draw = t.run((call.x,), ((1,) * len(call.x.shape), call.x.dtype))[0]
+    return k.multiply(t, call.x, draw)
+
+
+def _add(t: Tape, call: Call) -> Tensor:
+    total = call.x
+    for other in call.inputs[1:]:
+        total = k.add(t, total, other)
+    return total
+
+
+def _fractal_join(t: Tape, call: Call) -> Tensor:
+    columns = call.inputs
+    if not call.training or not call.op.drop_path:
+        total = columns[0]
+        for column in columns[1:]:
+            total = k.add(t, total, column)
+        mean = k.scale(t, total)
+        t.hold((total,))
+        return mean
+    kept, *more = _draws(t, call)
+    joined = k.multiply(t, columns[0], kept)
+    for column in columns[1:]:
+        part = k.multiply(t, column, kept)
+        joined = k.add(t, joined, part)
+    share = t.run((kept,), ((), kept.dtype))[0]
+    mean = k.divide(t, joined, share)
+    t.hold((joined, *more))
+    return mean
+
+
+def _draws(t: Tape, call: Call) -> list[Tensor]:
+    """Return which columns are kept: drawn, and one spared where none is; and what chose it."""
+    each = ((len(call.inputs),), call.x.dtype)
+    drawn = t.run((call.x,), each)[0]
+    spared = t.run((), ((1,), "int64"))[0]
+    one = t.run((drawn, spared), each)[0]
+    any_kept = t.run((drawn,), ((), "bool"))[0]
+    return [*t.run((any_kept, drawn, one), each), spared, one]
+
+
+def _concat(t: Tape, call: Call) -> Tensor:
+    return k.concatenate(t, call.inputs, call.shape, call.op.axis % len(call.shape))
+
+
+def _flatten(t: Tape, call: Call) -> Tensor:
+    return k.view(t, call.x, call.shape)
+
+
+def _zero_pad_shortcut(t: Tape, call: Call) -> Tensor:
+    n, c, _, w = call.x.shape
+    _, _, high, wide = call.shape
+    thin = k.thinned(t, call.x, ((n, c, high, w), (n, c, high, wide)))
+    return k.pad(t, thin, call.shape)
+
+
+def _unpool(t: Tape, call: Call) -> Tensor:
+    (x,) = k.cast(t, "max_unpool2d", call.x)
+    places = call.inputs[1]
+    y = t.run((x, places), (call.shape, x.dtype))
+    return t.record((x,), y, k.simple((x,), places), saves=(places,))[0]
+
+
+def _subsampling(t: Tape, call: Call) -> Tensor:
+    sums = k.unary(t, call.x, call.shape, saves="input")
+    scaled = k.multiply(t, sums, call.stored["weight"])
+    y = k.add(t, scaled, call.stored["bias"])
+    t.hold((sums,))
+    return y
+
+
+def _rbf(t: Tape, call: Call) -> Tensor:
+    n, features = call.x.shape
+    codes = call.stored["codes"]
+    each = (n, call.op.units, features)
+    terms = k.difference(t, k.view(t, call.x, (n, 1, features)), codes, each)
+    return k.sum_of(t, k.power(t, terms), call.shape)
+
+
+def _connected(t: Tape, call: Call) -> Tensor:
+    """One grouped convolution per number of maps read, then the maps in order."""
+    weight, bias = call.stored["weight"], call.stored["bias"]
+    n, _, *extents = call.x.shape
+    made: list[Tensor] = []
+    held: list[Tensor] = []
+    for fan_in in sorted(set(map(len, call.op.connections))):
+        rows = sum(1 for row in call.op.connections if len(row) == fan_in)
+        taps = weight.shape[1:]
+        kernels = k.select(t, weight, (rows * fan_in, *taps))
+        t.hold(held)
+        gathered = k.select(t, call.x, (n, rows * fan_in, *extents))
+        some = k.select(t, bias, (rows,))
+        shaped = k.view(t, kernels, (rows, fan_in, *taps))
+        made.append(k.convolution(t, gathered, shaped, some, (n, rows, *call.shape[2:])))
+        held = [kernels]
+    y = k.concatenate(t, made, call.shape, 1)
+    t.hold(made)
+    y = k.select(t, y, y.shape)
+    t.hold((*made, *held))
+    return y
+
+
+def _from_input(t: Tape, call: Call) -> Tensor:
+    return k.unary(t, call.x, saves="input")
+
+
+def _softplus(t: Tape, call: Call) -> Tensor:
+    (x,) = k.cast(t, "softplus", call.x)
+    return k.unary(t, x, saves="input")
+
+
+def _layer_norm(t: Tape, call: Call) -> Tensor:
+    rows = prod(call.x.shape) // prod(call.x.shape[-call.op.axes :])
+    return k.own_statistics(t, "layer_norm", call.x, call.affine, rows)
+
+
+def _group_norm(t: Tape, call: Call) -> Tensor:
+    return k.own_statistics(t, "group_norm", call.x, call.affine, call.shape[0] * call.op.groups)
+
+
+def _mean(t: Tape, call: Call) -> Tensor:
+    return k.mean_of_maps(t, call.x, call.shape)
+
+
+def _multiply(t: Tape, call: Call) -> Tensor:
+    if len(call.inputs) == 1:
+        return k.scale(t, call.x)
+    return k.multiply(t, *_larger_first(call))
+
+
+def _plus(t: Tape, call: Call) -> Tensor:
+    if len(call.inputs) == 1:
+        return k.shift(t, call.x)
+    return k.add(t, *_larger_first(call))
+
+
+def _larger_first(call: Call) -> tuple[Tensor, Tensor]:
+    first, second = call.inputs
+    return (first, second) if first.shape == call.shape else (second, first)
+
+
+LOWERINGS: dict[str, Lowering] = {
+    "Conv1d": _convolution,
+    "Conv2d": _convolution,
+    "Conv3d": _convolution,
+    "ConnectedConv2d": _connected,
+    "ConvTranspose1d": _transposed,
+    "ConvTranspose2d": _transposed,
+    "ConvTranspose3d": _transposed,
+    "Linear": _linear,
+    "RBF": _rbf,
+    **POOLINGS,
+    "Subsampling": _subsampling,
+    "MaxUnpool2d": _unpool,
+    "BatchNorm2d": _batch_norm,
+    "LocalResponseNorm": _local_response_norm,
+    "ReLU": _relu,
+    "Tanh": _from_output,
+    "ScaledTanh": _scaled_tanh,
+    "Sigmoid": _from_output,
+    "Softmax": _softmax,
+    "Dropout": _dropout,
+    "DropPath": _drop_path,
+    "Add": _add,
+    "FractalJoin": _fractal_join,
+    "Concat": _concat,
+    "Flatten": _flatten,
+    "ZeroPadShortcut": _zero_pad_shortcut,
+    "SiLU": _from_input,
+    "GELU": _from_input,
+    "Hardswish": _from_input,
+    "Hardsigmoid": _from_input,
+    "Hardtanh": _from_input,
+    "ReLU6": _from_input,
+    "ELU": _from_input,
+    "LeakyReLU": _from_input,
+    "Mish": _from_input,
+    "Softplus": _softplus,
+    "LayerNorm": _layer_norm,
+    "GroupNorm": _group_norm,
+    "Mean": _mean,
+}
+"""Operator's name -> its kernels; an operator that is not here is unknown, never free."""
+
+
+POINTWISE: dict[str, Lowering] = {"mul": _multiply, "add": _plus}
+"""Kinds of elementwise arithmetic, where one tensor has the shape of the result."""
+
+
+def lowering(node: Node, facts: NodeFacts) -> Lowering | None:
+    """Return the kernels of a node, or None where nobody knows them."""
+    known = LOWERINGS.get(node.op.type_name)
+    if known is not None:
+        return known
+    if node.op.storage == "view" and len(facts.outputs) == 1:
+        return _view if node.inputs else _itself
+    kind = getattr(node.op, "kind", "")
+    shaped_so = [spec for spec in facts.inputs if spec == facts.outputs[0]]
+    return POINTWISE.get(kind) if shaped_so and len(facts.inputs) < 3 else None
+
+
+def _view(t: Tape, call: Call) -> Tensor:
+    return k.view(t, call.x, call.shape)
+
+
+def _itself(t: Tape, call: Call) -> Tensor:
+    return next(iter(call.stored.values()))
+
+
+def unknown_call(t: Tape, call: Call) -> list[Tensor]:
+    """Return the results of an operator without a line; views stay in their input's memory.
+
+    Gradients pass through it, so that what stands before it is still counted; what it keeps is not.
+    """
+    if call.op.storage == "view" and call.inputs:
+        return [call.x._replace(shape=spec.shape) for spec in call.facts.outputs]
+    makes = [(spec.shape, spec.dtype) for spec in call.facts.outputs]
+    given = (*call.inputs, *call.stored.values())
+    made = t.run(given, *makes)
+    if not all("float" in spec.dtype for spec in call.facts.outputs):
+        return made  # whole numbers have no gradient
+    return t.record(given, made, k.simple(given))
+
+
+def lower(t: Tape, call: Call) -> list[Tensor]:
+    """Write the kernels of one node and return its results.
+
+    Its inputs are held until then, but those of a sum: it is written as a sum of two after another.
+    """
+    made = (lowering(call.node, call.facts) or unknown_call)(t, call)
+    if call.op.type_name != "Add":
+        t.hold(call.inputs)
+    return made if isinstance(made, list) else [made]

@@ -1,0 +1,282 @@
+"""An inference pass and a training step of a model on a tape: forward, backward, recomputation.
+
+The caller holds the inputs. Between two nodes a result lives until its last reader is done. A block
+that is recomputed (``torch.utils.checkpoint``, not re-entrant) keeps only what enters it; when the
+backward pass first asks for one of its saved tensors, it runs again up to the last of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from cnnstat.count.storage import place
+from cnnstat.ir.graph import ShapedGraph, Value
+from cnnstat.ir.tensor import TensorSpec
+from cnnstat.memory.call import Call
+from cnnstat.memory.lowering import lower, lowering, overwriting
+from cnnstat.memory.tape import Autocast, Record, Step, Tape, Tensor, backward
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """How PyTorch runs a model, beside its shapes.
+
+    ``autocast`` is the lower dtype of mixed precision or None; for ``tracked`` see ``Tape``.
+    """
+
+    device: str = "cpu"
+    autocast: str | None = None
+    checkpoint: bool = False
+    tracked: bool = False
+
+
+class Held(NamedTuple):
+    """Bytes that a module stores, by its own word; ``trained``: each parameter with a gradient.
+
+    Gradients may share memory: those of tensors that were concatenated do.
+    """
+
+    param_bytes: int
+    buffer_bytes: int
+    gradient_bytes: int
+    trained: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """A written tape. ``forward_steps`` is where the forward pass ends.
+
+    ``saved`` are the bytes that each node is the first to keep for the backward pass; ``unknown``
+    the nodes whose kernels nobody knows. Of a pass that PyTorch rehearsed, ``foreign`` names the
+    functions of which nobody knows what they keep, or why there was no rehearsal, and ``held`` is
+    what the module stores.
+    """
+
+    tape: Tape
+    forward_steps: int
+    saved: tuple[int, ...]
+    unknown: tuple[int, ...] = ()
+    foreign: tuple[str, ...] = ()
+    held: Held | None = None
+
+
+@dataclass(slots=True)
+class _Run:
+    shaped: ShapedGraph
+    tape: Tape
+    overwriting: frozenset[int]
+    dtype: str
+    training: bool
+    values: dict[Value, Tensor] = field(default_factory=dict)
+    stored: dict[int, dict[str, Tensor]] = field(default_factory=dict)
+
+    def call(self, index: int) -> None:
+        """Run one node: its results become values."""
+        node, facts = self.shaped.nodes[index], self.shaped.facts[index]
+        self.tape.node = index
+        if node.op.is_input:
+            made = [self.tape.given(spec.shape, spec.dtype) for spec in facts.outputs]
+        else:
+            call = Call(
+                node,
+                facts,
+                tuple([self.values[value] for value in node.inputs]),
+                self._stored(index),
+                self.training,
+                index in self.overwriting,
+            )
+            made = lower(self.tape, call)
+        for number, tensor in enumerate(made):
+            self.values[Value(index, number)] = tensor
+
+    def _stored(self, index: int) -> dict[str, Tensor]:
+        owner = self.shaped.nodes[index].tied_to
+        at = index if owner is None else owner
+        if at not in self.stored:
+            self.stored[at] = {
+                weight.name: self.tape.parameter(
+                    weight.shape, weight.dtype or self.dtype, trained=weight.role != "buffer"
+                )
+                for weight in self.shaped.facts[at].weights
+            }
+        own = self.shaped.facts[index].weights
+        return {weight.name: self.stored[at][weight.name] for weight in own}
+
+
+def parameter_dtype(shaped: ShapedGraph) -> str:
+    """Return the dtype of the weights: that of the first input, float32 for an integer one."""
+    pairs = zip(shaped.nodes, shaped.facts, strict=True)
+    entering: list[TensorSpec] = [f.outputs[0] for node, f in pairs if node.op.is_input]
+    return entering[0].dtype if entering and "float" in entering[0].dtype else "float32"
+
+
+def _begin(shaped: ShapedGraph, conditions: Conditions, *, training: bool) -> _Run:
+    tape = Tape(training=training, device=conditions.device, tracked=conditions.tracked)
+    if conditions.autocast is not None:
+        tape.autocast = Autocast(conditions.autocast, conditions.device)
+    return _Run(shaped, tape, frozenset(overwriting(shaped)), parameter_dtype(shaped), training)
+
+
+def _unknown(shaped: ShapedGraph) -> tuple[int, ...]:
+    return tuple(
+        index
+        for index, node in enumerate(shaped.nodes)
+        if not node.op.is_input and lowering(node, shaped.facts[index]) is None
+    )
+
+
+def inference(shaped: ShapedGraph, conditions: Conditions) -> Pass:
+    """Return a forward pass in evaluation mode without gradients."""
+    run = _begin(shaped, conditions, training=False)
+    for index, node in enumerate(shaped.nodes):
+        if not node.training_only:
+            run.call(index)
+    tape = run.tape
+    tape.hold([run.values[value] for value in shaped.graph.outputs])
+    tape.hold(tape.lowered.values())
+    return Pass(tape, len(tape.steps), (0,) * len(shaped.nodes), _unknown(shaped))
+
+
+def training(shaped: ShapedGraph, conditions: Conditions) -> Pass:
+    """Return a forward pass in training mode and the backward pass behind it, without the loss."""
+    run = _begin(shaped, conditions, training=True)
+    tape, graph = run.tape, shaped.graph
+    block_of: list[int | None] = [None] * len(shaped.nodes)
+    if conditions.checkpoint:
+        block_of = blocks(shaped)
+    for index in range(len(shaped.nodes)):
+        tape.block = block_of[index]
+        run.call(index)
+    outputs = [run.values[value] for value in (*graph.outputs, *graph.training_outputs)]
+    tape.hold(outputs)
+    tape.hold(tape.lowered.values())
+    forward_steps = len(tape.steps)
+    if conditions.checkpoint:
+        again = _Again(run, block_of)
+        saved = again.saved()
+        backward(tape, outputs, again.unpack)
+    else:
+        saved = _saved(run)
+        backward(tape, outputs)
+    return Pass(tape, forward_steps, saved, _unknown(shaped))
+
+
+def _saved(run: _Run) -> tuple[int, ...]:
+    """Return the bytes that each node is the first to keep, each storage once."""
+    found = [0] * len(run.shaped.nodes)
+    seen: set[int] = set()
+    for record in run.tape.records:
+        for storage in record.saves:
+            if storage not in seen:
+                seen.add(storage)
+                found[record.node] += run.tape.sizes[storage]
+    return tuple(found)
+
+
+def blocks(shaped: ShapedGraph) -> list[int | None]:
+    """Return for each node the block that is recomputed as one; None for inputs.
+
+    A block is a module at the top level; of layers that stand at the top level themselves, those
+    in a row with one resolution.
+    """
+    placement = place(shaped)
+    written = set(overwriting(shaped))
+    found: list[int | None] = []
+    keys: list[object] = []
+    count = -1
+    for index, node in enumerate(shaped.nodes):
+        row = placement.row[index]
+        path = shaped.nodes[row].name.rpartition("/")[0]
+        extents = shaped.facts[row].outputs[0].shape[2:]
+        keys.append(path.split("/")[0] or extents)
+        if node.op.is_input:
+            found.append(None)
+            continue
+        if index in written:
+            keys[index] = keys[node.inputs[0].node]
+        if index == 0 or found[index - 1] is None or keys[index] != keys[index - 1]:
+            count += 1
+        found.append(count)
+    return found
+
+
+class _Again:
+    """Blocks that run a second time when the backward pass asks for what they saved."""
+
+    def __init__(self, run: _Run, block_of: list[int | None]) -> None:
+        self._run, self._block_of = run, block_of
+        self._autocast = run.tape.autocast
+        self._done: set[int] = set()
+        self._members: dict[int, list[int]] = {}
+        for index, block in enumerate(block_of):
+            if block is not None:
+                self._members.setdefault(block, []).append(index)
+        saving = {record.block for record in run.tape.records if record.unpacks}
+        self._entering = {
+            block: [run.values[value] for value in self._inputs(members)]
+            for block, members in self._members.items()
+            if block in saving  # nobody asks for the others again
+        }
+
+    def _inputs(self, members: list[int]) -> list[Value]:
+        inside = set(members)
+        nodes = self._run.shaped.nodes
+        read = [value for index in members for value in nodes[index].inputs]
+        return list(dict.fromkeys(value for value in read if value.node not in inside))
+
+    def saved(self) -> tuple[int, ...]:
+        """Return the bytes that the blocks keep, at the first node of the first that does."""
+        found = [0] * len(self._block_of)
+        seen: set[int] = set()
+        for block, entering in self._entering.items():
+            for tensor in entering:
+                if tensor.storage not in seen:
+                    seen.add(tensor.storage)
+                    found[self._members[block][0]] += self._run.tape.sizes[tensor.storage]
+        return tuple(found)
+
+    def unpack(self, at: int) -> None:
+        """Run the block of a record again, unless that is done; its records are the new ones.
+
+        Each that saves anything keeps what enters the block, as the hook of its saved tensors does.
+        """
+        tape = self._run.tape
+        block = tape.records[at].block
+        if block is None or block in self._done:
+            return
+        self._done.add(block)
+        numbers = [n for n, record in enumerate(tape.records) if record.block == block]
+        saving = [n for n in numbers if tape.records[n].unpacks]
+        before, node = tape.records, tape.node
+        new = self._recompute(block, numbers[0])
+        self._cut(new[saving[-1] - numbers[0]])
+        tape.records, tape.node = before, node
+        for number in numbers[: saving[-1] - numbers[0] + 1]:
+            fresh = new[number - numbers[0]]
+            entering = self._entering[block] if fresh.unpacks else []
+            tape.records[number].saves = (*fresh.saves, *(t.storage for t in entering))
+            tape.records[number].backward = fresh.backward
+
+    def _recompute(self, block: int, first: int) -> list[Record]:
+        tape, run = self._run.tape, self._run
+        tape.records = tape.records[:first]
+        tape.training, tape.making, tape.block = True, "activation", block
+        tape.autocast, tape.lowered = self._autocast, {}
+        values = dict(run.values)
+        for index in self._members[block]:
+            run.call(index)
+        run.values = values
+        tape.training, tape.making, tape.block = False, "activation_gradient", None
+        return tape.records[first:]
+
+    def _cut(self, last: Record) -> None:
+        """Forget the steps behind the last one that saves: nobody needs their results.
+
+        What is an input of a kernel is saved before the kernel runs, which then never does.
+        """
+        steps = self._run.tape.steps
+        runs = any(storage in steps[last.step].makes for storage in last.saves)
+        first = last.step + 1 if runs else last.step
+        still_held = tuple(storage for step in steps[first:] for storage in step.uses)
+        steps[first:] = [Step(last.node, (), still_held)]

@@ -1,0 +1,102 @@
+"""Poolings as PyTorch runs them: those along one axis are views of those of maps.
+
+``max_pool1d`` alone has a kernel of its own, which makes no indices: on processors, where nobody
+asks for a gradient and nobody watches the dispatcher.
+"""
+
+from __future__ import annotations
+
+from cnnstat.memory import kernels as k
+from cnnstat.memory.call import Call, Lowering, padded, padded_shape
+from cnnstat.memory.tape import Shape, Tape, Tensor
+
+
+def _kernel(stem: str, call: Call) -> str:
+    """Return the name of the kernel, ``avg_pool2d``; there is none of one axis."""
+    return f"{stem}{max(len(call.shape) - 2, 2)}d"
+
+
+def _max_pool(t: Tape, call: Call) -> list[Tensor]:
+    x = padded(t, call, half=True)
+    axes, indices = len(call.shape) - 2, call.op.return_indices
+    watched = t.needs(x) or t.tracked or t.device != "cpu"
+    if axes == 1 and not indices and not watched:
+        return [k.unary(t, x, call.shape)]
+    # autocast has no rule for the function that returns indices
+    given = x if indices else k.cast(t, _kernel("max_pool", call), x)[0]
+    largest, where = k.max_pool(t, given, call.shape)
+    if indices and x is not call.x:
+        where = _unpadded(t, where, axes)
+    t.hold((x,))
+    return [largest, where] if indices else [largest]
+
+
+def _unpadded(t: Tape, where: Tensor, axes: int) -> Tensor:
+    """Return places in a padded map as places in the map itself, computed axis by axis."""
+    places, rest = t.like(where), where
+    for _ in range(axes):
+        remainder = t.like(where, rest)
+        inside = t.like(where, remainder)
+        step = t.like(where, inside)
+        places = t.like(where, places, step)
+        rest = t.like(where, rest)
+    t.hold((where, rest))
+    return places
+
+
+def _avg_pool(t: Tape, call: Call) -> Tensor:
+    x = padded(t, call, half=True)
+    means = _mean(t, call, x, call.shape)
+    if x is call.x or call.op.count_include_pad:
+        return means
+    share = _share(t, call)
+    found = k.divide(t, means, share)
+    t.hold((means, share))
+    return found
+
+
+def _mean(t: Tape, call: Call, x: Tensor, shape: Shape) -> Tensor:
+    (given,) = k.cast(t, _kernel("avg_pool", call), x)
+    mean = k.unary(t, given, shape, saves="input")
+    t.hold((x,))
+    return mean
+
+
+def _share(t: Tape, call: Call) -> Tensor:
+    """Return the share of each window that is no padding: the mean of ones, padded with zeros."""
+    extents, spread = call.x.shape[2:], padded_shape(call)[2:]
+    ones = t.run((call.x,), ((1, 1, *extents), call.x.dtype))[0]
+    wide = t.run((ones,), ((1, 1, *spread), ones.dtype))[0]
+    share = _mean(t, call, wide, (1, 1, *call.shape[2:]))
+    t.hold((ones,))
+    return share
+
+
+def _adaptive_avg_pool(t: Tape, call: Call) -> Tensor:
+    (x,) = k.cast(t, _kernel("adaptive_avg_pool", call), call.x)
+    if set(call.shape[2:]) == {1}:
+        return k.mean_of_maps(t, x, call.shape)
+    return k.unary(t, x, call.shape, saves="input")
+
+
+def _adaptive_max_pool(t: Tape, call: Call) -> Tensor:
+    (x,) = k.cast(t, _kernel("adaptive_max_pool", call), call.x)
+    return k.max_pool(t, x, call.shape)[0]
+
+
+POOLINGS: dict[str, Lowering] = {
+    "MaxPool1d": _max_pool,
+    "MaxPool2d": _max_pool,
+    "MaxPool3d": _max_pool,
+    "AvgPool1d": _avg_pool,
+    "AvgPool2d": _avg_pool,
+    "AvgPool3d": _avg_pool,
+    "GlobalAvgPool2d": _adaptive_avg_pool,
+    "AdaptiveAvgPool1d": _adaptive_avg_pool,
+    "AdaptiveAvgPool2d": _adaptive_avg_pool,
+    "AdaptiveAvgPool3d": _adaptive_avg_pool,
+    "AdaptiveMaxPool1d": _adaptive_max_pool,
+    "AdaptiveMaxPool2d": _adaptive_max_pool,
+    "AdaptiveMaxPool3d": _adaptive_max_pool,
+}
+"""Operator's name -> its kernels."""

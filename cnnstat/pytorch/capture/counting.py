@@ -1,0 +1,75 @@
+"""What PyTorch's ``FlopCounterMode`` counts of a module of the user's own, by module.
+
+The run is that of the capture, with the counter in the place of the capture's notes. Attention is
+made of its products: the counter has no rule for the fused form of processors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from cnnstat.count.check import LIMITATIONS, ModuleMeasurement
+from cnnstat.ir.tensor import TensorSpec
+from cnnstat.pytorch.capture.capture import Kind, Watcher, forward, prepared
+from cnnstat.pytorch.capture.importing import on_emptiest
+
+
+def count_module(
+    name: str,
+    module: nn.Module,
+    inputs: Mapping[str, TensorSpec],
+    *,
+    remake: Callable[[], nn.Module] | None = None,
+) -> ModuleMeasurement:
+    """Return the count of one forward pass in evaluation form; arguments and errors as the import.
+
+    Stored tensors are the module's own word, each once.
+    """
+
+    def counted(subject: nn.Module, kind: Kind) -> tuple[dict[str, int], int]:
+        with prepared(subject, inputs, kind) as run, FlopCounterMode(display=False) as counter:
+            shares = _Shares(counter)
+            forward(run, shares)
+            return shares.flops, counter.get_total_flops()
+
+    (flops, total), _ = on_emptiest(name, module, inputs, counted, remake)
+    left_out = {row.tensor for row in LIMITATIONS}
+    return ModuleMeasurement(
+        params=sum(tensor.numel() for tensor in module.parameters()),
+        buffers=sum(
+            tensor.numel()
+            for path, tensor in module.named_buffers()
+            if path.rpartition(".")[2] not in left_out
+        ),
+        torch_flops=flops,
+        torch_total=total,
+    )
+
+
+class _Shares(Watcher):  # type: ignore[no-untyped-call]
+    """Notes what the calls of each module add to a counter; modules without calls are left out."""
+
+    def __init__(self, counter: FlopCounterMode) -> None:
+        super().__init__()
+        self._counter = counter
+        self.flops: dict[str, int] = {"": 0}
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Pass a function on to the counter and note what that makes of it."""
+        before = self._counter.get_total_flops()
+        aten = torch.ops.aten
+        if func is aten.scaled_dot_product_attention.default:
+            found = aten._scaled_dot_product_attention_math(*args, **(kwargs or {}))[0]
+        else:
+            found = func(*args, **(kwargs or {}))
+        path = self.stack[-1][0]
+        added = self._counter.get_total_flops() - before
+        self.flops[path] = self.flops.get(path, 0) + added
+        return found

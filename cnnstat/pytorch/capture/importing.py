@@ -1,0 +1,113 @@
+"""An ``nn.Module`` and the specs of its inputs -> a graph and what is to be said about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from torch import nn
+
+from cnnstat.count.report import Note
+from cnnstat.errors import ModelError
+from cnnstat.importers.reference import Imported
+from cnnstat.ir.tensor import TensorSpec
+from cnnstat.pytorch.capture.assemble import assemble
+from cnnstat.pytorch.capture.capture import ForwardError, Kind, Trace, capture
+from cnnstat.pytorch.capture.translate import leaf
+from cnnstat.pytorch.named import parameters_of
+
+Found = TypeVar("Found")
+EMPTY: tuple[Kind, ...] = ("meta", "fake")
+"""Tensors without contents, the fastest first."""
+
+
+def import_module(
+    name: str,
+    module: nn.Module,
+    inputs: Mapping[str, TensorSpec],
+    *,
+    remake: Callable[[], nn.Module] | None = None,
+) -> Imported:
+    """Return the graph of one forward pass in evaluation form, batch included in ``inputs``.
+
+    Where the forward pass asks for values it runs on real tensors; ``remake`` returns the module
+    with contents if ``module`` has none. Raises ``ModelError`` with the module's own message and
+    the place where the forward pass fails.
+    """
+
+    def captured(subject: nn.Module, kind: Kind) -> Trace:
+        return capture(subject, inputs, leaves=leaf, kind=kind)
+
+    trace, kind = on_emptiest(name, module, inputs, captured, remake)
+    silent = not trace.outputs
+    if silent:
+        trace.outputs = next((c.results for c in reversed(trace.calls) if c.results), ())
+    assembled = assemble(name, trace)
+    notes = [
+        Note("unused_parameter", path, "stored, but the forward pass never uses it")
+        for path in assembled.unused
+    ]
+    if silent:
+        notes.append(
+            Note("no_output", "", "the forward pass returns no tensor: its last result is taken")
+        )
+    if kind == "real":
+        notes.append(Note("real_tensors", "", "the forward pass asks for values: it ran for real"))
+    frozen = sum(
+        each.spec.numel for each in trace.stored if each.trained and not each.requires_grad
+    )
+    if frozen:
+        notes.append(Note("frozen", "", f"{frozen:,} parameters are frozen (requires_grad=False)"))
+    return Imported(assembled.graph, tuple(notes), frozen)
+
+
+def on_emptiest(
+    name: str,
+    module: nn.Module,
+    inputs: Mapping[str, TensorSpec],
+    run: Callable[[nn.Module, Kind], Found],
+    remake: Callable[[], nn.Module] | None,
+) -> tuple[Found, Kind]:
+    """Return what a run gives on the emptiest tensors that it takes, and which these are.
+
+    The meta device is the fastest; fake tensors get on with real ones that a module holds beside
+    its parameters; a forward pass that asks for values needs real ones. Arguments and errors are
+    those of ``import_module``.
+    """
+    module = getattr(module, "_orig_mod", module)  # what torch.compile wraps
+    try:
+        for kind in EMPTY:
+            try:
+                return run(module, kind), kind
+            except ForwardError as error:
+                if _is_bad_call(error):
+                    raise
+        empty = any(tensor.is_meta for tensor in module.parameters())
+        return run(remake() if empty and remake is not None else module, "real"), "real"
+    except ForwardError as error:
+        raise ModelError(f"{name}: {_explained(error, module, inputs)}") from error.error
+
+
+def _is_bad_call(error: ForwardError) -> bool:
+    """Return whether the arguments do not fit the forward pass, whatever they hold."""
+    return isinstance(error.error, TypeError) and not error.path and "forward()" in str(error)
+
+
+def _explained(error: ForwardError, module: nn.Module, inputs: Mapping[str, TensorSpec]) -> str:
+    lines = str(error).strip().splitlines() or [""]
+    said = f"{type(error.error).__name__}: {lines[0]}".rstrip(": ")
+    shapes = ", ".join(f"{key} {spec}" for key, spec in inputs.items())
+    if _is_bad_call(error):
+        takes = ", ".join(parameters_of(module.forward))
+        return f"forward takes ({takes}) but got {shapes}; give each as --input NAME=SHAPE ({said})"
+    hint = _hint(module) if [spec.rank for spec in inputs.values()] == [4] else ""
+    if not error.path:
+        return f"cannot take {shapes}: {said}{hint}"
+    given = f" cannot take {error.given}" if error.given else " fails"
+    return f"{error.path} ({error.kind}){given}, with {shapes}: {said}{hint}"
+
+
+def _hint(module: nn.Module) -> str:
+    """Return what to do where a forward pass was given an image and may want something else."""
+    name = next(iter(parameters_of(module.forward)), "input")
+    return f" (a shape without a name is an image's; give another as --input {name}=SHAPE)"

@@ -1,0 +1,366 @@
+"""What a call of an ATen function means, one rule a kind; ``a`` are the call's arguments by name.
+
+A rule answers None where a call is beyond it: the caller then makes it an ``Opaque`` row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+
+from cnnstat import ops
+from cnnstat.ir.op import Op
+from cnnstat.pytorch.capture.answers import axes_of
+from cnnstat.pytorch.capture.capture import Call, spec_of
+
+
+class Meaning(NamedTuple):
+    """What a call is: operator, tensors it reads, stored tensors that are its weights."""
+
+    op: Op
+    reads: tuple[torch.Tensor, ...]
+    weights: tuple[torch.Tensor, ...] = ()
+
+
+Rule = Callable[[Call], Meaning | None]
+
+
+def tensors(*values: Any) -> tuple[torch.Tensor, ...]:
+    """Return the tensors among values, those in lists too, in order."""
+    found: list[torch.Tensor] = []
+    for value in values:
+        if isinstance(value, torch.Tensor):
+            found.append(value)
+        elif isinstance(value, list | tuple):
+            found += tensors(*value)
+    return tuple(found)
+
+
+CONVOLUTIONS = {1: ops.Conv1d, 2: ops.Conv2d, 3: ops.Conv3d}
+TRANSPOSED = {1: ops.ConvTranspose1d, 2: ops.ConvTranspose2d, 3: ops.ConvTranspose3d}
+"""Convolutions by their spatial axes."""
+
+
+def convolution(call: Call) -> Meaning | None:
+    """Read a convolution of 1, 2 or 3 axes, or a transposed one."""
+    a = call.arguments
+    rank = a["weight"].dim() - 2
+    x, weight, bias = a["input"], a["weight"], a.get("bias")
+    held = tensors(weight, bias)
+    if x.dim() != rank + 2 or rank not in (1, 2, 3):
+        return None
+    transposed = bool(a.get("transposed", False)) or "conv_transpose" in call.name
+    padding = a.get("padding", 0)
+    kernel = tuple(weight.shape[2:])
+    stride, dilation = axes_of(a["stride"], rank), axes_of(a["dilation"], rank)
+    groups = int(a["groups"])
+    if transposed:
+        op: Op = TRANSPOSED[rank](
+            int(weight.shape[1]) * groups,
+            kernel,
+            stride,
+            axes_of(padding, rank),
+            dilation,
+            axes_of(a.get("output_padding", 0), rank),
+            groups,
+            bias is not None,
+        )
+        return Meaning(op, (x,), held)
+    if padding == "valid":
+        padding = 0
+    pads: Any = "same" if padding == "same" else axes_of(padding, rank)
+    out = int(weight.shape[0])
+    return Meaning(
+        CONVOLUTIONS[rank](out, kernel, stride, pads, dilation, groups, bias is not None),
+        (x,),
+        held,
+    )
+
+
+def linear(call: Call) -> Meaning | None:
+    """Read a matrix with stored weights."""
+    a = call.arguments
+    bias = a.get("bias")
+    if a["weight"].dim() != 2 or a["input"].dim() < 2:
+        return None
+    op = ops.Linear(int(a["weight"].shape[0]), bias is not None)
+    return Meaning(op, (a["input"],), tensors(a["weight"], bias))
+
+
+def product(call: Call) -> Meaning | None:
+    """Read a product of two tensors."""
+    a = call.arguments
+    left = a.get("self", a.get("input"))
+    right = next(a[k] for k in ("other", "mat2", "vec2", "vec", "tensor") if k in a)
+    return Meaning(ops.MatMul(), tensors(left, right))
+
+
+def product_and_sum(call: Call) -> Meaning | None:
+    """Read a product of two tensors that is added to a third."""
+    a = call.arguments
+    left, right = ("mat1", "mat2") if "mat1" in a else ("batch1", "batch2")
+    if "mat" in a:
+        left, right = "mat", "vec"
+    return Meaning(ops.MatMul(), tensors(a[left], a[right], a["self"]))
+
+
+def batch_norm(call: Call) -> Meaning | None:
+    """Read a batch normalisation with running statistics."""
+    a = call.arguments
+    x, affine, tracked = a["input"], a["weight"] is not None, a["running_mean"] is not None
+    statistics = (a["running_mean"], a["running_var"]) if tracked else ()
+    held = tensors(a["weight"], a["bias"], *statistics)
+    return Meaning(ops.BatchNorm2d(affine, tracked, float(a["eps"])), (x,), held)
+
+
+def layer_norm(call: Call) -> Meaning:
+    """Read a layer normalisation."""
+    a = call.arguments
+    op = ops.LayerNorm(
+        len(a["normalized_shape"]),
+        a["weight"] is not None,
+        a.get("bias") is not None,
+        float(a["eps"]),
+    )
+    return Meaning(op, (a["input"],), tensors(a["weight"], a.get("bias")))
+
+
+def rms_norm(call: Call) -> Meaning:
+    """Read an RMS normalisation."""
+    a = call.arguments
+    eps = a.get("eps")
+    affine = a["weight"] is not None
+    op = ops.RMSNorm(len(a["normalized_shape"]), affine, None if eps is None else float(eps))
+    return Meaning(op, (a["input"],), tensors(a["weight"]))
+
+
+def group_norm(call: Call) -> Meaning:
+    """Read a group normalisation."""
+    a = call.arguments
+    op = ops.GroupNorm(int(a["num_groups"]), a["weight"] is not None, float(a["eps"]))
+    return Meaning(op, (a["input"],), tensors(a["weight"], a["bias"]))
+
+
+def instance_norm(call: Call) -> Meaning | None:
+    """Read an instance normalisation."""
+    a = call.arguments
+    if not a["use_input_stats"]:  # the running statistics: what a batch normalisation does
+        return batch_norm(call)
+    op = ops.InstanceNorm(a["weight"] is not None, float(a["eps"]))
+    return Meaning(op, (a["input"],), tensors(a["weight"], a["bias"]))
+
+
+def unary(op: Op) -> Rule:
+    """Return the rule of an operator of one tensor."""
+
+    def rule(call: Call) -> Meaning:
+        first = call.arguments.get("self", call.arguments.get("input"))
+        return Meaning(op, tensors(first))
+
+    return rule
+
+
+def nonlinearity(kind: str) -> Rule:
+    """Return the rule of a nonlinearity of that name."""
+    return unary(ops.Nonlinearity(kind))
+
+
+def numbered(kind: str, name: str, usual: float) -> Rule:
+    """Return the rule of a nonlinearity with a number of its own, by the argument's name."""
+
+    def rule(call: Call) -> Meaning:
+        number = float(call.arguments[name])
+        op = ops.Nonlinearity(kind, () if number == usual else (number,))
+        return Meaning(op, (call.arguments["self"],))
+
+    return rule
+
+
+def hardtanh(call: Call) -> Meaning:
+    """Read a clipped line; ReLU6 where it clips at 0 and 6."""
+    limits = float(call.arguments["min_val"]), float(call.arguments["max_val"])
+    if limits == (0, 6):
+        return Meaning(ops.Nonlinearity("ReLU6"), (call.arguments["self"],))
+    op = ops.Nonlinearity("Hardtanh", () if limits == (-1, 1) else limits)
+    return Meaning(op, (call.arguments["self"],))
+
+
+def prelu(call: Call) -> Meaning:
+    """Read a rectifier with trained slopes."""
+    weight = call.arguments["weight"]
+    return Meaning(ops.PReLU(int(weight.numel())), (call.arguments["self"],), (weight,))
+
+
+def softmax(call: Call) -> Meaning:
+    """Read a softmax along one axis."""
+    return Meaning(ops.Softmax(int(call.arguments["dim"])), (call.arguments["self"],))
+
+
+def dropout(call: Call) -> Meaning:
+    """Read a dropout."""
+    a = call.arguments
+    x = a["input"] if "input" in a else a["self"]  # as the form in place has it
+    return Meaning(ops.Dropout(float(a["p"])), (x,))
+
+
+def pointwise(kind: str) -> Rule:
+    """Return the rule of elementwise arithmetic of that kind."""
+
+    def rule(call: Call) -> Meaning | None:
+        reads = tensors(*call.arguments.values())
+        result = spec_of(call.results[0])
+        shapes = {tuple(read.shape) for read in reads}
+        if kind == "add" and len(reads) == 2 and len(shapes) == 1:
+            return Meaning(ops.Add(), reads)
+        dtype = None if reads and spec_of(reads[0]).dtype == result.dtype else result.dtype
+        return Meaning(ops.Pointwise(kind, dtype), reads) if reads else None
+
+    return rule
+
+
+def reduce(kind: str) -> Rule:
+    """Return the rule of a reduction of that kind."""
+
+    def rule(call: Call) -> Meaning | None:
+        a = call.arguments
+        axes = a.get("dim")
+        if "other" in a:  # the larger of two tensors
+            return pointwise(f"{kind}imum")(call)
+        over = () if axes is None or axes == [] else axes_of(axes, 1)
+        both = len(call.results) > 1
+        return Meaning(ops.Reduce(kind, over, bool(a.get("keepdim", False)), both), (a["self"],))
+
+    return rule
+
+
+def _pool_window(a: dict[str, Any], rank: int) -> tuple[tuple[int, ...], ...]:
+    """Return kernel, stride and padding of a pooling whose stride is its kernel unless given."""
+    kernel = axes_of(a["kernel_size"], rank)
+    stride = axes_of(a["stride"], rank) if a["stride"] else kernel
+    return kernel, stride, axes_of(a["padding"], rank)
+
+
+def max_pool(kind: type[ops.MaxPool1d | ops.MaxPool2d | ops.MaxPool3d]) -> Rule:
+    """Return the rule of a max-pooling of that class."""
+
+    def rule(call: Call) -> Meaning | None:
+        a = call.arguments
+        if a["self"].dim() != kind.rank + 2:
+            return None
+        kernel, stride, padding = _pool_window(a, kind.rank)
+        dilation, both = axes_of(a["dilation"], kind.rank), len(call.results) > 1
+        op = kind(kernel, stride, padding, bool(a["ceil_mode"]), both, dilation)
+        return Meaning(op, (a["self"],))
+
+    return rule
+
+
+def avg_pool(kind: type[ops.AvgPool1d | ops.AvgPool2d | ops.AvgPool3d]) -> Rule:
+    """Return the rule of a mean-pooling of that class; another divisor is as much work."""
+
+    def rule(call: Call) -> Meaning | None:
+        a = call.arguments
+        if a["self"].dim() != kind.rank + 2:
+            return None
+        kernel, stride, padding = _pool_window(a, kind.rank)
+        op = kind(kernel, stride, padding, bool(a["ceil_mode"]), bool(a["count_include_pad"]))
+        return Meaning(op, (a["self"],))
+
+    return rule
+
+
+AdaptivePool = (
+    type[ops.AdaptiveAvgPool1d | ops.AdaptiveAvgPool2d | ops.AdaptiveAvgPool3d]
+    | type[ops.AdaptiveMaxPool1d | ops.AdaptiveMaxPool2d | ops.AdaptiveMaxPool3d]
+)
+
+
+def adaptive_pool(kind: AdaptivePool) -> Rule:
+    """Return the rule of an adaptive pooling of that class."""
+
+    def rule(call: Call) -> Meaning | None:
+        x = call.arguments["self"]
+        if x.dim() != kind.rank + 2:
+            return None
+        size = tuple(int(n) for n in call.results[0].shape[2:])
+        if kind is ops.AdaptiveAvgPool2d and size == (1, 1):
+            return Meaning(ops.GlobalAvgPool2d(), (x,))
+        return Meaning(kind(size), (x,))
+
+    return rule
+
+
+def interpolate(mode: str) -> Rule:
+    """Return the rule of a resampling in that mode."""
+
+    def rule(call: Call) -> Meaning:
+        x = call.arguments.get("input", call.arguments.get("self"))
+        size = tuple(int(n) for n in call.results[0].shape[2:])
+        return Meaning(ops.Interpolate(size, mode), tensors(x))
+
+    return rule
+
+
+def weight_norm(call: Call) -> Meaning:
+    """Read kernels made of directions and lengths."""
+    a = call.arguments
+    return Meaning(ops.WeightNorm(a["dim"] % a["v"].dim()), (a["v"], a["g"]))
+
+
+def fold(call: Call) -> Meaning:
+    """Read patches that are put back on a map."""
+    a = call.arguments
+    fields = ("output_size", "kernel_size", "stride", "padding", "dilation")
+    return Meaning(ops.Fold(*[axes_of(a[key], 2) for key in fields]), (a["self"],))
+
+
+def attention(call: Call) -> Meaning:
+    """Read scaled dot-product attention."""
+    a = call.arguments
+    return Meaning(ops.Attention(), tensors(a["query"], a["key"], a["value"], a.get("attn_mask")))
+
+
+def concat(call: Call) -> Meaning:
+    """Read a concatenation."""
+    a = call.arguments
+    return Meaning(ops.Concat(int(a["dim"])), tensors(a["tensors"]))
+
+
+def flatten(call: Call) -> Meaning:
+    """Read a flattening of everything but the batch, or a view."""
+    x, result = call.arguments["self"], call.results[0]
+    if result.dim() == 2 and x.dim() > 2 and result.shape[0] == x.shape[0]:
+        return Meaning(ops.Flatten(), (x,))
+    return Meaning(ops.View("flatten", (spec_of(result),)), (x,))
+
+
+def embedding(call: Call) -> Meaning:
+    """Read rows of a table."""
+    weight, indices = call.arguments["weight"], call.arguments["indices"]
+    rows, width = (int(n) for n in weight.shape)
+    op = ops.Embedding(rows, width, spec_of(weight).dtype)
+    return Meaning(op, (indices,), (weight,))
+
+
+def recurrent(kind: str) -> Rule:
+    """Return the rule of a recurrent layer of that kind."""
+
+    def rule(call: Call) -> Meaning | None:
+        a = call.arguments
+        if "params" not in a or a["input"].dim() != 3:
+            return None
+        state = call.results[1]
+        op = ops.Recurrent(
+            kind,
+            int(state.shape[-1]),
+            int(a["num_layers"]),
+            2 if a["bidirectional"] else 1,
+            bool(a["has_biases"]),
+            bool(a["batch_first"]),
+        )
+        projected = int(call.results[0].shape[-1]) != op.hidden * op.directions
+        return None if projected else Meaning(op, (a["input"],), tensors(a["params"]))
+
+    return rule

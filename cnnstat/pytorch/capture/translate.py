@@ -1,0 +1,57 @@
+"""What a call means: by the tables of ATen functions, else as a view, else as an ``Opaque`` row.
+
+What is in no table is split into its parts by PyTorch where it can be; what is left and is no view
+is unknown, never a zero.
+"""
+
+from __future__ import annotations
+
+from cnnstat import ops
+from cnnstat.pytorch.capture.capture import Call, spec_of
+from cnnstat.pytorch.capture.rules import Meaning, tensors
+from cnnstat.pytorch.capture.table import MOVES, RULES, VIEWS
+
+
+def leaf(name: str) -> bool:
+    """Return whether a function is understood as it stands."""
+    plain = plain_name(name)
+    return plain in RULES or plain in MOVES or plain in VIEWS
+
+
+def plain_name(name: str) -> str:
+    """Return an ATen name without the underscore of its in-place form."""
+    return name[:-1] if name.endswith("_") and not name.endswith("__") else name
+
+
+def meaning(call: Call) -> Meaning | None:
+    """Return what a call means; None for a call that gives back its input."""
+    name = plain_name(call.name)
+    reads = tensors(*call.arguments.values())
+    if name in ("alias", "detach", "lift_fresh") or _returns_input(call):
+        return None
+    rule = RULES.get(name)
+    found = rule(call) if rule else None
+    if found is not None:
+        return found
+    results = tuple(spec_of(result) for result in call.results)
+    if not results:
+        return None
+    if name in MOVES or not reads:
+        return Meaning(ops.Rearrange(name, results), reads)
+    if name in VIEWS or (name not in RULES and _is_view(call)):
+        return Meaning(ops.View(name, results), reads[:1])
+    return Meaning(ops.Opaque(name, results), reads)
+
+
+def _returns_input(call: Call) -> bool:
+    """Return whether a call did nothing and gave back its very input (``contiguous``)."""
+    name = plain_name(call.name)
+    if name in RULES or call.name.endswith("_"):
+        return False
+    return len(call.results) == 1 and call.results[0] is call.arguments.get("self")
+
+
+def _is_view(call: Call) -> bool:
+    returns = call.function._schema.returns
+    alias = returns[0].alias_info if returns else None
+    return alias is not None and not alias.is_write

@@ -1,0 +1,256 @@
+"""Counts a graph with two counters that cnnstat did not write: ``FlopCounterMode`` and fvcore.
+
+Both see the generated module on the meta device, in evaluation mode and with every node that trains
+or infers: shapes are those of an execution, and no weight is allocated.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten, tree_map_only
+from torch.utils.flop_counter import FlopCounterMode
+
+from cnnstat.count.check import Measurement, Shapes
+from cnnstat.errors import MissingDependencyError
+from cnnstat.ir.graph import ShapedGraph
+from cnnstat.pytorch.build import NODE, forward_graph, make_modules, submodule_names
+
+
+def measure(shaped: ShapedGraph) -> Measurement:
+    """Return what both counters, the execution and the module's own tensors say of every node.
+
+    Raises ``MissingDependencyError`` where fvcore is not installed and ``ModelError`` where an
+    operator has no PyTorch form.
+    """
+    root = make_modules(shaped, device="meta")
+    module = fx.GraphModule(root, forward_graph(shaped, form="training"), shaped.graph.name).eval()
+    for part in module.modules():
+        if isinstance(part, nn.ReLU):
+            part.inplace = False  # the counters read shapes after the fact; overwriting hides none
+    pairs = zip(shaped.nodes, shaped.facts, strict=True)
+    entering = [facts.outputs[0] for node, facts in pairs if node.op.is_input]
+    inputs = [torch.empty(s.shape, dtype=getattr(torch, s.dtype), device="meta") for s in entering]
+    with torch.no_grad():
+        shapes, flops, total = _run(module, inputs, len(shaped.nodes))
+        by_module, left_out = _fvcore(module, inputs)
+    names = submodule_names(shaped.graph)
+    return Measurement(
+        shapes=shapes,
+        stored=tuple(_stored(module, name) for name in names),
+        torch_flops=flops,
+        torch_total=total,
+        fvcore_flops=tuple(by_module.get(name, 0) for name in names),
+        fvcore_total=by_module[""],
+        left_out=left_out,
+    )
+
+
+def _stored(module: nn.Module, name: str) -> dict[str, tuple[int, ...]]:
+    """Return the tensors of one node's submodule; none where a function computes the node."""
+    try:
+        part = module.get_submodule(name)
+    except AttributeError:
+        return {}
+    return {key: tuple(tensor.shape) for key, tensor in part.state_dict(keep_vars=True).items()}
+
+
+class _Watched(fx.Interpreter):
+    """Runs a module node by node and notes what each one adds to the counter."""
+
+    def __init__(self, module: fx.GraphModule, counter: FlopCounterMode, nodes: int) -> None:
+        super().__init__(module)
+        self.counter = counter
+        self.shapes: list[Shapes] = [()] * nodes
+        self.flops = [0] * nodes
+
+    def run_node(self, n: fx.Node) -> Any:
+        before = self.counter.get_total_flops()
+        result = super().run_node(n)
+        index = n.meta.get(NODE)
+        if index is not None:
+            results = result if isinstance(result, tuple) else (result,)
+            self.shapes[index] = tuple(tuple(tensor.shape) for tensor in results)
+            self.flops[index] += self.counter.get_total_flops() - before
+        return result
+
+
+def _run(
+    module: fx.GraphModule, inputs: Sequence[Tensor], nodes: int
+) -> tuple[tuple[Shapes, ...], tuple[int, ...], int]:
+    with FlopCounterMode(display=False) as counter:
+        watched = _Watched(module, counter, nodes)
+        watched.run(*inputs)
+    return tuple(watched.shapes), tuple(watched.flops), counter.get_total_flops()
+
+
+def _fvcore(module: nn.Module, inputs: Sequence[Tensor]) -> tuple[dict[str, int], dict[str, int]]:
+    """Return fvcore's count by submodule (the whole under the empty name) and what it left out."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # fvcore and the tracer it uses are deprecated in PyTorch
+        return _trace(module, inputs)
+
+
+def _trace(module: nn.Module, inputs: Sequence[Tensor]) -> tuple[dict[str, int], dict[str, int]]:
+    try:
+        from fvcore.nn import FlopCountAnalysis
+    except ImportError as error:
+        raise MissingDependencyError("fvcore", "torch") from error
+    analysis = FlopCountAnalysis(module, tuple(inputs))
+    analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+    analysis.tracer_warnings("none")
+    with _traceable_on_meta():
+        counts = analysis.by_module()
+    return {name: int(count) for name, count in counts.items()}, dict(analysis.unsupported_ops())
+
+
+@contextmanager
+def _traceable_on_meta() -> Iterator[None]:
+    """Let ``torch.jit``'s tracer, which fvcore uses, see a module on the meta device.
+
+    Meta kernels are written in Python. The tracer would hand them tensors for sizes and record what
+    they do inside, so they run on a thread of their own, which is not traced.
+    """
+    direct = _DirectConvolutions()
+    with ThreadPoolExecutor(1) as untraced, direct, _OnThread(untraced):
+        yield
+
+
+class _OnThread(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Computes every operator on another thread and returns a result that has no history there.
+
+    An operator on the same shapes is computed once; its further results are made from the first.
+    """
+
+    def __init__(self, thread: ThreadPoolExecutor) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.thread = thread
+        self.known: dict[Any, Any] = {}
+
+    def __torch_dispatch__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        if func is torch.ops.aten._convolution.default:
+            func, args = torch.ops.aten.convolution.default, args[:9]
+        leaves, structure = tree_flatten((args, kwargs))
+        if not all(leaf.is_meta for leaf in leaves if isinstance(leaf, Tensor)):
+            return self.thread.submit(_fresh, func, args, kwargs or {}).result()
+        key = (func, structure, *map(_plain, leaves))
+        if key not in self.known:
+            result = self.thread.submit(_fresh, func, args, kwargs or {}).result()
+            self.known[key] = tree_map_only(Tensor, _blank, result)  # the tracer wants its own
+            return result
+        return tree_map_only(Tensor, _blank, self.known[key])
+
+
+def _plain(leaf: Any) -> Any:
+    return (leaf.shape, leaf.stride(), leaf.dtype) if isinstance(leaf, Tensor) else leaf
+
+
+def _blank(tensor: Tensor) -> Tensor:
+    return torch.empty_strided(
+        tensor.shape, tensor.stride(), dtype=tensor.dtype, device=tensor.device
+    )
+
+
+@torch.no_grad()
+def _fresh(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def copy(tensor: Tensor) -> Tensor:
+        if not tensor.is_meta:  # an extent: the tracer carries sizes as tensors with a value
+            return tensor.clone()
+        return _blank(tensor)
+
+    return tree_map_only(Tensor, copy, func(*args, **kwargs))
+
+
+class _DirectConvolutions(TorchFunctionMode):
+    """Calls the form of a convolution that the tracer records also where it has a meta kernel."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        found = CONVOLUTIONS.get(func, func)
+        return found(*args, **(kwargs or {}))  # type: ignore[no-untyped-call]
+
+
+def _forward(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
+    return _convolve(input, weight, bias, stride, padding, dilation, False, 0, groups)
+
+
+def _transposed(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Tensor:
+    return _convolve(input, weight, bias, stride, padding, dilation, True, output_padding, groups)
+
+
+def _convolve(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    transposed: bool,
+    output_padding: Any,
+    groups: int,
+) -> Tensor:
+    def axes(value: Any) -> list[int]:
+        return list(value) if isinstance(value, tuple | list) else [value] * (input.dim() - 2)
+
+    found: Tensor = torch._convolution(
+        input,
+        weight,
+        bias,
+        axes(stride),
+        axes(padding),
+        axes(dilation),
+        transposed,
+        axes(output_padding),
+        groups,
+        False,  # benchmark
+        False,  # deterministic
+        True,  # cudnn_enabled
+        True,  # allow_tf32
+    )
+    return found
+
+
+CONVOLUTIONS: dict[Callable[..., Any], Callable[..., Tensor]] = {
+    torch.conv1d: _forward,
+    torch.conv2d: _forward,
+    torch.conv3d: _forward,
+    torch.conv_transpose1d: _transposed,
+    torch.conv_transpose2d: _transposed,
+    torch.conv_transpose3d: _transposed,
+}

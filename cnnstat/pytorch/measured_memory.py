@@ -1,0 +1,347 @@
+"""What a model really takes: storages seen by PyTorch's dispatcher, or CUDA's allocator.
+
+On the CPU every storage that an operator returns is followed from the step that makes it until
+PyTorch lets it go; what autograd keeps is what passes its saved-tensor hooks. PyTorch does not add
+gradients in place while it is watched so; a prediction to compare with must say ``tracked``. On
+CUDA the caching allocator's own counters are read, workspaces and rounding included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
+
+import torch
+from torch import fx, nn
+from torch.autograd.graph import saved_tensors_hooks
+from torch.fx.passes.split_module import split_module
+from torch.utils.checkpoint import checkpoint
+
+from cnnstat.errors import UsageError
+from cnnstat.ir.graph import ShapedGraph
+from cnnstat.memory.memory import Measured, MemoryPlan, Settings
+from cnnstat.memory.passes import blocks
+from cnnstat.pytorch.build import NODE, forward_graph, make_modules
+from cnnstat.pytorch.device import release
+from cnnstat.pytorch.meters import Allocator, Meter, Tracker, storage_bytes, storages
+from cnnstat.pytorch.returned import returned
+from cnnstat.pytorch.steps import (
+    called_as_captured,
+    float_dtype,
+    random_inputs,
+    take_dtype,
+)
+
+LEARNING_RATE = 1e-5
+
+
+def stored_bytes(module: nn.Module) -> tuple[int, int]:
+    """Return the bytes of a module's parameters, and of its buffers that belong to the model."""
+    kept = module.state_dict(keep_vars=True)
+    buffers = storage_bytes(t for name, t in module.named_buffers() if name in kept)
+    return storage_bytes(module.parameters()), buffers
+
+
+class GivenGradients(torch.autograd.Function):
+    """A loss of no bytes that hands gradients of ones to the outputs, and holds neither."""
+
+    @staticmethod
+    def forward(ctx: Any, *outputs: torch.Tensor) -> torch.Tensor:
+        """Remember shapes alone."""
+        ctx.like = [(output.shape, output.dtype, output.device) for output in outputs]
+        return outputs[0].new_empty(0)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
+        """Make the gradients."""
+        return tuple(torch.ones(s, dtype=dtype, device=at) for s, dtype, at in ctx.like)
+
+
+class _Again(nn.Module):
+    """A block that is recomputed in the backward pass."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, *inputs: Any) -> Any:
+        """Run the block, keeping what enters it."""
+        return checkpoint(self.inner, *inputs, use_reentrant=False)
+
+
+class Subject(NamedTuple):
+    """A module in the form that is measured, its inputs, and how it is run.
+
+    ``holder`` has every parameter, also of what this form leaves out.
+    """
+
+    module: nn.Module
+    holder: nn.Module
+    inputs: tuple[torch.Tensor, ...]
+    autocast: Callable[[], AbstractContextManager[Any]]
+
+    @property
+    def owned(self) -> list[torch.Tensor]:
+        """Parameters and buffers."""
+        return [*self.holder.parameters(), *self.holder.buffers()]
+
+    @property
+    def param_bytes(self) -> int:
+        """Bytes of the parameters."""
+        return stored_bytes(self.holder)[0]
+
+    @property
+    def buffer_bytes(self) -> int:
+        """Bytes of the buffers that belong to the model; index tables of a layer do not."""
+        return stored_bytes(self.holder)[1]
+
+    def outputs(self) -> tuple[torch.Tensor, ...]:
+        """Run the forward pass."""
+        with self.autocast():
+            found = self.module(*self.inputs)
+        return returned(found, torch.Tensor)
+
+
+def subject(shaped: ShapedGraph, settings: Settings, *, seed: int = 0) -> Subject:
+    """Return the module that cnnstat generates for a graph, with random weights and inputs."""
+    dtype = float_dtype(shaped) or torch.float32
+    device = torch.device(settings.device)
+    root = make_modules(shaped, seed=seed, device=device, dtype=dtype)
+    module: nn.Module = fx.GraphModule(root, forward_graph(shaped, form=settings.mode))
+    if settings.checkpoint:
+        module = recomputing(module, shaped)
+    module.train(settings.mode == "training")
+    return _subject(module, root, shaped, settings, dtype, seed)
+
+
+def own_subject(
+    module: nn.Module, shaped: ShapedGraph, settings: Settings, *, seed: int = 0
+) -> Subject:
+    """Return a module of the user's own, in the dtype of its graph and the mode of the settings."""
+    dtype = float_dtype(shaped)
+    if dtype is not None:
+        take_dtype(module, dtype)
+    module.to(torch.device(settings.device)).train(settings.mode == "training")
+    called = called_as_captured(module, shaped)
+    return _subject(called, module, shaped, settings, dtype or torch.float32, seed)
+
+
+def _subject(
+    module: nn.Module,
+    holder: nn.Module,
+    shaped: ShapedGraph,
+    settings: Settings,
+    dtype: torch.dtype,
+    seed: int,
+) -> Subject:
+    device = torch.device(settings.device)
+    inputs = random_inputs(shaped, device, dtype, seed=seed)
+    lower = getattr(torch, settings.amp or "bfloat16")
+
+    def autocast() -> AbstractContextManager[Any]:
+        return torch.autocast(settings.device, lower, enabled=settings.amp is not None)
+
+    return Subject(module, holder, inputs, autocast)
+
+
+def recomputing(module: Any, shaped: ShapedGraph) -> nn.Module:
+    """Return a generated module whose blocks are each recomputed in the backward pass."""
+    block_of = blocks(shaped)
+
+    def block(node: fx.Node) -> int:
+        while NODE not in node.meta:  # picks one of several results
+            node = node.all_input_nodes[0]
+        return block_of[node.meta[NODE]] or 0
+
+    parts: nn.Module = split_module(module, module, block)
+    for name, child in list(parts.named_children()):
+        if name.startswith("submod_"):
+            setattr(parts, name, _Again(child))
+    return parts
+
+
+def check_room(found: MemoryPlan) -> None:
+    """Raise ``UsageError`` where the device has less free memory than a plan needs."""
+    needed = found.total_bytes
+    if found.settings.device == "cuda":
+        if not torch.cuda.is_available():
+            raise UsageError("device 'cuda': PyTorch sees no CUDA device here")
+        release(torch.device("cuda"))
+        cached = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+        free: int | None = torch.cuda.mem_get_info()[0] + cached
+    else:
+        free = available_bytes()
+    if free is not None and needed > free:
+        raise UsageError(
+            f"measuring {found.report.name} needs {needed:,} bytes, but {free:,} are free: "
+            "take a smaller batch"
+        )
+
+
+def available_bytes() -> int | None:
+    """Return the main memory that can be had without swapping; None where nobody says."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            lines = dict(line.split(":", 1) for line in file)
+    except OSError:
+        return None
+    return int(lines["MemAvailable"].split()[0]) * 1024
+
+
+def measure(chosen: Subject, settings: Settings) -> Measured:
+    """Return what a pass or a training step takes; needs the memory that it measures."""
+    if settings.device == "cuda":
+        return on_cuda(chosen, settings)
+    if settings.mode == "inference":
+        return Measured(chosen.param_bytes, chosen.buffer_bytes, _tracked_inference(chosen))
+    return _training(chosen, settings)
+
+
+def _tracked_inference(chosen: Subject) -> int:
+    tracker = _tracker(chosen)
+    with torch.no_grad(), tracker:
+        chosen.outputs()
+    return tracker.peak_bytes
+
+
+class Passes(NamedTuple):
+    """What one meter saw of a forward and a backward pass; ``kept`` is alive between the two."""
+
+    forward: int
+    kept: int
+    backward: int
+
+
+def both_passes(chosen: Subject, *meters: Meter) -> tuple[Passes, ...]:
+    """Run a forward and a backward pass, and return what each meter saw."""
+    for meter in meters:
+        meter.restart()
+    outputs = chosen.outputs()
+    forward = [meter.peak_bytes for meter in meters]
+    loss = GivenGradients.apply(*outputs)  # type: ignore[no-untyped-call]
+    del outputs
+    kept = [meter.live_bytes for meter in meters]
+    for meter in meters:
+        meter.restart()
+    loss.backward(loss.new_empty(0))
+    backward = [meter.peak_bytes for meter in meters]
+    return tuple(map(Passes, forward, kept, backward))
+
+
+def _training(chosen: Subject, settings: Settings) -> Measured:
+    module = chosen.module
+    saved = None if settings.checkpoint else saved_bytes(chosen)
+    optimizer = make_optimizer(module, settings.optimizer)
+    tracker = _tracker(chosen)
+    with tracker:
+        (passes,) = both_passes(chosen, tracker)
+    gradients = [p.grad for p in module.parameters() if p.grad is not None]
+    optimizer.step()  # makes the state
+    state = _state(optimizer)
+    working = Tracker([*chosen.owned, *gradients, *state])
+    with working:
+        optimizer.step()
+    return Measured(
+        chosen.param_bytes,
+        chosen.buffer_bytes,
+        passes.forward,
+        passes.backward,
+        passes.kept if saved is None else saved,
+        storage_bytes(gradients),
+        storage_bytes(state),
+        working.peak_bytes,
+    )
+
+
+def _state(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
+    return [t for kept in optimizer.state.values() for t in kept.values() if torch.is_tensor(t)]
+
+
+def _tracker(chosen: Subject) -> Tracker:
+    tracker = Tracker(chosen.owned)
+    for given in chosen.inputs:
+        tracker.follow(given)
+    return tracker
+
+
+def saved_bytes(chosen: Subject) -> int:
+    """Return the bytes that autograd keeps of a forward pass, parameters and buffers left out."""
+    owned = storages(chosen.owned)
+    kept: dict[int, torch.Tensor] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        key = tensor.untyped_storage()._cdata
+        if key not in owned:
+            kept[key] = tensor
+        return tensor
+
+    with saved_tensors_hooks(pack, lambda tensor: tensor):
+        chosen.outputs()
+    return storage_bytes(kept.values())
+
+
+def make_optimizer(module: nn.Module, name: str) -> torch.optim.Optimizer:
+    """Return an optimiser of a module's parameters by its name in ``OPTIMIZERS``."""
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    makers: dict[str, Callable[[], torch.optim.Optimizer]] = {
+        "sgd": lambda: torch.optim.SGD(parameters, LEARNING_RATE),
+        "momentum": lambda: torch.optim.SGD(parameters, LEARNING_RATE, momentum=0.9),
+        "adam": lambda: torch.optim.Adam(parameters, LEARNING_RATE),
+        "adamw": lambda: torch.optim.AdamW(parameters, LEARNING_RATE),
+    }
+    return makers[name]()
+
+
+def on_cuda(chosen: Subject, settings: Settings) -> Measured:
+    """Return the allocator's peaks beyond what stays: weights, optimiser state, workspaces kept.
+
+    A first pass lets libraries choose their kernels and make the workspaces that they keep. The
+    workspace is what the allocator gave out, in a pass that is also tracked, beyond the storages
+    that were alive: what kernels take and give back, and what the allocator rounds up.
+    """
+    if settings.mode == "training":
+        return _training_on_cuda(chosen, settings)
+    with torch.no_grad():
+        chosen.outputs()
+        allocator = Allocator(torch.cuda.memory_allocated() - storage_bytes(chosen.inputs))
+        allocator.restart()
+        chosen.outputs()
+        peak = allocator.peak_bytes
+        allocator.restart()
+        tracked = _tracked_inference(chosen)
+        workspace = allocator.peak_bytes - tracked
+    return Measured(chosen.param_bytes, chosen.buffer_bytes, peak, workspace_bytes=workspace)
+
+
+def _training_on_cuda(chosen: Subject, settings: Settings) -> Measured:
+    module = chosen.module
+    optimizer = make_optimizer(module, settings.optimizer)
+    both_passes(chosen)
+    optimizer.step()  # makes the state
+    optimizer.zero_grad(set_to_none=True)
+    allocator = Allocator(torch.cuda.memory_allocated() - storage_bytes(chosen.inputs))
+    (passes,) = both_passes(chosen, allocator)
+    gradients = [p.grad for p in module.parameters() if p.grad is not None]
+    gradient_bytes = storage_bytes(gradients)
+    before = allocator.live_bytes
+    allocator.restart()
+    optimizer.step()
+    update = allocator.peak_bytes - before
+    del gradients
+    optimizer.zero_grad(set_to_none=True)
+    tracker = _tracker(chosen)
+    with tracker:
+        given_out, alive = both_passes(chosen, allocator, tracker)
+    higher = max((given_out.forward, alive.forward), (given_out.backward, alive.backward))
+    return Measured(
+        chosen.param_bytes,
+        chosen.buffer_bytes,
+        passes.forward,
+        passes.backward,
+        None,
+        gradient_bytes,
+        storage_bytes(t for t in _state(optimizer) if t.device == chosen.inputs[0].device),
+        update,
+        higher[0] - higher[1],
+    )

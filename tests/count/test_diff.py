@@ -1,0 +1,65 @@
+"""Two models aligned: what changed is what the papers say changed."""
+
+import pytest
+
+from cnnstat import api
+from cnnstat.count.diff import DiffRow, diff
+from cnnstat.zoo.catalog import names
+
+
+def rows(left: str, right: str) -> tuple[DiffRow, ...]:
+    return diff(api.analyze(left), api.analyze(right))
+
+
+def named(found: tuple[DiffRow, ...], change: str) -> list[str]:
+    return [
+        layer.name for row in found if row.change == change and (layer := row.right or row.left)
+    ]
+
+
+def test_zfnet_changes_alexnets_convolutions() -> None:
+    found = rows("alexnet", "zfnet")
+    assert named(found, "same") == ["fc7", "fc8"]
+    assert not named(found, "added")
+    assert not named(found, "removed")
+    conv1, conv3 = (
+        next(r for r in found if r.left and r.left.name == n) for n in ("conv1", "conv3")
+    )
+    assert set(conv1.fields) == {"detail", "input", "output", "params", "macs"}
+    assert set(conv3.fields) == {"output", "params", "macs"}  # 384 to 512 filters, 13x13 as before
+
+
+def test_the_stride_moves_into_the_3x3_in_v1_5() -> None:
+    found = rows("resnet50", "resnet50-v1.5")
+    strides = [f"conv{stage}_1/{layer}" for stage in (3, 4, 5) for layer in ("1x1", "3x3")]
+    assert named(found, "changed") == [*strides, "fc"]
+    assert found[-1].fields == ("detail",)  # torchvision leaves the softmax to the loss
+    assert len(found) == len(api.analyze("resnet50").layers)
+
+
+def test_a_bottleneck_adds_three_1x1_convolutions() -> None:
+    found = rows("inception-naive", "inception-bottleneck")
+    assert named(found, "added") == ["3x3_reduce", "5x5_reduce", "pool_proj"]
+    assert named(found, "changed") == ["3x3", "5x5", "output"]
+    assert named(found, "same") == ["input", "1x1", "pool"]
+
+
+def test_models_without_common_names_are_aligned_by_what_their_layers_are() -> None:
+    found = rows("lenet5", "alexnet")
+    pairs = [(r.left.name, r.right.name) for r in found if r.left and r.right]
+    assert pairs[:2] == [("input", "input"), ("C1", "conv1")]
+    assert ("F6", "fc6") in pairs or ("F6", "fc7") in pairs
+
+
+@pytest.mark.parametrize("name", ["vgg16", "googlenet", "densenet121"])
+def test_a_model_is_the_same_as_itself(name: str) -> None:
+    assert {row.change for row in rows(name, name)} == {"same"}
+
+
+@pytest.mark.parametrize("left", ["lenet5", "googlenet", "fractalnet20-cifar"])
+@pytest.mark.parametrize("right", ["alexnet", "resnet18", "vgg11-bn"])
+def test_no_layer_is_lost_or_moved(left: str, right: str) -> None:
+    found = rows(left, right)
+    assert [r.left.name for r in found if r.left] == [x.name for x in api.analyze(left).layers]
+    assert [r.right.name for r in found if r.right] == [x.name for x in api.analyze(right).layers]
+    assert {left, right} <= set(names())
