@@ -20,3 +20,8 @@ def __getattr__(name: str) -> object:
     from cnnstat import api
 
     return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names, those that are not imported yet among them."""
+    return sorted({*globals(), *__all__})

@@ -6,12 +6,15 @@ One file per kind of question; what is heavy is imported by the function that ne
 from cnnstat.api.models import Inputs, Model, input_specs, load
 from cnnstat.api.planning import fit, measured_memory, memory
 from cnnstat.api.reports import analyze, claims, compare, zoo
+from cnnstat.api.results import Analysis, ModelComparison
 from cnnstat.api.running import bench, build, check, check_report
-from cnnstat.ledger.asked import as_published, published
+from cnnstat.ledger.asked import as_published
 
 __all__ = [
+    "Analysis",
     "Inputs",
     "Model",
+    "ModelComparison",
     "analyze",
     "as_published",
     "bench",
@@ -25,6 +28,5 @@ __all__ = [
     "load",
     "measured_memory",
     "memory",
-    "published",
     "zoo",
 ]

@@ -36,7 +36,7 @@ def memory(
     from cnnstat.memory.memory import Settings
 
     model = reference if isinstance(reference, Model) else load(reference, classes=classes)
-    report = analyze(model, input=input, batch=batch, dtype=dtype)
+    report = analyze(model, input=input, batch=batch, dtype=dtype).report
     return _plan(model, report, settings or Settings())
 
 

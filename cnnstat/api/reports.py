@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from cnnstat.api.models import Inputs, Model, input_specs, load, shaped_graph
+from cnnstat.api.results import Analysis, ModelComparison
 from cnnstat.count.compare import Entry
 from cnnstat.count.compare import compare as side_by_side
 from cnnstat.count.conventions import convention as find_convention
@@ -14,14 +15,13 @@ from cnnstat.count.report import analyze as analyze_graph
 from cnnstat.errors import UsageError
 from cnnstat.importers.reference import form_of
 from cnnstat.ir.shapes import infer_shapes
-from cnnstat.render.notebook import ShownComparison, ShownReport
 from cnnstat.zoo.card import ModelCard
 from cnnstat.zoo.catalog import FAMILIES, canonical, family_of, find, find_family
 
 if TYPE_CHECKING:
     from torch.nn import Module
 
-    from cnnstat.ledger.claims import Claim, Published, Quoted
+    from cnnstat.ledger.claims import Claim, Quoted
     from cnnstat.ledger.figure import Figure
 
 
@@ -33,8 +33,8 @@ def analyze(
     dtype: str | None = None,
     classes: int | None = None,
     convention: str = "paper",
-) -> ShownReport:
-    """Return the report of a model, which shows itself in a notebook.
+) -> Analysis:
+    """Return the figures of a model, which show themselves in a notebook.
 
     ``reference`` names a model, or is one: a loaded ``Model`` or an ``nn.Module``. ``input`` is a
     shape without the batch for the model's first input: (c, h, w), or (h, w), or (h,) for a square
@@ -46,19 +46,7 @@ def analyze(
     specs = input_specs(model, input=input, batch=batch, dtype=dtype)
     shaped, (_, notes, frozen) = shaped_graph(model, specs)
     report = analyze_graph(shaped, convention=rule, notes=notes, frozen_params=frozen)
-    card = model.card
-    return ShownReport(
-        report.shaped,
-        report.convention,
-        report.placement,
-        report.nodes,
-        report.notes,
-        report.frozen_params,
-        model.own_module,
-        reference=model.reference,
-        card=card,
-        quote=None if card is None else lambda found: _published(found, card),
-    )
+    return Analysis(model, report)
 
 
 def claims(
@@ -77,19 +65,13 @@ def claims(
     return ledger_claims(*models, verdict=verdict, source=source)
 
 
-def _published(report: Report, card: ModelCard) -> tuple[Published, ...]:
-    from cnnstat.ledger.asked import published
-
-    return published(report, card)
-
-
 def compare(
     *references: str | Model | Module,
     inputs: Sequence[Inputs | None] = (None,),
     batch: int = 1,
     baseline: str | None = None,
     sort: str | None = None,
-) -> ShownComparison:
+) -> ModelComparison:
     """Return models side by side, each on every one of ``inputs`` (None: its own).
 
     Without models, the line-up of the zoo. ``baseline`` names the model that ratios refer to
@@ -101,14 +83,14 @@ def compare(
     entries = []
     for reference in references or LINEUP:
         model = reference if isinstance(reference, Model) else load(reference)
-        entries += [_entry(model, analyze(model, input=i, batch=batch)) for i in inputs]
+        entries += [_entry(model, analyze(model, input=i, batch=batch).report) for i in inputs]
     if baseline is not None and not any(
         baseline.partition("@")[0] in (entry.name, entry.reference) for entry in entries
     ):
         name, at, shape = baseline.partition("@")
         baseline = f"{canonical(name)}{at}{shape}"
-    found = side_by_side(entries, baseline=baseline, sort=sort)
-    return ShownComparison(found.entries, found.baseline, _quoted(entries))
+    comparison = side_by_side(entries, baseline=baseline, sort=sort)
+    return ModelComparison(comparison, _quoted(entries))
 
 
 def _entry(model: Model, report: Report) -> Entry:

@@ -72,7 +72,7 @@ def check(
     model that cannot be built.
     """
     model = reference if isinstance(reference, Model) else load(reference, classes=classes)
-    return check_report(model, analyze(model, input=input, batch=batch, dtype=dtype))
+    return check_report(model, analyze(model, input=input, batch=batch, dtype=dtype).report)
 
 
 def check_report(model: Model, report: Report) -> Check:
@@ -122,7 +122,12 @@ def bench(
         if model.own_module is not None and settings is not None and settings.layers:
             raise UsageError(f"{reference}: a module of your own is timed whole, not by layers")
         jobs += [
-            Job(reference, analyze(model, input=input, batch=batch, dtype=dtype), mode)
+            Job(
+                reference,
+                analyze(model, input=input, batch=batch, dtype=dtype).report,
+                mode,
+                model.own_module,
+            )
             for dtype in map(check_float_dtype, dtypes)
             for mode in map(mode_of, modes)
             for batch in batches

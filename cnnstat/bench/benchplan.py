@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 from cnnstat.bench.roofline import Mode, report_dtype
 from cnnstat.count.report import Report
@@ -34,11 +34,15 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One model at one batch and dtype, which its report knows, in one mode."""
+    """One model at one batch and dtype, which its report knows, in one mode.
+
+    ``own_module`` returns the user's own module with weights, where the model is one.
+    """
 
     model: str
     report: Report
     mode: Mode
+    own_module: Callable[[], Any] | None = None
 
     @property
     def dtype(self) -> str:

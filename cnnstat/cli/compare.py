@@ -108,8 +108,8 @@ def compare(
         _check_alone(stages=stages, diff=diff, others=(baseline, sort, columns))
         document = _stages(given, inputs, batch) if stages else _diff(given, inputs, batch)
     else:
-        found = api.compare(*given, inputs=inputs, batch=batch, baseline=baseline, sort=sort)
-        document = compare_document(found, columns=columns, quoted=found.quoted)
+        compared = api.compare(*given, inputs=inputs, batch=batch, baseline=baseline, sort=sort)
+        document = compare_document(compared.comparison, columns=columns, quoted=compared.quoted)
     emit(document, to)
 
 
@@ -155,6 +155,6 @@ def _diff(models: list[str], inputs: tuple[tuple[int, ...] | None, ...], batch: 
         named = f": {' '.join(models)}" if models else ""
         raise UsageError(f"--diff compares two models, got {len(models)}{named}")
     shape = _one_input("--diff", inputs)
-    found = api.compare(*models, inputs=(shape,), batch=batch, baseline=models[0])
-    left, right = found.entries
-    return diff_document(found, diff(left.report, right.report))
+    compared = api.compare(*models, inputs=(shape,), batch=batch, baseline=models[0])
+    left, right = compared.entries
+    return diff_document(compared.comparison, diff(left.report, right.report))

@@ -45,7 +45,7 @@ def explain(
 
     to = destination(format, output)
     loaded = api.load(model, classes=classes, arguments=factory_arguments(args))
-    report = api.analyze(loaded, input=input_shapes(input), batch=batch, dtype=dtype)
+    report = api.analyze(loaded, input=input_shapes(input), batch=batch, dtype=dtype).report
     card = loaded.card
     claims = api.claims(card.name) if card and api.as_published(report, card) else None
     emit(explain_document(report, layer, card=card, claims=claims), to)

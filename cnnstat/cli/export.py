@@ -75,7 +75,7 @@ def export(
     name = _chosen(to, output)
     said = _weights(name, weights)
     loaded = api.load(model, classes=classes, arguments=factory_arguments(args))
-    report = api.analyze(loaded, input=input_shapes(input), batch=batch)
+    report = api.analyze(loaded, input=input_shapes(input), batch=batch).report
     written = _exporter(name)(report.shaped, **said)
     if output is not None:
         write_file(output, written)

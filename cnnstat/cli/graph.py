@@ -67,7 +67,7 @@ def graph(
 
         require_graphviz()
     loaded = api.load(model, classes=classes, arguments=factory_arguments(args))
-    report = api.analyze(loaded, input=input_shapes(input), batch=batch)
+    report = api.analyze(loaded, input=input_shapes(input), batch=batch).report
     title = loaded.card.title if loaded.card else ""
     drawn = draw_graph(report, name, depth=at_least_one("depth", depth), title=title)
     if output is not None:

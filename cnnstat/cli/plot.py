@@ -85,7 +85,9 @@ def bubble(
 
     rate: Rate = "top5" if top5 else "top1"
     loaded = [api.load(name) for name in dict.fromkeys(models or IMAGENET)]
-    found, without = bubbles([(api.analyze(model), model.card) for model in loaded], rate=rate)
+    found, without = bubbles(
+        [(api.analyze(model).report, model.card) for model in loaded], rate=rate
+    )
     figure = bubble_figure(found, rate=rate)
     if without:
         typer.echo(
@@ -116,7 +118,7 @@ def layers(
     from cnnstat.render.plots.layers import layers_figure
 
     loaded = api.load(model, arguments=factory_arguments(args))
-    report = api.analyze(loaded, input=input_shapes(input), batch=batch)
+    report = api.analyze(loaded, input=input_shapes(input), batch=batch).report
     _write(layers_figure(report, depth=at_least_one("depth", depth)), picture, output)
 
 
@@ -192,7 +194,7 @@ def _sizes(model: str, text: str, batch: int) -> list[Report]:
 
     loaded = api.load(model)
     sizes = dict.fromkeys(input_shape(part.strip()) for part in text.split(","))
-    return [api.analyze(loaded, input=size, batch=batch) for size in sizes]
+    return [api.analyze(loaded, input=size, batch=batch).report for size in sizes]
 
 
 def _own_sizes(model: str, batch: int) -> list[Report]:
@@ -206,7 +208,7 @@ def _own_sizes(model: str, batch: int) -> list[Report]:
     failed = []
     for size in default_sizes(shape[2:]):
         try:
-            found.append(api.analyze(loaded, input=(*shape[1:2], *size), batch=batch))
+            found.append(api.analyze(loaded, input=(*shape[1:2], *size), batch=batch).report)
         except ModelError:
             failed.append("x".join(map(str, size)))
     if failed:

@@ -13,10 +13,9 @@ from cnnstat.cli.options import BatchOption, InputOption, complete_model, input_
 from cnnstat.errors import ModelError, UsageError, unknown
 
 if TYPE_CHECKING:
-    from cnnstat.api import Model
+    from cnnstat.api import Model, ModelComparison
     from cnnstat.count.report import Report
     from cnnstat.render.document import Document
-    from cnnstat.render.notebook import ShownComparison
     from cnnstat.render.report import Subject
     from cnnstat.zoo.card import ModelCard
 
@@ -67,7 +66,10 @@ def report(
     for hint in missing_tools():
         typer.echo(f"cnnstat: {hint}", err=True)
     page = report_page(
-        comparison, _subjects(loaded, comparison), foot=f"Written by cnnstat {__version__}."
+        comparison.comparison,
+        _subjects(loaded, comparison),
+        quoted=comparison.quoted,
+        foot=f"Written by cnnstat {__version__}.",
     )
     if path == STDOUT:
         write_stdout(page)
@@ -119,20 +121,21 @@ def _load(references: list[str]) -> list[Model]:
 
 def _compare(
     models: list[Model], shape: tuple[int, ...] | None, batch: int, baseline: str | None
-) -> ShownComparison:
+) -> ModelComparison:
     from dataclasses import replace
 
     from cnnstat import api
 
     if baseline is not None and len(models) == 1:
         raise UsageError("--baseline needs a second MODEL to compare")
-    found = api.compare(*models, inputs=(shape,), batch=batch, baseline=baseline)
+    compared = api.compare(*models, inputs=(shape,), batch=batch, baseline=baseline)
     if baseline is None and len(models) > 1:
-        return replace(found, baseline=found.entries[0])
-    return found
+        plain = replace(compared.comparison, baseline=compared.entries[0])
+        return replace(compared, comparison=plain)
+    return compared
 
 
-def _subjects(models: list[Model], comparison: ShownComparison) -> list[Subject]:
+def _subjects(models: list[Model], comparison: ModelComparison) -> list[Subject]:
     from cnnstat.render.report import Subject
     from cnnstat.render.summary import summary_document
 
@@ -154,7 +157,7 @@ def _sizes(model: Model, report: Report) -> Iterator[Report]:
     batch, *channels = report.input.shape[:2]
     for extents in default_sizes(report.input.shape[2:]):
         with suppress(ModelError):
-            yield api.analyze(model, input=(*channels, *extents), batch=batch)
+            yield api.analyze(model, input=(*channels, *extents), batch=batch).report
 
 
 def _known(card: ModelCard) -> tuple[Document, Document]:

@@ -85,15 +85,16 @@ def summary(
         columns, at_least_one("depth", depth), expand, formulas, sort, at_least_one("top", top)
     )
     loaded = api.load(model, classes=classes, arguments=factory_arguments(args))
-    report = api.analyze(
+    analysis = api.analyze(
         loaded, input=input_shapes(input), batch=batch, dtype=dtype, convention=convention
     )
+    report = analysis.report
     checked = api.check_report(loaded, report) if check else None
     document = summary_document(
         report,
         reference=model,
         card=loaded.card,
-        published=api.published(report, loaded.card) if loaded.card else (),
+        published=analysis.published,
         checked=checked,
         view=view,
     )

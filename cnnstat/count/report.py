@@ -7,10 +7,9 @@ report ``partial``: its totals are lower bounds then.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from cnnstat.count.conventions import PAPER, Convention
 from cnnstat.count.figures import Figures, figures_of
@@ -193,8 +192,6 @@ class Report:
     notes: tuple[Note, ...] = ()
     frozen_params: int = 0
     """Parameters that training leaves alone."""
-    own_module: Callable[[], Any] | None = None
-    """Returns the user's own module with weights, where the graph was captured from one."""
 
     @property
     def name(self) -> str:

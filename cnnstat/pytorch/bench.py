@@ -207,8 +207,8 @@ class _Bench:
             device.release(self._place)
             report, kind = job.report, self._kinds[dtype]
             module: nn.Module
-            if report.own_module is not None:  # the user's, not one made from the graph
-                own = report.own_module().to(self._place, kind)
+            if job.own_module is not None:  # the user's, not one made from the graph
+                own = job.own_module().to(self._place, kind)
                 module = steps.called_as_captured(own, report.shaped)
             else:
                 module = build_module(

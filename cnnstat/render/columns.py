@@ -5,7 +5,7 @@ The same entries feed each format, ``--columns`` and ``--sort``. A further colum
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from cnnstat.count.report import Layer, Report
@@ -263,33 +263,52 @@ WITH_FORMULAS = (
 )
 """The same with the arithmetic written out."""
 
+FORMULA_OF = {
+    "params": "params_formula",
+    "activation_bytes": "activation_formula",
+    "macs": "macs_formula",
+}
+"""The column that writes out the arithmetic of a figure."""
+
 _BY_KEY = {entry.key: entry for entry in LAYER_COLUMNS}
 
 
 def layer_column(key: str) -> LayerColumn:
     """Return the column of this key; raise ``UsageError`` with the nearest keys if none has it."""
-    found = _BY_KEY.get(key)
-    if found is None:
+    entry = _BY_KEY.get(key)
+    if entry is None:
         raise unknown("column", key, _BY_KEY)
-    return found
+    return entry
 
 
 def chosen(
-    wanted: str | None, convention: str, *, default: Iterable[str] = DEFAULT
+    wanted: str | None, convention: str, *, formulas: bool = False
 ) -> tuple[LayerColumn, ...]:
-    """Return the columns that a list of keys names (``a,b``); ``+a,b`` adds to ``default``.
+    """Return the columns that a list of keys names (``a,b``); ``+a,b`` adds to the default.
 
-    A convention other than ``paper`` has its own column beside the default ones, under its name.
+    A convention other than ``paper`` has its own column after the default ones, under its name.
+    With ``formulas`` a figure's formula takes the figure's place, whichever columns are chosen.
     """
+    default = WITH_FORMULAS if formulas else DEFAULT
     keys = [*default, *(["counted"] if convention != "paper" else [])]
     if wanted is not None:
-        asked = [key.strip().replace("-", "_") for key in wanted.removeprefix("+").split(",")]
-        if not any(asked):
+        named = [key.strip().replace("-", "_") for key in wanted.removeprefix("+").split(",")]
+        if not any(named):
             raise UsageError(f"columns {wanted!r}: name at least one of {', '.join(_BY_KEY)}")
-        asked = list(_BY_KEY) if asked == ["all"] else [key for key in asked if key]
-        keys = [*keys, *asked] if wanted.startswith("+") else asked
-    entries = [layer_column(key) for key in dict.fromkeys(keys)]
-    return tuple(_named(entry, convention) for entry in entries)
+        named = list(_BY_KEY) if named == ["all"] else [key for key in named if key]
+        keys = [*keys, *named] if wanted.startswith("+") else named
+    entries = [layer_column(key) for key in (_with_formulas(keys) if formulas else keys)]
+    return tuple(_named(entry, convention) for entry in dict.fromkeys(entries))
+
+
+def _with_formulas(keys: Sequence[str]) -> list[str]:
+    """Return the keys with formulas in place of their figures; all formulas if there is neither."""
+    formulas = FORMULA_OF.values()
+    if any(key in formulas for key in keys):
+        return list(keys)
+    if not any(key in FORMULA_OF for key in keys):
+        return [*keys, *formulas]
+    return [FORMULA_OF.get(key, key) for key in keys]
 
 
 def _named(entry: LayerColumn, convention: str) -> LayerColumn:

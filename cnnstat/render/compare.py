@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -125,13 +125,25 @@ def compare_document(
     if baseline is not None:
         subtitle += f"; ratios to {label(baseline, comparison)}"
     return Document(
-        title=", ".join(names) if len(names) <= MANY else f"{len(names)} models",
+        title=_names(names),
         subtitle=subtitle,
         columns=tuple(shown),
         rows=tuple(tuple(c.get(entry) for c in chosen) for entry in comparison.entries),
         sections=tuple(_sections(comparison, quoted)),
         payload=_payload(comparison, quoted),
     )
+
+
+def headline(comparison: Comparison) -> str:
+    """Return the names of the compared models in one line."""
+    names = dict.fromkeys(entry.name for entry in comparison.entries)
+    baseline = comparison.baseline
+    ratios = "" if baseline is None else f"; ratios to {label(baseline, comparison)}"
+    return f"{_names(names)}{ratios}"
+
+
+def _names(names: Collection[str]) -> str:
+    return ", ".join(names) if len(names) <= MANY else f"{len(names)} models"
 
 
 def label(entry: Entry, comparison: Comparison) -> str:

@@ -1,28 +1,20 @@
-"""How a result shows itself in a notebook, and the forms that a script takes it in.
-
-The same documents and formats as on the command line: a figure cannot differ between the two.
-"""
+"""Forms of a result in a notebook or a script: HTML, dictionary, CSV, data frame."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from cnnstat.count.compare import Comparison
-from cnnstat.count.report import Report
 from cnnstat.errors import MissingDependencyError
-from cnnstat.zoo.card import ModelCard
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from cnnstat.ledger.claims import Published, Quoted
     from cnnstat.render.document import Cell, Document
 
 
 class Shown:
-    """Mixin of what has a document: notebook view, dictionary, CSV, data frame."""
+    """Mixin for a result that has a document."""
 
     def document(self) -> Document:
         """Return the table and the text that every format shows."""
@@ -82,37 +74,3 @@ def _dtype(cells: Sequence[object]) -> str:
     if kinds == {float}:
         return "Float64"
     return "string" if kinds == {str} else "object"
-
-
-@dataclass(frozen=True)
-class ShownReport(Shown, Report):
-    """A report that knows what it is of: ``reference`` and, for a model of the zoo, its card.
-
-    ``quote`` finds what was published of it.
-    """
-
-    reference: str = ""
-    card: ModelCard | None = None
-    quote: Callable[[Report], Sequence[Published]] | None = None
-
-    def document(self) -> Document:
-        """Return the document of ``cnnstat summary``."""
-        from cnnstat.render.summary import summary_document
-
-        published = self.quote(self) if self.quote else ()
-        return summary_document(
-            self, reference=self.reference or self.name, card=self.card, published=published
-        )
-
-
-@dataclass(frozen=True)
-class ShownComparison(Shown, Comparison):
-    """A comparison that shows itself, with the published ratios between its models."""
-
-    quoted: tuple[Quoted, ...] = ()
-
-    def document(self) -> Document:
-        """Return the document of ``cnnstat compare``."""
-        from cnnstat.render.compare import compare_document
-
-        return compare_document(self, quoted=self.quoted)

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from cnnstat.count.compare import Entry
+from cnnstat.count.compare import Comparison, Entry
 from cnnstat.count.report import Report
 from cnnstat.errors import CnnstatError, UsageError
-from cnnstat.render.compare import MANY
+from cnnstat.ledger.claims import Quoted
+from cnnstat.render.compare import MANY, compare_document
 from cnnstat.render.document import Document
 from cnnstat.render.graph.outline import outline
-from cnnstat.render.notebook import ShownComparison
 from cnnstat.render.numbers import shape_text
 from cnnstat.render.page import (
     Block,
@@ -46,18 +46,30 @@ class Subject:
     sizes: tuple[Report, ...] = ()
 
 
-def report_page(comparison: ShownComparison, subjects: Sequence[Subject], *, foot: str = "") -> str:
-    """Return the page of models as HTML; ``foot`` is its last line."""
+def report_page(
+    comparison: Comparison,
+    subjects: Sequence[Subject],
+    *,
+    quoted: Sequence[Quoted] = (),
+    foot: str = "",
+) -> str:
+    """Return the page of models as HTML.
+
+    ``quoted`` are published ratios between the models, ``foot`` is the page's last line.
+    """
     names = [subject.entry.name for subject in subjects]
     title = ", ".join(names) if len(names) <= MANY else f"{len(names)} models"
-    chapters = [] if len(subjects) == 1 else [_comparison(comparison, subjects)]
+    chapters = (
+        []
+        if len(subjects) == 1
+        else [_comparison(compare_document(comparison, quoted=quoted), subjects)]
+    )
     chapters += map(_model, subjects)
     line = "Every figure is computed from the architecture, layer by layer, by cnnstat."
     return render_page(title, chapters, line=line, foot=foot)
 
 
-def _comparison(comparison: ShownComparison, subjects: Sequence[Subject]) -> Chapter:
-    document = comparison.document()
+def _comparison(document: Document, subjects: Sequence[Subject]) -> Chapter:
     return Chapter(
         "Comparison",
         document.subtitle,

@@ -7,14 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cnnstat.count.report import Layer, Report
-from cnnstat.render.columns import (
-    DEFAULT,
-    WITH_FORMULAS,
-    LayerColumn,
-    chosen,
-    layer_column,
-)
+from cnnstat.render.columns import DEFAULT, LayerColumn, chosen, layer_column
 from cnnstat.render.document import Cell, Document, Section
+from cnnstat.render.numbers import bytes_text, count
 from cnnstat.render.totals import totals_lines
 from cnnstat.zoo.card import ModelCard
 
@@ -49,23 +44,39 @@ def summary_document(
     ``checked`` holds the report's graph against what other tools count.
     """
     view = view or View()
-    default = WITH_FORMULAS if view.formulas else DEFAULT
-    columns = chosen(view.columns, report.convention.name, default=default)
+    columns = chosen(view.columns, report.convention.name, formulas=view.formulas)
     layers = _sorted(report.view(expand=view.expand, depth=view.depth), view.sort)
-    kept = layers if view.top is None else layers[: view.top]
-    rest = layers[len(kept) :]
-    named = f"{report.name}: {card.title}" if card else report.name
+    shown = layers if view.top is None else layers[: view.top]
+    rest = layers[len(shown) :]
     return Document(
-        title=named,
+        title=_title(report, card),
         subtitle=_subtitle(report, card),
         columns=tuple(entry.column for entry in columns),
-        rows=tuple(tuple(entry.get(layer) for entry in columns) for layer in kept),
+        rows=tuple(tuple(entry.get(layer) for entry in columns) for layer in shown),
         rest=tuple(_folded(entry, rest) for entry in columns) if rest else None,
         total=tuple(entry.total(report) if entry.total else "" for entry in columns),
         lower_bound=report.status == "partial",
         sections=(*_sections(report, card, published, checked), _legend(columns)),
-        payload=Payload(report, reference, card, published, checked, kept, len(rest)),
+        payload=Payload(report, reference, card, published, checked, shown, len(rest)),
     )
+
+
+def headline(report: Report, card: ModelCard | None = None) -> str:
+    """Return a model and its totals in three lines."""
+    totals = report.totals
+    least = ">= " if report.status == "partial" else ""
+    figures = (
+        f"{count(totals.params)} parameters ({bytes_text(totals.param_bytes)})",
+        f"{least}{count(totals.macs)} MACs",
+        f"{least}{count(totals.flops)} FLOPs",
+        f"activations {bytes_text(totals.activation_bytes)}",
+        f"{len(report.layers)} layers",
+    )
+    return "\n".join((_title(report, card), _subtitle(report, card), ", ".join(figures)))
+
+
+def _title(report: Report, card: ModelCard | None) -> str:
+    return f"{report.name}: {card.title}" if card else report.name
 
 
 def _sorted(layers: tuple[Layer, ...], key: str | None) -> tuple[Layer, ...]:

@@ -103,7 +103,7 @@ def compare(model: str) -> Iterator[dict[str, Any]]:
     for tool, found in installed():
         module = cnnstat.build(model, device=tool.device).eval()
         theirs = tool.ask(module, torch.empty(spec.shape, device=tool.device))
-        report = cnnstat.analyze(model, convention=tool.convention)
+        report = cnnstat.analyze(model, convention=tool.convention).report
         pairs = zip(report.nodes, report.shaped.nodes, strict=True)
         ours = sum(figures.counted for figures, node in pairs if not node.training_only)
         row = (model, tool.convention, found, theirs, ours, ours - theirs)

@@ -13,7 +13,7 @@ from cnnstat.zoo.lineup import IMAGENET, LINEUP, leading_accuracy
 
 
 def pair() -> Comparison:
-    return api.compare("alexnet", "googlenet", baseline="alexnet")
+    return api.compare("alexnet", "googlenet", baseline="alexnet").comparison
 
 
 def test_ratios_are_to_the_baseline() -> None:
@@ -29,7 +29,9 @@ def test_ratios_are_to_the_baseline() -> None:
 def test_there_is_no_ratio_without_a_baseline_or_to_nothing() -> None:
     found = api.compare("alexnet", "inception-naive")
     assert found.ratio(found.entries[0], "params") is None
-    empty = compare([Entry("a", api.analyze("alexnet")), Entry("b", api.analyze("zfnet"))])
+    empty = compare(
+        [Entry("a", api.analyze("alexnet").report), Entry("b", api.analyze("zfnet").report)]
+    )
     assert empty.baseline is None
     assert MEASURES["top1_error"](empty.entries[0]) is None
 

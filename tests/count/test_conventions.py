@@ -317,7 +317,7 @@ def test_the_zoo_counts_what_the_tools_printed(name: str) -> None:
     assert set(printed) == set(names())
     differ = set()
     for model, count in printed.items():
-        report = analyze_model(model, convention=name)
+        report = analyze_model(model, convention=name).report
         pairs = zip(report.nodes, report.shaped.nodes, strict=True)
         inference = sum(figures.counted for figures, node in pairs if not node.training_only)
         if inference != count:

@@ -8,7 +8,7 @@ from cnnstat.zoo.catalog import names
 
 
 def rows(left: str, right: str) -> tuple[DiffRow, ...]:
-    return diff(api.analyze(left), api.analyze(right))
+    return diff(api.analyze(left).report, api.analyze(right).report)
 
 
 def named(found: tuple[DiffRow, ...], change: str) -> list[str]:

@@ -106,7 +106,7 @@ def test_a_transposed_rule_says_what_is_added(out: int, text: str) -> None:
 
 
 def test_the_receptive_field_grows_by_extent_and_jump() -> None:
-    report = api.analyze("vgg16")
+    report = api.analyze("vgg16").report
     steps = {s.quantity: s for s in layer_steps(select(report, "conv2_1")[0])}
     assert steps["receptive field"].derivation == "6 + (3 - 1)*2 = 10; jump 2*1 = 2"
     assert steps["receptive field"].result == (10, 10)
@@ -123,7 +123,7 @@ def test_flops_are_weighed_by_kind() -> None:
 
 
 def test_the_totals_of_a_model_are_the_reports() -> None:
-    report = api.analyze("resnet18")
+    report = api.analyze("resnet18").report
     found = {step.quantity: step.result for step in model_steps(report)}
     totals = report.totals
     assert found["parameters"] == totals.params
@@ -136,7 +136,7 @@ def test_the_totals_of_a_model_are_the_reports() -> None:
 
 
 def test_stochastic_depth_has_averages_of_training() -> None:
-    steps = {s.quantity: s for s in model_steps(api.analyze("stochastic-depth-110-cifar"))}
+    steps = {s.quantity: s for s in model_steps(api.analyze("stochastic-depth-110-cifar").report)}
     # p falls linearly to 1/2 over 54 blocks: (3*54 - 1)/4 of them survive
     assert steps["paths kept in training"].result == (3 * 54 - 1) / 4
     assert steps["depth in training"].result == 2 * (3 * 54 - 1) / 4 + 2
@@ -144,16 +144,16 @@ def test_stochastic_depth_has_averages_of_training() -> None:
 
 
 def test_a_module_is_all_its_layers() -> None:
-    names = [layer.name for layer in select(api.analyze("googlenet"), "inception_3a")]
+    names = [layer.name for layer in select(api.analyze("googlenet").report, "inception_3a")]
     assert len(names) == 8
     assert all(name.startswith("inception_3a/") for name in names)
 
 
 def test_an_operator_inside_a_row_can_be_asked_for() -> None:
-    (found,) = select(api.analyze("resnet50"), "conv1/bn")
+    (found,) = select(api.analyze("resnet50").report, "conv1/bn")
     assert found.params == 2 * 64
 
 
 def test_an_unknown_layer_gets_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"unknown layer 'conv9_9': did you mean conv5_\d"):
-        select(api.analyze("vgg16"), "conv9_9")
+        select(api.analyze("vgg16").report, "conv9_9")

@@ -14,7 +14,7 @@ STEM, POOL = ("7x7, 64, stride 2",), ("3x3 max pool, stride 2",)
 
 
 def table(*names: str) -> StageTable:
-    return stage_table([(name, api.analyze(name)) for name in names])
+    return stage_table([(name, api.analyze(name).report) for name in names])
 
 
 def column(name: str) -> list[tuple[str, tuple[str, ...]]]:

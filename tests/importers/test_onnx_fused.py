@@ -81,7 +81,7 @@ def test_gelu(tmp_path: Path) -> None:
 def test_gelu_whose_middle_is_read_elsewhere(tmp_path: Path) -> None:
     nodes, stored = gelu()
     proto = model(nodes, {"x": MAPS}, ["y", "c"], stored)
-    assert "GELU" not in kinds(api.analyze(saved(proto, tmp_path), batch=2))
+    assert "GELU" not in kinds(api.analyze(saved(proto, tmp_path), batch=2).report)
 
 
 def test_mish_and_log_sigmoid(tmp_path: Path) -> None:
@@ -157,6 +157,6 @@ def test_exported_by_pytorch(module: nn.Module, tmp_path: Path) -> None:
             opset_version=17,
             dynamo=False,
         )
-    report, own = api.analyze(path), api.analyze(net, input=(3, 9, 9))
+    report, own = api.analyze(path).report, api.analyze(net, input=(3, 9, 9)).report
     assert kinds(report) == kinds(own)
     assert report.totals == own.totals

@@ -70,7 +70,7 @@ def test_transposed_weight_is_the_weight(tmp_path: Path) -> None:
         node("Add", "m,b", "y", "bias"),
     ]
     proto = model(nodes, {"x": X((2, 5, 6))}, ["y"], {"w": weight(4, 6), "b": weight(4)})
-    report = api.analyze(saved(proto, tmp_path), batch=2)
+    report = api.analyze(saved(proto, tmp_path), batch=2).report
     assert kinds(report) == ["Input", "Linear"]
     assert (report.totals.weights, report.totals.biases) == (4 * 6, 4)
     assert report.totals.macs == 2 * 5 * 4 * 6
@@ -83,7 +83,7 @@ def test_product_that_is_read_twice_keeps_its_bias_apart(tmp_path: Path) -> None
         node("Mul", "m,a", "y", "gate"),
     ]
     proto = model(nodes, {"x": X((2, 6))}, ["y"], {"w": weight(6, 4), "b": weight(4)})
-    report = api.analyze(saved(proto, tmp_path), batch=2)
+    report = api.analyze(saved(proto, tmp_path), batch=2).report
     assert kinds(report) == ["Input", "Linear", "Parameter", "Add", "Mul"]
     assert report.totals.params == 6 * 4 + 4
 
@@ -97,7 +97,7 @@ def test_swish_and_subsampling_are_put_together(tmp_path: Path) -> None:
         node("Mul", "r,g", "y", "swish"),
     ]
     proto = model(nodes, {"x": IMAGE}, ["y"], {"k": weight(3, 1, 1), "b": weight(3, 1, 1)})
-    report = api.analyze(saved(proto, tmp_path))
+    report = api.analyze(saved(proto, tmp_path)).report
     assert kinds(report) == ["Input", "Subsampling", "SiLU"]
     assert report.shaped.nodes[1].op == Subsampling((2, 2))
     assert (report.totals.weights, report.totals.biases) == (3, 3)

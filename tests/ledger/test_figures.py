@@ -183,9 +183,7 @@ def test_lenets_connections_are_the_papers(ledger: dict[str, Claim[Figure]]) -> 
 
 
 def test_a_summary_shows_a_models_own_headlines() -> None:
-    model = api.load("vgg16")
-    assert model.card is not None
-    shown = api.published(api.analyze(model), model.card)
+    shown = api.analyze("vgg16").published
     assert {(p.quantity, p.published, p.verdict) for p in shown} >= {
         ("parameters", "138M", "rounds"),
         ("activation memory of a forward pass", "24M * 4 bytes ~ 96MB", "reproduced"),
@@ -195,11 +193,10 @@ def test_a_summary_shows_a_models_own_headlines() -> None:
 
 def test_a_summary_of_another_input_or_other_classes_shows_none() -> None:
     model = api.load("vgg16")
-    assert model.card is not None
-    assert api.published(api.analyze(model, input=(96,)), model.card) == ()
-    assert api.published(api.analyze(model, batch=2), model.card) == ()
-    assert api.published(api.analyze(model, dtype="float16"), model.card) == ()
-    assert api.published(api.analyze("vgg16", classes=10), model.card) == ()
+    assert api.analyze(model, input=(96,)).published == ()
+    assert api.analyze(model, batch=2).published == ()
+    assert api.analyze(model, dtype="float16").published == ()
+    assert api.analyze("vgg16", classes=10).published == ()
 
 
 def test_the_readme_has_the_counts_of_the_verdicts(ledger: dict[str, Claim[Figure]]) -> None:

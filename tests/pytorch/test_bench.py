@@ -26,7 +26,7 @@ RATES = Rates(macs_per_s=1e9, bytes_per_s=1e8)
 
 
 def _job(name: str = "lenet5-modern", *, batch: int = 1, mode: Mode = "inference") -> Job:
-    return Job(name, api.analyze(name, batch=batch), mode)
+    return Job(name, api.analyze(name, batch=batch).report, mode)
 
 
 @pytest.fixture
@@ -208,7 +208,7 @@ def test_settings_that_cannot_be_met_are_refused_before_anything_runs(
 
 
 def test_layers_are_the_rows_of_the_report_and_add_up() -> None:
-    report = api.analyze("lenet5-modern")
+    report = api.analyze("lenet5-modern").report
     module = build_module(report.shaped.graph, report.inputs)
     inputs = random_inputs(report.shaped, CPU, torch.float32, seed=0)
     rows = layertimes.layer_times(module, inputs, report, RATES, CPU, min_time=0, max_time=5)

@@ -162,7 +162,7 @@ def test_inputs_are_random_seeded_and_of_the_format() -> None:
 
 
 def _model(name: str, batch: int = 2) -> tuple[nn.Module, tuple[torch.Tensor, ...], Report]:
-    report = api.analyze(name, batch=batch)
+    report = api.analyze(name, batch=batch).report
     module = build_module(report.shaped.graph, report.inputs)
     return module, random_inputs(report.shaped, CPU, torch.float32, seed=0), report
 

@@ -71,7 +71,7 @@ def test_every_operator_of_the_zoo_has_kernels() -> None:
 
 
 def compare(model: str, chosen: Settings) -> None:
-    report = api.analyze(model, batch=2)
+    report = api.analyze(model, batch=2).report
     found = measure(subject(report.shaped, chosen), chosen)
     assert found == plan(report, replace(chosen, tracked=True)).predicted
     assert found.peak_live_bytes > 0
@@ -79,7 +79,7 @@ def compare(model: str, chosen: Settings) -> None:
 
 @pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
 def test_other_dtypes_are_measured_too(dtype: str) -> None:
-    report = api.analyze("resnet20-cifar", batch=2, dtype=dtype)
+    report = api.analyze("resnet20-cifar", batch=2, dtype=dtype).report
     chosen = settings(mode="training", optimizer="momentum")
     found = measure(subject(report.shaped, chosen), chosen)
     assert found == plan(report, replace(chosen, tracked=True)).predicted
@@ -87,7 +87,7 @@ def test_other_dtypes_are_measured_too(dtype: str) -> None:
 
 def test_gradients_add_up_in_place_when_nobody_watches() -> None:
     """Each sum that tracking writes as a new tensor is an ``add_`` in a run of its own."""
-    report = api.analyze("resnet20-cifar", batch=2)
+    report = api.analyze("resnet20-cifar", batch=2).report
     chosen = settings(mode="training")
     plans = [plan(report, replace(chosen, tracked=tracked)) for tracked in (False, True)]
     made = [sum(len(s.makes) for s in p.written.tape.steps) for p in plans]
@@ -107,7 +107,7 @@ def test_a_module_of_the_users_own_is_measured_as_it_is() -> None:
         nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(256, 5)
     )
     chosen = settings(mode="training")
-    report = api.analyze(module, input=(3, 8, 8), batch=2)
+    report = api.analyze(module, input=(3, 8, 8), batch=2).report
     ready = own_subject(module, report.shaped, chosen)
     # What autograd keeps: the input (2*3*8*8), the ReLU's result (2*4*8*8), each once.
     assert saved_bytes(ready) == 4 * (2 * 3 * 8 * 8 + 2 * 4 * 8 * 8)

@@ -65,7 +65,7 @@ INPUTS = {"audio": (3, 48), "video": (3, 6, 16, 16)}
 @pytest.mark.parametrize("name", MODULES)
 def test_a_captured_module_takes_what_it_takes(name: str) -> None:
     module = MODULES[name]()
-    report = api.analyze(module, input={"input": INPUTS.get(name, (3, 32, 32))}, batch=2)
+    report = api.analyze(module, input={"input": INPUTS.get(name, (3, 32, 32))}, batch=2).report
     predicted = plan(report, replace(TRAINING, tracked=True))
     assert predicted.status == "complete"
     found = measure(own_subject(module, report.shaped, TRAINING), TRAINING)

@@ -25,7 +25,7 @@ SAMPLES = Path(__file__).parents[2] / "samples" / "graphs"
 
 
 def dot(model: str, depth: int | None = None) -> str:
-    return render_dot(outline(api.analyze(model), depth=depth))
+    return render_dot(outline(api.analyze(model).report, depth=depth))
 
 
 def awkward(name: str) -> Report:
@@ -41,7 +41,7 @@ def test_each_sample_is_what_is_drawn_today(path: Path) -> None:
     model = api.load(name)
     assert model.card is not None
     drawn = draw_graph(
-        api.analyze(model),
+        api.analyze(model).report,
         choose_format(None, path.name),
         depth=int(depth) if depth else None,
         title=model.card.title,
@@ -56,7 +56,7 @@ def test_a_box_says_name_operator_shape_parameters_and_macs() -> None:
     expected = ["conv1_2", "Conv2d 3x3 pad 1 + ReLU", "64x224x224", "36,928 params, 1.85 G MACs"]
     line = next(line for line in dot("vgg16").splitlines() if ">conv1_2<" in line)
     assert [text for text in re.findall(r">([^<>]+)<", line) if text.strip()] == expected
-    mermaid = render_mermaid(outline(api.analyze("vgg16")))
+    mermaid = render_mermaid(outline(api.analyze("vgg16").report))
     assert f'["<b>conv1_2</b><br/>{"<br/>".join(expected[1:])}"]:::conv' in mermaid
 
 
@@ -100,7 +100,7 @@ def test_an_unknown_amount_of_work_is_a_lower_bound() -> None:
 
 
 def test_only_the_edges_of_the_outline_are_arrows() -> None:
-    found = outline(api.analyze("resnet50"))
+    found = outline(api.analyze("resnet50").report)
     arrows = [
         line for line in render_dot(found).splitlines() if " -> " in line and "invis" not in line
     ]
@@ -171,7 +171,7 @@ def test_an_inline_svg_has_neither_prolog_nor_comment(
 
 
 def test_the_real_graphviz_draws_every_box_or_its_absence_is_said() -> None:
-    found = outline(api.analyze("googlenet-aux"))
+    found = outline(api.analyze("googlenet-aux").report)
     text = render_dot(found)
     if shutil.which("dot") is None:
         with pytest.raises(UsageError, match="apt install graphviz"):

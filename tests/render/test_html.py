@@ -60,7 +60,7 @@ class Page(HTMLParser):
 
 
 def comparison() -> Document:
-    return compare_document(api.compare("alexnet", "googlenet", baseline="alexnet"))
+    return compare_document(api.compare("alexnet", "googlenet", baseline="alexnet").comparison)
 
 
 def evil() -> Document:

@@ -16,7 +16,7 @@ CONV = Conv2d(8, (3, 3), (1, 1), (1, 1))
 
 
 def of(model: str, depth: int | None = None) -> Outline:
-    return outline(api.analyze(model), depth=depth)
+    return outline(api.analyze(model).report, depth=depth)
 
 
 def shaped(graph: Graph) -> Report:
@@ -56,7 +56,7 @@ def row_edges(report: Report) -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize("model", names())
 def test_every_row_is_drawn_once_and_the_boxes_add_up_to_the_total(model: str) -> None:
-    report = api.analyze(model)
+    report = api.analyze(model).report
     found = outline(report)
     drawn = [row.name for box in found.boxes for row in box.rows]
     assert sorted(drawn) == sorted(row.name for row in report.layers)
@@ -69,7 +69,7 @@ def test_every_row_is_drawn_once_and_the_boxes_add_up_to_the_total(model: str) -
 
 @pytest.mark.parametrize("model", names())
 def test_edges_are_those_between_rows_seen_through_the_boxes(model: str) -> None:
-    report = api.analyze(model)
+    report = api.analyze(model).report
     found = outline(report)
     box_of = {row.name: box.name for box in found.boxes for row in box.rows}
     seen = {(box_of[source], box_of[target]) for source, target in row_edges(report)}
@@ -86,7 +86,7 @@ def test_edges_are_those_between_rows_seen_through_the_boxes(model: str) -> None
 
 @pytest.mark.parametrize("model", ["googlenet-aux", "fractalnet40-cifar", "zfnet-deconv"])
 def test_nothing_is_left_out_where_nothing_repeats(model: str) -> None:
-    report = api.analyze(model)
+    report = api.analyze(model).report
     found = outline(report)
     assert all(item.repeat.times == 1 for item in everything(found))
     assert {(edge.source, edge.target) for edge in found.edges} == row_edges(report)

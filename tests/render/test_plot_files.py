@@ -29,8 +29,8 @@ ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "samples" / "plots"
 FIGURES: dict[str, Callable[[], Figure]] = {
     "bubble": lambda: bubble_figure(of_zoo(IMAGENET)),
-    "layers-lenet5": lambda: layers_figure(api.analyze("lenet5")),
-    "layers-vgg16": lambda: layers_figure(api.analyze("vgg16")),
+    "layers-lenet5": lambda: layers_figure(api.analyze("lenet5").report),
+    "layers-vgg16": lambda: layers_figure(api.analyze("vgg16").report),
     "roofline-cpu-1-thread": lambda: roofline_figure(
         read_result(str(ROOT / "samples" / "bench" / "cpu-1-thread.json"))
     ),

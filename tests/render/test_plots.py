@@ -139,7 +139,7 @@ def many_runs() -> Measurement:
 
 @pytest.mark.parametrize("model", EXTREMES)
 def test_layers_are_legible_for_the_smallest_and_the_largest(model: str) -> None:
-    check_legible(layers_figure(api.analyze(model)))
+    check_legible(layers_figure(api.analyze(model).report))
 
 
 @pytest.mark.parametrize("model", ["lenet5", "resnet1202-cifar", "vgg16", "fractalnet40-cifar"])
@@ -221,7 +221,9 @@ def test_a_line_through_a_box_is_seen(
 
 def test_bubbles_hold_what_the_reports_and_cards_say() -> None:
     card = api.load("vgg16").card
-    found, without = bubbles([(api.analyze("vgg16"), card), (api.analyze("handson-cnn"), None)])
+    found, without = bubbles(
+        [(api.analyze("vgg16").report, card), (api.analyze("handson-cnn").report, None)]
+    )
     # table 3 of the paper: 25.6 % top-1 error of configuration D on one scale
     assert [(b.name, b.params, b.macs, b.dataset) for b in found] == [
         ("vgg16", 138_357_544, 15_470_264_320, "ImageNet")
@@ -238,7 +240,7 @@ def test_areas_are_as_the_parameters() -> None:
 
 
 def test_bars_are_the_rows() -> None:
-    report = api.analyze("lenet5")
+    report = api.analyze("lenet5").report
     figure = layers_figure(report)
     for axes, panel in zip(figure.axes, panels_of(report, report.layers), strict=True):
         assert [patch.get_height() for patch in axes.patches] == [  # type: ignore[attr-defined]
@@ -249,7 +251,7 @@ def test_bars_are_the_rows() -> None:
 
 
 def test_spans_part_the_rows_of_a_deep_model() -> None:
-    report = api.analyze("resnet1202-cifar")
+    report = api.analyze("resnet1202-cifar").report
     spans = {span.name: len(span.places) for span in spans_of(report.layers)}
     assert sum(spans.values()) == len(report.layers)
     # 200 blocks of two convolutions and an addition, in stages 2 and 3 also one shortcut
@@ -258,7 +260,7 @@ def test_spans_part_the_rows_of_a_deep_model() -> None:
 
 
 def test_a_head_between_the_modules_of_a_stage_is_none_of_it() -> None:
-    report = api.analyze("googlenet-aux")
+    report = api.analyze("googlenet-aux").report
     heads = sum(row.params for row in report.layers if row.name.startswith("aux"))
     stage = sum(row.params for row in report.layers if row.name.startswith("inception_4"))
     share = 100 * stage / report.totals.params

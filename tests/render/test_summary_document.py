@@ -20,7 +20,7 @@ VIEWS = [
 
 @pytest.mark.parametrize("name", names())
 def test_rows_add_up(name: str) -> None:
-    report = api.analyze(name, convention="fvcore")
+    report = api.analyze(name, convention="fvcore").report
     for view in VIEWS:
         document = summary_document(report, reference=name, view=view)
         rows = [*document.rows, *([document.rest] if document.rest else [])]
@@ -58,8 +58,23 @@ def test_the_counted_column_is_called_after_its_convention() -> None:
 
 
 def test_sorting_puts_the_largest_first_and_words_in_order() -> None:
-    report = api.analyze("lenet5")
+    report = api.analyze("lenet5").report
     by_params = summary_document(report, reference="", view=View("layer", sort="params"))
     assert [row[0] for row in by_params.rows][:2] == ["C5", "F6"]
     by_name = summary_document(report, reference="", view=View("layer", sort="layer"))
     assert [row[0] for row in by_name.rows] == sorted(str(row[0]) for row in by_name.rows)
+
+
+@pytest.mark.parametrize(
+    ("columns", "formulas"),
+    [
+        ("layer,params,macs", ["params_formula", "macs_formula"]),
+        ("layer,activation-bytes", ["activation_formula"]),
+        ("layer,output", ["params_formula", "activation_formula", "macs_formula"]),
+        ("macs_formula,params", ["macs_formula"]),
+        ("+jump", ["params_formula", "activation_formula", "macs_formula"]),
+    ],
+)
+def test_formulas_are_shown_whatever_the_columns(columns: str, formulas: list[str]) -> None:
+    keys = [entry.key for entry in chosen(columns, "paper", formulas=True)]
+    assert [key for key in keys if key.endswith("_formula")] == formulas

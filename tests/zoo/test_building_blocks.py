@@ -27,7 +27,7 @@ def _field(report: Report) -> tuple[int, ...]:
 def test_stacks_see_the_same_with_fewer_weights(
     large: str, small: str, times_large: int, times_small: int, seen: int
 ) -> None:
-    one, other = analyze(large), analyze(small)
+    one, other = analyze(large).report, analyze(small).report
     assert _field(one) == _field(other) == (seen, seen)
     assert one.totals.params == times_large * 64**2
     assert other.totals.params == times_small * 64**2
@@ -36,7 +36,7 @@ def test_stacks_see_the_same_with_fewer_weights(
 
 
 def test_a_1x1_in_front_of_a_5x5() -> None:
-    direct, thin = analyze("conv-5x5-direct"), analyze("conv-5x5-reduced")
+    direct, thin = (analyze(name).report for name in ("conv-5x5-direct", "conv-5x5-reduced"))
     assert direct.totals.macs == 14 * 14 * 48 * 5 * 5 * 480 == 112_896_000
     assert thin.totals.macs == 14 * 14 * 16 * 480 + 14 * 14 * 48 * 5 * 5 * 16 == 5_268_480
     assert direct.layers[-1].output == thin.layers[-1].output
@@ -113,7 +113,7 @@ def test_dense_block_concatenates() -> None:
 
 
 def test_fractal_block_has_every_depth_between() -> None:
-    report = analyze("fractal-block")
+    report = analyze("fractal-block").report
     assert (report.totals.depth, report.shallowest_path) == (8, 1)
     assert report.totals.paths == ((1**2 + 1) ** 2 + 1) ** 2 + 1 == 26
     assert report.totals.params == (1 + 2 + 4 + 8) * (9 * 64 * 64 + 2 * 64)

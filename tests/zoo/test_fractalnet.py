@@ -23,7 +23,7 @@ def test_table_3_rounds(depth: int) -> None:
 
 @pytest.mark.parametrize(("depth", "columns"), [(5, 1), (10, 2), (20, 3), (40, 4), (80, 5)])
 def test_paths(depth: int, columns: int) -> None:
-    report = analyze(f"fractalnet{depth}-cifar")
+    report = analyze(f"fractalnet{depth}-cifar").report
     assert report.totals.paths == _paths(columns) ** 5
     assert report.totals.depth == 5 * 2 ** (columns - 1) + 1
     assert report.shallowest_path == 5 + 1

@@ -32,7 +32,7 @@ def _totals(report: Report) -> tuple[int, ...]:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_rows_add_up_to_the_totals_in_every_view(name: str) -> None:
-    report = analyze(name, batch=2)
+    report = analyze(name, batch=2).report
     assert report.status == "complete"
     for depth in (None, 1, 2, 3):
         assert _sums(report.view(depth=depth)) == _totals(report)

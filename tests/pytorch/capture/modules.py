@@ -31,7 +31,7 @@ def seen(module: nn.Module, *shapes: Shape, batch: int = 2) -> Report:
 
     Parameters are the module's own, MACs half of FlopCounterMode's FLOPs, rows add up.
     """
-    report = api.analyze(module, input=named(*shapes), batch=batch)
+    report = api.analyze(module, input=named(*shapes), batch=batch).report
     totals = report.totals
     assert totals.params == sum(parameter.numel() for parameter in module.parameters())
     assert totals.macs * 2 == counted_flops(module, *shapes, batch=batch)

@@ -56,7 +56,7 @@ MODULES: tuple[tuple[Callable[..., Any] | nn.Module, str], ...] = (
 @pytest.mark.parametrize(("module", "said"), MODULES, ids=[said for _, said in MODULES])
 def test_argument_of_a_module(module: Any, said: str) -> None:
     net = module if isinstance(module, nn.Module) else Applied(module)
-    report = api.analyze(net, input=named(MAPS))
+    report = api.analyze(net, input=named(MAPS)).report
     assert len(unkept(report)) == 1
     assert unkept(report)[0].startswith(said)
     assert f"cannot be written to ONNX: the graph does not keep its {said}" in refused(report)
@@ -75,7 +75,7 @@ def test_argument_of_a_module(module: Any, said: str) -> None:
     ],
 )
 def test_arguments_that_are_usual(module: nn.Module) -> None:
-    report = api.analyze(module, input=named(MAPS))
+    report = api.analyze(module, input=named(MAPS)).report
     assert unkept(report) == []
     onnx_blocks(report.shaped)
 
@@ -128,7 +128,7 @@ class Remembers(nn.Module):
     ],
 )
 def test_state_of_a_recurrent_layer(module: nn.Module, said: list[str]) -> None:
-    assert unkept(api.analyze(module, input=named((5, 4)))) == said
+    assert unkept(api.analyze(module, input=named((5, 4))).report) == said
 
 
 def test_every_function_has_a_rule() -> None:
@@ -168,7 +168,7 @@ USUALLY = (
 
 @pytest.mark.parametrize(("use", "said"), ONNX, ids=[use.id for use, _ in ONNX])
 def test_attribute_of_a_file(use: Any, said: str, tmp_path: Path) -> None:
-    report = api.analyze(saved(use.proto(), tmp_path), batch=use.inputs[0].shape[0])
+    report = api.analyze(saved(use.proto(), tmp_path), batch=use.inputs[0].shape[0]).report
     assert len(unkept(report)) == 1
     assert unkept(report)[0].startswith(said)
     assert f"cannot be written to ONNX: the graph does not keep its {said}" in refused(report)
@@ -176,5 +176,5 @@ def test_attribute_of_a_file(use: Any, said: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("use", USUALLY, ids=lambda use: use.id)
 def test_attributes_that_are_usual(use: Any, tmp_path: Path) -> None:
-    report = api.analyze(saved(use.proto(), tmp_path), batch=use.inputs[0].shape[0])
+    report = api.analyze(saved(use.proto(), tmp_path), batch=use.inputs[0].shape[0]).report
     assert unkept(report) == []

@@ -1,0 +1,43 @@
+"""What ``analyze`` and ``compare`` return: figures as attributes, a short text, the formats."""
+
+import pytest
+
+import cnnstat
+from cnnstat import api
+
+
+@pytest.mark.parametrize("name", ["resnet50", "googlenet", "resnet1202-cifar"])
+def test_a_printed_result_is_a_few_lines(name: str) -> None:
+    analysis = api.analyze(name)
+    lines = repr(analysis).splitlines()
+    assert len(lines) == 3
+    assert str(analysis) == repr(analysis)
+    assert lines[0].startswith(f"{name}: ")
+    assert f"{analysis.totals.macs:,} MACs" in lines[2]
+    assert max(map(len, lines)) < 200
+
+
+def test_a_printed_comparison_is_a_line() -> None:
+    assert repr(api.compare("alexnet", "zfnet", baseline="zfnet")) == (
+        "alexnet, zfnet; ratios to zfnet"
+    )
+    assert repr(api.compare()).endswith("models")
+
+
+def test_figures_are_those_of_the_report() -> None:
+    analysis = api.analyze("lenet5", batch=2)
+    report = analysis.report
+    assert analysis.totals == report.totals
+    assert analysis.layers == report.layers
+    assert analysis.view(depth=1) == report.view(depth=1)
+    assert analysis.layer("C3") == report.layer("C3")
+    assert analysis.inputs == report.inputs
+    assert (analysis.name, analysis.status, analysis.notes) == ("lenet5", "complete", ())
+    assert analysis.card is not None
+    assert analysis.card.name == "lenet5"
+
+
+def test_dir_lists_every_public_name() -> None:
+    assert set(cnnstat.__all__) <= set(dir(cnnstat))
+    for name in cnnstat.__all__:
+        assert getattr(cnnstat, name)
