@@ -12,7 +12,6 @@ from torch import nn
 
 from cnnstat import api
 from cnnstat.errors import UsageError
-from cnnstat.importers.onnx.naming import Names
 from cnnstat.ops import Opaque, Parameter
 from tests.importers.onnx_models import X, ints, kinds, model, node, saved, weight
 
@@ -151,12 +150,18 @@ def test_branch_that_is_computed_is_unknown(tmp_path: Path) -> None:
 # -- names ----------------------------------------------------------------------------------------
 
 
-def test_names_of_pytorch_become_paths() -> None:
-    wanted = ["/layer1/layer1.0/conv1/Conv", "/layer1/layer1.0/relu/Relu", "/layer1/layer1.0/Add",
-              "/layer1/layer1.0/relu/Relu_1"]  # fmt: skip
-    names = Names(wanted)
-    found = [names.of(name, name.rpartition("/")[2].partition("_")[0]) for name in wanted]
-    assert found == ["layer1/0/conv1", "layer1/0/relu/Relu", "layer1/0/Add", "layer1/0/relu/Relu_1"]
+def test_names_of_pytorch_become_paths(tmp_path: Path) -> None:
+    names = ["conv1/Relu", "relu/Relu", "Relu", "relu/Relu_1"]
+    nodes = [
+        node("Relu", f"t{i}", f"t{i + 1}", f"/layer1/layer1.0/{name}")
+        for i, name in enumerate(names)
+    ]
+    report = api.analyze(saved(model(nodes, {"t0": IMAGE}, ["t4"]), tmp_path))
+    paths = ["conv1", "relu/Relu", "Relu", "relu/Relu_1"]
+    assert [each.name for each in report.shaped.nodes] == [
+        "t0",
+        *(f"layer1/0/{path}" for path in paths),
+    ]
 
 
 def test_nameless_nodes_are_numbered(tmp_path: Path) -> None:

@@ -1,35 +1,34 @@
-"""From a parsed file to a graph: operators become nodes, initializers weights.
+"""From a parsed file to a graph: the meaning of every node goes into the assembly of all readers.
 
-A stored tensor is counted where it is first used as a weight; used as data, or by an operator whose
-weights do not match, it is a ``Parameter`` node; used again, the later node is tied to the first.
-Arithmetic on shapes is computed on the way. What has no rule, or infers another shape than ONNX's
-own inference, is opaque.
+A tensor's key is its name. Arithmetic on shapes is computed on the way. A node without a rule, or
+whose operator infers another shape than ONNX's own inference, is opaque.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 from onnx import AttributeProto, TensorProto, helper
 
 from cnnstat.count.report import Note
 from cnnstat.errors import ModelError, ShapeError
+from cnnstat.importers.assembly import Assembly, Layer, StoredTensor, role_of
+from cnnstat.importers.naming import Names
 from cnnstat.importers.onnx.arguments import unkept
 from cnnstat.importers.onnx.call import Call, Meaning, Operand, Stored, UnknownShape
 from cnnstat.importers.onnx.constants import fold
 from cnnstat.importers.onnx.fusing import Around, Fused, fused
 from cnnstat.importers.onnx.inference import captured, constant_of, elements, inferred_shapes
 from cnnstat.importers.onnx.loading import DTYPES, OnnxFile
-from cnnstat.importers.onnx.naming import Names
+from cnnstat.importers.onnx.paths import path_and_function
 from cnnstat.importers.onnx.table import ALIASES, RULES, VIEWS
 from cnnstat.importers.reference import Imported
-from cnnstat.ir.graph import Graph, Node, Value
-from cnnstat.ir.op import Op, OpError, Specs
+from cnnstat.ir.op import OpError
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import WindowError
-from cnnstat.ops import Input, Opaque, Parameter, Rearrange, View
+from cnnstat.ops import Opaque
 
 NOBODY_KNOWS = TensorSpec((0,))
 """Stands where a shape is not known: no elements are counted, and a note says so."""
@@ -43,25 +42,20 @@ def assemble(file: OnnxFile, inputs: Mapping[str, TensorSpec]) -> Imported:
     Raises ``ShapeError`` where an operator cannot take its inputs, ``ModelError`` for a file whose
     nodes are malformed or not in an order that can run.
     """
-    return _Assembly(file, inputs).imported()
+    return _Reader(file, inputs).imported()
 
 
-class _Assembly:
+class _Reader:
     def __init__(self, file: OnnxFile, inputs: Mapping[str, TensorSpec]) -> None:
         self.file = file
         self.inputs = inputs
         self.graph = file.proto.graph
-        self.nodes: list[Node] = []
-        self.outputs: list[Specs] = []
-        self.values: dict[str, Value] = {}  # tensor -> where it comes from
         self.known: dict[str, Any] = {}  # tensor -> its elements
         self.unknown: set[str] = set()  # tensors whose shape nobody knows
         self.stored: dict[str, Stored] = {}
-        self.shapes: dict[str, TensorSpec] = {}  # stored tensor -> as it lies in the file
-        self.owner: dict[str, int] = {}  # stored tensor -> the node that counts it
         self.skipped: set[int] = set()  # nodes that are part of another
-        self.notes: list[Note] = []
-        self.names = Names(n.name for n in self.graph.node if n.op_type != "Constant")
+        alive = (node.name for node in self.graph.node if node.op_type != "Constant")
+        self.assembly = Assembly(Names(path_and_function(name) for name in alive))
         self.inferred = inferred_shapes(file, inputs)
 
     def imported(self) -> Imported:
@@ -69,14 +63,14 @@ class _Assembly:
             self._store(tensor.name, tensor)
         batch = next((spec.shape[0] for spec in self.inputs.values() if spec.shape), 1)
         for name, spec in self.inputs.items():
-            fixed = spec.shape[:1] != (batch,)
-            op: Op = Rearrange("input", (spec,)) if fixed else Input(spec.shape[1:], spec.dtype)
-            self.values[name] = self._add(self.names.unique(name), op, (), (spec,))
+            self.assembly.enter(name, name, spec, fixed=spec.shape[:1] != (batch,))
         self.read(self.graph)
-        left = tuple(self._value(Operand(o.name, None)) for o in self.graph.output)
+        outputs = [self._key(Operand(each.name, None)) for each in self.graph.output]
+        for key in outputs:
+            self.assembly.value(key)
         self._report_unused()
-        graph = Graph(self.file.reference, tuple(self.nodes), left)
-        return Imported(graph, tuple(self.notes))
+        graph = self.assembly.graph(self.file.reference, outputs)
+        return Imported(graph, tuple(self.assembly.notes))
 
     def read(self, graph: Any) -> None:
         """Read the nodes that a result depends on, in order."""
@@ -113,19 +107,19 @@ class _Assembly:
         spec = TensorSpec(tuple(tensor.dims), DTYPES.get(tensor.data_type, "uint8"))
         values = elements(tensor)
         self.stored[name] = Stored(name, spec, values, constant)
-        self.shapes[name] = spec
+        if self.stored[name].is_weight:
+            path = name.replace(".", "/").strip("/") or "stored"
+            role = role_of(path, trained=not constant)
+            self.assembly.store(name, StoredTensor(name, path, spec, role))
         if values is not None:
             self.known[name] = values
 
     def _report_unused(self) -> None:
         used = {name for node in self.graph.node for name in (*node.input, *captured(node))}
         used |= {each.name for each in self.graph.output}
-        for tensor in self.graph.initializer:
-            stored = self.stored[tensor.name]
-            if tensor.name not in used and stored.is_weight:
-                message = f"{tensor.name} is stored but no operator reads it"
-                self.notes.append(Note("unused_parameter", tensor.name, message))
-                self._parameter(stored)
+        names = [each.name for each in self.graph.initializer if each.name not in used]
+        unread = {name: tensor for name in names if (tensor := self.assembly.stored(name))}
+        self.assembly.unused(unread, "stored, but no operator reads it")
         scalars = [
             each
             for each in self.graph.initializer
@@ -133,7 +127,7 @@ class _Assembly:
         ]
         if scalars:
             message = f"{len(scalars)} stored scalars are read as constants, not as parameters"
-            self.notes.append(Note("scalar_constants", "", message))
+            self.assembly.notes.append(Note("scalar_constants", "", message))
 
     # -- nodes ----------------------------------------------------------------------------------
 
@@ -154,8 +148,14 @@ class _Assembly:
             nodes = (node,) if together is None else together.nodes
             self.skipped.update(map(id, nodes))
             last = nodes[-1]
-            call = replace(call, name=self.names.of(last.name, last.op_type, len(nodes)))
+            call = replace(call, name=self._wanted_name(last.name, last.op_type, len(nodes)))
             self._apply(call, self._meaning(call, node))
+
+    def _wanted_name(self, name: str, op_type: str, covers: int) -> str:
+        """Return a path, without the operator where the exporter called the last node so."""
+        path, function = path_and_function(name)
+        own = function.partition("_")[0] == op_type
+        return self.assembly.names.of(path, function or op_type.lower(), covers=covers * own)
 
     def _call(self, node: Any, together: Fused | None) -> Call:
         kind = node.op_type if together is None else together.op_type
@@ -178,7 +178,7 @@ class _Assembly:
         )
 
     def _operand(self, name: str, node: Any) -> Operand:
-        if not self._has(name) and name not in self.known:
+        if not self._has(name):
             raise ModelError(
                 f"{self.file.reference}: {node.name or node.op_type} ({node.op_type}) reads "
                 f"{name!r}, which nothing before it makes; nodes stand in an order that can run"
@@ -191,14 +191,15 @@ class _Assembly:
             return self.stored[name].spec
         if name in self.known:
             return _spec_of(self.known[name])
-        met = name in self.values and name not in self.unknown
-        return self._spec(self.values[name]) if met else None
+        value = self.assembly.values.get(name)
+        return self.assembly.spec(value) if value and name not in self.unknown else None
 
     def _unpooled(self, inputs: list[str]) -> list[str]:
         """Return an unpooling's inputs and, as its fourth, the tensor that was pooled."""
-        pooling = self.values.get(inputs[1])
-        pooled = () if pooling is None else self.nodes[pooling.node].inputs[:1]
-        names = [name for name, value in self.values.items() if value in pooled]
+        values = self.assembly.values
+        pooling = values.get(inputs[1])
+        pooled = () if pooling is None else self.assembly.nodes[pooling.node].inputs[:1]
+        names = [str(name) for name, value in values.items() if value in pooled]
         return [*inputs, *[""] * (3 - len(inputs)), *names[:1]]
 
     def _guess(self, name: str) -> TensorSpec | None:
@@ -225,7 +226,7 @@ class _Assembly:
             if spec is None and name:
                 self.unknown.add(name)
                 message = f"nobody knows the shape of {name}, a result of {call.op_type}"
-                self.notes.append(Note("unknown_shape", call.name, message))
+                self.assembly.notes.append(Note("unknown_shape", call.name, message))
             results.append(spec or NOBODY_KNOWS)
         inside = tuple(self._operand(name, node) for name in captured(node) if self._has(name))
         reads = tuple(
@@ -234,16 +235,13 @@ class _Assembly:
         return Meaning(Opaque(call.op_type, tuple(results)), reads)
 
     def _has(self, name: str) -> bool:
-        return name in self.values or name in self.stored
+        return any(name in known for known in (self.stored, self.known)) or (
+            self.assembly.is_known(name)
+        )
 
     def _agrees(self, call: Call, meant: Meaning) -> bool:
         """Return whether an operator makes what ONNX's inference says, where that says anything."""
-        specs = [self._plain_spec(each) for each in meant.reads]
-        for number, _, op in meant.before:
-            specs[number] = op.infer((specs[number],))[0]
-        made = list(meant.op.infer(tuple(specs)))
-        for number, _, op in meant.after:
-            made[number] = op.infer((made[number],))[0]
+        made = self._layer(call, meant).infer([self._plain_spec(each) for each in meant.reads])
         if len(made) < len([name for name in call.results if name]):
             return False
         guesses = [self._guess(name) for name in call.results]
@@ -251,6 +249,11 @@ class _Assembly:
             guess is None or guess.shape == spec.shape
             for guess, spec in zip(guesses, made, strict=False)
         )
+
+    def _layer(self, call: Call, meant: Meaning) -> Layer:
+        reads = tuple(each.name for each in meant.reads)
+        weights = tuple(each.name for each in meant.weights)
+        return Layer(meant.op, reads, weights, meant.before, meant.after, unkept(call))
 
     def _plain_spec(self, operand: Operand) -> TensorSpec:
         if operand.spec is None:
@@ -266,29 +269,10 @@ class _Assembly:
         )
 
     def _apply(self, call: Call, meant: Meaning) -> None:
-        """Add the nodes of a call: what goes before it, itself, what goes behind."""
-        name = call.name
-        reads = [self._value(operand) for operand in meant.reads]
-        for number, suffix, op in meant.before:
-            reads[number] = self._applied(f"{name}/{suffix}", op, (reads[number],))
-        specs = tuple(self._spec(value) for value in reads)
-        tied, computed = self._claim(meant, specs)
-        outputs = meant.op.infer(specs)
-        value = self._add(name, meant.op, (*reads, *computed), outputs, tied, unkept(call))
-        if tied is None:
-            for operand in meant.weights:
-                self.owner[self.stored[operand.name].name] = value.node
-        for number, result in enumerate(call.results):
-            if result:
-                self.values[result] = Value(value.node, number)
-        for number, suffix, op in meant.after:
-            if number < len(call.results):
-                made = self._applied(f"{name}/{suffix}", op, (Value(value.node, number),))
-                self.values[call.results[number]] = made
-
-    def _applied(self, name: str, op: Op, reads: tuple[Value, ...]) -> Value:
-        specs = tuple(self._spec(value) for value in reads)
-        return self._add(self.names.unique(name), op, reads, op.infer(specs))
+        for operand in (*meant.reads, *meant.weights):
+            self._key(operand)
+        layer = self._layer(call, meant)
+        self.assembly.apply(call.name, layer, [name or None for name in call.results])
 
     def _alias(self, call: Call) -> None:
         given, result = call.given(0), call.results[0]
@@ -296,10 +280,10 @@ class _Assembly:
             self.stored[result] = given.stored
         if given.value is not None:
             self.known[result] = given.value
-        elif given.stored is None:
-            self.values[result] = self._value(given)
-            if given.name in self.unknown:
-                self.unknown.add(result)
+        if self.assembly.is_known(given.name):
+            self.assembly.alias(result, given.name)
+        if given.name in self.unknown:
+            self.unknown.add(result)
 
     def _is_view_of_stored(self, call: Call, node: Any) -> bool:
         """Note another view of a whole stored tensor (its transpose) as that tensor, no node."""
@@ -310,7 +294,10 @@ class _Assembly:
         if isinstance(meant.op, Opaque) or not stored.is_weight:
             return False
         seen = meant.op.infer((stored.spec,))[0]
-        self.stored[call.results[0]] = replace(stored, spec=seen, values=None)
+        result, tensor = call.results[0], self.assembly.stored(call.given(0).name)
+        self.stored[result] = replace(stored, spec=seen, values=None)
+        if tensor is not None:
+            self.assembly.store(result, tensor, seen=seen)
         return True
 
     def _branch(self, node: Any, taken: bool) -> None:
@@ -327,73 +314,15 @@ class _Assembly:
 
     # -- values ---------------------------------------------------------------------------------
 
-    def _add(
-        self,
-        name: str,
-        op: Op,
-        inputs: tuple[Value, ...],
-        outputs: Specs,
-        tied_to: int | None = None,
-        unkept: str = "",
-    ) -> Value:
-        self.nodes.append(Node(name, op, inputs, tied_to, unkept=unkept))
-        self.outputs.append(outputs)
-        return Value(len(self.nodes) - 1)
-
-    def _spec(self, value: Value) -> TensorSpec:
-        return self.outputs[value.node][value.result]
-
-    def _value(self, operand: Operand) -> Value:
-        """Return where a tensor comes from; a stored or computed one becomes a node."""
+    def _key(self, operand: Operand) -> str:
+        """Return the key of a tensor; one that is computed on the way becomes a constant."""
         name = operand.name
-        if name in self.values:
-            return self.values[name]
-        stored = self.stored.get(name)
-        if stored is None or not stored.is_weight:
-            if name not in self.known and stored is None:
+        if not self.assembly.is_known(name):
+            if not self._has(name):
                 raise ModelError(f"{self.file.reference}: no node makes the output {name!r}")
-            spec = stored.spec if stored else _spec_of(self.known[name])
-            wanted = self.names.unique(f"{name.strip('/')}/constant")
-            found = self._add(wanted, Rearrange("constant", (spec,)), (), (spec,))
-        else:
-            found = self._parameter(stored)
-            if self._spec(found).shape != stored.spec.shape:
-                found = self._applied(
-                    f"{name.strip('/')}/view", View("view", (stored.spec,)), (found,)
-                )
-        self.values[name] = found
-        return found
-
-    def _parameter(self, stored: Stored) -> Value:
-        """Add a stored tensor as data; one that a layer owns is tied to it."""
-        owner = self.owner.get(stored.name)
-        if owner is not None and isinstance(self.nodes[owner].op, Parameter):
-            return Value(owner)
-        role: Literal["weight", "bias", "buffer"] = "buffer" if stored.constant else "weight"
-        if role == "weight" and stored.name.rpartition(".")[2].rpartition("/")[2] == "bias":
-            role = "bias"
-        spec = self.shapes[stored.name]
-        op = Parameter(spec.shape, role, spec.dtype)
-        name = self.names.unique(stored.name.replace(".", "/").strip("/") or "stored")
-        value = self._add(name, op, (), (spec,), owner)
-        self.owner.setdefault(stored.name, value.node)
-        return value
-
-    def _claim(self, meant: Meaning, specs: Specs) -> tuple[int | None, tuple[Value, ...]]:
-        """Return the node that the weights are counted at (None: this one), and computed ones."""
-        held = [(each, self.stored.get(each.name)) for each in meant.weights]
-        own = [stored.name for _, stored in held if stored is not None]
-        expected = sum(weight.numel for weight in meant.op.weights(specs))
-        actual = sum(stored.spec.numel for _, stored in held if stored is not None)
-        fresh = len(set(own)) == len(own) and not any(name in self.owner for name in own)
-        if fresh and expected == actual and len(own) == len(held):
-            return None, ()
-        for _, stored in held:
-            if stored is not None and stored.name not in self.owner:
-                self._parameter(stored)
-        computed = tuple(self._value(each) for each, stored in held if stored is None)
-        owners = [self.owner[name] for name in own] or [value.node for value in computed]
-        return (owners[0] if owners else None), computed
+            spec = self.stored[name].spec if name in self.stored else _spec_of(self.known[name])
+            self.assembly.constant(name, f"{name.strip('/')}/constant", spec)
+        return name
 
 
 def _spec_of(value: Any) -> TensorSpec:

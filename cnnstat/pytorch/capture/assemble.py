@@ -1,25 +1,25 @@
-"""From a trace to a graph: calls become nodes, tensors edges, stored tensors weights.
+"""From a trace to a graph: the meaning of every call goes into the assembly that readers share.
 
-A stored tensor is counted where it is first used as a weight; used as data, or by an operator whose
-weights do not match, it is a ``Parameter`` node; used again, the later node is tied to the first.
-Every operator is asked for the shapes that were captured: one that infers others becomes opaque.
+A tensor's key is its identity. Every operator is compared with the shapes that were captured: one
+that infers others becomes opaque.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import Literal, NamedTuple
+from collections.abc import Iterable
 
 import torch
 
-from cnnstat.ir.graph import Graph, Node, Value
+from cnnstat.count.report import Note
+from cnnstat.importers.assembly import Assembly, Layer, StoredTensor, role_of
+from cnnstat.importers.naming import Names
+from cnnstat.ir.graph import Graph, Value
 from cnnstat.ir.op import Op, OpError, Specs
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import WindowError
-from cnnstat.ops import Input, Opaque, Parameter, Rearrange, View
+from cnnstat.ops import Opaque, Rearrange, View
 from cnnstat.pytorch.capture.arguments import unkept
-from cnnstat.pytorch.capture.capture import Call, Stored, Trace, spec_of
-from cnnstat.pytorch.capture.naming import Names
+from cnnstat.pytorch.capture.capture import Call, Trace, spec_of
 from cnnstat.pytorch.capture.rules import Meaning, tensors
 from cnnstat.pytorch.capture.translate import meaning, plain_name
 
@@ -31,78 +31,65 @@ TURNS = ("t", "transpose", "permute", "numpy_T", "adjoint")
 """Views that change the order of axes."""
 
 
-class Assembled(NamedTuple):
-    """A graph, and the stored tensors that the forward pass never used."""
-
-    graph: Graph
-    unused: tuple[str, ...]
+def assemble(name: str, trace: Trace) -> tuple[Graph, tuple[Note, ...]]:
+    """Return the graph of a trace, and a note for each stored tensor that it never used."""
+    return _Reader(name, trace).assembled()
 
 
-def assemble(name: str, trace: Trace) -> Assembled:
-    """Return the graph of a trace."""
-    return _Assembly(name, trace).assembled()
-
-
-class _Assembly:
+class _Reader:
     def __init__(self, name: str, trace: Trace) -> None:
         self.name = name
         self.trace = trace
-        self.nodes: list[Node] = []
-        self.outputs: list[Specs] = []  # of each node, as its operator infers them
-        self.names = Names(Counter((call.path, plain_name(call.name)) for call in trace.calls))
-        self.values: dict[int, Value] = {}  # tensor -> where it comes from
-        self.stored: dict[int, Stored] = {}
+        calls = ((call.path, plain_name(call.name)) for call in trace.calls)
+        self.assembly = Assembly(Names(calls))
+        self.stored: dict[str, StoredTensor] = {}
         for each in trace.stored:
-            self.stored[id(each.tensor)] = self.stored[id(each.original)] = each
-        self.owner: dict[int, int] = {}  # stored tensor -> the node that counts it
+            path = each.names[0].replace(".", "/")
+            role = role_of(path, trained=each.trained)
+            stored = StoredTensor(id(each.tensor), path, each.spec, role, each.trained)
+            self.stored[each.names[0]] = stored
+            self.assembly.store(id(each.tensor), stored)
+            self.assembly.store(id(each.original), stored)
         self.turned: set[int] = set()  # stored tensors as they are seen transposed
         self.read = {id(tensor): len(trace.calls) for tensor in trace.outputs}  # -> its last reader
         self.sharing: dict[int, list[torch.Tensor]] = {}  # storage -> the tensors that show it
         self.born = {id(tensor): -1 for tensor in trace.inputs.values()}  # -> its first call
         self.at = 0
         for number, call in enumerate(trace.calls):
-            given = tensors(*call.arguments.values())
-            for tensor in given:
+            entering = tensors(*call.arguments.values())
+            for tensor in entering:
                 self.read[id(tensor)] = max(number, self.read.get(id(tensor), 0))
-            for tensor in (*given, *call.results):
+            for tensor in (*entering, *call.results):
                 self.born.setdefault(id(tensor), number)
                 if tensor.layout == torch.strided:
                     storage = tensor.untyped_storage()._cdata
                     self.sharing.setdefault(storage, []).append(tensor)
 
-    def assembled(self) -> Assembled:
+    def assembled(self) -> tuple[Graph, tuple[Note, ...]]:
         for name, tensor in self.trace.inputs.items():
-            spec = spec_of(tensor)
-            op = Input(spec.shape[1:], spec.dtype)
-            self.values[id(tensor)] = self._add(name, op, (), (spec,))
+            self.assembly.enter(id(tensor), name, spec_of(tensor))
         for number, call in enumerate(self.trace.calls):
             self.at = number
             self._call(call)
-        leaving = tuple(dict.fromkeys(self._value(tensor) for tensor in self.trace.outputs))
-        unused = []
-        for stored in self.trace.stored:
-            known = stored.names[0].rpartition(".")[2] in BOOKKEEPING
-            if id(stored.tensor) not in self.owner and not known:
-                unused.append(stored.names[0])
-                self._parameter(stored)
-        graph = Graph(self.name, tuple(self.nodes), leaving)
-        return Assembled(without_unread(graph), tuple(unused))
+        outputs = [self._key(tensor) for tensor in self.trace.outputs]
+        for key in outputs:
+            self.assembly.value(key)
+        counted = {
+            name: tensor
+            for name, tensor in self.stored.items()
+            if name.rpartition(".")[2] not in BOOKKEEPING
+        }
+        self.assembly.unused(counted, "stored, but the forward pass never uses it")
+        return self.assembly.graph(self.name, outputs), tuple(self.assembly.notes)
 
-    def _add(
-        self,
-        name: str,
-        op: Op,
-        inputs: tuple[Value, ...],
-        outputs: Specs,
-        tied_to: int | None = None,
-        unkept: str = "",
-    ) -> Value:
-        self.nodes.append(Node(self.names.unique(name), op, inputs, tied_to, unkept=unkept))
-        self.outputs.append(outputs)
-        return Value(len(self.nodes) - 1)
+    def _key(self, tensor: torch.Tensor) -> int:
+        """Return the key of a tensor; one from outside becomes a constant."""
+        if not self.assembly.is_known(id(tensor)):
+            self.assembly.constant(id(tensor), "constant", spec_of(tensor))
+        return id(tensor)
 
-    def _spec(self, value: Value) -> TensorSpec:
-        return self.outputs[value.node][value.result]
+    def _keys(self, tensors: Iterable[torch.Tensor]) -> tuple[int, ...]:
+        return tuple(self._key(tensor) for tensor in tensors)
 
     def _call(self, call: Call) -> None:
         meant = meaning(call)
@@ -113,46 +100,68 @@ class _Assembly:
             return
         if meant.op.storage == "view" and self._is_alias(meant, call):
             return
-        node = self._node(call, meant)
-        for number, result in enumerate(call.results[: len(self.outputs[node.node])]):
-            self.values[id(result)] = Value(node.node, number)
+        name = self._wanted_name(call, meant)
+        layer = self._layer(call, meant)
+        node = self.assembly.apply(name, layer, [id(result) for result in call.results])
         written = call.arguments.get("self")
         if call.name.endswith("_") and isinstance(written, torch.Tensor):
-            self._overwrite(written, node)
+            self._overwrite(written, Value(node))
 
-    def _node(self, call: Call, meant: Meaning) -> Value:
-        """Add the node of a call; opaque if its operator does not infer what was captured."""
-        inputs = tuple(self._value(tensor) for tensor in meant.reads)
+    def _layer(self, call: Call, meant: Meaning) -> Layer:
+        """Return the layer that a call is; opaque if it does not infer what was captured."""
+        reads = self._keys(meant.reads)
+        outputs = _inferred(meant.op, tuple(self._spec(key) for key in reads))
         captured = tuple(spec_of(result) for result in call.results)
-        specs = tuple(self._spec(value) for value in inputs)
-        outputs = _inferred(meant.op, specs)
-        if captured and not self._is_what(outputs, call):
-            reads = tensors(*call.arguments.values())
-            meant = Meaning(Opaque(plain_name(call.name), captured), reads)
-            inputs = tuple(self._value(tensor) for tensor in meant.reads)
+        if captured and not self._agrees(outputs, call):
+            meant = Meaning(Opaque(plain_name(call.name), captured), ())
+            reads = self._keys(tensors(*call.arguments.values()))
             outputs = captured
-        tied, extra = self._claim(meant, specs)
-        inputs += tuple(self._value(tensor) for tensor in extra)
-        name = self.names.of(call, meant, self._owner_path(call, meant))
         missing = unkept(call, outputs) or self._initial_state(call)
-        if tied is not None and any(id(tensor) in self.turned for tensor in meant.weights):
-            missing = missing or "weight being another's transposed"
-        value = self._add(name, meant.op, inputs, outputs, tied, missing)
-        if tied is None:
-            for tensor in meant.weights:
-                self.owner[id(self.stored[id(tensor)].tensor)] = value.node
-        return value
+        turned = any(id(tensor) in self.turned for tensor in meant.weights)
+        return Layer(
+            meant.op,
+            reads,
+            self._keys(meant.weights),
+            unkept=missing,
+            unkept_if_tied="weight being another's transposed" if turned else "",
+        )
+
+    def _spec(self, key: int) -> TensorSpec:
+        return self.assembly.spec(self.assembly.value(key))
+
+    def _wanted_name(self, call: Call, meant: Meaning) -> str:
+        """Return the name that a call's node wants.
+
+        A leaf module's layer has the module's path, a module below the running one whose weights
+        are used (as attention uses its output projection's) lends its own.
+        """
+        owner = self._owner_path(call, meant)
+        if owner:
+            return owner
+        names, moved = self.assembly.names, isinstance(meant.op, View | Rearrange)
+        first = not names.is_taken(call.path) and not moved
+        main = call.leaf and (first or bool(meant.weights))
+        return names.of(call.path, call.name.strip("_"), main=main)
+
+    def _owner_path(self, call: Call, meant: Meaning) -> str:
+        """Return the path of the module below the running one that owns the weights, if any."""
+        for tensor in meant.weights:
+            stored = self.assembly.stored(id(tensor))
+            owner = stored.name.rpartition("/")[0] if stored else ""
+            if owner.startswith(f"{call.path}/" if call.path else "") and owner != call.path:
+                return owner
+        return ""
 
     def _initial_state(self, call: Call) -> str:
         """Return the argument that gives a recurrent layer a state to begin with, if one does."""
         for tensor in tensors(call.arguments.get("hx")):
-            made = self.values.get(id(tensor))
-            op = None if made is None else self.nodes[made.node].op
+            made = self.assembly.values.get(id(tensor))
+            op = None if made is None else self.assembly.nodes[made.node].op
             if not (isinstance(op, Rearrange) and op.kind == "zeros"):
                 return "hx"
         return ""
 
-    def _is_what(self, outputs: Specs, call: Call) -> bool:
+    def _agrees(self, outputs: Specs, call: Call) -> bool:
         """Return whether an operator infers what was captured, or what anybody reads of it."""
         made = [spec.shape for spec in outputs]
         captured = [spec_of(result).shape for result in call.results]
@@ -164,25 +173,23 @@ class _Assembly:
         )
 
     def _pass_on(self, call: Call) -> None:
-        """Note that a call gave back what it got."""
-        given = call.arguments.get("self", call.arguments.get("input"))
-        if isinstance(given, torch.Tensor):
+        """Note that a call gave back its argument."""
+        tensor = call.arguments.get("self", call.arguments.get("input"))
+        if isinstance(tensor, torch.Tensor):
             for result in call.results:
-                if id(given) in self.stored:
-                    self.stored[id(result)] = self.stored[id(given)]
-                else:
-                    self.values[id(result)] = self._value(given)
+                self.assembly.alias(id(result), self._key(tensor))
 
     def _is_alias(self, meant: Meaning, call: Call) -> bool:
         """Note a view of a whole stored tensor (its transpose) as that tensor, without a node."""
         if len(meant.reads) != 1 or len(call.results) != 1:
             return False
-        known = self.stored.get(id(meant.reads[0]))
-        if known is None or call.results[0].numel() != known.spec.numel:
+        stored = self.assembly.stored(id(meant.reads[0]))
+        result = call.results[0]
+        if stored is None or result.numel() != stored.spec.numel:
             return False
-        self.stored[id(call.results[0])] = known
+        self.assembly.store(id(result), stored, seen=spec_of(result))
         if call.name in TURNS:
-            self.turned.add(id(call.results[0]))
+            self.turned.add(id(result))
         return True
 
     def _overwrite(self, written: torch.Tensor, value: Value) -> None:
@@ -190,86 +197,22 @@ class _Assembly:
 
         Of those, only the ones that are there already and are read later matter.
         """
-        self.values[id(written)] = value
+        values = self.assembly.values
+        values[id(written)] = value
         if written.layout != torch.strided:
             return
         shown = {id(t): t for t in self.sharing[written.untyped_storage()._cdata]}
         for key, tensor in shown.items():
             later = self.born[key] < self.at < self.read.get(key, -1)
-            if key == id(written) or key in self.stored or not later:
+            if key == id(written) or self.assembly.stored(key) is not None or not later:
                 continue
             if _shows(tensor) == _shows(written):
-                self.values[key] = value
+                values[key] = value
                 continue
-            spec, before = spec_of(tensor), self._value(tensor)
-            name = f"{self.nodes[value.node].name}/into"
-            self.values[key] = self._add(name, View("into", (spec,)), (before, value), (spec,))
-
-    def _claim(self, meant: Meaning, specs: Specs) -> tuple[int | None, tuple[torch.Tensor, ...]]:
-        """Return the node that the weights are counted at (None: this one), and computed ones."""
-        held = meant.weights
-        known = [self.stored.get(id(tensor)) for tensor in held]
-        expected = sorted((w.numel, w.role != "buffer") for w in meant.op.weights(specs))
-        actual = sorted((each.spec.numel, each.trained) for each in known if each is not None)
-        distinct = len({id(each) for each in known}) == len(known)
-        fresh = distinct and not any(id(e.tensor) in self.owner for e in known if e is not None)
-        if fresh and expected == actual and None not in known:
-            return None, ()
-        for stored in known:
-            if stored is not None and id(stored.tensor) not in self.owner:
-                self._parameter(stored)
-        computed = tuple(t for t, each in zip(held, known, strict=True) if each is None)
-        owners = [self.owner[id(each.tensor)] for each in known if each is not None]
-        if not owners:
-            owners = [self._value(tensor).node for tensor in computed]
-        return (owners[0] if owners else None), computed
-
-    def _owner_path(self, call: Call, meant: Meaning) -> str:
-        """Return the path of the module below the running one that owns the weights, if any."""
-        for tensor in meant.weights:
-            stored = self.stored.get(id(tensor))
-            owner = stored.names[0].rpartition(".")[0].replace(".", "/") if stored else ""
-            if owner.startswith(f"{call.path}/" if call.path else "") and owner != call.path:
-                return owner
-        return ""
-
-    def _parameter(self, stored: Stored) -> Value:
-        role: Literal["weight", "bias", "buffer"] = "weight" if stored.trained else "buffer"
-        if stored.trained and stored.names[0].rpartition(".")[2] == "bias":
-            role = "bias"
-        op = Parameter(stored.spec.shape, role, stored.spec.dtype)
-        value = self._add(stored.names[0].replace(".", "/"), op, (), (stored.spec,))
-        self.owner[id(stored.tensor)] = value.node
-        return value
-
-    def _value(self, tensor: torch.Tensor) -> Value:
-        """Return where a tensor comes from; a stored one, or one from outside, becomes a node."""
-        found = self.values.get(id(tensor))
-        if found is None:
-            stored = self.stored.get(id(tensor))
-            found = self._constant(tensor) if stored is None else self._data(stored, tensor)
-            self.values[id(tensor)] = found
-        return found
-
-    def _constant(self, tensor: torch.Tensor) -> Value:
-        spec = spec_of(tensor)
-        return self._add("constant", Rearrange("constant", (spec,)), (), (spec,))
-
-    def _data(self, stored: Stored, tensor: torch.Tensor) -> Value:
-        """Return a stored tensor as data, in the shape in which it is seen."""
-        owner = self.owner.get(id(stored.tensor))
-        name = stored.names[0].replace(".", "/")
-        if owner is None:
-            found = self._parameter(stored)
-        elif isinstance(self.nodes[owner].op, Parameter):
-            found = Value(owner)
-        else:
-            op = Parameter(stored.spec.shape, "weight", stored.spec.dtype)
-            found = self._add(f"{name}/again", op, (), (stored.spec,), owner)
-        spec = spec_of(tensor)
-        if spec.shape == stored.spec.shape:
-            return found
-        return self._add(f"{name}/view", View("view", (spec,)), (found,), (spec,))
+            before = self.assembly.value(self._key(tensor))
+            name = f"{self.assembly.nodes[value.node].name}/into"
+            into = View("into", (spec_of(tensor),))
+            values[key] = self.assembly.applied(name, into, (before, value))
 
 
 def _shows(tensor: torch.Tensor) -> tuple[object, ...]:
@@ -282,25 +225,3 @@ def _inferred(op: Op, specs: Specs) -> Specs:
         return op.infer(specs)
     except (OpError, WindowError, IndexError):
         return ()
-
-
-def without_unread(graph: Graph) -> Graph:
-    """Return the graph without views and moved tensors that nobody reads."""
-    needed = [not isinstance(node.op, View | Rearrange) for node in graph.nodes]
-    for value in graph.outputs:
-        needed[value.node] = True
-    for index in range(len(graph.nodes) - 1, -1, -1):
-        if needed[index]:
-            for value in graph.nodes[index].inputs:
-                needed[value.node] = True
-    place: dict[int, int] = {}
-    kept: list[Node] = []
-    for index, node in enumerate(graph.nodes):
-        if not needed[index]:
-            continue
-        place[index] = len(kept)
-        inputs = tuple(Value(place[value.node], value.result) for value in node.inputs)
-        tied = None if node.tied_to is None else place[node.tied_to]
-        kept.append(node._replace(inputs=inputs, tied_to=tied))
-    outputs = tuple(Value(place[value.node], value.result) for value in graph.outputs)
-    return Graph(graph.name, tuple(kept), outputs)

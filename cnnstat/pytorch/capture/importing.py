@@ -42,11 +42,8 @@ def import_module(
     silent = not trace.outputs
     if silent:
         trace.outputs = next((c.results for c in reversed(trace.calls) if c.results), ())
-    assembled = assemble(name, trace)
-    notes = [
-        Note("unused_parameter", path, "stored, but the forward pass never uses it")
-        for path in assembled.unused
-    ]
+    graph, unused = assemble(name, trace)
+    notes = [*unused]
     if silent:
         notes.append(
             Note("no_output", "", "the forward pass returns no tensor: its last result is taken")
@@ -58,7 +55,7 @@ def import_module(
     )
     if frozen:
         notes.append(Note("frozen", "", f"{frozen:,} parameters are frozen (requires_grad=False)"))
-    return Imported(assembled.graph, tuple(notes), frozen)
+    return Imported(graph, tuple(notes), frozen)
 
 
 def on_emptiest(
