@@ -75,7 +75,8 @@ def torchvision_errors(model: str) -> tuple[Accuracy, ...]:
             DATA,
             "one model, one crop",
             f"{VERSION}, models/{place}.IMAGENET1K_V{number}",
-            *(round(100 - accuracy, 2) for accuracy in accuracies),
+            round(100 - accuracies[0], 2),
+            round(100 - accuracies[1], 2),
         )
         for number, accuracies in enumerate(recipes, 1)
         if accuracies is not None
