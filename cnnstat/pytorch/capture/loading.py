@@ -49,8 +49,10 @@ def load_module(
     if not (source and name):
         whole = f"{source or 'model.py'}:{name or 'factory'}"
         raise UsageError(f"{reference}: name a file or module and a callable, as in {whole}")
+    from cnnstat.pytorch.random_state import random_state_kept
+
     given = dict(arguments or {})
-    with redirect_stdout(sys.stderr), torch.random.fork_rng([]):
+    with redirect_stdout(sys.stderr), random_state_kept():
         build = _library(source, name) or _callable(source, name)
         made = _built(reference, build, given, weights=weights)
     if not isinstance(made, torch.nn.Module):
