@@ -5,14 +5,18 @@ An axis of n elements is padded, then a window of ``kernel`` taps, ``dilation`` 
 ``Window`` per axis.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
 Axes = tuple[int, ...]
 """One integer per spatial axis."""
 
-Padding = tuple[int, ...] | Literal["same"]
-"""Elements added on both sides of each axis; ``same``: what makes the output ceil(n / stride)."""
+Sides = int | tuple[int, int]
+"""Elements added on both sides of an axis, or those before it and those after it."""
+
+Padding = tuple[Sides, ...] | Literal["same"]
+"""Padding of each axis; ``same``: as much as makes the output ceil(n / stride)."""
 
 
 class WindowError(ValueError):
@@ -52,6 +56,15 @@ class Window(NamedTuple):
             )
         return count
 
+    def padding_read(self, n: int) -> tuple[int, int]:
+        """Return the padding that the windows on n elements cover, before the axis and after it.
+
+        With ``ceil_mode`` the last window may end beyond ``after``, or before it.
+        """
+        if not self.ceil_mode:
+            return self.before, self.after
+        return self.before, (self.out(n) - 1) * self.stride + self.extent - n - self.before
+
     def transposed_out(self, n: int, output_padding: int = 0) -> int:
         """Return (n - 1)*stride - before - after + extent + output_padding."""
         count = (n - 1) * self.stride - self.before - self.after + self.extent + output_padding
@@ -60,6 +73,24 @@ class Window(NamedTuple):
                 f"a transposed window of {self.extent} leaves nothing of {n} elements"
             )
         return count
+
+
+def sides_of(padding: Sides) -> tuple[int, int]:
+    """Return the elements before an axis and those after it."""
+    return (padding, padding) if isinstance(padding, int) else padding
+
+
+def paired(sides: Sequence[tuple[int, int]]) -> tuple[Sides, ...]:
+    """Return the padding of each axis, one number where its two sides agree."""
+    return tuple(before if before == after else (before, after) for before, after in sides)
+
+
+def fixed_windows(
+    kernel: Axes, stride: Axes, padding: tuple[Sides, ...], dilation: Axes
+) -> tuple[Window, ...]:
+    """Return one ``Window`` per axis where the padding does not depend on the extents."""
+    axes = zip(kernel, stride, map(sides_of, padding), dilation, strict=True)
+    return tuple([Window(k, s, before, after, d) for k, s, (before, after), d in axes])
 
 
 @lru_cache(maxsize=4096)
@@ -71,16 +102,16 @@ def windows(
     ``same`` pads so that out = ceil(n / stride), the odd element behind (TensorFlow's and Keras'
     rule; PyTorch's for stride 1).
     """
-    found = []
+    resolved = []
     for axis, n in enumerate(extents):
         k, s, d = kernel[axis], stride[axis], dilation[axis]
         if padding == "same":
             total = max((-(-n // s) - 1) * s + d * (k - 1) + 1 - n, 0)
             before, after = total // 2, total - total // 2
         else:
-            before = after = padding[axis]
-        found.append(Window(k, s, before, after, d, ceil_mode))
-    return tuple(found)
+            before, after = sides_of(padding[axis])
+        resolved.append(Window(k, s, before, after, d, ceil_mode))
+    return tuple(resolved)
 
 
 def adaptive_span(n: int, out: int, index: int) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from cnnstat.ir.graph import Node, NodeFacts
 from cnnstat.ir.op import Sliding
+from cnnstat.ir.window import Window
 from cnnstat.memory import kernels as k
 from cnnstat.memory.tape import Shape, Tape, Tensor
 
@@ -54,16 +55,20 @@ def padded(t: Tape, call: Call, *, half: bool = False) -> Tensor:
 
     It pads both sides of an axis alike; ``half``: by half the kernel at most, as poolings do.
     """
-    reach = call.facts.reach
-    windows = reach.windows if isinstance(reach, Sliding) else ()
+    windows = windows_of(call)
     if all(w.before == w.after and not (half and 2 * w.before > w.kernel) for w in windows):
         return call.x
     return k.pad(t, call.x, padded_shape(call))
 
 
 def padded_shape(call: Call) -> Shape:
-    """Return the shape of the input with the padding of its window."""
-    reach = call.facts.reach
-    windows = reach.windows if isinstance(reach, Sliding) else ()
+    """Return the shape of the input with the padding that its windows cover."""
     n, c, *extents = call.x.shape
-    return (n, c, *[e + w.before + w.after for e, w in zip(extents, windows, strict=True)])
+    sides = [w.padding_read(e) for e, w in zip(extents, windows_of(call), strict=True)]
+    return (n, c, *[e + before + after for e, (before, after) in zip(extents, sides, strict=True)])
+
+
+def windows_of(call: Call) -> tuple[Window, ...]:
+    """Return the window of each axis; nothing where the operator has none."""
+    reach = call.facts.reach
+    return reach.windows if isinstance(reach, Sliding) else ()

@@ -54,7 +54,16 @@ def _convolution(t: Tape, call: Call) -> Tensor:
 
 
 def _transposed(t: Tape, call: Call) -> Tensor:
-    return k.convolution(t, call.x, call.stored["weight"], call.trained("bias"), call.shape)
+    """Convolve, then slice along each axis that is cut differently on its two sides."""
+    n, c, *extents = call.shape
+    cuts = [abs(w.before - w.after) for w in call.op.windows()]
+    shapes = [(n, c, *[e + cut for e, cut in zip(extents, cuts, strict=True)])]
+    for axis, cut in enumerate(cuts):
+        if cut:
+            before = shapes[-1]
+            shapes.append((*before[: axis + 2], before[axis + 2] - cut, *before[axis + 3 :]))
+    weight, bias = call.stored["weight"], call.trained("bias")
+    return k.thinned(t, k.convolution(t, call.x, weight, bias, shapes[0]), shapes[1:])
 
 
 def _linear(t: Tape, call: Call) -> Tensor:

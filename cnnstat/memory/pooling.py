@@ -7,7 +7,7 @@ asks for a gradient and nobody watches the dispatcher.
 from __future__ import annotations
 
 from cnnstat.memory import kernels as k
-from cnnstat.memory.call import Call, Lowering, padded, padded_shape
+from cnnstat.memory.call import Call, Lowering, padded, padded_shape, windows_of
 from cnnstat.memory.tape import Shape, Tape, Tensor
 
 
@@ -47,7 +47,7 @@ def _unpadded(t: Tape, where: Tensor, axes: int) -> Tensor:
 def _avg_pool(t: Tape, call: Call) -> Tensor:
     x = padded(t, call, half=True)
     means = _mean(t, call, x, call.shape)
-    if x is call.x or call.op.count_include_pad:
+    if x is call.x or not _has_share(call):
         return means
     share = _share(t, call)
     found = k.divide(t, means, share)
@@ -62,10 +62,25 @@ def _mean(t: Tape, call: Call, x: Tensor, shape: Shape) -> Tensor:
     return mean
 
 
+def _has_share(call: Call) -> bool:
+    """Return whether windows cover elements that do not count: padding, or what is beyond it."""
+    for n, window in zip(call.x.shape[2:], windows_of(call), strict=True):
+        before, after = window.padding_read(n)
+        if not call.op.count_include_pad and (before or after):
+            return True
+        if after > window.after:
+            return True
+    return False
+
+
 def _share(t: Tape, call: Call) -> Tensor:
-    """Return the share of each window that is no padding: the mean of ones, padded with zeros."""
+    """Return the share of each window that counts: the mean of ones, padded with zeros."""
     extents, spread = call.x.shape[2:], padded_shape(call)[2:]
     ones = t.run((call.x,), ((1, 1, *extents), call.x.dtype))[0]
+    windows = windows_of(call)
+    if call.op.count_include_pad and any(w.before or w.after for w in windows):
+        counted = [n + w.before + w.after for n, w in zip(extents, windows, strict=True)]
+        ones = t.run((ones,), ((1, 1, *counted), ones.dtype))[0]
     wide = t.run((ones,), ((1, 1, *spread), ones.dtype))[0]
     share = _mean(t, call, wide, (1, 1, *call.shape[2:]))
     t.hold((ones,))

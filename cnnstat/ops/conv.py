@@ -4,48 +4,64 @@
 elements times the taps of one output.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
 from cnnstat.ir.op import Op, OpError, Reach, Sliding, Specs, Weight
 from cnnstat.ir.tensor import TensorSpec
-from cnnstat.ir.window import Axes, Padding, Window, windows
+from cnnstat.ir.window import Axes, Padding, Sides, Window, fixed_windows, sides_of, windows
 from cnnstat.ir.work import Work
 
 
 def window_detail(kernel: Axes, stride: Axes, padding: Padding, dilation: Axes) -> str:
-    """Return a window in the short form ``3x3/2 pad 1``; what is 1 or 0 stays unsaid."""
+    """Return a window in the short form ``3x3/2 pad 1``, without what is 1 or 0.
+
+    ``pad 0+1`` is a padding of 0 elements before the axis and 1 after it.
+    """
     parts = ["x".join(map(str, kernel))]
     if set(stride) != {1}:
         parts[0] += "/" + _per_axis(stride)
     if padding == "same":
         parts.append("same")
-    elif any(padding):
+    elif any(map(any, map(sides_of, padding))):
         parts.append("pad " + _per_axis(padding))
     if set(dilation) != {1}:
         parts.append("dilation " + _per_axis(dilation))
     return " ".join(parts)
 
 
-def _per_axis(values: Axes) -> str:
-    return str(values[0]) if len(set(values)) == 1 else "x".join(map(str, values))
+def _per_axis(values: Sequence[Sides]) -> str:
+    texts = ["+".join(map(str, v)) if isinstance(v, tuple) else str(v) for v in values]
+    return texts[0] if len(set(texts)) == 1 else "x".join(texts)
 
 
 def check_window(
     kernel: Axes, stride: Axes, padding: Padding, dilation: Axes, *, rank: int
 ) -> None:
     """Raise ``OpError`` unless each parameter has ``rank`` axes and is a legal extent."""
-    for name, values, least in (
-        ("kernel", kernel, 1),
-        ("stride", stride, 1),
-        ("dilation", dilation, 1),
-        ("padding", () if padding == "same" else padding, 0),
-    ):
-        if len(values) != rank and not (name == "padding" and padding == "same"):
+    for name, values in (("kernel", kernel), ("stride", stride), ("dilation", dilation)):
+        if len(values) != rank:
             raise OpError(f"{name} (={values}) needs {rank} axes")
-        if any(value < least for value in values):
-            raise OpError(f"{name} (={values}) must be at least {least}")
+        if any(value < 1 for value in values):
+            raise OpError(f"{name} (={values}) must be at least 1")
+    if padding != "same":
+        _check_padding(padding, rank)
+
+
+def _check_padding(padding: tuple[Sides, ...], rank: int) -> None:
+    if len(padding) != rank:
+        raise OpError(f"padding (={padding}) needs {rank} axes")
+    for sides in padding:
+        pair = (sides, sides) if isinstance(sides, int) else sides
+        whole = isinstance(pair, tuple) and all(type(side) is int for side in pair)
+        if not whole or len(pair) != 2:
+            raise OpError(
+                f"padding (={padding}) must be a whole number per axis, or a pair: before, after"
+            )
+        if min(pair) < 0:
+            raise OpError(f"padding (={padding}) must be at least 0")
 
 
 def image(inputs: Specs, rank: int) -> tuple[int, int, Axes]:
@@ -246,7 +262,7 @@ class _ConvTranspose(Op):
     out_channels: int
     kernel: Axes
     stride: Axes
-    padding: Axes
+    padding: tuple[Sides, ...]
     dilation: Axes
     output_padding: Axes
     groups: int
@@ -269,20 +285,16 @@ class _ConvTranspose(Op):
         window = window_detail(self.kernel, self.stride, self.padding, self.dilation)
         return f"{window} groups {self.groups}" if self.groups > 1 else window
 
-    def _windows(self) -> tuple[Window, ...]:
-        return tuple(
-            Window(k, s, p, p, d)
-            for k, s, p, d in zip(
-                self.kernel, self.stride, self.padding, self.dilation, strict=True
-            )
-        )
+    def windows(self) -> tuple[Window, ...]:
+        """Return the window of each axis; its padding is cut off the result."""
+        return fixed_windows(self.kernel, self.stride, self.padding, self.dilation)
 
     def infer(self, inputs: Specs) -> Specs:
         """Return the spread extents."""
         n, _, extents = grouped(inputs, self.rank, self.out_channels, self.groups)
         out = tuple(
             w.transposed_out(e, extra)
-            for w, e, extra in zip(self._windows(), extents, self.output_padding, strict=True)
+            for w, e, extra in zip(self.windows(), extents, self.output_padding, strict=True)
         )
         if len(inputs) > 1:
             out = self._like(out, inputs[1].shape[2:])
@@ -307,7 +319,7 @@ class _ConvTranspose(Op):
 
     def reach(self, inputs: Specs) -> Reach:
         """Return the window, read backwards."""
-        return Sliding(self._windows(), transposed=True)
+        return Sliding(self.windows(), transposed=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +335,7 @@ class ConvTranspose1d(_ConvTranspose):
 
     rank: ClassVar[int] = 1
     stride: Axes = (1,)
-    padding: Axes = (0,)
+    padding: tuple[Sides, ...] = (0,)
     dilation: Axes = (1,)
     output_padding: Axes = (0,)
     groups: int = 1
@@ -344,7 +356,7 @@ class ConvTranspose2d(_ConvTranspose):
 
     rank: ClassVar[int] = 2
     stride: Axes = (1, 1)
-    padding: Axes = (0, 0)
+    padding: tuple[Sides, ...] = (0, 0)
     dilation: Axes = (1, 1)
     output_padding: Axes = (0, 0)
     groups: int = 1
@@ -365,7 +377,7 @@ class ConvTranspose3d(_ConvTranspose):
 
     rank: ClassVar[int] = 3
     stride: Axes = (1, 1, 1)
-    padding: Axes = (0, 0, 0)
+    padding: tuple[Sides, ...] = (0, 0, 0)
     dilation: Axes = (1, 1, 1)
     output_padding: Axes = (0, 0, 0)
     groups: int = 1

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from cnnstat.ir.op import NoWeights, Op, OpError, Reach, Sliding, Specs, Weight
 from cnnstat.ir.tensor import TensorSpec
-from cnnstat.ir.window import Axes, Padding, Window, windows
+from cnnstat.ir.window import Axes, Padding, Window, sides_of, windows
 from cnnstat.ir.work import Work
 from cnnstat.ops.conv import check_window, image, window_detail
 
@@ -27,9 +27,11 @@ class _Pool(NoWeights, Op):
     def __post_init__(self) -> None:
         check_window(self.kernel, self.stride, self.padding, self._spacing, rank=self.rank)
         if self.padding != "same":
-            for k, p in zip(self.kernel, self.padding, strict=True):
-                if 2 * p > k:
-                    raise OpError(f"padding (={p}) must be at most half the kernel (={k})")
+            for k, d, p in zip(self.kernel, self._spacing, self.padding, strict=True):
+                if max(sides_of(p)) > d * (k - 1):
+                    raise OpError(
+                        f"padding (={p}) must be less than the window (={d * (k - 1) + 1})"
+                    )
 
     @property
     def _spacing(self) -> Axes:

@@ -176,22 +176,30 @@ class PaddedMaxPool(nn.Module):
 
 
 class PaddedAvgPool(nn.Module):
-    """Mean-pooling behind a padding that may differ between the two sides."""
+    """Mean-pooling behind a padding that may differ between the two sides.
 
-    def __init__(self, op: AvgPoolOp, pads: Pads) -> None:
+    ``pads`` is what the windows cover; ``declared`` the operator's padding, beyond which a window
+    that hangs over the edge (``ceil_mode``) never counts.
+    """
+
+    def __init__(self, op: AvgPoolOp, pads: Pads, declared: Pads) -> None:
         super().__init__()
         self.pool = AVG_POOLS[op.rank]
         self.kernel, self.stride, self.pads = op.kernel, op.stride, pads
-        self.count_pad = op.count_include_pad
-
-    def _pool(self, input: Tensor) -> Tensor:
-        return self.pool(F.pad(input, self.pads), self.kernel, self.stride)
+        self.counted = declared if op.count_include_pad else (0,) * len(pads)
 
     def forward(self, input: Tensor) -> Tensor:
         """(n, c, x ...) -> (n, c, x' ...)."""
-        means = self._pool(input)
-        # The mean of ones is the share of a window that lies on the map.
-        return means if self.count_pad else means / self._pool(torch.ones_like(input[:1, :1]))
+        means = self.pool(F.pad(input, self.pads), self.kernel, self.stride)
+        rest = [pad - counted for pad, counted in zip(self.pads, self.counted, strict=True)]
+        return means / self._share(input, rest) if any(side > 0 for side in rest) else means
+
+    def _share(self, input: Tensor, rest: list[int]) -> Tensor:
+        """Return the share of each window that counts: the mean of ones, padded with zeros."""
+        ones = torch.ones_like(input[:1, :1])
+        if any(self.counted):
+            ones = F.pad(ones, self.counted, value=1.0)
+        return self.pool(F.pad(ones, rest), self.kernel, self.stride)
 
 
 class MaxUnpool2d(nn.Module):
@@ -211,38 +219,43 @@ class MaxUnpool2d(nn.Module):
         return F.max_unpool2d(input, indices, self.kernel, self.stride, self.padding, size)
 
 
-class _SizedConvTranspose(nn.Module):
-    """Transposed convolution whose result takes the extents of a second tensor."""
+class _ShapedConvTranspose(nn.Module):
+    """Transposed convolution that cuts the two sides of its result differently.
 
-    def forward(self, input: Tensor, like: Tensor) -> Tensor:
+    Or one whose result takes the extents of a second tensor. ``cuts`` is the padding before and
+    after each axis; the layer's own ``padding`` is the smaller of the two.
+    """
+
+    cuts: tuple[tuple[int, int], ...] = ()
+
+    def forward(self, input: Tensor, like: Tensor | None = None) -> Tensor:
         """(n, c, *x), (n, any, *x') -> (n, c', *x')."""
         layer: Any = self
-        missing = [
-            int(want) - ((int(n) - 1) * s - 2 * int(p) + d * (k - 1) + 1)
-            for want, n, k, s, p, d in zip(
-                like.shape[2:],
-                input.shape[2:],
-                layer.kernel_size,
-                layer.stride,
-                layer.padding,
-                layer.dilation,
-                strict=True,
-            )
-        ]
-        held = (layer.weight, layer.bias, layer.stride, layer.padding)
+        extra = list(layer.output_padding)
+        if like is not None:
+            window = layer.kernel_size, layer.stride, layer.dilation
+            axes = zip(input.shape[2:], *window, self.cuts, strict=True)
+            usual = [(int(n) - 1) * s + d * (k - 1) + 1 - sum(cut) for n, k, s, d, cut in axes]
+            extra = [int(want) - n for want, n in zip(like.shape[2:], usual, strict=True)]
+        stored = (layer.weight, layer.bias, layer.stride, layer.padding)
         run = TRANSPOSED[input.dim() - 2]
-        return run(input, *held, missing, layer.groups, layer.dilation)
+        result = run(input, *stored, extra, layer.groups, layer.dilation)
+        for axis, ((before, after), least) in enumerate(zip(self.cuts, layer.padding, strict=True)):
+            if before != after:
+                length = result.shape[axis + 2] - (before - least) - (after - least)
+                result = result.narrow(axis + 2, before - least, length)
+        return result
 
 
-class SizedConvTranspose1d(_SizedConvTranspose, nn.ConvTranspose1d):  # type: ignore[misc]
+class ShapedConvTranspose1d(_ShapedConvTranspose, nn.ConvTranspose1d):  # type: ignore[misc]
     """(n, c, l), (n, any, l') -> (n, c', l')."""
 
 
-class SizedConvTranspose2d(_SizedConvTranspose, nn.ConvTranspose2d):  # type: ignore[misc]
+class ShapedConvTranspose2d(_ShapedConvTranspose, nn.ConvTranspose2d):  # type: ignore[misc]
     """(n, c, h, w), (n, any, h', w') -> (n, c', h', w')."""
 
 
-class SizedConvTranspose3d(_SizedConvTranspose, nn.ConvTranspose3d):  # type: ignore[misc]
+class ShapedConvTranspose3d(_ShapedConvTranspose, nn.ConvTranspose3d):  # type: ignore[misc]
     """(n, c, d, h, w), (n, any, d', h', w') -> (n, c', d', h', w')."""
 
 

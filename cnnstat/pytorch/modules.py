@@ -23,16 +23,20 @@ from cnnstat.pytorch import general, layers
 from cnnstat.pytorch.function import Function, Maker
 
 
-def symmetric(windows: tuple[Window, ...]) -> tuple[int, ...] | None:
-    """Return the padding of each axis, or None where the two sides of any axis differ."""
-    if any(window.before != window.after for window in windows):
+def symmetric(windows: tuple[Window, ...], *, pooling: bool = False) -> tuple[int, ...] | None:
+    """Return the padding of each axis, or None where PyTorch's layer cannot pad like this.
+
+    It pads both sides of an axis alike, a pooling by at most half its kernel.
+    """
+    if any(w.before != w.after or (pooling and 2 * w.before > w.kernel) for w in windows):
         return None
     return tuple(window.before for window in windows)
 
 
-def pads(windows: tuple[Window, ...]) -> layers.Pads:
-    """Return both sides of each axis, the last axis first."""
-    return tuple(side for w in reversed(windows) for side in (w.before, w.after))
+def pads(windows: tuple[Window, ...], extents: tuple[int, ...]) -> layers.Pads:
+    """Return what an explicit padding adds to both sides of each axis, the last axis first."""
+    axes = list(zip(windows, extents, strict=True))
+    return tuple(side for window, n in reversed(axes) for side in window.padding_read(n))
 
 
 CONVOLUTIONS: dict[int, tuple[type[Any], type[Any]]] = {
@@ -41,9 +45,9 @@ CONVOLUTIONS: dict[int, tuple[type[Any], type[Any]]] = {
     3: (nn.Conv3d, layers.PaddedConv3d),
 }
 TRANSPOSED: dict[int, tuple[type[Any], type[Any]]] = {
-    1: (nn.ConvTranspose1d, layers.SizedConvTranspose1d),
-    2: (nn.ConvTranspose2d, layers.SizedConvTranspose2d),
-    3: (nn.ConvTranspose3d, layers.SizedConvTranspose3d),
+    1: (nn.ConvTranspose1d, layers.ShapedConvTranspose1d),
+    2: (nn.ConvTranspose2d, layers.ShapedConvTranspose2d),
+    3: (nn.ConvTranspose3d, layers.ShapedConvTranspose3d),
 }
 MAX_POOLS: dict[int, type[Any]] = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
 AVG_POOLS: dict[int, type[Any]] = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
@@ -71,26 +75,31 @@ def convolution(op: ops.Conv1d | ops.Conv2d | ops.Conv3d, facts: NodeFacts) -> A
     if padding is not None:
         return plain(channels, op.out_channels, padding=padding, **arguments)
     made: Any = padded(channels, op.out_channels, **arguments)
-    made.pads = pads(windows)
+    made.pads = pads(windows, tuple(extents))
     return made
 
 
 def transposed(op: layers.TransposedOp, facts: NodeFacts) -> nn.Module:
-    """Return a transposed convolution, sized by the second input where there is one."""
-    plain, sized = TRANSPOSED[op.rank]
-    kind = plain if len(facts.inputs) == 1 else sized
-    made: nn.Module = kind(
+    """Return a transposed convolution; a second input or uneven padding shapes its result."""
+    plain, shaped = TRANSPOSED[op.rank]
+    windows = op.windows()
+    padding = symmetric(windows)
+    kind = plain if len(facts.inputs) == 1 and padding is not None else shaped
+    made: Any = kind(
         facts.inputs[0].shape[1],
         op.out_channels,
         op.kernel,
         op.stride,
-        op.padding,
+        padding or tuple(min(w.before, w.after) for w in windows),
         op.output_padding,
         op.groups,
         op.bias,
         op.dilation,
     )
-    return made
+    if kind is shaped:
+        made.cuts = tuple((w.before, w.after) for w in windows)
+    result: nn.Module = made
+    return result
 
 
 def linear(op: ops.Linear, facts: NodeFacts) -> nn.Module:
@@ -100,10 +109,11 @@ def linear(op: ops.Linear, facts: NodeFacts) -> nn.Module:
 
 def max_pool(op: layers.MaxPoolOp, facts: NodeFacts) -> nn.Module:
     """Return a max-pooling of 1, 2 or 3 axes."""
-    windows = op.windows(facts.inputs[0].shape[2:])
-    padding = symmetric(windows)
-    if padding is None or any(2 * p > k for p, k in zip(padding, op.kernel, strict=True)):
-        return layers.PaddedMaxPool(op, pads(windows))
+    extents = facts.inputs[0].shape[2:]
+    windows = op.windows(extents)
+    padding = symmetric(windows, pooling=True)
+    if padding is None:
+        return layers.PaddedMaxPool(op, pads(windows, extents))
     made: nn.Module = MAX_POOLS[op.rank](
         op.kernel, op.stride, padding, op.dilation, op.return_indices, op.ceil_mode
     )
@@ -112,10 +122,12 @@ def max_pool(op: layers.MaxPoolOp, facts: NodeFacts) -> nn.Module:
 
 def avg_pool(op: layers.AvgPoolOp, facts: NodeFacts) -> nn.Module:
     """Return a mean-pooling of 1, 2 or 3 axes."""
-    windows = op.windows(facts.inputs[0].shape[2:])
-    padding = symmetric(windows)
+    extents = facts.inputs[0].shape[2:]
+    windows = op.windows(extents)
+    padding = symmetric(windows, pooling=True)
     if padding is None:
-        return layers.PaddedAvgPool(op, pads(windows))
+        sides = tuple(side for w in reversed(windows) for side in (w.before, w.after))
+        return layers.PaddedAvgPool(op, pads(windows, extents), sides)
     made: nn.Module = AVG_POOLS[op.rank](
         op.kernel, op.stride, padding, op.ceil_mode, op.count_include_pad
     )

@@ -9,6 +9,7 @@ from cnnstat.importers.onnx.call import Call, Meaning, Operand, Rule
 from cnnstat.importers.onnx.windows import axes_of, pads_of, window_of
 from cnnstat.ir.op import Op, OpError
 from cnnstat.ir.tensor import TensorSpec
+from cnnstat.ir.window import paired
 from cnnstat.ops.layer_norm import SMALLEST_STEP
 
 
@@ -40,10 +41,7 @@ TRANSPOSED = {1: ops.ConvTranspose1d, 2: ops.ConvTranspose2d, 3: ops.ConvTranspo
 
 
 def transposed_convolution(call: Call) -> Meaning | None:
-    """Read a transposed convolution of 1, 2 or 3 axes.
-
-    Pads that differ by d are the larger one on both sides with d more elements of output.
-    """
+    """Read a transposed convolution of 1, 2 or 3 axes."""
     weight, bias = call.given(1), call.operand(2)
     channels, per_group, *kernel = call.shape(1)
     rank = len(kernel)
@@ -53,17 +51,17 @@ def transposed_convolution(call: Call) -> Meaning | None:
     groups = call.integer("group", 1)
     stride, dilation = axes_of(call, "strides", rank), axes_of(call, "dilations", rank)
     sides = _transposed_sides(call, tuple(kernel))
-    extra = call.ints("output_padding") or (0,) * rank
-    padding = tuple(max(side) for side in sides)
-    output_padding = tuple(e + abs(b - a) for e, (b, a) in zip(extra, sides, strict=True))
+    output_padding = call.ints("output_padding") or (0,) * rank
     limits = [max(pair) for pair in zip(stride, dilation, strict=True)]
     if any(e >= most for e, most in zip(output_padding, limits, strict=True)):
+        return None
+    if any(min(side) < 0 for side in sides):
         return None
     op = TRANSPOSED[rank](
         per_group * groups,
         tuple(kernel),
         stride,
-        padding,
+        paired(sides),
         dilation,
         output_padding,
         groups,

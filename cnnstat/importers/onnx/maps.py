@@ -93,7 +93,7 @@ def dropout(call: Call) -> Meaning:
 def max_pool(call: Call) -> Meaning | None:
     """Read a max-pooling of 1, 2 or 3 axes."""
     kernel = call.ints("kernel_shape") or ()
-    place = window_of(call, kernel, half=True)
+    place = window_of(call, kernel, pooling=True)
     kind = MAX_POOLS.get(len(kernel))
     if kind is None:
         return None
@@ -106,7 +106,7 @@ def max_pool(call: Call) -> Meaning | None:
 def average_pool(call: Call) -> Meaning | None:
     """Read a mean-pooling of 1, 2 or 3 axes; with dilation there is none in PyTorch."""
     kernel = call.ints("kernel_shape") or ()
-    place = window_of(call, kernel, half=True)
+    place = window_of(call, kernel, pooling=True)
     kind = AVG_POOLS.get(len(kernel))
     if kind is None or set(place.dilation) != {1}:
         return None

@@ -1,6 +1,7 @@
-"""Windows of ONNX operators: pads of two sides, ``auto_pad``, and what cnnstat says otherwise.
+"""Windows of ONNX operators: pads of two sides and ``auto_pad``.
 
-cnnstat pads both sides alike, or ``same``. Anything else is a padding of its own in front.
+Padding that no window of cnnstat has (negative, or a pooling's beyond its window) is an operator
+of its own in front.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import NamedTuple
 from cnnstat.importers.onnx.call import Call
 from cnnstat.ir.op import Op, OpError
 from cnnstat.ir.tensor import TensorSpec
-from cnnstat.ir.window import Axes, Padding
+from cnnstat.ir.window import Axes, Padding, paired
 from cnnstat.ops import Rearrange
 
 
@@ -24,11 +25,8 @@ class Place(NamedTuple):
     before: tuple[tuple[int, str, Op], ...] = ()
 
 
-def window_of(call: Call, kernel: Axes, *, half: bool = False) -> Place:
-    """Return the window of a convolution or a pooling.
-
-    ``half`` asks for paddings of at most half the kernel, as poolings have them.
-    """
+def window_of(call: Call, kernel: Axes, *, pooling: bool = False) -> Place:
+    """Return the window of a convolution, or of a pooling, which pads by less than its window."""
     shape = call.shape()
     rank = len(kernel)
     if len(shape) != rank + 2:
@@ -46,10 +44,10 @@ def window_of(call: Call, kernel: Axes, *, half: bool = False) -> Place:
         sides = [(0, 0)] * rank
     else:
         sides = pads_of(call, rank)
-    even = all(before == after for before, after in sides)
-    small = not half or all(2 * before <= k for (before, _), k in zip(sides, kernel, strict=True))
-    if even and small and all(before >= 0 for before, _ in sides):
-        return Place(kernel, stride, dilation, tuple(before for before, _ in sides))
+    axes = zip(kernel, dilation, sides, strict=True)
+    most = [d * (k - 1) if pooling else max(s) for k, d, s in axes]
+    if all(min(s) >= 0 and max(s) <= m for s, m in zip(sides, most, strict=True)):
+        return Place(kernel, stride, dilation, paired(sides))
     extents = [b + n + a for n, (b, a) in zip(shape[2:], sides, strict=True)]
     padded = TensorSpec((*shape[:2], *extents), call.spec().dtype)
     pad = Rearrange("pad", (padded,))

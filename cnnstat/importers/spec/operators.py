@@ -79,7 +79,9 @@ def _has_default(field: dataclasses.Field[Any]) -> bool:
 def _coerce(name: str, field: dataclasses.Field[Any], value: object, rank: int) -> object:
     where = f"{name}.{field.name}"
     if per_axis(field):
-        return _axes(where, value, rank)
+        return (
+            _padding(where, value, rank) if field.name == "padding" else _axes(where, value, rank)
+        )
     if isinstance(value, list):
         return tuple(_item(where, item) for item in value)
     kind = str(field.type)
@@ -106,9 +108,23 @@ def _number(where: str, value: object) -> float:
     raise OpError(f"{where} (={value!r}) must be a number")
 
 
-def _axes(where: str, value: object, rank: int) -> object:
+def _padding(where: str, value: object, rank: int) -> object:
+    """Return ``same``, or a number per axis; a pair is the padding before the axis and after it."""
     if value == "same":
         return "same"
+    if not isinstance(value, list) or not any(isinstance(item, list) for item in value):
+        return _axes(where, value, rank)
+    for item in value:
+        plain = item if isinstance(item, list) else [item, item]
+        if len(plain) != 2 or any(type(side) is not int for side in plain):
+            raise OpError(
+                f"{where} (={value!r}) must be 'same', or per axis a whole number or a pair of "
+                "them: before, after"
+            )
+    return tuple(tuple(item) if isinstance(item, list) else item for item in value)
+
+
+def _axes(where: str, value: object, rank: int) -> object:
     values = value if isinstance(value, list) else [value] * rank
     if any(type(item) is not int for item in values):
         raise OpError(f"{where} (={value!r}) must be whole numbers, one or one per axis")

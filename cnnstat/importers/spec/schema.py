@@ -127,10 +127,21 @@ def _value(key: str, field: dataclasses.Field[object]) -> Schema:
     kind = {"int": "integer", "float": "number", "bool": "boolean", "str": "string"}
     if per_axis(field):
         number: Schema = {"type": "integer", "minimum": 0}
-        choices: list[Schema] = [number, {"type": "array", "items": number}, _EXPRESSION]
-        return {"anyOf": [*choices, {"const": "same"}] if key == "padding" else choices}
+        if key == "padding":
+            return _padding(number)
+        return {"anyOf": [number, {"type": "array", "items": number}, _EXPRESSION]}
     name = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", "")
     return {"anyOf": [{"type": kind[name]}, _EXPRESSION]} if name in kind else {}
+
+
+def _padding(number: Schema) -> Schema:
+    pair: Schema = {"type": "array", "items": number, "minItems": 2, "maxItems": 2}
+    sides: Schema = {"type": "array", "items": {"anyOf": [number, pair]}}
+    return {
+        "anyOf": [number, sides, _EXPRESSION, {"const": "same"}],
+        "description": "one number for all axes, or one per axis; a pair is the padding before "
+        "the axis and after it ([[0, 1], [0, 1]]); same: output = ceil(input / stride)",
+    }
 
 
 def schema_text() -> str:

@@ -92,7 +92,7 @@ def _arguments(op: Op) -> str:
 
 
 def _written(value: object, *, short: bool = False) -> str:
-    if short and isinstance(value, tuple) and len(set(value)) == 1:
+    if short and isinstance(value, tuple) and len(set(value)) == 1 and isinstance(value[0], int):
         return str(value[0])
     if isinstance(value, TensorSpec):
         return f"{{shape: {json.dumps(value.shape)}, dtype: {value.dtype}}}"
