@@ -72,7 +72,8 @@ def load(
     """Return the model that a reference names, or that an ``nn.Module`` is.
 
     ``classes`` replaces the number of classes that a model of the zoo was published with;
-    ``arguments`` are passed to a Python callable. Raises ``UsageError`` if there is no such model.
+    ``arguments`` are passed to a Python callable, or replace parameters of a spec file. Raises
+    ``UsageError`` if there is no such model.
     """
     if not isinstance(reference, str):
         if isinstance(reference, type) or not hasattr(reference, "named_parameters"):
@@ -81,8 +82,8 @@ def load(
     if classes is not None and classes < 1:
         raise UsageError(f"classes must be at least 1, got {classes}")
     form = form_of(reference)
-    if arguments is not None and form != "python":
-        raise UsageError(f"{reference}: only a Python callable takes arguments")
+    if arguments is not None and form not in ("python", "spec"):
+        raise UsageError(f"{reference}: only a Python callable or a spec file takes arguments")
     if form == "zoo":
         card = find(reference)
         graph = card.build(card.classes if classes is None else classes)
@@ -98,7 +99,7 @@ def load(
     if form == "spec":
         from cnnstat.importers.spec.reading import read
 
-        spec = read(reference)
+        spec = read(reference, arguments)
         places = {name: f"{spec.file}:{line}" for name, line in spec.lines.items()}
         return Model(reference, default_inputs(spec.graph), spec.graph, places=places)
     from cnnstat.pytorch.capture.loading import load_module

@@ -37,10 +37,10 @@ def memory(
 
     model = reference if isinstance(reference, Model) else load(reference, classes=classes)
     report = analyze(model, input=input, batch=batch, dtype=dtype).report
-    return _plan(model, report, settings or Settings())
+    return plan_of(model, report, settings or Settings())
 
 
-def _plan(model: Model, report: Report, settings: MemorySettings) -> MemoryPlan:
+def plan_of(model: Model, report: Report, settings: MemorySettings) -> MemoryPlan:
     """Return the plan of a report of the model.
 
     A module of the user's own is rehearsed where that is what would run: on the CPU, undivided.
@@ -113,7 +113,7 @@ def measured_memory(model: Model, found: MemoryPlan) -> tuple[Measured, Measured
             f"{model.reference} cannot run: {type(error).__name__}: {said[0]}"
         ) from error
     tracked = replace(settings, tracked=settings.device == "cpu")
-    return measured, _plan(model, found.report, tracked).predicted
+    return measured, plan_of(model, found.report, tracked).predicted
 
 
 def fit(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from operator import mul
 from typing import NamedTuple
 
 from cnnstat.count.conventions import Convention
@@ -56,6 +58,17 @@ class Figures(NamedTuple):
     def params(self) -> int:
         """Weights and biases: everything that is trained."""
         return self.weights + self.biases
+
+
+def total_of(parts: Sequence[tuple[Figures, int]]) -> Figures:
+    """Return the sum of figures, each so many times."""
+    figures = [each for each, _ in parts]
+    counts = [count for _, count in parts]
+    weights, biases, buffers, works, *others = zip(*figures, strict=True)
+    work = Work(*[sum(map(mul, kind, counts)) for kind in zip(*works, strict=True)])
+    before = [sum(map(mul, column, counts)) for column in (weights, biases, buffers)]
+    behind = [sum(map(mul, column, counts)) for column in others]
+    return Figures._make([*before, work, *behind])
 
 
 def figures_of(

@@ -13,8 +13,12 @@ def depth_of(shaped: ShapedGraph) -> int:
     """Return the weighted layers (convolutions, fully connected ...) on the longest path."""
     longest: list[int] = []
     for node, facts in zip(shaped.nodes, shaped.facts, strict=True):
-        before = max([longest[value.node] for value in node.inputs], default=0)
-        longest.append(before + is_weighted(node, facts))
+        inputs = node[2]
+        if len(inputs) == 1:
+            before = longest[inputs[0][0]]
+        else:
+            before = max([longest[value[0]] for value in inputs], default=0)
+        longest.append(before + 1 if node[1].is_layer and is_weighted(node, facts) else before)
     return max(longest)
 
 
@@ -38,4 +42,4 @@ def paths_of(shaped: ShapedGraph) -> int:
 
 def is_weighted(node: Node, facts: NodeFacts) -> bool:
     """Return whether a node is a layer with parameters: what a depth counts."""
-    return node.op.is_layer and any(weight.role != "buffer" for weight in facts.weights)
+    return node.op.is_layer and any(weight[2] != "buffer" for weight in facts.weights)

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 from cnnstat.count.conventions import PAPER, Convention
-from cnnstat.count.figures import Figures, figures_of
+from cnnstat.count.figures import Figures, figures_of, total_of
 from cnnstat.count.formulas import activation_formula, macs_formula, params_formula
 from cnnstat.count.paths import depth_of, paths_of, shortest_depth_of
 from cnnstat.count.receptive import Field, ReceptiveField, fields, receptive_field
@@ -266,17 +266,13 @@ class Report:
         distinct = {id(figures): figures for figures in self.nodes}
         for figures in self.nodes:
             repeats[id(figures)] = repeats.get(id(figures), 0) + 1
-        total = Figures()
-        for key, figures in distinct.items():
-            total = total.plus(figures.times(repeats[key]))
-        return total
+        return total_of([(figures, repeats[key]) for key, figures in distinct.items()])
 
     @cached_property
     def totals(self) -> Totals:
         """The model's totals."""
         sums = self.totals_figures
         peak, where = peak_bytes(self.shaped, self.placement)
-        weight_bytes = DTYPE_BYTES[_float_dtype(self.input.dtype)]
         return Totals(
             weights=sums.weights,
             biases=sums.biases,
@@ -286,7 +282,7 @@ class Report:
             macs=sums.work.macs,
             flops=sums.work.flops,
             counted=sums.counted,
-            param_bytes=sums.params * weight_bytes,
+            param_bytes=param_bytes(sums, self.input),
             activation_bytes=sums.activation_bytes,
             cached_activation_bytes=sums.activation_bytes + sums.cached_bytes,
             peak_activation_bytes=peak,
@@ -294,6 +290,18 @@ class Report:
             depth=depth_of(self.shaped),
             paths=paths_of(self.shaped),
         )
+
+    @cached_property
+    def last_map(self) -> Layer | None:
+        """The last row with maps of which an element reads a part of the input; None without any.
+
+        Behind it, all of the input is read.
+        """
+        for layer in reversed(self.layers):
+            field = layer.receptive_field
+            if field is not None and field.jump and len(layer.output.shape) > 2:
+                return layer
+        return None
 
     @cached_property
     def shallowest_path(self) -> int:
@@ -339,5 +347,7 @@ def analyze(
     return Report(shaped, convention, placement, tuple(figures), notes + missing, frozen_params)
 
 
-def _float_dtype(dtype: str) -> str:
-    return dtype if "float" in dtype else "float32"
+def param_bytes(sums: Figures, input: TensorSpec) -> int:
+    """Return the bytes of the parameters of a model with this first input."""
+    dtype = input.dtype if "float" in input.dtype else "float32"
+    return sums.params * DTYPE_BYTES[dtype]

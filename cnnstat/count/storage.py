@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cnnstat.ir.graph import Node, ShapedGraph
+from cnnstat.ir.graph import Node, NodeFacts, ShapedGraph
+from cnnstat.ir.op import Op
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +78,16 @@ def owned_bytes(shaped: ShapedGraph, placement: Placement) -> list[int]:
 
     In place, the first result lives elsewhere; of a view, all do.
     """
-    sizes = []
-    for node, facts, own in zip(shaped.nodes, shaped.facts, placement.owns, strict=True):
-        elsewhere = 0
-        if not own:
-            elsewhere = len(facts.outputs) if node.op.storage == "view" else 1
-        sizes.append(sum([spec.nbytes for spec in facts.outputs[elsewhere:]]))
-    return sizes
+    rows = zip(shaped.nodes, shaped.facts, placement.owns, strict=True)
+    return [allocated_bytes(node.op, facts, owns=owns) for node, facts, owns in rows]
+
+
+def allocated_bytes(op: Op, facts: NodeFacts, *, owns: bool) -> int:
+    """Return the bytes that an operator adds to memory; ``owns``: its first result is its own."""
+    elsewhere = 0
+    if not owns:
+        elsewhere = len(facts.outputs) if op.storage == "view" else 1
+    return sum([spec.nbytes for spec in facts.outputs[elsewhere:]])
 
 
 def live_bytes(shaped: ShapedGraph, placement: Placement) -> list[int]:

@@ -7,12 +7,34 @@
 >>> graph = b.graph(x)
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from cnnstat.errors import GraphError
 from cnnstat.ir.graph import Graph, Node, Value
 from cnnstat.ir.op import Op
+
+_FIRST_RESULTS: list[Value] = []
+"""The first result of the node at each position, shared by all graphs."""
+
+
+class _Scope:
+    """Puts a builder's nodes under a path; a class, as it is entered for every block of a model."""
+
+    __slots__ = ("_builder", "_inner", "_outer")
+
+    def __init__(self, builder: Builder, name: str) -> None:
+        self._builder = builder
+        self._outer = builder._prefix
+        self._inner = f"{self._outer}{name}/"
+
+    def __enter__(self) -> None:
+        self._builder._prefix = self._inner
+
+    def __exit__(self, *_: object) -> None:
+        self._builder._prefix = self._outer
 
 
 class Builder:
@@ -24,15 +46,9 @@ class Builder:
         self._prefix = ""
         self._training_only = False
 
-    @contextmanager
-    def scope(self, name: str) -> Iterator[None]:
+    def scope(self, name: str) -> AbstractContextManager[None]:
         """Put the nodes added inside under the path ``name/``; scopes nest."""
-        outer = self._prefix
-        self._prefix = f"{outer}{name}/"
-        try:
-            yield
-        finally:
-            self._prefix = outer
+        return _Scope(self, name)
 
     @contextmanager
     def training_only(self) -> Iterator[None]:
@@ -49,16 +65,13 @@ class Builder:
 
         ``tied_to`` is any result of an earlier node whose weights this node shares.
         """
-        self._nodes.append(
-            Node(
-                self._prefix + name,
-                op,
-                inputs,
-                None if tied_to is None else tied_to.node,
-                self._training_only,
-            )
-        )
-        return Value(len(self._nodes) - 1)
+        nodes = self._nodes
+        position = len(nodes)
+        tied = None if tied_to is None else tied_to.node
+        nodes.append(Node(self._prefix + name, op, inputs, tied, self._training_only))
+        if position >= len(_FIRST_RESULTS):
+            _FIRST_RESULTS.append(Value(position))
+        return _FIRST_RESULTS[position]
 
     def result(self, value: Value, number: int) -> Value:
         """Return another result of the node of ``value`` (a max-pooling's indices are its 1)."""

@@ -50,15 +50,15 @@ class Graph:
     training_outputs: tuple[Value, ...] = ()
 
     def __post_init__(self) -> None:
-        seen: set[str] = set()
-        for index, node in enumerate(self.nodes):
-            if node.name in seen:
-                raise GraphError(
-                    f"{self.name}: the name {node.name!r} is used twice; every node needs its own"
-                )
-            seen.add(node.name)
-            for value in node.inputs:
-                if not 0 <= value.node < index:
+        nodes = self.nodes
+        if len({node[0] for node in nodes}) < len(nodes):
+            twice = _repeated(nodes)
+            raise GraphError(
+                f"{self.name}: the name {twice!r} is used twice; every node needs its own"
+            )
+        for index, node in enumerate(nodes):
+            for value in node[2]:
+                if not 0 <= value[0] < index:
                     raise GraphError(
                         f"{self.name}: {node.name} reads node {value.node}, which does not "
                         "come before it; a graph has no cycles"
@@ -76,6 +76,16 @@ class Graph:
             for value in node.inputs:
                 readers[value.node].append(index)
         return readers
+
+
+def _repeated(nodes: tuple[Node, ...]) -> str:
+    """Return the first name that an earlier node has as well."""
+    seen: set[str] = set()
+    for node in nodes:
+        if node.name in seen:
+            return node.name
+        seen.add(node.name)
+    return ""
 
 
 class NodeFacts(NamedTuple):

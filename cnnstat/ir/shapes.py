@@ -1,5 +1,7 @@
 """Shape inference: one walk in order, each operator asked once per combination of input shapes.
 
+A ``FactTable`` carries the answers from graph to graph where thousands of models are alike.
+
 A failure names the node, the operator, the input shapes and the rule that is broken.
 """
 
@@ -11,33 +13,98 @@ from cnnstat.ir.op import Op, OpError, Specs
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import WindowError
 
+MAX_FACTS = 20_000
+"""Most answers that a ``FactTable`` remembers: some ten megabytes."""
 
-def infer_shapes(graph: Graph, inputs: Mapping[str, TensorSpec]) -> ShapedGraph:
+
+class FactTable:
+    """What operators answered, remembered over many graphs: equal questions, one answer.
+
+    An operator is recognised by identity, which costs nothing, and where it is new by its class and
+    fields. The table forgets everything when it is full, between two graphs. Without a ``limit`` it
+    serves one graph alone.
+    """
+
+    def __init__(self, limit: int | None = MAX_FACTS) -> None:
+        self.generation = 0
+        """Counts how often the table was emptied: until then, equal facts are one object."""
+        self._limit = limit
+        self._following: dict[tuple[int, int], NodeFacts] = {}
+        self._answers: dict[tuple[int, Specs], NodeFacts] = {}
+        self._ops: dict[int, tuple[Op, Op]] = {}
+        self._by_value: dict[tuple[type[Op], str], Op] = {}
+
+    def begin(self) -> dict[tuple[int, int], NodeFacts]:
+        """Return the answers by the identities of an operator and of the facts in front of it."""
+        largest = max(len(self._answers), len(self._ops), len(self._following) // 4)
+        if self._limit is not None and largest > self._limit:
+            self.generation += 1
+            for table in (self._following, self._answers, self._ops, self._by_value):
+                table.clear()
+        return self._following
+
+    def ask(self, graph: Graph, name: str, op: Op, specs: Specs) -> NodeFacts:
+        """Return what an operator answers for these inputs."""
+        op = op if self._limit is None else self._canonical(op)
+        key = (id(op), specs)
+        answer = self._answers.get(key)
+        if answer is None:
+            answer = self._answers[key] = _ask(graph, name, op, specs)
+        return answer
+
+    def _canonical(self, op: Op) -> Op:
+        """Return the operator that stands for all equal ones; both live as long as the table."""
+        known = self._ops.get(id(op))
+        if known is None:
+            same = self._by_value.setdefault((type(op), repr(op)), op)
+            known = self._ops[id(op)] = (op, same)
+        return known[1]
+
+
+def infer_shapes(
+    graph: Graph, inputs: Mapping[str, TensorSpec], table: FactTable | None = None
+) -> ShapedGraph:
     """Return ``graph`` with the facts of every node.
 
     ``inputs`` gives the spec (batch included) of every node that has no inputs and is named in it;
-    it replaces what the node's operator would answer. Raises ``ShapeError`` where an operator
-    cannot take its inputs.
+    it replaces what the node's operator would answer. ``table`` remembers answers from one graph to
+    the next. Raises ``ShapeError`` where an operator cannot take its inputs.
     """
-    known: dict[tuple[int, Specs], NodeFacts] = {}
+    table = FactTable(None) if table is None else table
+    following = table.begin()
     facts: list[NodeFacts] = []
-    for node in graph.nodes:
-        op = node.op
-        for value in node.inputs:
-            _check_result(graph, node.name, value, facts)
-        specs = tuple([facts[value.node].outputs[value.result] for value in node.inputs])
-        if not specs and node.name in inputs:
-            specs = (inputs[node.name],)
-        key = (id(op), specs)
-        found = known.get(key)
-        if found is None:
-            found = known[key] = _ask(graph, node.name, op, specs)
-        facts.append(found)
-        if node.tied_to is not None:
-            _check_tie(graph, node, found, facts[node.tied_to])
+    for name, op, values, tied_to, *_ in graph.nodes:
+        if len(values) == 1 and not values[0][1]:  # the only input is a first result
+            step = (id(op), id(facts[values[0][0]]))
+            answer = following.get(step)
+            if answer is None:
+                answer = _answer(graph, name, op, values, facts, inputs, table)
+                following[step] = answer
+        else:
+            answer = _answer(graph, name, op, values, facts, inputs, table)
+        facts.append(answer)
+        if tied_to is not None:
+            _check_tie(graph, graph.nodes[len(facts) - 1], answer, facts[tied_to])
     for value in (*graph.outputs, *graph.training_outputs):
         _check_result(graph, "", value, facts)
     return ShapedGraph(graph, tuple(facts))
+
+
+def _answer(
+    graph: Graph,
+    name: str,
+    op: Op,
+    values: tuple[Value, ...],
+    facts: list[NodeFacts],
+    inputs: Mapping[str, TensorSpec],
+    table: FactTable,
+) -> NodeFacts:
+    for value in values:
+        _check_result(graph, name, value, facts)
+    specs = tuple([facts[value.node].outputs[value.result] for value in values])
+    if not specs and name in inputs:
+        specs = (inputs[name],)
+    return table.ask(graph, name, op, specs)
 
 
 def _check_result(graph: Graph, reader: str, value: Value, facts: list[NodeFacts]) -> None:
@@ -51,19 +118,19 @@ def _check_result(graph: Graph, reader: str, value: Value, facts: list[NodeFacts
         )
 
 
-def _check_tie(graph: Graph, node: Node, found: NodeFacts, owner: NodeFacts) -> None:
+def _check_tie(graph: Graph, node: Node, facts: NodeFacts, owner: NodeFacts) -> None:
     """Raise where layers, or two of one operator, share weights of different sizes."""
     first = graph.nodes[node.tied_to or 0]
     layers = first.op.is_layer and node.op.is_layer
     if type(first.op) is not type(node.op) and not layers:
         return
     there = {weight.name: weight for weight in owner.weights}
-    for weight in found.weights:
-        held = there.get(weight.name)
-        if held is not None and held.numel != weight.numel:
+    for weight in facts.weights:
+        shared = there.get(weight.name)
+        if shared is not None and shared.numel != weight.numel:
             raise ShapeError(
                 f"{graph.name}: {node.name} shares the weights of {first.name}, but {weight.name} "
-                f"is {held.shape} there and {weight.shape} here",
+                f"is {shared.shape} there and {weight.shape} here",
                 node.name,
             )
 

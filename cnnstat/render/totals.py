@@ -79,13 +79,12 @@ def _values(report: Report, size: int) -> str:
 
 def _last_map(report: Report) -> Iterator[tuple[str, str, str]]:
     """Yield the receptive field of the last layer that has one; behind it all is read."""
-    for layer in reversed(report.layers):
-        field = layer.receptive_field
-        if field is not None and field.jump and len(layer.output.shape) > 2:
-            jump = shape_text(dict.fromkeys(field.jump))
-            yield (
-                "receptive field",
-                shape_text(field.size),
-                f"of one element of {layer.name}, {jump} apart; inputs beyond the border included",
-            )
-            return
+    layer = report.last_map
+    field = None if layer is None else layer.receptive_field
+    if layer is not None and field is not None and field.jump:
+        jump = shape_text(dict.fromkeys(field.jump))
+        yield (
+            "receptive field",
+            shape_text(field.size),
+            f"of one element of {layer.name}, {jump} apart; inputs beyond the border included",
+        )

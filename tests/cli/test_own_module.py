@@ -293,7 +293,11 @@ def test_strict_exits_with_1_where_something_is_unknown(net: str, cnnstat: Cnnst
         (["summary", "{net}:Net", "--args", "3"], 2, "expected an object"),
         (["summary", "{net}:Net", "--args", "{{"], 2, "no JSON"),
         (["summary", "{net}:Net", "--args", '{{"classes": 3}}'], 3, "TypeError"),
-        (["summary", "vgg16", "--args", "{{}}"], 2, "only a Python callable takes arguments"),
+        (
+            ["summary", "vgg16", "--args", "{{}}"],
+            2,
+            "only a Python callable or a spec file takes arguments",
+        ),
         (["summary", "{net}:lazy", "-i", "8"], 3, "2.weight has no shape yet"),
         (["summary", "{net}:Leaving", "-i", "8"], 3, "cannot take input 1x3x8x8: SystemExit: 0"),
         (

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cnnstat.errors import GraphError, UsageError, nearest
+from cnnstat.errors import GraphError, UsageError, nearest, unknown
 from cnnstat.importers.spec.document import Entry, SpecError, parse
 from cnnstat.importers.spec.expressions import ExpressionError, fill
 from cnnstat.importers.spec.operators import make
@@ -59,28 +59,67 @@ class _Scope:
         return [*self.names, *(self.outer.known() if self.outer else [])]
 
 
-def read(path: str) -> Spec:
-    """Return the model of a spec file.
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A spec file as it was parsed, to be unfolded with other values of its parameters."""
 
-    Raise ``UsageError`` if it cannot be read, ``SpecError`` if it is no model.
-    """
+    file: str
+    root: Entry
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters that the file states."""
+        top = self.root.value
+        stated = top.get("parameters") if isinstance(top, dict) else None
+        values = stated.value if stated is not None else None
+        return tuple(values) if isinstance(values, dict) else ()
+
+    def check_arguments(self, names: Iterable[str]) -> None:
+        """Raise ``UsageError`` for a name that is no parameter of the file."""
+        for name in names:
+            if name not in self.parameters:
+                listing = "" if self.parameters else "the file has no parameters"
+                raise unknown(f"parameter of {self.file}", name, self.parameters, listing=listing)
+
+    def spec(self, arguments: Mapping[str, object] | None = None) -> Spec:
+        """Return the model, with ``arguments`` instead of the file's own parameters.
+
+        Raises ``UsageError`` for an argument that is no parameter of the file, ``SpecError`` where
+        it is no model.
+        """
+        self.check_arguments(arguments or ())
+        return _Reading(self.file, self.root, arguments or {}).spec()
+
+
+def template(path: str) -> Template:
+    """Return a spec file parsed, not yet unfolded; errors as ``read``."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise UsageError(f"cannot read {path}: {reason}") from error
-    return read_text(text, path)
+    return Template(path, parse(text, path))
+
+
+def read(path: str, arguments: Mapping[str, object] | None = None) -> Spec:
+    """Return the model of a spec file, with ``arguments`` instead of its own parameters.
+
+    Raise ``UsageError`` if it cannot be read or has no such parameter, ``SpecError`` if it is no
+    model.
+    """
+    return template(path).spec(arguments)
 
 
 def read_text(text: str, file: str = "spec") -> Spec:
     """Return the model that a text describes; ``file`` stands in messages."""
-    return _Reading(file, parse(text, file)).spec()
+    return Template(file, parse(text, file)).spec()
 
 
 class _Reading:
-    def __init__(self, file: str, root: Entry) -> None:
+    def __init__(self, file: str, root: Entry, arguments: Mapping[str, object]) -> None:
         self.file = file
         self.root = root
+        self.arguments = arguments
         self.nodes: list[Node] = []
         self.lines: dict[str, int] = {}
         self.blocks: dict[str, Entry] = {}
@@ -94,7 +133,7 @@ class _Reading:
         top = self._mapping(self.root, "the file", TOP_KEYS)
         if "layers" not in top or not ("input" in top or "inputs" in top):
             raise self.fail(self.root, "a model needs 'input' (or 'inputs') and 'layers'")
-        parameters = self._parameters(top.get("parameters"), {})
+        parameters = self._parameters(top.get("parameters"), {}, self.arguments)
         self.blocks = self._mapping(top["blocks"], "blocks") if "blocks" in top else {}
         scope = _Scope("", parameters, {})
         self._inputs(top, scope)
@@ -148,12 +187,20 @@ class _Reading:
             raise self.fail(entry, f"a name must be a word, got {value!r}")
         return str(value)
 
-    def _parameters(self, entry: Entry | None, outer: dict[str, object]) -> dict[str, object]:
-        found = dict(outer)
+    def _parameters(
+        self,
+        entry: Entry | None,
+        outer: dict[str, object],
+        arguments: Mapping[str, object] | None = None,
+    ) -> dict[str, object]:
+        values = dict(outer)
         if entry is not None:
             for key, value in self._mapping(entry, "parameters").items():
-                found[key] = self._filled(value, _Scope("", found, {}))
-        return found
+                if arguments and key in arguments:
+                    values[key] = arguments[key]
+                else:
+                    values[key] = self._filled(value, _Scope("", values, {}))
+        return values
 
     def _values(self, entry: Entry, scope: _Scope) -> tuple[Value, ...]:
         entries = entry.value if isinstance(entry.value, list) else [entry]

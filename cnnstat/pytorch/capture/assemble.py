@@ -19,10 +19,9 @@ from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import WindowError
 from cnnstat.ops import Opaque, Rearrange, View
 from cnnstat.pytorch.capture.arguments import unkept
-from cnnstat.pytorch.capture.capture import Call, Trace
+from cnnstat.pytorch.capture.capture import Call, Trace, spec_of
 from cnnstat.pytorch.capture.rules import Meaning, tensors
 from cnnstat.pytorch.capture.translate import meaning, plain_name
-from cnnstat.pytorch.specs import spec_of
 
 BOOKKEEPING = ("num_batches_tracked",)
 """Buffers that no forward pass in evaluation form reads and that nobody counts."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import inspect
 import logging
+import random
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -24,11 +26,8 @@ from torch.utils._pytree import tree_leaves
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch.capture.answers import known_result
 from cnnstat.pytorch.capture.copying import evaluation_copy
-from cnnstat.pytorch.module_calls import Failure, ModuleCalls
 from cnnstat.pytorch.named import goes_by_name, parameters_of
-from cnnstat.pytorch.random_state import random_state_kept
 from cnnstat.pytorch.returned import returned
-from cnnstat.pytorch.specs import spec_of
 
 Kind = Literal["meta", "fake", "real"]
 """Tensors to run on: on the meta device; fake ones, which may meet real ones; with contents."""
@@ -73,11 +72,19 @@ class Trace:
 
 
 class ForwardError(Exception):
-    """A forward pass that raised: the error, and the innermost module that raised it."""
+    """A forward pass that raised: the innermost module that did, and what that was given."""
 
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(str(failure.error))
-        self.failure = failure
+    def __init__(self, error: BaseException, path: str, kind: str, given: str) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.path = path
+        self.kind = kind
+        self.given = given
+
+
+def spec_of(tensor: torch.Tensor) -> TensorSpec:
+    """Return shape and dtype of a tensor."""
+    return TensorSpec(tuple(int(n) for n in tensor.shape), str(tensor.dtype).removeprefix("torch."))
 
 
 def capture(
@@ -116,8 +123,7 @@ def prepared(module: nn.Module, inputs: Mapping[str, TensorSpec], kind: Kind) ->
 
     Stand-ins are made and used in inference mode, so that functions arrive undivided.
     """
-    devices = _cuda_devices(module) if kind == "real" else None  # empty tensors draw nothing
-    with torch.inference_mode(), random_state_kept(devices):
+    with torch.inference_mode(), _random_states_kept(module, drawn=kind == "real"):
         dtype = _float_of(inputs)
         mode = _mode(kind)
         with mode:
@@ -131,13 +137,13 @@ def prepared(module: nn.Module, inputs: Mapping[str, TensorSpec], kind: Kind) ->
 
 def forward(run: Run, watcher: Watcher) -> Any:
     """Run the forward pass under the eyes of a watcher; return its result."""
-    watcher.modules.watch(run.subject)
+    _watch(run.subject, watcher)
     arguments, named = _arguments(run.subject, run.given)
     with run.mode, _PlainPaths(), watcher:
         try:
             return run.subject(*arguments, **named)
         except (Exception, SystemExit) as error:
-            raise ForwardError(watcher.modules.failure_of(error)) from error
+            raise ForwardError(error, *(watcher.failed or ("", "", ""))) from error
 
 
 def _mode(kind: Kind) -> AbstractContextManager[Any]:
@@ -160,8 +166,23 @@ def _device(original: torch.device, kind: Kind) -> torch.device:
     return torch.device("cpu") if original.type == "meta" else original
 
 
-def _cuda_devices(module: nn.Module) -> set[int]:
-    return {t.device.index or 0 for t in module.parameters() if t.device.type == "cuda"}
+@contextmanager
+def _random_states_kept(module: nn.Module, *, drawn: bool) -> Iterator[None]:
+    """Put back the states of the generators that a forward pass can draw from.
+
+    Empty tensors draw nothing from PyTorch's; ``drawn`` tells that real ones may.
+    """
+    devices = {t.device.index or 0 for t in module.parameters() if t.device.type == "cuda"}
+    state = random.getstate()
+    numpy = sys.modules.get("numpy")
+    numbers = numpy.random.get_state() if numpy is not None else None
+    try:
+        with torch.random.fork_rng(sorted(devices), enabled=drawn):
+            yield
+    finally:
+        random.setstate(state)
+        if numpy is not None:
+            numpy.random.set_state(numbers)
 
 
 def _float_of(inputs: Mapping[str, TensorSpec]) -> torch.dtype | None:
@@ -192,7 +213,7 @@ def _arguments(
     if known and len(given) > 1 and not positional:  # a lone input has one place to go
         wrong = next(name for name in given if name not in known)
         error = TypeError(f"forward() has no argument {wrong!r}")
-        raise ForwardError(Failure(error))
+        raise ForwardError(error, "", "", "")
     return tuple(given.values()), {}
 
 
@@ -208,7 +229,7 @@ def _stored(module: nn.Module, dtype: torch.dtype | None, kind: Kind) -> list[St
     lazy = next((name for name, tensor, _ in pairs if is_lazy(tensor)), None)
     if lazy is not None:
         error = ValueError(f"{lazy} has no shape yet; run the module once on an input of its own")
-        raise ForwardError(Failure(error))
+        raise ForwardError(error, "", "", "")
     main = next((t.dtype for _, t, trained in pairs if trained and t.is_floating_point()), None)
     for name, tensor, trained in pairs:
         if id(tensor) not in found:
@@ -247,11 +268,12 @@ class _PlainPaths(TorchFunctionMode):
 
 
 class Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Sees the calls of functions, and by ``modules`` which module makes them."""
+    """Sees calls; ``stack`` holds the path of what runs at the moment and whether it is a leaf."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.modules = ModuleCalls()
+        self.stack: list[tuple[str, bool]] = [("", False)]
+        self.failed: tuple[str, str, str] | None = None
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -290,7 +312,7 @@ class _Recorder(Watcher):  # type: ignore[no-untyped-call]
         if result is None:
             result = func(*args, **kwargs)
         results = tuple(leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor))
-        path, leaf = self.modules.stack[-1]
+        path, leaf = self.stack[-1]
         self.trace.calls.append(Call(func, name, arguments, results, path, leaf))
         return result
 
@@ -306,3 +328,32 @@ def _bound(schema: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[s
         elif argument.has_default_value():
             found[argument.name] = argument.default_value
     return found
+
+
+def _watch(module: nn.Module, watcher: Watcher) -> None:
+    """Keep the watcher's stack at the path of the module that runs; hooks of a copy, not global.
+
+    A module that raises is the first to leave with an exception: its path is what failed.
+    """
+    stack, outside = watcher.stack, sys.exc_info()[1]  # what is being handled around the run
+
+    def hooks(path: str, leaf: bool) -> tuple[Callable[..., None], Callable[..., None]]:
+        def entering(_module: nn.Module, _args: Any) -> None:
+            stack.append((path, leaf))
+
+        def leaving(each: nn.Module, args: Any, _result: Any) -> None:
+            stack.pop()
+            if watcher.failed is None and sys.exc_info()[1] not in (None, outside):
+                given = ", ".join(str(spec_of(t)) for t in args if isinstance(t, torch.Tensor))
+                watcher.failed = (path, type(each).__name__, given)
+
+        return entering, leaving
+
+    for name, each in module.named_modules():
+        leaf = not any(True for _ in each.children())
+        entering, leaving = hooks(name.replace(".", "/"), leaf)
+        try:
+            each.register_forward_pre_hook(entering, prepend=True)
+            each.register_forward_hook(leaving, always_call=True)
+        except RuntimeError:  # a scripted module takes none: its calls bear the outer path
+            continue

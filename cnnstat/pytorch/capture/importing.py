@@ -14,7 +14,6 @@ from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch.capture.assemble import assemble
 from cnnstat.pytorch.capture.capture import ForwardError, Kind, Trace, capture
 from cnnstat.pytorch.capture.translate import leaf
-from cnnstat.pytorch.module_calls import Failure
 from cnnstat.pytorch.named import parameters_of
 
 Found = TypeVar("Found")
@@ -78,34 +77,31 @@ def on_emptiest(
             try:
                 return run(module, kind), kind
             except ForwardError as error:
-                if _is_bad_call(error.failure):
+                if _is_bad_call(error):
                     raise
         empty = any(tensor.is_meta for tensor in module.parameters())
         return run(remake() if empty and remake is not None else module, "real"), "real"
     except ForwardError as error:
-        failure = error.failure
-        raise ModelError(f"{name}: {_explained(failure, module, inputs)}") from failure.error
+        raise ModelError(f"{name}: {_explained(error, module, inputs)}") from error.error
 
 
-def _is_bad_call(failure: Failure) -> bool:
+def _is_bad_call(error: ForwardError) -> bool:
     """Return whether the arguments do not fit the forward pass, whatever they hold."""
-    error = failure.error
-    return isinstance(error, TypeError) and not failure.path and "forward()" in str(error)
+    return isinstance(error.error, TypeError) and not error.path and "forward()" in str(error)
 
 
-def _explained(failure: Failure, module: nn.Module, inputs: Mapping[str, TensorSpec]) -> str:
-    error = failure.error
+def _explained(error: ForwardError, module: nn.Module, inputs: Mapping[str, TensorSpec]) -> str:
     lines = str(error).strip().splitlines() or [""]
-    said = f"{type(error).__name__}: {lines[0]}".rstrip(": ")
+    said = f"{type(error.error).__name__}: {lines[0]}".rstrip(": ")
     shapes = ", ".join(f"{key} {spec}" for key, spec in inputs.items())
-    if _is_bad_call(failure):
+    if _is_bad_call(error):
         takes = ", ".join(parameters_of(module.forward))
         return f"forward takes ({takes}) but got {shapes}; give each as --input NAME=SHAPE ({said})"
     hint = _hint(module) if [spec.rank for spec in inputs.values()] == [4] else ""
-    if not failure.path:
+    if not error.path:
         return f"cannot take {shapes}: {said}{hint}"
-    refused = f" cannot take {failure.inputs}" if failure.inputs else " fails"
-    return f"{failure.path} ({failure.kind}){refused}, with {shapes}: {said}{hint}"
+    given = f" cannot take {error.given}" if error.given else " fails"
+    return f"{error.path} ({error.kind}){given}, with {shapes}: {said}{hint}"
 
 
 def _hint(module: nn.Module) -> str:

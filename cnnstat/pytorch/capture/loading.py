@@ -11,7 +11,7 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from types import ModuleType
@@ -49,15 +49,39 @@ def load_module(
     if not (source and name):
         whole = f"{source or 'model.py'}:{name or 'factory'}"
         raise UsageError(f"{reference}: name a file or module and a callable, as in {whole}")
-    from cnnstat.pytorch.random_state import random_state_kept
-
     given = dict(arguments or {})
-    with redirect_stdout(sys.stderr), random_state_kept():
+    with redirect_stdout(sys.stderr), torch.random.fork_rng([]):
         build = _library(source, name) or _callable(source, name)
         made = _built(reference, build, given, weights=weights)
     if not isinstance(made, torch.nn.Module):
         raise ModelError(f"{reference} returned {type(made).__name__}, not an nn.Module")
     return made
+
+
+def check_arguments(reference: str, names: Iterable[str]) -> None:
+    """Raise ``UsageError`` for an argument that a callable of the user's own does not take."""
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError("PyTorch", "torch") from error
+    import inspect
+
+    source, _, name = reference.rpartition(":")
+    if not (source and name):
+        load_module(reference)  # it raises what is wrong
+    with redirect_stdout(sys.stderr), torch.random.fork_rng([]):
+        build = _library(source, name) or _callable(source, name)
+    try:
+        parameters = inspect.signature(build).parameters.values()
+    except (TypeError, ValueError):  # a callable that does not tell
+        return
+    if any(each.kind is each.VAR_KEYWORD for each in parameters):
+        return
+    known = [each.name for each in parameters if each.kind is not each.POSITIONAL_ONLY]
+    for argument in names:
+        if argument not in known:
+            listing = "" if known else "it takes no arguments"
+            raise unknown(f"argument of {reference}", argument, known, listing=listing)
 
 
 def _built(reference: str, build: Callable[..., Any], given: Arguments, *, weights: bool) -> object:

@@ -7,10 +7,9 @@ is unknown, never a zero.
 from __future__ import annotations
 
 from cnnstat import ops
-from cnnstat.pytorch.capture.capture import Call
+from cnnstat.pytorch.capture.capture import Call, spec_of
 from cnnstat.pytorch.capture.rules import Meaning, tensors
 from cnnstat.pytorch.capture.table import MOVES, RULES, VIEWS
-from cnnstat.pytorch.specs import spec_of
 
 
 def leaf(name: str) -> bool:

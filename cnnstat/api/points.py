@@ -1,0 +1,220 @@
+"""Design spaces: what ``cnnstat sweep`` and ``cnnstat.sweep`` call; one batch of points here.
+
+``evaluate`` runs in whatever process an executor puts it; each process remembers models' parsed
+files and operators' answers as long as the plan is the same.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from cnnstat.api.models import Model, default_inputs, input_specs, load, shaped_graph
+from cnnstat.errors import CnnstatError, UsageError
+from cnnstat.importers.reference import form_of
+from cnnstat.ir.tensor import TensorSpec
+from cnnstat.sweep.columns import BY_KEY
+from cnnstat.sweep.evaluation import Counted, Memory
+from cnnstat.sweep.plan import DROPPED, FAILED, KEPT, SKIPPED, Batch, Plan, Row, reader
+from cnnstat.sweep.space import Point
+from cnnstat.sweep.values import AxisValue
+
+if TYPE_CHECKING:
+    from cnnstat.importers.spec.reading import Template
+    from cnnstat.memory.memory import MemoryPlan
+
+MODELS = 64
+"""Models that are remembered: points that differ in input, batch or dtype share one."""
+
+
+class _Evaluator:
+    """Evaluates points of one plan in one process."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.form = form_of(plan.space.reference)
+        self.reason = ""
+        self._memory = Memory()
+        self._models: OrderedDict[object, Model] = OrderedDict()
+        self._templates: dict[str, Template] = {}
+
+    def batch(self, start: int, stop: int) -> Batch:
+        begun = time.perf_counter()
+        outcomes = bytearray()
+        rows = []
+        self.reason = ""
+        for position in range(start, stop):
+            outcome, row = self.point(position)
+            outcomes.append(outcome)
+            if row is not None:
+                rows.append(row)
+        taken = time.perf_counter() - begun
+        return Batch(start, bytes(outcomes), tuple(rows), taken, self.reason)
+
+    def point(self, position: int) -> tuple[int, Row | None]:
+        """Return the outcome of the point at a position, and its row where there is one."""
+        point = self.plan.space.point(self.plan.order[position])
+        try:
+            model = self.model(point)
+        except UsageError as error:
+            self.reason = self.reason or str(error)
+            return SKIPPED, None
+        except CnnstatError as error:
+            return FAILED, _failed(position, point, str(error))
+        try:
+            return self._counted(position, point, model)
+        except CnnstatError as error:
+            return FAILED, _failed(position, point, str(error))
+        except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
+            said = f"{type(error).__name__}: {error}"
+            return FAILED, _failed(position, point, said)
+
+    def model(self, point: Point) -> Model:
+        """Return the model of a point; raise ``UsageError`` where its family has none such."""
+        key = (point.reference, point.settings.get("classes"), tuple(point.arguments.items()))
+        known = self._models.get(key)
+        if known is not None:
+            self._models.move_to_end(key)
+            return known
+        model = self._models[key] = self._load(point)
+        if len(self._models) > MODELS:
+            self._models.popitem(last=False)
+        return model
+
+    def _load(self, point: Point) -> Model:
+        reference = point.reference
+        if self.form == "spec":
+            spec = self.template(reference).spec(point.arguments)
+            return Model(reference, default_inputs(spec.graph), spec.graph)
+        if self.form == "python":
+            arguments = {name: _mutable(value) for name, value in point.arguments.items()}
+            return load(reference, arguments=arguments or None)
+        classes = point.settings.get("classes")
+        return load(reference, classes=classes if isinstance(classes, int) else None)
+
+    def template(self, path: str) -> Template:
+        """Return a spec file, read once."""
+        from cnnstat.importers.spec.reading import template
+
+        if path not in self._templates:
+            self._templates[path] = template(path)
+        return self._templates[path]
+
+    def _counted(self, position: int, point: Point, model: Model) -> tuple[int, Row | None]:
+        specs = _specs(model, point.settings)
+        if model.structure is not None:
+            counted = Counted(self._memory, self._memory.shape(model.structure, specs))
+        else:
+            shaped, imported = shaped_graph(model, specs)
+            counted = Counted(Memory(), shaped, imported.frozen_params)
+        figure = _Reader(self.plan, model, counted)
+        first = next(iter(specs.values()))
+        condition = self.plan.condition
+        if condition is not None and not condition.holds(
+            reader(point, self.plan.space, first, figure)
+        ):
+            return DROPPED, None
+        return KEPT, Row(
+            position,
+            point.reference,
+            point.values,
+            first.shape[1:],
+            first.shape[0],
+            first.dtype,
+            "complete" if counted.complete else "partial",
+            tuple([figure(key) for key in self.plan.figures]),
+        )
+
+
+class _Reader:
+    """Figures of one model by key, each worked out once."""
+
+    def __init__(self, plan: Plan, model: Model, counted: Counted) -> None:
+        self._plan, self._model, self._counted = plan, model, counted
+        self._known: dict[str, int | None] = {}
+        self._memory: MemoryPlan | None = None
+
+    def __call__(self, key: str) -> int | None:
+        if key not in self._known:
+            figure = BY_KEY[key]
+            if figure.counted is not None:
+                self._known[key] = figure.counted(self._counted)
+            elif figure.planned is not None:
+                self._known[key] = figure.planned(self._planned())
+        return self._known[key]
+
+    def _planned(self) -> MemoryPlan:
+        if self._memory is None:
+            from cnnstat.api.planning import plan_of
+            from cnnstat.memory.memory import settings
+
+            mode = self._plan.mode
+            optimizer = self._plan.optimizer if mode == "training" else None
+            chosen = settings(mode=mode, optimizer=optimizer)
+            self._memory = plan_of(self._model, self._counted.report, chosen)
+        return self._memory
+
+
+def _specs(model: Model, settings: Mapping[str, AxisValue]) -> dict[str, TensorSpec]:
+    """Return the input specs of a model under a point's settings, which were checked before."""
+    batch, dtype, shape = settings.get("batch"), settings.get("dtype"), settings.get("input")
+    return input_specs(
+        model,
+        input=None if shape is None else shape_of(shape),
+        batch=batch if isinstance(batch, int) else 1,
+        dtype=dtype if isinstance(dtype, str) else None,
+    )
+
+
+def shape_of(value: AxisValue) -> tuple[int, ...]:
+    """Read an input of an axis: ``224``, ``"3x224x224"`` or ``[3, 224, 224]``."""
+    if isinstance(value, str):
+        parts = value.lower().split("x")
+        if all(part.isascii() and part.isdecimal() for part in parts):
+            return tuple(map(int, parts))
+    if type(value) is int:
+        return (value,)
+    if isinstance(value, tuple) and all(type(extent) is int for extent in value):
+        return tuple(extent for extent in value if isinstance(extent, int))
+    raise UsageError(
+        f"input {value!r}: expected whole numbers joined by x, as in 3x224x224, 224x224 or 224"
+    )
+
+
+def _mutable(value: AxisValue) -> object:
+    return [_mutable(each) for each in value] if isinstance(value, tuple) else value
+
+
+def _failed(position: int, point: Point, error: str) -> Row:
+    said = " ".join(error.split())
+    return Row(position, point.reference, point.values, (), 0, "", "failed", (), said)
+
+
+_EVALUATOR: list[_Evaluator] = []
+"""The evaluator of this process, for the plan that it worked on last."""
+
+
+def evaluate(plan: Plan, start: int, stop: int) -> Batch:
+    """Return what becomes of the points at positions ``start`` to ``stop`` of a plan's order."""
+    if not _EVALUATOR or _EVALUATOR[0].plan.key != plan.key:
+        _EVALUATOR[:] = [_Evaluator(plan)]
+    evaluator = _EVALUATOR[0]
+    with _no_collection(unless=evaluator.form == "python"):
+        return evaluator.batch(start, stop)
+
+
+@contextmanager
+def _no_collection(*, unless: bool) -> Iterator[None]:
+    """Leave garbage alone: counting a graph leaves no cycles, and looking for them takes time."""
+    enabled = gc.isenabled()
+    if not unless:
+        gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -1,0 +1,276 @@
+"""Design spaces: from values to a plan, from a plan to rows, on any engine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from cnnstat.api.points import evaluate, shape_of
+from cnnstat.errors import UsageError, unknown
+from cnnstat.importers.reference import form_of
+from cnnstat.ir.tensor import check_float_dtype, check_shape
+from cnnstat.memory.memory import MODES, OPTIMIZERS
+from cnnstat.sweep.columns import Mode, chosen
+from cnnstat.sweep.engine import Engine, here, run
+from cnnstat.sweep.plan import FAILED, KEPT, SKIPPED, Batch, Plan, check_names
+from cnnstat.sweep.resumable import Counts
+from cnnstat.sweep.rows import row_data
+from cnnstat.sweep.selection import Choice, Selection, check_choice, rankings
+from cnnstat.sweep.space import SETTINGS, Space
+from cnnstat.sweep.values import AxisValue, check_values, frozen, parse_values
+
+if TYPE_CHECKING:
+    pass
+
+Values = Mapping[str, "str | Sequence[object]"]
+"""Values of each axis: a text as on the command line, or a sequence (a range stays lazy)."""
+
+LOCAL_SECONDS = 0.5
+"""A run begins in this process: a space of a few hundred points needs no other."""
+
+LARGEST = 10**7
+"""Points that run without being confirmed."""
+
+FRUITLESS = 100_000
+"""Draws without a legal combination after which a sample is given up."""
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """Rows of a sweep as plain data, and how many points there were of each kind.
+
+    ``reason`` is the rule that the first illegal combination breaks.
+    """
+
+    plan: Plan
+    rows: tuple[Mapping[str, object], ...]
+    counts: Counts
+    reason: str = ""
+
+    def __repr__(self) -> str:
+        counts = self.counts
+        return (
+            f"<sweep of {self.plan.space.reference}: {counts.evaluated:,} models, "
+            f"{counts.kept:,} kept, {counts.failed:,} failed, {counts.skipped:,} illegal>"
+        )
+
+
+def make_plan(
+    reference: str,
+    values: Values,
+    *,
+    where: str | None = None,
+    columns: str | None = None,
+    mode: str = "inference",
+    optimizer: str | None = None,
+    sample: int | None = None,
+    seed: int = 0,
+    choice: Choice | None = None,
+) -> Plan:
+    """Return the plan of a sweep.
+
+    Raises ``UsageError`` for what is wrong about it: a placeholder without values, values for
+    nothing, an unknown column, a setting that no model can have.
+    """
+    if mode not in MODES:
+        raise unknown("mode", mode, MODES)
+    if optimizer is not None and (optimizer not in OPTIMIZERS or mode != "training"):
+        if optimizer in OPTIMIZERS:
+            raise UsageError(f"--optimizer {optimizer}: only training has one; add --mode training")
+        raise unknown("optimizer", optimizer, OPTIMIZERS)
+    if sample is not None and sample < 1:
+        raise UsageError(f"--sample must be at least 1, got {sample}")
+    kind: Mode = "training" if mode == "training" else "inference"
+    space = _space(reference, values)
+    figures = list(chosen(columns, kind))
+    plan = Plan(space, (), where, kind, optimizer or "sgd", sample, seed)
+    if plan.condition is not None:
+        figures += check_names(plan.condition.names, space, kind)
+    if choice is not None:
+        figures += check_choice(choice, space, kind)
+    plan = replace(plan, figures=tuple(dict.fromkeys(figures)))
+    _check_first(plan)
+    return plan
+
+
+def _space(reference: str, values: Values) -> Space:
+    form = form_of(reference)
+    axes = tuple((name, _values(name, each)) for name, each in values.items())
+    space = Space(reference, axes, zoo=form == "zoo")
+    if form == "spec" and not space.placeholders:
+        from cnnstat.importers.spec.reading import template
+
+        template(reference).check_arguments(space.parameters)
+    elif form == "onnx" and set(space.parameters) - set(space.placeholders):
+        raise UsageError(f"{reference}: an ONNX file has no parameters to vary, only input, batch")
+    elif form == "python" and not space.placeholders:
+        from cnnstat.pytorch.capture.loading import check_arguments
+
+        check_arguments(reference, space.parameters)
+    return space
+
+
+def _values(name: str, values: str | Sequence[object]) -> Sequence[AxisValue]:
+    if isinstance(values, str):
+        read = parse_values(name, values)
+    elif isinstance(values, range):
+        read = check_values(name, values)
+    else:
+        read = check_values(name, [frozen(value) for value in values])
+    if name in SETTINGS or name == "classes":
+        ends = (read[0], read[-1]) if isinstance(read, range) else read
+        for value in ends:
+            _check_setting(name, value)
+    return read
+
+
+def _check_setting(name: str, value: AxisValue) -> None:
+    """Raise ``UsageError`` for a value that no model can have; names of arguments are free."""
+    if name == "input":
+        check_shape(shape_of(value))
+    elif name == "dtype":
+        check_float_dtype(str(value))
+    elif name == "batch" and (type(value) is not int or value < 1):
+        raise UsageError(f"batch must be a whole number of at least 1, got {value}")
+
+
+def _check_first(plan: Plan) -> None:
+    """Raise ``UsageError`` where the first point has no family, file or callable at all."""
+    point = plan.space.point(0)
+    if plan.space.zoo:
+        from cnnstat.zoo.catalog import family_of
+
+        family_of(point.reference)
+
+
+def check_size(plan: Plan, *, confirmed: bool, workers: int = 1) -> None:
+    """Raise ``UsageError`` for a space that takes hours unless that was confirmed."""
+    size = plan.space.size
+    if plan.sample is not None or size <= LARGEST or confirmed:
+        return
+    sizes = list(here(evaluate, plan, 0, 1_000, 0.3))
+    rate = sum(len(each.outcomes) for each in sizes) / max(sum(s.seconds for s in sizes), 1e-6)
+    raise UsageError(
+        f"the space has {size:,} points, about {_duration(size / rate / workers)} here; draw some "
+        "with --sample 10000, or confirm with --all"
+    )
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("years", 31_557_600), ("days", 86_400), ("hours", 3_600)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:,.0f} {unit}"
+    return f"{seconds / 60:,.0f} minutes"
+
+
+@dataclass
+class Run:
+    """A plan on its way: ``batches`` yields results in order; ``counts`` says how far it is."""
+
+    plan: Plan
+    counts: Counts = field(default_factory=Counts)
+    reason: str = ""
+    first_error: str = ""
+
+    def batches(self, engine: AbstractContextManager[Engine] | None = None) -> Iterator[Batch]:
+        """Yield what becomes of the points that are left, in order.
+
+        Without an engine they are evaluated in this process. Raises ``UsageError`` where no
+        combination is legal.
+        """
+        for batch in self._raw(engine):
+            cut = self._cut(batch)
+            self.counts.add(cut)
+            self.reason = self.reason or cut.reason
+            failed = next((row.error for row in cut.rows if row.status == "failed"), "")
+            self.first_error = self.first_error or failed
+            yield cut
+            if self.plan.sample is not None and self.counts.evaluated >= self.plan.sample:
+                break
+            if not self.counts.evaluated and self.counts.skipped >= FRUITLESS:
+                break
+        if not self.counts.evaluated and self.counts.skipped:
+            raise UsageError(
+                f"{self.plan.space.reference}: none of {self.counts.skipped:,} combinations is "
+                f"legal: {self.reason}"
+            )
+        self.counts.next = None
+
+    def _raw(self, engine: AbstractContextManager[Engine] | None) -> Iterator[Batch]:
+        start, stop = self.counts.next, self.plan.space.size
+        if start is None:
+            return
+        seconds = float("inf") if engine is None else LOCAL_SECONDS
+        points = 0
+        for batch in here(evaluate, self.plan, start, stop, seconds):
+            start += len(batch.outcomes)
+            points = len(batch.outcomes)
+            yield batch
+        if start < stop and engine is not None:
+            with engine as running:
+                yield from run(evaluate, self.plan, start, stop, running, points)
+
+    def _cut(self, batch: Batch) -> Batch:
+        """Return a batch up to the last model that the sample still wants."""
+        if self.plan.sample is None:
+            return batch
+        missing = self.plan.sample - self.counts.evaluated
+        for place, outcome in enumerate(batch.outcomes):
+            missing -= outcome != SKIPPED
+            if not missing:
+                outcomes = batch.outcomes[: place + 1]
+                rows = outcomes.count(KEPT) + outcomes.count(FAILED)
+                return batch._replace(outcomes=outcomes, rows=batch.rows[:rows])
+        return batch
+
+
+def sweep(
+    reference: str,
+    values: Values,
+    *,
+    where: str | None = None,
+    columns: str | None = None,
+    mode: str = "inference",
+    optimizer: str | None = None,
+    sample: int | None = None,
+    seed: int = 0,
+    pareto: str | None = None,
+    sort: str | None = None,
+    top: int | None = None,
+    executor: Executor | None = None,
+    in_flight: int | None = None,
+) -> SweepResult:
+    """Return the figures of every model of a space; arguments as of ``cnnstat sweep``.
+
+    ``values`` are the values of each axis by name. ``executor`` is anything with the interface of
+    ``concurrent.futures.Executor``; without one this process does the work. At most ``in_flight``
+    batches are with it at a time, by default four for each core here. Raises ``UsageError`` for bad
+    arguments.
+    """
+    choice = Choice(rankings(pareto), rankings(sort), top)
+    plan = make_plan(
+        reference,
+        values,
+        where=where,
+        columns=columns,
+        mode=mode,
+        optimizer=optimizer,
+        sample=sample,
+        seed=seed,
+        choice=choice,
+    )
+    running = Run(plan)
+    selection = Selection(choice, plan.space)
+    engine = None if executor is None else _engine(executor, in_flight)
+    for batch in running.batches(engine):
+        selection.extend(row_data(row, plan) for row in batch.rows)
+    return SweepResult(plan, tuple(selection.rows()), running.counts, running.reason)
+
+
+@contextmanager
+def _engine(executor: Executor, in_flight: int | None) -> Iterator[Engine]:
+    yield Engine(executor, in_flight or 4 * (os.cpu_count() or 1))

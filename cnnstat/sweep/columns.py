@@ -1,0 +1,181 @@
+"""The figures that a sweep can ask for: one entry each, and how it is read off a counted model.
+
+Each entry is the figure of the same name in ``summary`` or ``memory``; a figure that no column asks
+for is not computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from cnnstat.errors import UsageError, unknown
+
+if TYPE_CHECKING:
+    from cnnstat.memory.memory import MemoryPlan
+    from cnnstat.sweep.evaluation import Counted
+
+Mode = Literal["inference", "training"]
+Kind = Literal["count", "bytes"]
+
+
+class Figure(NamedTuple):
+    """A column of figures: its key, title and definition, and where it comes from.
+
+    ``modes`` are those that have it; ``counted`` reads it off a count,
+    ``planned`` off a memory plan.
+    """
+
+    key: str
+    title: str
+    definition: str
+    counted: Callable[[Counted], int | None] | None = None
+    planned: Callable[[MemoryPlan], int] | None = None
+    kind: Kind = "count"
+    modes: tuple[Mode, ...] = ("inference", "training")
+
+
+FIGURES: tuple[Figure, ...] = (
+    Figure("params", "Parameters", "weights and biases", lambda c: c.params),
+    Figure("weights", "Weights", "multiplicative parameters", lambda c: c.sums.weights),
+    Figure("biases", "Biases", "additive parameters", lambda c: c.sums.biases),
+    Figure(
+        "trainable_params",
+        "Trainable",
+        "parameters that training changes",
+        lambda c: c.params - c.frozen_params,
+    ),
+    Figure("buffers", "Buffers", "stored values that are not trained", lambda c: c.sums.buffers),
+    Figure("macs", "MACs", "multiply-accumulates of a forward pass", lambda c: c.sums.work.macs),
+    Figure(
+        "flops",
+        "FLOPs",
+        "2 per MAC plus every other operation of the forward pass",
+        lambda c: c.sums.work.flops,
+    ),
+    Figure(
+        "param_bytes", "Weights", "bytes of the parameters", lambda c: c.param_bytes, None, "bytes"
+    ),
+    Figure(
+        "activation_bytes",
+        "Activations",
+        "sum of the layers' outputs, the input included",
+        lambda c: c.sums.activation_bytes,
+        None,
+        "bytes",
+    ),
+    Figure(
+        "cached_activation_bytes",
+        "Cached",
+        "that, plus a copy of each weighted layer's input",
+        lambda c: c.sums.activation_bytes + c.sums.cached_bytes,
+        None,
+        "bytes",
+    ),
+    Figure(
+        "peak_activation_bytes",
+        "Peak",
+        "the most alive at once in the forward pass",
+        lambda c: c.peak_activation_bytes,
+        None,
+        "bytes",
+    ),
+    Figure("depth", "Depth", "weighted layers on the longest path", lambda c: c.depth),
+    Figure("paths", "Paths", "different ways from input to output", lambda c: c.paths),
+    Figure(
+        "receptive_field",
+        "Field",
+        "input elements that an element of the last map reads, along the axis where it is largest",
+        lambda c: c.receptive_field,
+    ),
+    Figure(
+        "inference_bytes",
+        "Inference",
+        "what an inference pass of eager PyTorch needs, parameters included",
+        None,
+        lambda plan: plan.total_bytes,
+        "bytes",
+        ("inference",),
+    ),
+    Figure(
+        "training_bytes",
+        "Training",
+        "what a training step of eager PyTorch needs, parameters and optimiser state included",
+        None,
+        lambda plan: plan.total_bytes,
+        "bytes",
+        ("training",),
+    ),
+    Figure(
+        "saved_bytes",
+        "Saved",
+        "what the forward pass leaves for the backward pass",
+        None,
+        lambda plan: plan.saved_bytes,
+        "bytes",
+        ("training",),
+    ),
+    Figure(
+        "gradient_bytes",
+        "Gradients",
+        "bytes of the parameters' gradients",
+        None,
+        lambda plan: plan.gradient_bytes,
+        "bytes",
+        ("training",),
+    ),
+    Figure(
+        "optimizer_bytes",
+        "Optimiser",
+        "bytes of the optimiser's state",
+        None,
+        lambda plan: plan.optimizer_bytes,
+        "bytes",
+        ("training",),
+    ),
+    Figure(
+        "peak_live_bytes",
+        "Pass",
+        "the most alive at once in the passes, parameters left out",
+        None,
+        lambda plan: plan.peak.bytes,
+        "bytes",
+    ),
+)
+
+BY_KEY: dict[str, Figure] = {figure.key: figure for figure in FIGURES}
+DEFAULT = ("params", "macs", "activation_bytes", "peak_activation_bytes", "depth")
+DEFAULT_TRAINING = (*DEFAULT, "training_bytes")
+
+
+def figure_keys(mode: Mode) -> tuple[str, ...]:
+    """Return the keys of the figures that a mode has."""
+    return tuple(figure.key for figure in FIGURES if mode in figure.modes)
+
+
+def check_mode(keys: Iterable[str], mode: Mode) -> None:
+    """Raise ``UsageError`` for a figure that the mode does not have."""
+    for key in keys:
+        figure = BY_KEY.get(key)
+        if figure is not None and mode not in figure.modes:
+            other = figure.modes[0]
+            raise UsageError(f"column {key}: {mode} has none; add --mode {other}")
+
+
+def chosen(text: str | None, mode: Mode) -> tuple[str, ...]:
+    """Return the keys that ``--columns`` names: ``a,b``, ``+a,b`` for more, ``all``.
+
+    Raises ``UsageError`` for an unknown key with the nearest ones, and for one of another mode.
+    """
+    default = DEFAULT_TRAINING if mode == "training" else DEFAULT
+    if text is None:
+        return default
+    if text.strip() == "all":
+        return figure_keys(mode)
+    plus = text.strip().startswith("+")
+    keys = [key.strip().replace("-", "_") for key in text.strip().removeprefix("+").split(",")]
+    for key in keys:
+        if key not in BY_KEY:
+            raise unknown("column", key, BY_KEY)
+    check_mode(keys, mode)
+    return tuple(dict.fromkeys([*(default if plus else ()), *keys]))

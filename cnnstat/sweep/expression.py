@@ -1,0 +1,351 @@
+"""The grammar of limits and filters: ``params < 5M and (macs < 600e6 or batch == 1)``.
+
+Comparisons (chains as well), ``and``, ``or``, ``not``, + - * / // %, brackets, numbers with a unit
+of powers of 1000 (``5M``, ``2GB``) or of 1024 (``8GiB``), quoted texts, and names of columns. It is
+parsed here and never evaluated by Python. Unknown figures stay unknown: a comparison with one is
+neither true nor false, ``and`` and ``or`` follow Kleene, and only what is true passes.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from cnnstat.errors import UsageError, unknown
+
+Value = int | float | str | bool | None
+Read = Callable[[str], object]
+"""Returns the cell of a column; None where it is unknown."""
+Evaluate = Callable[[Read], Value]
+
+MAX_LENGTH = 10_000
+MAX_NESTING = 50
+
+UNITS: dict[str, int] = {
+    **{prefix: 1000**power for power, prefix in enumerate(("k", "M", "G", "T", "P", "E"), 1)},
+    **{f"{prefix}B": 1000**power for power, prefix in enumerate(("", *"kMGTPE"))},
+    **{f"{prefix}iB": 1024**power for power, prefix in enumerate(("K", *"MGTPE"), 1)},
+    **{f"{prefix}i": 1024**power for power, prefix in enumerate(("K", *"MGTPE"), 1)},
+    "K": 1000,
+    "KB": 1000,
+}
+"""Units that may follow a number: SI prefixes are powers of 1000, those with an i of 1024."""
+
+_TOKEN = re.compile(
+    r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?P<unit>[A-Za-z]*)"
+    r"|(?P<name>[A-Za-z_][\w.]*)"
+    r"|(?P<text>'[^']*'|\"[^\"]*\")"
+    r"|(?P<sign><=|>=|==|!=|//|&&|\|\||[-+*/%<>()=!]))"
+)
+
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+_ARITHMETIC: dict[str, Callable[[float, float], float]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "%": operator.mod,
+}
+_WORDS: dict[str, Value] = {"true": True, "false": False}
+_SAME = {"&&": "and", "||": "or", "!": "not", "=": "=="}
+
+
+class _Token(NamedTuple):
+    kind: str
+    text: str
+    place: int
+    value: Value = None
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A parsed condition; ``names`` are the columns that it reads, each once, in order."""
+
+    text: str
+    names: tuple[str, ...]
+    _evaluate: Evaluate
+
+    def holds(self, read: Read) -> bool:
+        """Return whether a row passes; one whose answer is unknown does not."""
+        return self.value(read) is True
+
+    def value(self, read: Read) -> bool | None:
+        """Return true, false, or None where an unknown figure leaves it open."""
+        found = self._evaluate(read)
+        return found if isinstance(found, bool) else None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel to another process as text: the closures are made anew there."""
+        return parse, (self.text, self.names)
+
+
+def parse(text: str, columns: Iterable[str]) -> Expression:
+    """Return the condition that a text states about these columns.
+
+    Raises ``UsageError`` for what is no condition, with its place, and for an unknown column, with
+    the nearest ones.
+    """
+    if len(text) > MAX_LENGTH:
+        raise UsageError(f"condition of {len(text):,} characters: at most {MAX_LENGTH:,} are read")
+    return _Parser(text, tuple(columns)).expression()
+
+
+class _Parser:
+    """Recursive descent; each method parses one level and returns its evaluator and its kind."""
+
+    def __init__(self, text: str, columns: tuple[str, ...]) -> None:
+        self.text = text
+        self.columns = columns
+        self.tokens = self._tokens()
+        self.at = 0
+        self.nesting = 0
+        self.names: dict[str, None] = {}
+
+    def expression(self) -> Expression:
+        if not self.text.strip():
+            raise UsageError("condition '': write one such as 'params < 5M and macs < 600M'")
+        evaluate, logical = self._or()
+        if self._peek().kind != "end":
+            raise self._fail(f"unexpected {self._peek().text!r}")
+        if not logical:
+            raise UsageError(
+                f"condition {self.text!r} compares nothing: write one such as 'params < 5M'"
+            )
+        return Expression(self.text, tuple(self.names), evaluate)
+
+    def _tokens(self) -> list[_Token]:
+        tokens: list[_Token] = []
+        place = 0
+        end = len(self.text.rstrip())
+        while place < end:
+            match = _TOKEN.match(self.text, place)
+            if match is None:
+                skipped = len(self.text[place:]) - len(self.text[place:].lstrip())
+                raise self._error(f"unexpected {self.text[place + skipped]!r}", place + skipped)
+            tokens.append(self._token(match))
+            place = match.end()
+        return [*tokens, _Token("end", "the end", end)]
+
+    def _token(self, match: re.Match[str]) -> _Token:
+        kind = match.lastgroup or ""
+        if match["number"] is not None:
+            whole = match["number"] + match["unit"]
+            return _Token("value", whole, match.start("number"), self._number(match))
+        text = match[kind]
+        place = match.start(kind)
+        if kind == "text":
+            return _Token("value", text, place, text[1:-1])
+        if kind == "name" and text.lower() in ("and", "or", "not"):
+            return _Token("sign", text.lower(), place)
+        if kind == "name" and text.lower() in _WORDS and text not in self.columns:
+            return _Token("value", text, place, _WORDS[text.lower()])
+        return _Token(kind, _SAME.get(text, text), place)
+
+    def _number(self, match: re.Match[str]) -> int | float:
+        number, unit = match["number"], match["unit"]
+        if unit and unit not in UNITS:
+            raise unknown("unit", unit, UNITS, listing="k, M, G, T, kB, MB, GB, KiB, MiB, GiB")
+        factor = UNITS.get(unit, 1)
+        if len(number) > 40 or (
+            "e" in number.lower() and abs(int(re.split("[eE]", number)[1])) > 300
+        ):
+            raise self._error(f"the number {number:.20} is too long", match.start("number"))
+        if set(number) <= set("0123456789"):
+            return int(number) * factor
+        value = float(number) * factor
+        return int(value) if value.is_integer() else value
+
+    def _error(self, message: str, place: int) -> UsageError:
+        return UsageError(f"condition {self.text!r}: {message} at character {place + 1}")
+
+    def _fail(self, message: str) -> UsageError:
+        return self._error(message, self._peek().place)
+
+    def _peek(self) -> _Token:
+        return self.tokens[self.at]
+
+    def _next(self) -> _Token:
+        token = self.tokens[self.at]
+        self.at += 1
+        return token
+
+    def _sign(self, *signs: str) -> str | None:
+        token = self._peek()
+        if token.kind == "sign" and token.text in signs:
+            self.at += 1
+            return token.text
+        return None
+
+    def _or(self) -> tuple[Evaluate, bool]:
+        return self._joined(self._and, "or", True)
+
+    def _and(self) -> tuple[Evaluate, bool]:
+        return self._joined(self._not, "and", False)
+
+    def _joined(
+        self, level: Callable[[], tuple[Evaluate, bool]], sign: str, decisive: bool
+    ) -> tuple[Evaluate, bool]:
+        place = self._peek().place
+        first, logical = level()
+        parts = [first]
+        while self._sign(sign):
+            self._check_logical(logical, place, sign)
+            place = self._peek().place
+            part, logical = level()
+            parts.append(part)
+        if len(parts) == 1:
+            return first, logical
+        self._check_logical(logical, place, sign)
+        return _kleene(parts, decisive), True
+
+    def _check_logical(self, logical: bool, place: int, sign: str) -> None:
+        if not logical:
+            raise self._error(f"{sign!r} joins comparisons; this side compares nothing,", place)
+
+    def _not(self) -> tuple[Evaluate, bool]:
+        if not self._sign("not"):
+            return self._comparison()
+        self._deeper()
+        place = self._peek().place
+        inner, logical = self._not()
+        self._check_logical(logical, place, "not")
+        self.nesting -= 1
+
+        def negated(read: Read) -> Value:
+            value = inner(read)
+            return None if value is None else not value
+
+        return negated, True
+
+    def _comparison(self) -> tuple[Evaluate, bool]:
+        first, logical = self._sum()
+        steps: list[Evaluate] = []
+        left = first
+        while sign := self._sign(*_COMPARE):
+            right, _ = self._sum()
+            steps.append(_compared(_COMPARE[sign], left, right, self._error_of(sign)))
+            left = right
+        if not steps:
+            return first, logical
+        return (steps[0] if len(steps) == 1 else _kleene(steps, False)), True
+
+    def _error_of(self, sign: str) -> Callable[[object, object], UsageError]:
+        def error(a: object, b: object) -> UsageError:
+            return UsageError(f"condition {self.text!r}: {a!r} {sign} {b!r} cannot be compared")
+
+        return error
+
+    def _sum(self) -> tuple[Evaluate, bool]:
+        return self._operated(self._product, "+", "-")
+
+    def _product(self) -> tuple[Evaluate, bool]:
+        return self._operated(self._unary, "*", "/", "//", "%")
+
+    def _operated(
+        self, level: Callable[[], tuple[Evaluate, bool]], *signs: str
+    ) -> tuple[Evaluate, bool]:
+        left, logical = level()
+        while sign := self._sign(*signs):
+            right, _ = level()
+            left, logical = _calculated(_ARITHMETIC[sign], left, right), False
+        return left, logical
+
+    def _unary(self) -> tuple[Evaluate, bool]:
+        if not (sign := self._sign("-", "+")):
+            return self._atom()
+        self._deeper()
+        inner, _ = self._unary()
+        self.nesting -= 1
+        zero: Evaluate = lambda read: 0  # noqa: E731
+        return _calculated(_ARITHMETIC[sign], zero, inner), False
+
+    def _atom(self) -> tuple[Evaluate, bool]:
+        token = self._peek()
+        if self._sign("("):
+            self._deeper()
+            inner = self._or()
+            if not self._sign(")"):
+                raise self._fail("a closing bracket is missing")
+            self.nesting -= 1
+            return inner
+        if token.kind == "value":
+            constant = self._next().value
+            return (lambda read: constant), isinstance(constant, bool)
+        if token.kind == "name":
+            return self._column(self._next().text)
+        raise self._fail(f"a number or a column is expected, not {token.text!r},")
+
+    def _column(self, name: str) -> tuple[Evaluate, bool]:
+        if name not in self.columns:
+            raise unknown("column", name, self.columns)
+        self.names[name] = None
+
+        def cell(read: Read) -> Value:
+            value = read(name)
+            return value if isinstance(value, int | float | str) else None
+
+        return cell, False
+
+    def _deeper(self) -> None:
+        self.nesting += 1
+        if self.nesting > MAX_NESTING:
+            raise self._fail(f"brackets and signs are nested deeper than {MAX_NESTING}")
+
+
+def _kleene(parts: list[Evaluate], decisive: bool) -> Evaluate:
+    """Join parts by ``or`` (true decides) or ``and`` (false decides); unknown stays unknown."""
+
+    def joined(read: Read) -> Value:
+        open_parts = False
+        for part in parts:
+            value = part(read)
+            if value is decisive:
+                return decisive
+            open_parts = open_parts or value is None
+        return None if open_parts else not decisive
+
+    return joined
+
+
+def _compared(
+    compare: Callable[[Any, Any], bool],
+    left: Evaluate,
+    right: Evaluate,
+    error: Callable[[object, object], UsageError],
+) -> Evaluate:
+    def compared(read: Read) -> Value:
+        a, b = left(read), right(read)
+        if a is None or b is None:
+            return None
+        try:
+            return compare(a, b)
+        except TypeError:
+            raise error(a, b) from None
+
+    return compared
+
+
+def _calculated(
+    operate: Callable[[float, float], float], left: Evaluate, right: Evaluate
+) -> Evaluate:
+    def calculated(read: Read) -> Value:
+        a, b = left(read), right(read)
+        if not isinstance(a, int | float) or not isinstance(b, int | float):
+            return None
+        try:
+            return operate(a, b)
+        except (ZeroDivisionError, OverflowError):
+            return None
+
+    return calculated

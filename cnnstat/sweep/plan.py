@@ -1,0 +1,168 @@
+"""What a sweep is to do, as plain data that travels to a worker; and what comes back.
+
+Names of columns: a parameter of the space comes first, a figure of the same name is then written
+``figures.depth``; ``parameters.depth`` and ``figures.depth`` are always understood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from cnnstat.errors import unknown
+from cnnstat.sweep.columns import BY_KEY, Mode, check_mode
+from cnnstat.sweep.expression import Expression, parse
+from cnnstat.sweep.space import Point, Sample, Space
+from cnnstat.sweep.values import AxisValue, spelled
+
+if TYPE_CHECKING:
+    from cnnstat.ir.tensor import TensorSpec
+
+SETTING_COLUMNS = ("input", "batch", "dtype")
+FIXED_COLUMNS = ("position", "model", *SETTING_COLUMNS, "classes", "status", "error")
+"""Names of a row that are neither parameters nor figures."""
+
+SKIPPED, DROPPED, KEPT, FAILED = b"sdkf"
+"""Outcome of a point: illegal, filtered out, a row, a row that says why there are no figures."""
+
+
+class Row(NamedTuple):
+    """One model of the result. ``position`` is its place in the order of drawing."""
+
+    position: int
+    model: str
+    values: tuple[AxisValue, ...]
+    input: tuple[int, ...]
+    batch: int
+    dtype: str
+    status: str
+    """``complete``; ``partial``: MACs, FLOPs are lower bounds; ``failed``: ``error`` says why."""
+    figures: tuple[int | None, ...]
+    """Parallel to ``Plan.figures``."""
+    error: str = ""
+
+
+class Batch(NamedTuple):
+    """What became of consecutive points: an outcome each, the rows, and the time it took.
+
+    ``reason`` is the rule that the first illegal combination breaks.
+    """
+
+    start: int
+    outcomes: bytes
+    rows: tuple[Row, ...]
+    seconds: float
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A space, the figures to compute, the filter, and how the models run.
+
+    ``sample`` is the number of legal models to draw, None for all points in order.
+    """
+
+    space: Space
+    figures: tuple[str, ...]
+    where: str | None = None
+    mode: Mode = "inference"
+    optimizer: str = "sgd"
+    sample: int | None = None
+    seed: int = 0
+
+    @cached_property
+    def key(self) -> str:
+        """Text that tells plans apart."""
+        return repr(self)
+
+    @cached_property
+    def order(self) -> Sample | range:
+        """The number of the point at each position."""
+        size = self.space.size
+        return range(size) if self.sample is None else Sample(size, self.seed)
+
+    @cached_property
+    def condition(self) -> Expression | None:
+        """The filter, parsed."""
+        return None if self.where is None else parse(self.where, names_of(self.space))
+
+    def described(self) -> dict[str, object]:
+        """Return the plan as plain data: two results with equal ones can continue one another."""
+        return {
+            **self.space.described(),
+            "where": self.where,
+            "mode": self.mode,
+            "optimizer": self.optimizer if self.mode == "training" else None,
+            "sample": self.sample,
+            "seed": None if self.sample is None else self.seed,
+            "figures": list(self.figures),
+        }
+
+
+def names_of(space: Space) -> tuple[str, ...]:
+    """Return every name that a condition or an order may use, the plain ones first."""
+    figures, parameters = tuple(BY_KEY), space.parameters
+    return (
+        *parameters,
+        *(key for key in figures if key not in parameters),
+        *(name for name in (*SETTING_COLUMNS, "classes") if name not in parameters),
+        *(f"figures.{key}" for key in figures),
+        *(f"parameters.{name}" for name in parameters),
+    )
+
+
+def figure_of(name: str, space: Space) -> str | None:
+    """Return the key of the figure that a name means; None for any other column."""
+    if name.startswith("figures."):
+        return name.removeprefix("figures.")
+    return name if name in BY_KEY and name not in space.parameters else None
+
+
+def check_names(names: tuple[str, ...], space: Space, mode: Mode) -> tuple[str, ...]:
+    """Return the figures among names of columns.
+
+    Raises ``UsageError`` for an unknown name with the nearest ones, and for a figure of another
+    mode.
+    """
+    known = names_of(space)
+    for name in names:
+        if name not in known:
+            raise unknown("column", name, known)
+    keys = [key for key in (figure_of(name, space) for name in names) if key is not None]
+    check_mode(keys, mode)
+    return tuple(dict.fromkeys(keys))
+
+
+def side(shape: tuple[int, ...]) -> int | str:
+    """Return the side of a square input, else its shape as ``3x224x320``, without the batch."""
+    if len(set(shape[1:])) == 1:
+        return shape[1]
+    return "x".join(map(str, shape))
+
+
+def plain_value(value: AxisValue) -> int | float | str | None:
+    """Return a value as a condition sees it: a list as text."""
+    return spelled(value) if isinstance(value, tuple) else value
+
+
+def reader(
+    point: Point, space: Space, spec: TensorSpec, figure: Callable[[str], int | None]
+) -> Callable[[str], object]:
+    """Return what a condition reads: the columns of a point, a figure computed when it is read."""
+    axes = {axis: value for (axis, _), value in zip(space.axes, point.values, strict=True)}
+
+    def read(name: str) -> object:
+        key = figure_of(name, space)
+        if key is not None:
+            return figure(key)
+        if name == "input":
+            return side(spec.shape[1:])
+        if name == "batch":
+            return spec.shape[0]
+        if name == "dtype":
+            return spec.dtype
+        return plain_value(axes.get(name.removeprefix("parameters.")))
+
+    return read

@@ -1,0 +1,296 @@
+"""Files that rows stream into, and from which a run that was cut off goes on.
+
+The JSON file is complete after every step: new rows and a new end are written over the old end in
+one go, and where that fails (a full disk) the old end is put back. A CSV file is cut off behind its
+last row. Both tell the position of the last row, so that a further run begins behind it.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import IO, Protocol
+
+from cnnstat.errors import UsageError
+from cnnstat.sweep.plan import DROPPED, FAILED, KEPT, SKIPPED, Batch, Plan, Row
+from cnnstat.sweep.rows import csv_header, csv_lines, json_line
+
+SCHEMA = "cnnstat.sweep/1"
+MAX_END = 2_000
+"""Longest end of a file, from which its counts are read."""
+
+
+@dataclass
+class Counts:
+    """How far a run is: ``next`` is the position that follows, None at the end."""
+
+    evaluated: int = 0
+    kept: int = 0
+    failed: int = 0
+    skipped: int = 0
+    next: int | None = 0
+
+    def add(self, batch: Batch) -> None:
+        """Count a batch."""
+        outcomes = batch.outcomes
+        failed, kept = outcomes.count(FAILED), outcomes.count(KEPT)
+        self.kept += kept
+        self.failed += failed
+        self.skipped += outcomes.count(SKIPPED)
+        self.evaluated += kept + failed + outcomes.count(DROPPED)
+        self.next = batch.start + len(outcomes)
+
+
+class RowFile(Protocol):
+    """A file that takes rows; ``append`` raises ``UsageError`` and leaves the rows before."""
+
+    def append(self, rows: tuple[Row, ...], counts: Counts) -> None:
+        """Write rows; ``counts`` are those with them."""
+
+    def close(self) -> None:
+        """Close the file."""
+
+
+class _Stream:
+    """An open file of which the first ``good`` bytes are complete rows."""
+
+    def __init__(self, path: str, *, resume: bool) -> None:
+        self.path = path
+        self.good = 0
+        try:
+            self._file = os.open(
+                path, os.O_RDWR | os.O_CREAT | (0 if resume else os.O_TRUNC), 0o666
+            )
+        except OSError as error:
+            raise UsageError(f"cannot write {path}: {error.strerror}") from error
+
+    def write(self, rows: bytes, end: bytes, old_end: bytes) -> None:
+        """Write rows and an end behind the rows before; put ``old_end`` there if that fails.
+
+        The old end has room in the file already, so that a full disk cannot refuse it.
+        """
+        try:
+            self._put(rows + end)
+        except OSError as error:
+            self._put(old_end)
+            raise UsageError(
+                f"cannot write {self.path}: {error.strerror}; its rows can be read: make "
+                f"room, then go on with the same command and --resume {self.path}"
+            ) from error
+        self.good += len(rows)
+
+    def _put(self, content: bytes) -> None:
+        """Make the content what stands behind the complete rows."""
+        offset, rest = self.good, memoryview(content)
+        while rest:
+            written = os.pwrite(self._file, rest, offset)
+            offset, rest = offset + written, rest[written:]
+        os.ftruncate(self._file, offset)
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
+class JsonFile:
+    """Rows as JSON, one a line, valid at any time; ``resume`` goes on behind the file's rows."""
+
+    def __init__(self, path: str, plan: Plan, *, resume: bool = False) -> None:
+        self._plan = plan
+        self._counts = Counts()
+        self._first = True
+        if resume:
+            self._counts, offset, self._first = _check_json(path, plan)
+        self._stream = _Stream(path, resume=resume)
+        if resume:
+            self._stream.good = offset
+        else:
+            head = json.dumps(plan.described(), allow_nan=False)
+            text = f'{{"schema": "{SCHEMA}", "space": {head}, "models": ['
+            self._stream.write(text.encode(), self._end(), b"")
+
+    @property
+    def counts(self) -> Counts:
+        """How far the file is."""
+        return Counts(**asdict(self._counts))
+
+    def append(self, rows: tuple[Row, ...], counts: Counts) -> None:
+        """Write rows and the counts with them."""
+        old = self._end()
+        before = self._counts
+        self._counts = Counts(**asdict(counts))
+        lines = ",\n".join([json_line(row, self._plan) for row in rows])
+        glue = "" if not rows else "\n" if self._first else ",\n"
+        try:
+            self._stream.write(f"{glue}{lines}".encode(), self._end(), old)
+        except UsageError:
+            self._counts = before
+            raise
+        self._first = self._first and not rows
+
+    def _end(self) -> bytes:
+        return f"\n], {json.dumps(asdict(self._counts))[1:]}\n".encode()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+
+
+class CsvFile:
+    """Rows as CSV; ``resume`` goes on behind the file's last complete row."""
+
+    def __init__(self, path: str, plan: Plan, *, resume: bool = False) -> None:
+        self._plan = plan
+        counts, good = _check_csv(path, plan) if resume else (Counts(), 0)
+        self.counts = counts
+        self._stream = _Stream(path, resume=resume)
+        self._stream.good = good
+        if not resume:
+            self._stream.write((",".join(csv_header(plan)) + "\n").encode(), b"", b"")
+
+    def append(self, rows: tuple[Row, ...], counts: Counts) -> None:
+        """Write rows."""
+        self._stream.write(csv_lines(rows, self._plan).encode(), b"", b"")
+        self.counts = Counts(**asdict(counts))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+
+
+def _open(path: str) -> IO[bytes]:
+    try:
+        return open(path, "rb")
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _foreign(path: str, why: str) -> UsageError:
+    return UsageError(f"cannot resume {path}: {why}; give another file, or write a new one with -o")
+
+
+def _check_json(path: str, plan: Plan) -> tuple[Counts, int, bool]:
+    """Return the counts of a file, the offset of its end, and whether it has no rows yet."""
+    with _open(path) as file:
+        first = file.readline()
+        try:
+            head = json.loads(first.rstrip()[: -len(b', "models": [')] + b"}")
+            schema, space = head["schema"], head["space"]
+        except (ValueError, KeyError, TypeError):
+            raise _foreign(path, f"it holds no result of the schema {SCHEMA}") from None
+        if schema != SCHEMA:
+            raise _foreign(path, f"its schema is {schema!r:.60}, not {SCHEMA}")
+        wanted = json.loads(json.dumps(plan.described()))
+        _check_space(path, space, wanted)
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - MAX_END))
+        tail = file.read()
+        at = tail.rfind(b"\n], ")
+        if at >= 0 and tail.endswith(b"}\n"):
+            counts = Counts(**json.loads(b"{" + tail[at + 4 :]))
+            offset = size - len(tail) + at
+            return counts, offset, offset == len(first) - 1
+        return _torn(file, len(first))
+
+
+def _torn(file: IO[bytes], head: int) -> tuple[Counts, int, bool]:
+    """Return the same for a file without its end: everything behind its last whole row goes."""
+    file.seek(head)
+    counts, good = Counts(), head - 1
+    for line in file:
+        try:
+            row = json.loads(line.rstrip().rstrip(b","))
+        except ValueError:
+            break
+        if not line.endswith(b"\n"):
+            break
+        counts.failed += row["status"] == "failed"
+        counts.kept += row["status"] != "failed"
+        counts.next = row["position"] + 1
+        good += len(line)
+        last = line
+    if counts.kept + counts.failed:
+        good -= 1 if last.endswith(b",\n") else 0
+    counts.evaluated = counts.kept + counts.failed
+    return counts, good, good == head - 1
+
+
+def _check_space(path: str, space: object, wanted: object) -> None:
+    if space == wanted:
+        return
+    if not isinstance(space, dict) or not isinstance(wanted, dict):
+        raise _foreign(path, "it does not say of which space it is")
+    for key in wanted:
+        if space.get(key) != wanted[key]:
+            here, there = str(wanted[key]), str(space.get(key))
+            raise _foreign(path, f"its {key} is {there:.80}, not {here:.80}")
+    raise _foreign(path, "it is of another space")
+
+
+def _check_csv(path: str, plan: Plan) -> tuple[Counts, int]:
+    """Return the counts of a CSV file and the offset behind its last complete row."""
+    counts, good = Counts(), 0
+    header = csv_header(plan)
+    with _open(path) as file:
+        for line in file:
+            if not line.endswith(b"\n"):
+                break
+            try:
+                cells = next(csv.reader([line.decode()]))
+            except (UnicodeDecodeError, StopIteration, csv.Error):
+                raise _foreign(path, "it is no CSV of a sweep") from None
+            if not good:
+                if cells != header:
+                    raise _foreign(path, f"its columns are not {','.join(header)}")
+            elif len(cells) != len(header) or not cells[0].isdecimal():
+                break
+            else:
+                failed = cells[header.index("status")] == "failed"
+                counts.failed += failed
+                counts.kept += not failed
+                counts.next = int(cells[0]) + 1
+                last = cells
+            good += len(line)
+    if not good:
+        raise _foreign(path, "it is empty")
+    if counts.next:
+        _check_point(path, plan, header, last)
+    counts.evaluated = counts.kept + counts.failed
+    return counts, good
+
+
+def _check_point(path: str, plan: Plan, header: list[str], cells: list[str]) -> None:
+    """Raise unless the last row is the point of the plan at its position."""
+    position = int(cells[0])
+    expected = ""
+    if position < plan.space.size:
+        point = plan.space.point(plan.order[position])
+        row = Row(position, point.reference, point.values, (), 0, "", "failed", ())
+        expected = csv_lines([row], plan)
+    width = 2 + len(plan.space.parameters)
+    if next(csv.reader([expected]), [])[:width] != cells[:width]:
+        raise _foreign(path, f"its row {position} is {cells[1]}, no model of this space there")
+
+
+def read_rows(path: str) -> Iterator[dict[str, object]]:
+    """Yield the rows of a JSON file of results, line by line; another file is a ``UsageError``."""
+    with _open(path) as file:
+        first = file.readline()
+        if SCHEMA.encode() not in first[:200]:
+            raise UsageError(f"{path}: no result of the schema {SCHEMA}")
+        for line in file:
+            if line.startswith(b"{"):
+                yield json.loads(line.rstrip().rstrip(b","))
+
+
+def open_json(path: str) -> dict[str, object]:
+    """Return the head of a JSON file of results: its schema and its space."""
+    with _open(path) as file:
+        first = file.readline()
+    try:
+        head = json.loads(first.rstrip()[: -len(b', "models": [')] + b"}")
+    except ValueError:
+        raise UsageError(f"{path}: no result of the schema {SCHEMA}") from None
+    return head if isinstance(head, dict) else {}

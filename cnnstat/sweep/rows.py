@@ -1,0 +1,87 @@
+"""Rows of a result as plain data and as text: a line of JSON, a line of CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable
+
+from cnnstat.sweep.plan import FIXED_COLUMNS, Plan, Row
+from cnnstat.sweep.values import spelled
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""First letters that make a spreadsheet take a text for a formula."""
+
+
+def row_data(row: Row, plan: Plan) -> dict[str, object]:
+    """Return a row with the keys of ``cnnstat.sweep/1``; figures that are unknown are None."""
+    space = plan.space
+    values = dict(zip([name for name, _ in space.axes], row.values, strict=True))
+    data: dict[str, object] = {
+        "position": row.position,
+        "model": row.model,
+        "parameters": {name: values[name] for name in space.parameters},
+    }
+    if "classes" in values and "classes" not in space.parameters:
+        data["classes"] = values["classes"]
+    if row.status == "failed":
+        data |= {"input": None, "batch": None, "dtype": None}
+        figures: Iterable[int | None] = [None] * len(plan.figures)
+    else:
+        data |= {"input": list(row.input), "batch": row.batch, "dtype": row.dtype}
+        figures = row.figures
+    data["status"] = row.status
+    data |= zip(plan.figures, figures, strict=True)
+    if row.error:
+        data["error"] = row.error
+    return data
+
+
+def json_line(row: Row, plan: Plan) -> str:
+    """Return a row as one line of JSON."""
+    return json.dumps(row_data(row, plan), allow_nan=False)
+
+
+def csv_header(plan: Plan) -> list[str]:
+    """Return the names of the columns; a figure that a parameter is called like has a prefix."""
+    space = plan.space
+    names = [f"parameters.{p}" if p in FIXED_COLUMNS else p for p in space.parameters]
+    classes = ["classes"] if any(name == "classes" for name, _ in space.axes) else []
+    classes = [] if "classes" in space.parameters else classes
+    figures = [f"figures.{key}" if key in space.parameters else key for key in plan.figures]
+    fixed = ["position", "model", *names, *classes, "input", "batch", "dtype", "status"]
+    return [*fixed, *figures, "error"]
+
+
+def csv_lines(rows: Iterable[Row], plan: Plan) -> str:
+    """Return rows as lines of CSV, unknown figures as ``?``, cells that do not apply empty."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(_cells(row, plan) for row in rows)
+    return out.getvalue()
+
+
+def _cells(row: Row, plan: Plan) -> list[object]:
+    space = plan.space
+    values = dict(zip([name for name, _ in space.axes], row.values, strict=True))
+    cells: list[object] = [row.position, _text(row.model)]
+    cells += [_text(spelled(values[name])) for name in space.parameters]
+    if "classes" in values and "classes" not in space.parameters:
+        cells.append(values["classes"])
+    if row.status == "failed":
+        cells += ["", "", "", row.status, *["?"] * len(plan.figures)]
+    else:
+        cells += ["x".join(map(str, row.input)), row.batch, row.dtype, row.status]
+        cells += ["?" if figure is None else figure for figure in row.figures]
+    return [*cells, _text(row.error)]
+
+
+def _text(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula; numbers stay as they are."""
+    if not text.startswith(FORMULA):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text

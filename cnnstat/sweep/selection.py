@@ -1,0 +1,152 @@
+"""Which rows of a result are shown: the front that nothing dominates, an order, the first ones.
+
+Rows are plain data, as a file of results holds them. Less is better; ``-depth``: more is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from cnnstat.errors import UsageError
+from cnnstat.sweep.plan import check_names, figure_of, plain_value, side
+from cnnstat.sweep.space import Space
+
+RowData = Mapping[str, object]
+Cell = int | float | str | bool | None
+
+SLACK = 1_000
+"""Rows beyond ``--top`` that are collected before the worst of them are let go."""
+
+
+class Ranking(NamedTuple):
+    """A column to order by; ``largest``: more is better."""
+
+    name: str
+    largest: bool = False
+
+
+def rankings(text: str | None) -> tuple[Ranking, ...]:
+    """Read ``macs,-depth``: less is better, with a minus more."""
+    if text is None:
+        return ()
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.removeprefix("-") for part in parts):
+        raise UsageError(f"{text!r}: name columns joined by commas, as in macs,-depth")
+    return tuple(
+        Ranking(part.removeprefix("-").replace("-", "_"), part.startswith("-")) for part in parts
+    )
+
+
+def getter(name: str, space: Space) -> Callable[[RowData], Cell]:
+    """Return what reads the column of a name, which was checked, off a row."""
+    key = figure_of(name, space)
+    if key is not None:
+        return lambda row: _plain(row.get(key))
+    plain = name.removeprefix("parameters.")
+    if plain == "input" and plain not in space.parameters:
+        return lambda row: _side(row.get("input"))
+    if plain in space.parameters:
+        return lambda row: _parameter(row, plain)
+    return lambda row: _plain(row.get(plain))
+
+
+def _parameter(row: RowData, name: str) -> Cell:
+    parameters = row.get("parameters")
+    return _plain(parameters.get(name)) if isinstance(parameters, Mapping) else None
+
+
+def _plain(value: object) -> Cell:
+    if isinstance(value, list):
+        value = tuple(value)
+    return plain_value(value) if isinstance(value, int | float | str | tuple) else None
+
+
+def _side(shape: object) -> Cell:
+    return side(tuple(shape)) if isinstance(shape, list | tuple) and shape else None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What to show: the front of ``pareto`` alone, ordered by ``sort``, the first ``top``."""
+
+    pareto: tuple[Ranking, ...] = ()
+    sort: tuple[Ranking, ...] = ()
+    top: int | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Columns that it reads."""
+        return tuple(dict.fromkeys(each.name for each in (*self.pareto, *self.sort)))
+
+    @property
+    def everything(self) -> bool:
+        """Whether all rows are shown in the space's order."""
+        return not (self.pareto or self.sort) and self.top is None
+
+
+class Selection:
+    """Takes rows one by one and keeps what will be shown of them."""
+
+    def __init__(self, choice: Choice, space: Space) -> None:
+        self._choice = choice
+        self._rows: list[RowData] = []
+        self._front: list[tuple[tuple[float, ...], RowData]] = []
+        self._objectives = [(getter(one.name, space), one.largest) for one in choice.pareto]
+        self._order = [(getter(one.name, space), one.largest) for one in choice.sort]
+
+    def add(self, row: RowData) -> None:
+        """Take one row."""
+        if self._objectives:
+            self._compete(row)
+            return
+        self._rows.append(row)
+        top = self._choice.top
+        if top is not None and len(self._rows) > 2 * top + SLACK:
+            self._rows = self._sorted(self._rows)[:top]
+
+    def extend(self, rows: Iterable[RowData]) -> None:
+        """Take rows."""
+        for row in rows:
+            self.add(row)
+
+    def rows(self) -> list[RowData]:
+        """Return what is shown, in its order."""
+        rows = [row for _, row in self._front] if self._objectives else self._rows
+        return self._sorted(rows)[: self._choice.top]
+
+    def _compete(self, row: RowData) -> None:
+        costs: list[float] = []
+        for read, largest in self._objectives:
+            value = read(row)
+            if not isinstance(value, int | float):
+                return  # unknown or no number: it can neither dominate nor be compared
+            costs.append(-value if largest else value)
+        mine = tuple(costs)
+        if any(_dominates(other, mine) for other, _ in self._front):
+            return
+        self._front = [each for each in self._front if not _dominates(mine, each[0])]
+        self._front.append((mine, row))
+
+    def _sorted(self, rows: list[RowData]) -> list[RowData]:
+        """Order rows; unknown cells come last, numbers before words, ties in the space's order."""
+        for read, largest in reversed(self._order):
+            known = [row for row in rows if read(row) is not None]
+            known.sort(key=lambda row: _sort_key(read(row)), reverse=largest)
+            rows = known + [row for row in rows if read(row) is None]
+        return rows
+
+
+def _sort_key(cell: Cell) -> tuple[bool, float, str]:
+    return (True, 0, cell) if isinstance(cell, str) else (False, cell or 0, "")
+
+
+def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    """Return whether ``one`` is nowhere worse and somewhere better."""
+    return one != other and all(a <= b for a, b in zip(one, other, strict=True))
+
+
+def check_choice(choice: Choice, space: Space, mode: str) -> tuple[str, ...]:
+    """Return the figures that a choice reads; raise ``UsageError`` for an unknown column."""
+    return check_names(choice.names, space, "training" if mode == "training" else "inference")
