@@ -4,8 +4,7 @@
 feature.
 """
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # importing typing would take longer than this file; checkers know the name
 if TYPE_CHECKING:
     from cnnstat.api import analyze, build, compare, load
 

@@ -18,12 +18,27 @@ class UsageError(CnnstatError):
     """An unknown name, an illegal option, a file that cannot be read or written (exit code 2)."""
 
 
-class MissingDependencyError(UsageError):
-    """An optional library is not installed; the message names its extra (exit code 2)."""
+EXTRAS: dict[str, str] = {
+    "torch": "torch fvcore",
+    "onnx": "onnx",
+    "plot": "matplotlib",
+    "yaml": "PyYAML",
+    "pandas": "pandas",
+}
+"""The packages that each extra of cnnstat brings, as pip takes them."""
 
-    def __init__(self, what: str, extra: str) -> None:
+
+class MissingDependencyError(UsageError):
+    """An optional library is not installed (exit code 2).
+
+    The message names the packages and not the extra alone: pip finds ``cnnstat[torch]`` only where
+    cnnstat itself comes from an index.
+    """
+
+    def __init__(self, library: str, extra: str) -> None:
         super().__init__(
-            f'{what} is needed for this and is not installed: pip install "cnnstat[{extra}]"'
+            f"{library} is needed for this and is not installed: pip install {EXTRAS[extra]} "
+            f"(the extra {extra!r} of cnnstat)"
         )
         self.extra = extra
 
@@ -35,7 +50,7 @@ class ModelError(CnnstatError):
 
 
 class GraphError(ModelError):
-    """A structure that is no graph: a name twice, an edge to nowhere, a cycle (exit code 3)."""
+    """A structure that is not a graph: a duplicate name, a dangling edge, a cycle (exit code 3)."""
 
 
 class ShapeError(ModelError):
@@ -54,10 +69,9 @@ def nearest(name: str, known: Iterable[str], *, limit: int = 3) -> list[str]:
 
 
 def unknown(kind: str, name: str, known: Iterable[str], *, listing: str = "") -> UsageError:
-    """Return the error for a ``name`` that is none of the ``known`` ones, with the nearest of them.
+    """Return the error for a ``name`` that is not among the ``known`` ones, with the nearest ones.
 
-    ``listing`` says where all of them can be seen; without it they are listed when nothing comes
-    near.
+    ``listing`` says where to see all of them; without it they are listed when none is near.
     """
     names = list(known)
     close = nearest(name, names)

@@ -56,7 +56,7 @@ def test_commands_succeed(command: str, tmp_path: Path) -> None:
 
 
 def test_every_command_of_the_tool_is_shown() -> None:
-    from cnnstat.cli import COMMANDS as KNOWN
+    from cnnstat.cli.app import COMMANDS as KNOWN
 
     assert {command.split()[1] for command in COMMANDS} == set(KNOWN)
 

@@ -1,7 +1,8 @@
 """Measured runs as plain data: the record of a run, its JSON form, its ratio to an earlier one.
 
-Nothing here measures. The JSON form is a contract (``cnnstat.bench/1``): a result that was written
-once can be read back, printed in any format and held against a later one.
+Nothing here measures. The JSON form is a contract (``cnnstat.bench/1``): a saved result can be read
+back, printed in any format and compared with a later one. A saved file is input like any other:
+impossible numbers are refused, with their place.
 """
 
 from __future__ import annotations
@@ -94,6 +95,9 @@ KEY = (
 )
 """What two runs must share to be compared; the device is compared for the whole result."""
 
+MOST = 10**18
+"""No number of a result is larger: a second of the fastest machine is less."""
+
 DEVICE_KEYS = ("device_type", "device_name", "threads")
 """The part of the environment that says whether two results come from the same device."""
 
@@ -126,56 +130,106 @@ def read_result(path: str) -> Measurement:
 
     try:
         with open(path, encoding="utf-8") as file:
-            found = json.load(file)
+            result = json.load(file, parse_constant=_not_a_number, parse_int=_whole_number)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
         raise UsageError(f"{path}: not a JSON file ({error})") from error
-    return read_payload(found, source=path)
+    except RecursionError as error:
+        raise UsageError(f"{path}: not a result: it is nested too deeply") from error
+    return read_payload(result, source=path)
 
 
-def read_payload(found: object, *, source: str) -> Measurement:
+def _not_a_number(text: str) -> float:
+    raise ValueError(f"{text} is not a number of JSON")
+
+
+def _whole_number(text: str) -> int:
+    if len(text) > len(str(MOST)):  # before int(), which takes quadratic time
+        raise ValueError(f"a number of {len(text)} digits")
+    return int(text)
+
+
+def read_payload(result: object, *, source: str) -> Measurement:
     """Return the measurement of a JSON form.
 
     Raises ``UsageError`` with ``source`` and what is wrong if it is none.
     """
-    if not isinstance(found, dict) or "schema" not in found:
+    if not isinstance(result, dict) or "schema" not in result:
         raise UsageError(f"{source}: not a result of 'cnnstat bench --format json': no schema")
-    if found["schema"] != SCHEMA:
-        raise UsageError(f"{source}: schema {found['schema']!r}, expected {SCHEMA!r}")
-    environment, runs = found.get("environment"), found.get("runs")
+    if result["schema"] != SCHEMA:
+        raise UsageError(f"{source}: schema {result['schema']!r:.60}, expected {SCHEMA!r}")
+    environment, runs = result.get("environment"), result.get("runs")
     if not isinstance(environment, dict) or not isinstance(runs, list):
         raise UsageError(f"{source}: 'environment' must be an object and 'runs' a list")
     missing = [key for key in DEVICE_KEYS if key not in environment]
     if missing:
         raise UsageError(f"{source}: environment has no {missing[0]!r}")
+    for key, value in environment.items():
+        if not (_is_reference(value) if key == "reference" else _is_plausible(value)):
+            raise UsageError(f"{source}: environment: {key!r:.40} is {value!r:.40}")
     read = tuple(_read_run(run, f"{source}: run {place}") for place, run in enumerate(runs, 1))
-    return Measurement(environment, read, found.get("status") != "interrupted")
+    return Measurement(environment, read, result.get("status") != "interrupted")
 
 
-def _read_run(found: object, place: str) -> Run:
-    values = _checked(found, Run, place)
+def _is_plausible(value: object) -> bool:
+    """Return whether an entry of the environment is anything but an impossible number."""
+    return isinstance(value, bool) or not isinstance(value, int | float) or _is_number(value)
+
+
+def _is_reference(value: object) -> bool:
+    """Return whether this is the rates of a device, with every figure that is shown of them."""
+    if value is None:
+        return True
+    if not isinstance(value, dict):
+        return False
+    copied, products = value.get("copy"), value.get("matmul") or {}
+    parts = [] if copied is None else [(copied, ("block_bytes", "bytes_per_s"))]
+    if not isinstance(products, dict):
+        return False
+    parts += [(product, ("rows", "macs_per_s")) for product in products.values()]
+    return all(
+        isinstance(part, dict) and all(_is_number(part.get(key)) for key in keys)
+        for part, keys in parts
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST
+
+
+def _read_run(run: object, place: str) -> Run:
+    values = _checked(run, Run, place)
+    if values["batch"] < 1 or not all(map(_is_extent, values["input_shape"])):
+        raise UsageError(
+            f"{place}: batch {values['batch']}, input_shape {values['input_shape']!r:.60}: "
+            "expected whole numbers of at least 1"
+        )
     values["input_shape"] = tuple(values["input_shape"])
     layers = [_checked(row, LayerTime, f"{place}, layer") for row in values.get("layers", ())]
     values["layers"] = tuple(LayerTime(**row) for row in layers)
     return Run(**values)
 
 
-def _checked(found: object, kind: type, place: str) -> dict[str, Any]:
-    """Return the entries of ``found`` that ``kind`` has, each of the type that it has there.
+def _is_extent(value: object) -> bool:
+    return type(value) is int and value >= 1
 
-    Keys of a later version are passed over: new keys may be added, none changes its meaning.
+
+def _checked(entry: object, kind: type, place: str) -> dict[str, Any]:
+    """Return the values of ``entry`` that ``kind`` has, each of the type that it has there.
+
+    Keys of a later version are ignored: new keys may be added, none changes its meaning.
     """
-    if not isinstance(found, dict):
-        raise UsageError(f"{place}: must be an object, got {found!r:.40}")
+    if not isinstance(entry, dict):
+        raise UsageError(f"{place}: must be an object, got {entry!r:.40}")
     hints = get_type_hints(kind)
     values: dict[str, Any] = {}
     for known in fields(kind):
-        if known.name not in found:
+        if known.name not in entry:
             if known.name in _required(kind):
                 raise UsageError(f"{place}: no {known.name!r}")
             continue
-        value = found[known.name]
+        value = entry[known.name]
         if not _fits(value, hints[known.name]):
             raise UsageError(f"{place}: {known.name} is {value!r:.40}")
         values[known.name] = value
@@ -195,6 +249,8 @@ def _fits(value: object, hint: Any) -> bool:
         return isinstance(value, list | tuple)
     if isinstance(value, bool):
         return bool in wanted
+    if isinstance(value, int | float) and not _is_number(value):
+        return False
     return any(isinstance(value, int | float if kind is float else kind) for kind in wanted)
 
 

@@ -1,130 +1,143 @@
-"""``cnnstat bench [MODEL ...]``: what a model takes on this device, beside what it has to do."""
+"""``cnnstat bench [MODEL ...]``: measured time, and the work that was done in it."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from cnnstat.cli import INTERRUPTED
 from cnnstat.cli.options import (
+    REFERENCE,
     ArgsOption,
     FormatOption,
     InputsOption,
     OutputOption,
-    complete_model,
+    argument,
     factory_arguments,
     input_shapes,
+    option,
 )
+from cnnstat.cli.progress import progress
 from cnnstat.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
-    from cnnstat.bench.benchplan import Job, Progress, Settings
+    from cnnstat.bench.benchplan import Job, Settings
     from cnnstat.bench.measurement import Measurement
 
-INTERRUPTED = 130
+RUN, TIME, RESULT = "Run", "Time", "Result"
+"""Groups of options."""
 MAX_TIME, LINE_UP_MAX_TIME = 20.0, 3.0
-"""Seconds of samples a run takes at most: of named models, of each model of the line-up."""
+"""Most seconds of samples of a run: of named models, of each model of the line-up."""
+EXAMPLES = (
+    "cnnstat bench lenet5 --min-time 0.05",
+    "cnnstat bench lenet5 --batch 1,8 --mode inference,training --max-time 0.2 --min-time 0.1",
+)
 
 
 def bench(
     models: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[MODEL]...",
-            help="Names of 'cnnstat list', or files; the ImageNet line-up without any.",
-            autocompletion=complete_model,
-            show_default=False,
-        ),
+        argument("MODEL", f"The models, each {REFERENCE}.", default="the ImageNet line-up"),
     ] = None,
+    input: InputsOption = None,
+    args: ArgsOption = None,
     device: Annotated[
-        str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.")
+        str, option("--device", group=RUN, metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.")
     ] = "auto",
     batch: Annotated[
-        str, typer.Option("--batch", "-b", metavar="N,...", help="Images per batch, one or more.")
+        str, option("--batch", "-b", group=RUN, metavar="N,...", help="One or more batch sizes.")
     ] = "1",
     dtype: Annotated[
         str,
-        typer.Option(
+        option(
             "--dtype",
+            group=RUN,
             metavar="NAME,...",
-            help="Element type of weights and activations: float32, bfloat16, float16 ...",
+            help="One or more element types of weights and activations: float32, bfloat16, "
+            "float16 or float64.",
         ),
     ] = "float32",
     mode: Annotated[
-        str, typer.Option("--mode", metavar="MODE,...", help="inference, training or both.")
+        str, option("--mode", group=RUN, metavar="MODE,...", help="inference, training or both.")
     ] = "inference",
     channels_last: Annotated[
-        bool, typer.Option("--channels-last", help="Memory format with the channels innermost.")
+        bool, option("--channels-last", group=RUN, help="Use the channels-last memory format.")
     ] = False,
-    compile: Annotated[bool, typer.Option("--compile", help="Run through torch.compile.")] = False,
+    compile: Annotated[
+        bool, option("--compile", group=RUN, help="Compile the model with torch.compile.")
+    ] = False,
     cuda_graph: Annotated[
-        bool, typer.Option("--cuda-graph", help="Capture a step once and replay it (CUDA).")
+        bool, option("--cuda-graph", group=RUN, help="Record a step once and replay it (CUDA).")
     ] = False,
     tf32: Annotated[
         bool | None,
-        typer.Option(
+        option(
             "--tf32/--no-tf32",
-            help="TF32 in products and convolutions (CUDA); PyTorch's own choice without it.",
-            show_default=False,
+            group=RUN,
+            help="Use TF32 in products and convolutions (CUDA).",
+            default="PyTorch's setting",
         ),
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option("--threads", metavar="N", help="Threads of PyTorch.", show_default=False),
-    ] = None,
-    input: InputsOption = None,
-    args: ArgsOption = None,
-    min_time: Annotated[
-        float, typer.Option("--min-time", metavar="S", help="Seconds of samples at least.")
-    ] = 0.5,
-    max_time: Annotated[
-        float | None,
-        typer.Option(
-            "--max-time",
-            metavar="S",
-            help="Seconds of samples at most: 20, in the line-up 3.",
-            show_default=False,
+        option(
+            "--threads",
+            group=RUN,
+            metavar="N",
+            help="Number of PyTorch's threads.",
+            default="PyTorch's setting",
         ),
     ] = None,
     layers: Annotated[
-        bool, typer.Option("--layers", help="Time every layer by itself (inference).")
+        bool, option("--layers", group=RUN, help="Time each layer separately (inference).")
     ] = False,
+    min_time: Annotated[
+        float,
+        option("--min-time", group=TIME, metavar="S", help="Least seconds of samples of a run."),
+    ] = 0.5,
+    max_time: Annotated[
+        float | None,
+        option(
+            "--max-time",
+            group=TIME,
+            metavar="S",
+            help="Most seconds of samples of a run.",
+            default=f"{MAX_TIME:g}; {LINE_UP_MAX_TIME:g} for the line-up",
+        ),
+    ] = None,
     baseline: Annotated[
         str | None,
-        typer.Option(
-            "--baseline",
-            metavar="FILE",
-            help="An earlier JSON result to compare with.",
-            show_default=False,
+        option(
+            "--baseline", group=RESULT, metavar="FILE", help="Compare with an earlier JSON result."
         ),
     ] = None,
     other_device: Annotated[
         bool,
-        typer.Option("--other-device", help="Compare although the baseline's device is another."),
+        option(
+            "--other-device", group=RESULT, help="Accept a baseline that another device measured."
+        ),
     ] = False,
     saved: Annotated[
         str | None,
-        typer.Option(
+        option(
             "--from",
+            group=RESULT,
             metavar="FILE",
             help="Show an earlier JSON result instead of measuring.",
-            show_default=False,
         ),
     ] = None,
     format: FormatOption = None,
     output: OutputOption = None,
 ) -> None:
-    """Measure models on this device: time, rate, share of the roofline bound."""
+    """Measure the time of models on this device and compare it with the roofline bound."""
     from cnnstat.bench.benchplan import Settings
     from cnnstat.cli.output import destination, emit
     from cnnstat.render.bench import bench_document
 
     to = destination(format, output)
     if saved is not None and models:
-        raise UsageError(f"--from {saved} shows what was measured; it takes no MODEL")
+        raise UsageError(f"--from {saved} shows a saved result and takes no MODEL")
     settings = Settings(
         device=device,
         channels_last=channels_last,
@@ -136,19 +149,21 @@ def bench(
         max_time=(MAX_TIME if models else LINE_UP_MAX_TIME) if max_time is None else max_time,
         layers=layers,
     )
-    wanted = _Wanted(tuple(models or ()), input, args, batch, dtype, mode)
-    against = None if baseline is None else _Against(baseline, other_device)
-    found = _found(wanted, settings, against) if saved is None else _saved(saved, against)
-    emit(bench_document(found, baseline=baseline), to)
+    runs = _Runs(tuple(models or ()), input, args, batch, dtype, mode)
+    earlier = None if baseline is None else _Earlier(baseline, other_device)
+    measurement = _measure(runs, settings, earlier) if saved is None else _saved(saved, earlier)
+    emit(bench_document(measurement, baseline=baseline), to)
     if saved is not None:
         return
-    if not found.complete:
+    if not measurement.complete:
         raise typer.Exit(INTERRUPTED)
-    if not any(run.status == "ok" for run in found.runs):
+    if not any(run.status == "ok" for run in measurement.runs):
         raise ModelError("no run could be measured; the result says why")
 
 
-class _Wanted(NamedTuple):
+class _Runs(NamedTuple):
+    """The options that say what is measured, as written."""
+
     models: tuple[str, ...]
     input: list[str] | None
     args: str | None
@@ -157,37 +172,40 @@ class _Wanted(NamedTuple):
     mode: str
 
 
-class _Against(NamedTuple):
+class _Earlier(NamedTuple):
+    """The result to compare with."""
+
     baseline: str
     other_device: bool
 
 
-def _found(wanted: _Wanted, settings: Settings, against: _Against | None) -> Measurement:
+def _measure(runs: _Runs, settings: Settings, earlier: _Earlier | None) -> Measurement:
     from cnnstat import api
 
-    with _progress() as progress:
-        return api.bench(
-            wanted.models or None,
-            settings=settings,
-            input=input_shapes(wanted.input),
-            arguments=factory_arguments(wanted.args),
-            batches=_whole_numbers("batch", wanted.batch),
-            dtypes=_words("dtype", wanted.dtype),
-            modes=_words("mode", wanted.mode),
-            baseline=against.baseline if against else None,
-            other_device=against.other_device if against else False,
-            progress=progress,
-        )
+    return api.bench(
+        runs.models or None,
+        settings=settings,
+        input=input_shapes(runs.input),
+        arguments=factory_arguments(runs.args),
+        batches=_whole_numbers("batch", runs.batch),
+        dtypes=_words("dtype", runs.dtype),
+        modes=_words("mode", runs.mode),
+        baseline=earlier.baseline if earlier else None,
+        other_device=earlier.other_device if earlier else False,
+        progress=_progress,
+    )
 
 
-def _saved(path: str, against: _Against | None) -> Measurement:
+def _saved(path: str, earlier: _Earlier | None) -> Measurement:
     from cnnstat.bench.measurement import read_result, with_baseline
 
-    found = read_result(path)
-    if against is None:
-        return found
-    earlier = read_result(against.baseline)
-    return with_baseline(found, earlier, source=against.baseline, other_device=against.other_device)
+    result = read_result(path)
+    if earlier is None:
+        return result
+    baseline = read_result(earlier.baseline)
+    return with_baseline(
+        result, baseline, source=earlier.baseline, other_device=earlier.other_device
+    )
 
 
 def _words(name: str, text: str) -> tuple[str, ...]:
@@ -205,22 +223,5 @@ def _whole_numbers(name: str, text: str) -> tuple[int, ...]:
     return tuple(int(word) for word in words)
 
 
-@contextmanager
-def _progress() -> Iterator[Progress | None]:
-    """Show a bar on standard error while a terminal reads it; without one nothing is shown."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bar
-
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with Bar(*columns, TextColumn("{task.description}"), console=console, transient=True) as bar:
-        task = bar.add_task("", total=None)
-
-        def progress(place: int, count: int, job: Job) -> None:
-            bar.update(task, completed=place, total=count, description=job.label)
-
-        yield progress
+def _progress(place: int, count: int, job: Job) -> None:
+    progress.step(place, count, job.label)

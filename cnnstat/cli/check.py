@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cnnstat.cli.options import (
+    MODEL,
+    REFERENCE,
     ArgsOption,
     BatchOption,
     ClassesOption,
@@ -15,27 +16,21 @@ from cnnstat.cli.options import (
     FormatOption,
     InputsOption,
     OutputOption,
-    complete_model,
+    argument,
     factory_arguments,
     input_shapes,
+    option,
 )
 from cnnstat.errors import UsageError
 
-if TYPE_CHECKING:
-    from cnnstat.api import Model
+EXAMPLES = ("cnnstat check lenet5 resnet18", "cnnstat check samples/small_net.py:SmallNet -i 32")
 
 
 def check(
-    models: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="MODEL...",
-            help="Names of 'cnnstat list', or files.",
-            autocompletion=complete_model,
-            show_default=False,
-        ),
-    ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every model of the zoo.")] = False,
+    models: Annotated[list[str] | None, argument("MODEL", f"The models, each {REFERENCE}.")] = None,
+    everything: Annotated[
+        bool, option("--all", group=MODEL, help="Check every model of the zoo.")
+    ] = False,
     input: InputsOption = None,
     batch: BatchOption = 1,
     dtype: DtypeOption = None,
@@ -44,12 +39,13 @@ def check(
     format: FormatOption = None,
     output: OutputOption = None,
 ) -> None:
-    """Hold shapes, parameters and counts against PyTorch's FlopCounterMode and fvcore.
+    """Compare shapes, parameters and counts with PyTorch's FlopCounterMode and fvcore.
 
-    Exits with 1 where any figure of any operator differs.
+    Exits with 1 if any figure of any operator differs.
     """
     from cnnstat import api
     from cnnstat.cli.output import destination, emit
+    from cnnstat.cli.progress import progress
     from cnnstat.pytorch import require_torch
     from cnnstat.render.check import check_document
 
@@ -57,13 +53,14 @@ def check(
         raise UsageError("name the models to check, or --all for every model of the zoo")
     to = destination(format, output)
     shape = input_shapes(input)
-    given = factory_arguments(args)
-    loaded = [api.load(name, classes=classes, arguments=given) for name in models or _zoo()]
+    arguments = factory_arguments(args)
+    loaded = [api.load(name, classes=classes, arguments=arguments) for name in models or _zoo()]
     require_torch()
-    checks = tuple(
-        api.check(model, input=shape, batch=batch, dtype=dtype) for model in _announced(loaded)
-    )
-    emit(check_document(checks), to)
+    checks = []
+    for place, model in enumerate(loaded):
+        progress.step(place, len(loaded), model.reference)
+        checks.append(api.check(model, input=shape, batch=batch, dtype=dtype))
+    emit(check_document(tuple(checks)), to)
     if not all(check.agree for check in checks):
         raise typer.Exit(1)
 
@@ -72,17 +69,3 @@ def _zoo() -> tuple[str, ...]:
     from cnnstat.zoo.catalog import names
 
     return names()
-
-
-def _announced(models: Sequence[Model]) -> Iterator[Model]:
-    """Yield the models; where somebody watches, say on standard error which one is next."""
-    import sys
-
-    shown = len(models) > 1 and sys.stderr.isatty()
-    for number, model in enumerate(models, 1):
-        if shown:
-            place = f"{number}/{len(models)} {model.reference}"
-            print(f"\r\033[Kchecking {place}", end="", file=sys.stderr)
-        yield model
-    if shown:
-        print("\r\033[K", end="", file=sys.stderr)

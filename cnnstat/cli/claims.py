@@ -1,66 +1,62 @@
-"""``cnnstat claims [MODEL ...]``: every published figure beside the computed one."""
+"""``cnnstat claims [MODEL ...]``: published figures and the computed ones."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
-import typer
+from cnnstat.cli.options import TABLE, FormatOption, OutputOption, argument, option, starting
 
-from cnnstat.cli.options import FormatOption, OutputOption, complete_model
+EXAMPLES = ("cnnstat claims vgg16", "cnnstat claims --verdict differs")
 
 
-def complete_verdict(incomplete: str) -> list[str]:
-    """Return the verdicts that begin so."""
+def _verdicts() -> Iterable[str]:
     from cnnstat.ledger.claims import VERDICTS
 
-    return [name for name in VERDICTS if name.startswith(incomplete)]
+    return VERDICTS
 
 
-def complete_source(incomplete: str) -> list[str]:
-    """Return the sources that begin so."""
+def _sources() -> Iterable[str]:
     from cnnstat.ledger.figures.sources import SOURCES
 
-    return [name for name in SOURCES if name.startswith(incomplete)]
+    return SOURCES
 
 
 def claims(
     models: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[MODEL]...",
-            help="Names of 'cnnstat list'; without one, all.",
-            autocompletion=complete_model,
-            show_default=False,
-        ),
+        argument("MODEL", "Names of 'cnnstat list'.", default="all"),
     ] = None,
     verdict: Annotated[
         str | None,
-        typer.Option(
+        option(
             "--verdict",
+            group=TABLE,
             metavar="NAME",
-            help="Only exact, rounds, truncates, reproduced or differs.",
-            autocompletion=complete_verdict,
-            show_default=False,
+            help="Show one verdict: exact, rounds, truncates, reproduced or differs.",
+            default="all",
+            complete=starting(_verdicts),
         ),
     ] = None,
     source: Annotated[
         str | None,
-        typer.Option(
+        option(
             "--source",
+            group=TABLE,
             metavar="KEY",
-            help="Only one source: slides, blog, study-notes, handson-notes, he-2015 ...",
-            autocompletion=complete_source,
-            show_default=False,
+            help="Show one source, such as slides, blog, study-notes or he-2015.",
+            default="all",
+            complete=starting(_sources),
         ),
     ] = None,
     format: FormatOption = None,
     output: OutputOption = None,
 ) -> None:
-    """Hold published figures beside computed ones, each with a verdict and its reason."""
+    """Compare published figures with computed ones, each with a verdict and its reason."""
     from cnnstat import api
     from cnnstat.cli.output import destination, emit
     from cnnstat.render.claims import claims_document
 
     to = destination(format, output)
-    asked = models or []
-    emit(claims_document(api.claims(*asked, verdict=verdict, source=source), models=asked), to)
+    names = models or []
+    emit(claims_document(api.claims(*names, verdict=verdict, source=source), models=names), to)

@@ -4,111 +4,110 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from cnnstat.cli.options import (
+    MODEL,
+    REFERENCE,
+    TABLE,
     BatchOption,
     FormatOption,
     OutputOption,
+    argument,
     complete_model,
+    continuing,
     input_shape,
+    option,
+    starting,
 )
+from cnnstat.count.compare import MEASURES
 from cnnstat.errors import UsageError
+from cnnstat.render.compare import COLUMNS
 
 if TYPE_CHECKING:
     from cnnstat.render.document import Document
 
-
-def complete_measures(incomplete: str) -> list[str]:
-    """Return what a comparison can be ordered by that begins so."""
-    from cnnstat.count.compare import MEASURES
-
-    return [key for key in ("name", "year", *MEASURES) if key.startswith(incomplete)]
-
-
-def complete_entry_columns(incomplete: str) -> list[str]:
-    """Return the lists of columns of a comparison that continue the one begun."""
-    from cnnstat.render.compare import COLUMNS
-
-    done, comma, begun = incomplete.rpartition(",")
-    keys = [entry.column.key for entry in COLUMNS]
-    return [f"{done}{comma}{key}" for key in keys if key.startswith(begun)]
+SORT_KEYS = ("name", "year", *MEASURES)
+KEYS = tuple(entry.column.key for entry in COLUMNS)
+EXAMPLES = (
+    "cnnstat compare alexnet vgg16 resnet50 --baseline alexnet",
+    "cnnstat compare mobilenet --input 128,160,192,224",
+    "cnnstat compare resnet50 resnet50-v1.5 --diff",
+)
 
 
 def compare(
     models: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[MODEL]...",
-            help="Names of 'cnnstat list', or files; without any, a line-up in historical order.",
-            autocompletion=complete_model,
-            show_default=False,
-        ),
-    ] = None,
-    baseline: Annotated[
-        str | None,
-        typer.Option(
-            "--baseline",
-            metavar="MODEL",
-            help="Every figure also as a ratio to this model's; MODEL@224 on that input.",
-            autocompletion=complete_model,
-            show_default=False,
-        ),
-    ] = None,
-    sort: Annotated[
-        str | None,
-        typer.Option(
-            "--sort",
-            metavar="KEY",
-            help="Largest of this figure first; or name, year.",
-            autocompletion=complete_measures,
-            show_default=False,
-        ),
-    ] = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            "--columns",
-            "-c",
-            metavar="KEYS",
-            help="Columns by key, comma-separated.",
-            autocompletion=complete_entry_columns,
-            show_default=False,
+        argument(
+            "MODEL", f"The models, each {REFERENCE}.", default="a line-up in historical order"
         ),
     ] = None,
     input: Annotated[
         list[str] | None,
-        typer.Option(
-            "--input",
-            "-i",
+        option(
+            *("--input", "-i"),
+            group=MODEL,
             metavar="SHAPES",
-            help="Inputs without the batch, 224 or 3x224x224; several (128,160,192) are a sweep.",
-            show_default=False,
+            help="Inputs without the batch, comma-separated: 224, 3x224x224 or 128,160,192.",
+            default="each model's own",
         ),
     ] = None,
     batch: BatchOption = 1,
+    baseline: Annotated[
+        str | None,
+        option(
+            "--baseline",
+            group=TABLE,
+            metavar="MODEL",
+            help="Add the ratio of each figure to this model's; MODEL@224 for one of several "
+            "inputs.",
+            default="no ratios",
+            complete=complete_model,
+        ),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        option(
+            *("--columns", "-c"),
+            group=TABLE,
+            metavar="KEYS",
+            help=f"Columns, comma-separated: {', '.join(KEYS)}.",
+            complete=continuing(lambda: KEYS),
+        ),
+    ] = None,
+    sort: Annotated[
+        str | None,
+        option(
+            "--sort",
+            group=TABLE,
+            metavar="KEY",
+            help=f"Sort by {', '.join(SORT_KEYS)}; figures largest first.",
+            default="as named",
+            complete=starting(lambda: SORT_KEYS),
+        ),
+    ] = None,
     stages: Annotated[
-        bool, typer.Option("--stages", help="The papers' tables: one row per stage.")
+        bool, option("--stages", group=TABLE, help="Show one row per stage, as papers do.")
     ] = False,
     diff: Annotated[
-        bool, typer.Option("--diff", help="Two models layer by layer, what changed marked.")
+        bool,
+        option("--diff", group=TABLE, help="Compare two models layer by layer, changes marked."),
     ] = False,
     format: FormatOption = None,
     output: OutputOption = None,
 ) -> None:
-    """Depth, parameters, work, memory and errors of models side by side."""
+    """Compare depth, parameters, work, memory and error rates of models."""
     from cnnstat import api
     from cnnstat.cli.output import destination, emit
     from cnnstat.render.compare import compare_document
 
     to = destination(format, output)
     inputs = input_sweep(input)
-    given = models or []
+    names = models or []
     if stages or diff:
         _check_alone(stages=stages, diff=diff, others=(baseline, sort, columns))
-        document = _stages(given, inputs, batch) if stages else _diff(given, inputs, batch)
+        document = _stages(names, inputs, batch) if stages else _diff(names, inputs, batch)
     else:
-        compared = api.compare(*given, inputs=inputs, batch=batch, baseline=baseline, sort=sort)
+        compared = api.compare(*names, inputs=inputs, batch=batch, baseline=baseline, sort=sort)
         document = compare_document(compared.comparison, columns=columns, quoted=compared.quoted)
     emit(document, to)
 
@@ -123,9 +122,9 @@ def _check_alone(*, stages: bool, diff: bool, others: tuple[str | None, ...]) ->
     if stages and diff:
         raise UsageError("--stages and --diff are two different tables: choose one")
     name = "--stages" if stages else "--diff"
-    for option, value in zip(("--baseline", "--sort", "--columns"), others, strict=True):
+    for other, value in zip(("--baseline", "--sort", "--columns"), others, strict=True):
         if value is not None:
-            raise UsageError(f"{option} has no meaning with {name}")
+            raise UsageError(f"{other} has no meaning with {name}")
 
 
 def _one_input(name: str, inputs: tuple[tuple[int, ...] | None, ...]) -> tuple[int, ...] | None:
@@ -142,8 +141,8 @@ def _stages(models: list[str], inputs: tuple[tuple[int, ...] | None, ...], batch
     if not models:
         raise UsageError("--stages needs at least one MODEL, such as resnet18 resnet34-a resnet50")
     shape = _one_input("--stages", inputs)
-    found = api.compare(*models, inputs=(shape,), batch=batch)
-    return stages_document(stage_table([(entry.name, entry.report) for entry in found.entries]))
+    entries = api.compare(*models, inputs=(shape,), batch=batch).entries
+    return stages_document(stage_table([(entry.name, entry.report) for entry in entries]))
 
 
 def _diff(models: list[str], inputs: tuple[tuple[int, ...] | None, ...], batch: int) -> Document:

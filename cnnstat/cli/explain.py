@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from cnnstat.cli.options import (
     ArgsOption,
     BatchOption,
@@ -15,19 +13,23 @@ from cnnstat.cli.options import (
     InputsOption,
     ModelArgument,
     OutputOption,
+    argument,
     factory_arguments,
     input_shapes,
 )
+
+EXAMPLES = ("cnnstat explain vgg16 conv4_2", "cnnstat explain resnet50")
 
 
 def explain(
     model: ModelArgument,
     layer: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[LAYER]",
-            help="A layer or module of 'cnnstat summary'; without one, the model.",
-            show_default=False,
+        argument(
+            "LAYER",
+            "A layer or module of 'cnnstat summary'.",
+            default="the whole model",
+            complete=None,
         ),
     ] = None,
     input: InputsOption = None,
@@ -38,7 +40,7 @@ def explain(
     format: FormatOption = None,
     output: OutputOption = None,
 ) -> None:
-    """Derive every figure of a model or a layer, with the numbers put into the rules."""
+    """Show how each figure of a model or a layer is computed."""
     from cnnstat import api
     from cnnstat.cli.output import destination, emit
     from cnnstat.render.explain import explain_document

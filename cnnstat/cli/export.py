@@ -1,15 +1,14 @@
-"""``cnnstat export MODEL --to yaml``: a model's graph as a file that other programs read."""
+"""``cnnstat export MODEL --to yaml``: a model as a file that other programs read."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import Annotated, Any
 
 from cnnstat.cli.options import (
+    OUTPUT,
     ArgsOption,
     BatchOption,
     ClassesOption,
@@ -18,11 +17,10 @@ from cnnstat.cli.options import (
     OutputOption,
     factory_arguments,
     input_shapes,
+    option,
+    starting,
 )
 from cnnstat.errors import UsageError, unknown
-
-if TYPE_CHECKING:
-    pass
 
 EXPORTERS: dict[str, str] = {
     "yaml": "cnnstat.importers.spec.writing:write_shaped",
@@ -33,23 +31,20 @@ EXPORTERS: dict[str, str] = {
 
 WEIGHTS = ("random", "none")
 """What an ONNX file can hold as weights."""
-
-
-def complete_exporter(incomplete: str) -> list[str]:
-    """Return the formats that begin so."""
-    return [name for name in EXPORTERS if name.startswith(incomplete)]
+EXAMPLES = ("cnnstat export vgg16 --to yaml -o vgg16.yaml", "cnnstat export lenet5 -o lenet5.onnx")
 
 
 def export(
     model: ModelArgument,
     to: Annotated[
         str | None,
-        typer.Option(
+        option(
             "--to",
+            group=OUTPUT,
             metavar="NAME",
-            help="yaml or onnx; without it the suffix of -o chooses.",
-            autocompletion=complete_exporter,
-            show_default=False,
+            help="yaml or onnx.",
+            default="by the suffix of -o, else yaml",
+            complete=starting(lambda: EXPORTERS),
         ),
     ] = None,
     input: InputsOption = None,
@@ -58,16 +53,17 @@ def export(
     args: ArgsOption = None,
     weights: Annotated[
         str | None,
-        typer.Option(
+        option(
             "--weights",
+            group=OUTPUT,
             metavar="NAME",
-            help="Of an ONNX file: random (its default, as He et al. 2015 draw them) or none.",
-            show_default=False,
+            help="Weights of an ONNX file: random (as He et al. 2015 draw them) or none.",
+            default="random",
         ),
     ] = None,
     output: OutputOption = None,
 ) -> None:
-    """Write a model down: a YAML spec reads back as the same graph, an ONNX file runs elsewhere."""
+    """Export a model as a YAML spec or an ONNX file."""
     from cnnstat import api
     from cnnstat.cli.output import file_of, write_file, write_stdout
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from cnnstat.cli.memory import (
     COMMON,
+    MEMORY,
     AmpOption,
     CheckpointOption,
     DeviceOption,
@@ -19,28 +18,25 @@ from cnnstat.cli.options import (
     DtypeOption,
     FormatOption,
     InputsOption,
+    ModelsArgument,
     OutputOption,
-    complete_model,
     factory_arguments,
     input_shapes,
+    option,
 )
+from cnnstat.cli.progress import progress
 from cnnstat.errors import UsageError
+
+EXAMPLES = ("cnnstat fit resnet50 vgg16 --memory 8GiB,24GiB",)
 
 
 def fit(
-    models: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="MODEL...",
-            help="Names of 'cnnstat list', or files.",
-            autocompletion=complete_model,
-            show_default=False,
-        ),
-    ],
+    models: ModelsArgument,
     memory: Annotated[
         str,
-        typer.Option(
+        option(
             "--memory",
+            group=MEMORY,
             metavar="SIZES",
             help="Memories, comma-separated: 24GiB (1024^3), 24GB (1000^3), 24G (read as GiB).",
         ),
@@ -56,7 +52,7 @@ def fit(
     format: FormatOption = None,
     output: OutputOption = None,
 ) -> None:
-    """Find the largest batch, and the largest input of one image, that fit into a memory."""
+    """Find the largest batch, and the largest input at batch 1, that fit into a memory."""
     from cnnstat import api
     from cnnstat.cli.output import destination, emit
     from cnnstat.memory.fit import memory as memory_size
@@ -65,10 +61,13 @@ def fit(
 
     to = destination(format, output)
     chosen = settings(mode=mode, optimizer=optimizer, amp=amp, checkpoint=checkpoint, device=device)
-    wanted = [memory_size(text) for text in memory.split(",") if text.strip()]
-    if not wanted:
+    memories = [memory_size(text) for text in memory.split(",") if text.strip()]
+    if not memories:
         raise UsageError(f"memory {memory!r}: name at least one, such as 24GiB")
     shape, arguments = input_shapes(input), factory_arguments(args)
     loaded = [api.load(name, arguments=arguments) for name in models]
-    found = [api.fit(model, wanted, chosen, input=shape, dtype=dtype) for model in loaded]
-    emit(fit_document(found), to)
+    fits = []
+    for place, model in enumerate(loaded):
+        progress.step(place, len(loaded), model.reference)
+        fits.append(api.fit(model, memories, chosen, input=shape, dtype=dtype))
+    emit(fit_document(fits), to)

@@ -1,61 +1,56 @@
-"""``cnnstat graph MODEL``: the architecture drawn, repeated blocks once."""
+"""``cnnstat graph MODEL``: the architecture as a drawing, repeated blocks once."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
-import typer
-
 from cnnstat.cli.options import (
+    OUTPUT,
     ArgsOption,
     BatchOption,
     ClassesOption,
+    DepthOption,
     InputsOption,
     ModelArgument,
     OutputOption,
     at_least_one,
     factory_arguments,
     input_shapes,
+    option,
+    starting,
 )
 
+EXAMPLES = ("cnnstat graph resnet50 --depth 1 -f mermaid", "cnnstat graph googlenet -o net.dot")
 
-def complete_drawing(incomplete: str) -> list[str]:
-    """Return the formats of drawings that begin so."""
+
+def _formats() -> Iterable[str]:
     from cnnstat.render.graph.formats import FORMATS
 
-    return [name for name in FORMATS if name.startswith(incomplete)]
+    return FORMATS
 
 
 def graph(
     model: ModelArgument,
-    depth: Annotated[
-        int | None,
-        typer.Option(
-            "--depth",
-            "-d",
-            metavar="N",
-            help="One box for each module below this level.",
-            show_default=False,
-        ),
-    ] = None,
     input: InputsOption = None,
     batch: BatchOption = 1,
     classes: ClassesOption = None,
     args: ArgsOption = None,
+    depth: DepthOption = None,
     format: Annotated[
         str | None,
-        typer.Option(
-            "--format",
-            "-f",
+        option(
+            *("--format", "-f"),
+            group=OUTPUT,
             metavar="NAME",
-            help="dot, mermaid, svg, png or pdf; without it the suffix of -o chooses.",
-            autocompletion=complete_drawing,
-            show_default=False,
+            help="dot, mermaid, svg, png or pdf.",
+            default="by the suffix of -o, else dot",
+            complete=starting(_formats),
         ),
     ] = None,
     output: OutputOption = None,
 ) -> None:
-    """Draw a model: Graphviz DOT or Mermaid text, SVG, PNG and PDF where Graphviz is installed."""
+    """Draw a model as DOT or Mermaid text, or as SVG, PNG or PDF (needs Graphviz)."""
     from cnnstat import api
     from cnnstat.cli.output import file_of, write_file, write_stdout
     from cnnstat.render.graph.formats import choose_format, draw_graph

@@ -1,40 +1,32 @@
-"""``cnnstat info MODEL``: the card: paper, training, results, what the sources err in."""
+"""``cnnstat info MODEL``: a model's card: paper, training, results, errors in the sources."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from cnnstat.cli.options import FormatOption, OutputOption, complete_model
+from cnnstat.cli.options import FormatOption, OutputOption, argument
 from cnnstat.errors import UsageError
 
 if TYPE_CHECKING:
     from cnnstat.render.document import Document
     from cnnstat.zoo.card import ModelCard
 
+EXAMPLES = ("cnnstat info resnet50",)
+
 
 def info(
-    model: Annotated[
-        str,
-        typer.Argument(
-            metavar="MODEL",
-            help="A name of 'cnnstat list'.",
-            autocompletion=complete_model,
-            show_default=False,
-        ),
-    ],
+    model: Annotated[str, argument("MODEL", "A name of 'cnnstat list'.")],
     format: FormatOption = None,
     output: OutputOption = None,
 ) -> None:
-    """Show a model's card: paper, ideas, training, accuracy with its source, corrections."""
+    """Describe a model: paper, ideas, training, accuracy with its source, corrections."""
     from cnnstat.cli.output import destination, emit
     from cnnstat.importers.reference import form_of
     from cnnstat.zoo.catalog import find
 
     to = destination(format, output)
     if form_of(model) != "zoo":
-        raise UsageError(f"{model}: cards are kept for models of the zoo alone")
+        raise UsageError(f"{model}: only models of the zoo have a card ('cnnstat list' shows them)")
     emit(card_document(find(model)), to)
 
 

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
-import typer
+from cnnstat.cli.options import TABLE, FormatOption, OutputOption, option, starting
 
-from cnnstat.cli.options import FormatOption, OutputOption, complete_family
+EXAMPLES = ("cnnstat list --family resnet",)
+
+
+def _families() -> Iterable[str]:
+    from cnnstat.zoo.catalog import FAMILIES
+
+    return [family.title.lower() for family in FAMILIES]
 
 
 def listing(
     family: Annotated[
         str | None,
-        typer.Option(
+        option(
             "--family",
+            group=TABLE,
             metavar="NAME",
-            help="Only this family.",
-            autocompletion=complete_family,
-            show_default=False,
+            help="Show one family, such as resnet.",
+            default="all",
+            complete=starting(_families),
         ),
     ] = None,
     format: FormatOption = None,
     output: OutputOption = None,
 ) -> None:
-    """Every model that has a name here: title, year, input, parameters, MACs."""
+    """List all models with title, year, input, parameters and MACs."""
     from cnnstat import api
     from cnnstat.cli.output import destination, emit
     from cnnstat.render.listing import listing_document

@@ -1,10 +1,8 @@
-"""``cnnstat memory MODEL``: what has to fit, where it goes, and what fits into a given memory."""
+"""``cnnstat memory MODEL``: the memory that a model takes, and what fits into a given one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
-
-import typer
 
 from cnnstat.cli.options import (
     ArgsOption,
@@ -17,39 +15,52 @@ from cnnstat.cli.options import (
     OutputOption,
     factory_arguments,
     input_shapes,
+    option,
 )
 
 if TYPE_CHECKING:
     from cnnstat.memory.fit import Fit
 
-ModeOption = Annotated[str, typer.Option("--mode", metavar="MODE", help="inference or training.")]
+MEMORY = "Memory"
+"""The group of options of ``memory``, ``fit`` and ``plot memory``."""
+
+ModeOption = Annotated[
+    str, option("--mode", group=MEMORY, metavar="MODE", help="inference or training.")
+]
 OptimizerOption = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--optimizer",
+        group=MEMORY,
         metavar="NAME",
-        help="sgd (the default), momentum, adam or adamw; training only.",
-        show_default=False,
+        help="Optimizer of a training step: sgd, momentum, adam or adamw.",
+        default="sgd",
     ),
 ]
 AmpOption = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--amp",
+        group=MEMORY,
         metavar="DTYPE",
-        help="Mixed precision by autocast: bfloat16 or float16.",
-        show_default=False,
+        help="Mixed precision with autocast: bfloat16 or float16.",
+        default="off",
     ),
 ]
 CheckpointOption = Annotated[
-    bool, typer.Option("--checkpoint", help="Recompute every block in the backward pass.")
+    bool,
+    option("--checkpoint", group=MEMORY, help="Recompute each block in the backward pass."),
 ]
 DeviceOption = Annotated[
     str,
-    typer.Option("--device", metavar="NAME", help="Whose kernels are predicted: cpu or cuda."),
+    option("--device", group=MEMORY, metavar="NAME", help="Kernels to predict: cpu or cuda."),
 ]
 COMMON = ("8GiB", "24GiB", "80GiB")
 """Memories that many graphics cards have."""
+EXAMPLES = (
+    "cnnstat memory resnet50 --mode training --batch 32 --optimizer adam",
+    "cnnstat memory vgg16 --mode training --fit 24GiB",
+)
 
 
 def memory(
@@ -66,20 +77,27 @@ def memory(
     device: DeviceOption = "cpu",
     fit: Annotated[
         str | None,
-        typer.Option(
+        option(
             "--fit",
+            group=MEMORY,
             metavar="MEMORY",
-            help="Largest batch and input for 24GiB (1024^3), 24GB (1000^3) or 24G (read as GiB).",
-            show_default=False,
+            help="Find the largest batch and input for 24GiB (1024^3), 24GB (1000^3) or 24G "
+            "(read as GiB).",
+            default=f"the largest batch for {', '.join(COMMON)}",
         ),
     ] = None,
     measure: Annotated[
-        bool, typer.Option("--measure", help="Run it too, and compare; needs torch.")
+        bool,
+        option(
+            "--measure",
+            group=MEMORY,
+            help="Run the model, too, and compare (needs PyTorch).",
+        ),
     ] = False,
     format: FormatOption = None,
     output: OutputOption = None,
 ) -> None:
-    """Memory of an inference pass or a training step, layer by layer, and what fits."""
+    """Predict the memory of an inference pass or a training step, layer by layer."""
     from cnnstat import api
     from cnnstat.cli.output import destination, emit
     from cnnstat.memory.fit import memory as memory_size
@@ -88,16 +106,16 @@ def memory(
 
     to = destination(format, output)
     chosen = settings(mode=mode, optimizer=optimizer, amp=amp, checkpoint=checkpoint, device=device)
-    wanted = None if fit is None else memory_size(fit)
+    limit = None if fit is None else memory_size(fit)
     shape = input_shapes(input)
     loaded = api.load(model, classes=classes, arguments=factory_arguments(args))
     plan = api.memory(loaded, chosen, input=shape, batch=batch, dtype=dtype)
     measured = api.measured_memory(loaded, plan) if measure else None
-    memories = [wanted] if wanted else [memory_size(each) for each in COMMON]
+    memories = [limit] if limit else [memory_size(each) for each in COMMON]
     fits: tuple[Fit, ...] = ()
-    if wanted or loaded.structure is not None:  # a captured module is traced for every batch
+    if limit or loaded.structure is not None:  # a captured module is traced for every batch
         fits = api.fit(
-            loaded, memories, chosen, input=shape, dtype=dtype, search_input=wanted is not None
+            loaded, memories, chosen, input=shape, dtype=dtype, search_input=limit is not None
         )
     following = None
     if loaded.structure is not None:

@@ -1,142 +1,181 @@
-"""Options that commands share: one name, one help text and one parser each."""
+"""Options that commands share, each with one name, one help text and one parser."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any
 
 import typer
 
 from cnnstat.errors import UsageError
 from cnnstat.ir.tensor import TensorSpec, check_dtype
 
+Completion = Callable[[str], list[str]]
 
-def complete_model(incomplete: str) -> list[str]:
-    """Return the names of the zoo that begin so, for the shell's completion."""
+
+def starting(names: Callable[[], Iterable[str]]) -> Completion:
+    """Return the shell's completion of one of these names."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [name for name in names() if name.startswith(incomplete.lower())]
+
+    return complete
+
+
+def continuing(names: Callable[[], Iterable[str]]) -> Completion:
+    """Return the shell's completion of a comma-separated list of these names."""
+
+    def complete(incomplete: str) -> list[str]:
+        done, comma, begun = incomplete.rpartition(",")
+        return [f"{done}{comma}{name}" for name in names() if name.startswith(begun)]
+
+    return complete
+
+
+def _models() -> Iterable[str]:
     from cnnstat.zoo.catalog import names
 
-    return [name for name in names() if name.startswith(incomplete.lower())]
+    return names()
 
 
-def complete_convention(incomplete: str) -> list[str]:
-    """Return the conventions that begin so."""
-    from cnnstat.count.conventions import CONVENTIONS
-
-    return [name for name in CONVENTIONS if name.startswith(incomplete)]
-
-
-def complete_format(incomplete: str) -> list[str]:
-    """Return the formats that begin so."""
+def _formats() -> Iterable[str]:
     from cnnstat.render.formats import FORMATS
 
-    return [name for name in FORMATS if name.startswith(incomplete)]
+    return FORMATS
 
 
-def complete_columns(incomplete: str) -> list[str]:
-    """Return the lists of columns that continue the one begun."""
-    from cnnstat.render.columns import LAYER_COLUMNS
+complete_model = starting(_models)
 
-    done, comma, begun = incomplete.rpartition(",")
-    return [f"{done}{comma}{entry.key}" for entry in LAYER_COLUMNS if entry.key.startswith(begun)]
+MODEL, TABLE, OUTPUT = "Model", "Rows and columns", "Output"
+"""Groups of options that several commands have; each command adds groups of its own."""
 
 
-def complete_family(incomplete: str) -> list[str]:
-    """Return the families that begin so."""
-    from cnnstat.zoo.catalog import FAMILIES
+def option(
+    *names: str,
+    group: str,
+    help: str,
+    metavar: str | None = None,
+    default: str | None = None,
+    complete: Completion | None = None,
+) -> Any:
+    """Return the declaration of an option, in its group of the help.
 
-    titles = [family.title.lower() for family in FAMILIES]
-    return [title for title in titles if title.startswith(incomplete.lower())]
+    ``default`` describes in words a default that is None.
+    """
+    return typer.Option(
+        *names,
+        metavar=metavar,
+        help=help,
+        show_default=default or True,
+        autocompletion=complete,
+        rich_help_panel=group,
+    )
 
 
-ModelArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="MODEL",
-        help="A name of 'cnnstat list', a file, file.py:callable or timm:NAME.",
-        autocompletion=complete_model,
-        show_default=False,
-    ),
-]
+def argument(
+    metavar: str,
+    help: str,
+    *,
+    default: str | None = None,
+    complete: Completion | None = complete_model,
+) -> Any:
+    """Return the declaration of an argument, by default a model."""
+    return typer.Argument(
+        metavar=metavar, help=help, show_default=default or False, autocompletion=complete
+    )
+
+
+REFERENCE = (
+    "a name of 'cnnstat list', a spec (.yaml) or ONNX file, file.py:callable, torchvision:NAME or "
+    "timm:NAME"
+)
+"""What a model can be referred to by."""
+
+ModelArgument = Annotated[str, argument("MODEL", f"The model: {REFERENCE}.")]
+ModelsArgument = Annotated[list[str], argument("MODEL", f"The models, each {REFERENCE}.")]
 ArgsOption = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--args",
+        group=MODEL,
         metavar="JSON",
         help="Arguments of a Python callable by name: '{\"num_classes\": 10}'.",
-        show_default=False,
     ),
 ]
 InputOption = Annotated[
     str | None,
-    typer.Option(
-        "--input",
-        "-i",
+    option(
+        *("--input", "-i"),
+        group=MODEL,
         metavar="SHAPE",
         help="Input without the batch: 3x224x224, 224x224 or 224.",
-        show_default=False,
+        default="the model's own",
     ),
 ]
 InputsOption = Annotated[
     list[str] | None,
-    typer.Option(
-        "--input",
-        "-i",
+    option(
+        *("--input", "-i"),
+        group=MODEL,
         metavar="SHAPE",
-        help="Input without the batch: 3x224x224, 224x224 or 224; NAME=SHAPE or NAME=int64:SHAPE "
-        "for each of several.",
-        show_default=False,
+        help="Input without the batch: 3x224x224, 224x224 or 224. For several inputs, repeat "
+        "NAME=SHAPE or NAME=int64:SHAPE.",
+        default="the model's own",
     ),
 ]
-BatchOption = Annotated[int, typer.Option("--batch", "-b", metavar="N", help="Images per batch.")]
+BatchOption = Annotated[
+    int, option("--batch", "-b", group=MODEL, metavar="N", help="Images per batch.")
+]
 DtypeOption = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--dtype",
+        group=MODEL,
         metavar="NAME",
-        help="Element type of weights and activations: float32, float16 ...",
-        show_default=False,
+        help="Element type of weights and activations: float32, float16, bfloat16 or float64.",
+        default="the model's own",
     ),
 ]
 ClassesOption = Annotated[
     int | None,
-    typer.Option(
+    option(
         "--classes",
+        group=MODEL,
         metavar="N",
-        help="Number of classes instead of the model's own.",
-        show_default=False,
+        help="Number of classes of a model of the zoo.",
+        default="as published",
     ),
 ]
-ConventionOption = Annotated[
-    str,
-    typer.Option(
-        "--convention",
-        metavar="NAME",
-        help="Whose way of counting work: paper, flops, torch, fvcore ...",
-        autocompletion=complete_convention,
+DepthOption = Annotated[
+    int | None,
+    option(
+        *("--depth", "-d"),
+        group=TABLE,
+        metavar="N",
+        help="Fold modules below this level into one row.",
+        default="nothing is folded",
     ),
 ]
 FormatOption = Annotated[
     str | None,
-    typer.Option(
-        "--format",
-        "-f",
+    option(
+        *("--format", "-f"),
+        group=OUTPUT,
         metavar="NAME",
-        help="table, json, csv, md or html; without it the suffix of -o chooses.",
-        autocompletion=complete_format,
-        show_default=False,
+        help="table, json, csv, md or html.",
+        default="by the suffix of -o, else table",
+        complete=starting(_formats),
     ),
 ]
 OutputOption = Annotated[
     str | None,
-    typer.Option(
-        "--output",
-        "-o",
+    option(
+        *("--output", "-o"),
+        group=OUTPUT,
         metavar="FILE",
-        help="Write to a file, whole or not at all; - is standard output.",
-        show_default=False,
+        help="Write to a file (atomically); - is standard output.",
+        default="standard output",
     ),
-]
-StrictOption = Annotated[
-    bool, typer.Option("--strict", help="Exit with 1 if any operator could not be counted.")
 ]
 
 
@@ -185,12 +224,14 @@ def factory_arguments(text: str | None) -> dict[str, object] | None:
     import json
 
     try:
-        found = json.loads(text)
+        arguments = json.loads(text)
     except ValueError as error:
-        raise UsageError(f"args {text!r}: no JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise UsageError(f'args {text!r}: expected an object, as in {{"num_classes": 10}}')
-    return found
+        raise UsageError(f"--args is not valid JSON: {error}: {text!r:.80}") from error
+    except RecursionError as error:
+        raise UsageError("--args is not valid JSON: it is nested too deeply") from error
+    if not isinstance(arguments, dict):
+        raise UsageError(f'--args {text!r:.80}: expected an object, as in {{"num_classes": 10}}')
+    return arguments
 
 
 def at_least_one(name: str, value: int | None) -> int | None:

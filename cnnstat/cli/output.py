@@ -1,4 +1,4 @@
-"""Where a result goes: standard output or a file, whole or not at all.
+"""Where a result goes: standard output, or a file that is replaced in one step.
 
 Standard output carries the result alone. A terminal gets its width and colour (``COLUMNS``,
 ``NO_COLOR``, ``FORCE_COLOR`` and ``TERM=dumb`` are honoured); a pipe and a file get everything,
@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TextIO
 
+from cnnstat.cli.progress import progress
 from cnnstat.errors import UsageError, unknown
 from cnnstat.render.document import Document
 from cnnstat.render.formats import PLAIN, SUFFIXES, Look, check_format, render
@@ -90,9 +91,9 @@ def look_of(stream: TextIO | None) -> Look:
 
 
 def _width(stream: TextIO, *, terminal: bool) -> int | None:
-    asked = os.environ.get("COLUMNS", "")
-    if asked.isdecimal() and int(asked) > 0:
-        return int(asked)
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns) > 0:
+        return int(columns)
     if not terminal:
         return None
     try:
@@ -101,8 +102,15 @@ def _width(stream: TextIO, *, terminal: bool) -> int | None:
         return 80
 
 
+def remark(text: str) -> None:
+    """Write a line to standard error: a hint or a warning."""
+    progress.stop()
+    print(f"cnnstat: {text}", file=sys.stderr)
+
+
 def write_stdout(text: str) -> None:
     """Write to standard output. A reader that stops early (``| head``) ends the process quietly."""
+    progress.stop()
     stream = sys.stdout
     if stream is None:
         raise UsageError("cannot write the result: standard output is closed")
@@ -118,7 +126,7 @@ def write_stdout(text: str) -> None:
 
 
 def _discard(stream: TextIO) -> None:
-    """Point a stream at nothing, so that what it still holds fails no more at exit."""
+    """Point a stream at nothing, so that flushing it at exit does not fail again."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, stream.fileno())
     os.close(null)
@@ -129,22 +137,23 @@ def write_file(path: str, content: str | bytes | Iterable[bytes]) -> None:
 
     Text is written as UTF-8, blocks of bytes one after the other.
     """
+    progress.stop()
     data = content.encode() if isinstance(content, str) else content
     target = os.path.realpath(path)
     if os.path.exists(target) and not os.path.isfile(target):  # a device or a pipe
         _write(target, path, data, os.O_WRONLY)
         return
-    beside = f"{target}.{os.getpid()}.part"
+    partial = f"{target}.{os.getpid()}.part"
     try:
-        _write(beside, path, data, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        _write(partial, path, data, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         if os.path.exists(target):
-            os.chmod(beside, os.stat(target).st_mode & 0o7777)
-        os.replace(beside, target)
+            os.chmod(partial, os.stat(target).st_mode & 0o7777)
+        os.replace(partial, target)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from error
     finally:
-        if os.path.exists(beside):
-            os.unlink(beside)
+        if os.path.exists(partial):
+            os.unlink(partial)
 
 
 def _write(target: str, path: str, data: bytes | Iterable[bytes], flags: int) -> None:

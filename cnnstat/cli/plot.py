@@ -5,41 +5,44 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
-from cnnstat.cli.coercion import PlainCommand, read_plainly
+from cnnstat.cli.command import Group
 from cnnstat.cli.memory import AmpOption, CheckpointOption, ModeOption
 from cnnstat.cli.options import (
+    MODEL,
+    OUTPUT,
     ArgsOption,
     BatchOption,
+    DepthOption,
     InputsOption,
     ModelArgument,
+    argument,
     at_least_one,
-    complete_model,
     factory_arguments,
     input_shape,
     input_shapes,
+    option,
 )
-from cnnstat.errors import ModelError, unknown
+from cnnstat.errors import ModelError
 
 if TYPE_CHECKING:
     from cnnstat.count.report import Report
 
-KINDS = ("bubble", "layers", "memory", "roofline", "scaling")
+KINDS = {name: f"plot:{name}" for name in ("bubble", "layers", "memory", "roofline", "scaling")}
+EXAMPLES = {
+    "bubble": ("cnnstat plot bubble -o bubble.svg",),
+    "layers": ("cnnstat plot layers vgg16 -o layers.svg",),
+    "memory": ("cnnstat plot memory resnet50 --mode training -o memory.png",),
+    "roofline": ("cnnstat plot roofline samples/bench/cpu-1-thread.json -o roofline.pdf",),
+    "scaling": ("cnnstat plot scaling resnet50 --input 128,160,192,224 -o scaling.png",),
+}
 
 
-class Plots(TyperGroup):
-    """The kinds of plots; an unknown one gets the nearest."""
+class Plots(Group):
+    """The kinds of plots."""
 
-    def get_params(self, ctx: Any) -> Any:
-        """Return the options."""
-        return read_plainly(super().get_params(ctx))
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Return the kind that the arguments begin with, or raise with the nearest names."""
-        if args and not args[0].startswith("-") and args[0] not in KINDS:
-            raise unknown("plot", args[0], KINDS)
-        return super().resolve_command(ctx, args)
+    table = KINDS
+    kind = "plot"
 
 
 plot = typer.Typer(
@@ -48,71 +51,62 @@ plot = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Plot models and measurements: PNG, SVG or PDF.",
 )
+
+
+@plot.callback()
+def plots() -> None:
+    """Plot models and measurements as PNG, SVG or PDF (needs matplotlib)."""
+
 
 PictureOption = Annotated[
     str,
-    typer.Option(
-        "--output",
-        "-o",
+    option(
+        *("--output", "-o"),
+        group=OUTPUT,
         metavar="FILE",
-        help="The picture: .png, .svg or .pdf.",
-        show_default=False,
+        help="Write the picture to this file: .png, .svg or .pdf.",
     ),
 ]
 
 
-@plot.command(cls=PlainCommand)
 def bubble(
     output: PictureOption,
     models: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[MODEL]...",
-            help="Names of 'cnnstat list'; the ImageNet line-up without any.",
-            autocompletion=complete_model,
-            show_default=False,
-        ),
+        argument("MODEL", "Names of 'cnnstat list'.", default="the ImageNet line-up"),
     ] = None,
-    top5: Annotated[bool, typer.Option("--top5", help="Top-5 accuracy instead of top-1.")] = False,
+    top5: Annotated[
+        bool, option("--top5", group=OUTPUT, help="Plot top-5 accuracy instead of top-1.")
+    ] = False,
 ) -> None:
-    """Accuracy over operations, the circle's area the parameters."""
+    """Plot accuracy over MACs; the area of a circle shows the parameters."""
     picture = _ready(output)
     from cnnstat import api
+    from cnnstat.cli.output import remark
     from cnnstat.render.plots.bubble import Rate, bubble_figure, bubbles
     from cnnstat.zoo.lineup import IMAGENET
 
     rate: Rate = "top5" if top5 else "top1"
     loaded = [api.load(name) for name in dict.fromkeys(models or IMAGENET)]
-    found, without = bubbles(
+    circles, without = bubbles(
         [(api.analyze(model).report, model.card) for model in loaded], rate=rate
     )
-    figure = bubble_figure(found, rate=rate)
+    figure = bubble_figure(circles, rate=rate)
     if without:
-        typer.echo(
-            f"cnnstat: left out, no published {'top-5' if top5 else 'top-1'} error: "
-            f"{', '.join(without)}",
-            err=True,
-        )
+        remark(f"left out, no published {'top-5' if top5 else 'top-1'} error: {', '.join(without)}")
     _write(figure, picture, output)
 
 
-@plot.command(cls=PlainCommand)
 def layers(
     model: ModelArgument,
     output: PictureOption,
-    depth: Annotated[
-        int | None,
-        typer.Option(
-            "--depth", "-d", metavar="N", help="Fold modules below this level.", show_default=False
-        ),
-    ] = None,
     input: InputsOption = None,
     args: ArgsOption = None,
     batch: BatchOption = 1,
+    depth: DepthOption = None,
 ) -> None:
-    """Parameters, activation memory and MACs of every layer."""
+    """Plot parameters, activation memory and MACs of every layer."""
     picture = _ready(output)
     from cnnstat import api
     from cnnstat.render.plots.layers import layers_figure
@@ -122,7 +116,6 @@ def layers(
     _write(layers_figure(report, depth=at_least_one("depth", depth)), picture, output)
 
 
-@plot.command(cls=PlainCommand)
 def memory(
     model: ModelArgument,
     output: PictureOption,
@@ -133,7 +126,7 @@ def memory(
     amp: AmpOption = None,
     checkpoint: CheckpointOption = False,
 ) -> None:
-    """Live bytes over the layers of an inference pass or a training step."""
+    """Plot the live bytes over the layers of an inference pass or a training step."""
     picture = _ready(output)
     from cnnstat import api
     from cnnstat.memory.memory import settings
@@ -145,19 +138,14 @@ def memory(
     _write(memory_figure(plan), picture, output)
 
 
-@plot.command(cls=PlainCommand)
 def roofline(
     results: Annotated[
         str,
-        typer.Argument(
-            metavar="RESULTS",
-            help="A file that 'cnnstat bench --format json' wrote.",
-            show_default=False,
-        ),
+        argument("RESULTS", "A file that 'cnnstat bench --format json' wrote.", complete=None),
     ],
     output: PictureOption,
 ) -> None:
-    """Measured runs under the device's measured bound."""
+    """Plot measured runs against the measured roofline of their device."""
     picture = _ready(output)
     from cnnstat.bench.measurement import read_result
     from cnnstat.render.plots.roofline import roofline_figure
@@ -165,23 +153,22 @@ def roofline(
     _write(roofline_figure(read_result(results)), picture, output)
 
 
-@plot.command(cls=PlainCommand)
 def scaling(
     model: ModelArgument,
     output: PictureOption,
     input: Annotated[
         str | None,
-        typer.Option(
-            "--input",
-            "-i",
+        option(
+            *("--input", "-i"),
+            group=MODEL,
             metavar="SIZE,...",
-            help="Input sizes: 128,160,192 or 128x96,256x192; around the model's own without it.",
-            show_default=False,
+            help="Input sizes: 128,160,192 or 128x96,256x192.",
+            default="sizes around the model's own",
         ),
     ] = None,
     batch: BatchOption = 1,
 ) -> None:
-    """MACs, activation memory and parameters over the input size."""
+    """Plot MACs, activation memory and parameters over the input size."""
     picture = _ready(output)
     from cnnstat.render.plots.scaling import scaling_figure
 
@@ -198,26 +185,27 @@ def _sizes(model: str, text: str, batch: int) -> list[Report]:
 
 
 def _own_sizes(model: str, batch: int) -> list[Report]:
-    """Return reports around the model's own size; sizes that it cannot take are said."""
+    """Return reports around the model's own size; a remark names sizes that it cannot take."""
     from cnnstat import api
+    from cnnstat.cli.output import remark
     from cnnstat.render.plots.scaling import default_sizes
 
     loaded = api.load(model)
     shape = next(iter(loaded.inputs.values())).shape
-    found: list[Report] = []
+    reports: list[Report] = []
     failed = []
     for size in default_sizes(shape[2:]):
         try:
-            found.append(api.analyze(loaded, input=(*shape[1:2], *size), batch=batch).report)
+            reports.append(api.analyze(loaded, input=(*shape[1:2], *size), batch=batch).report)
         except ModelError:
             failed.append("x".join(map(str, size)))
     if failed:
-        typer.echo(f"cnnstat: left out, {model} cannot take: {', '.join(failed)}", err=True)
-    return found
+        remark(f"left out, {model} cannot take: {', '.join(failed)}")
+    return reports
 
 
 def _ready(path: str) -> Any:
-    """Return the format of a picture; whatever is wrong about it is said before the work begins."""
+    """Return the format of a picture; raise for a bad path or library before the work begins."""
     from cnnstat.cli.output import check_path
     from cnnstat.render.plots.style import picture_of, require_matplotlib
 

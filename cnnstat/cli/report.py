@@ -1,4 +1,4 @@
-"""``cnnstat report MODEL ... -o report.html``: all about models as one page to hand on."""
+"""``cnnstat report MODEL ... -o report.html``: everything about models on one page."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from cnnstat.cli.options import BatchOption, InputOption, complete_model, input_shape
+from cnnstat.cli.options import (
+    OUTPUT,
+    TABLE,
+    BatchOption,
+    InputOption,
+    ModelsArgument,
+    complete_model,
+    input_shape,
+    option,
+)
 from cnnstat.errors import ModelError, UsageError, unknown
 
 if TYPE_CHECKING:
@@ -20,51 +27,44 @@ if TYPE_CHECKING:
     from cnnstat.zoo.card import ModelCard
 
 SUFFIXES = (".html", ".htm")
+EXAMPLES = ("cnnstat report lenet5 alexnet -o report.html",)
 
 
 def report(
-    models: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="MODEL...",
-            help="Names of 'cnnstat list', or files.",
-            autocompletion=complete_model,
-            show_default=False,
-        ),
-    ],
-    baseline: Annotated[
-        str | None,
-        typer.Option(
-            "--baseline",
-            metavar="MODEL",
-            help="What ratios refer to; without it the first model.",
-            autocompletion=complete_model,
-            show_default=False,
-        ),
-    ] = None,
+    models: ModelsArgument,
     input: InputOption = None,
     batch: BatchOption = 1,
+    baseline: Annotated[
+        str | None,
+        option(
+            "--baseline",
+            group=TABLE,
+            metavar="MODEL",
+            help="Compare with this model.",
+            default="the first one",
+            complete=complete_model,
+        ),
+    ] = None,
     output: Annotated[
         str | None,
-        typer.Option(
-            "--output",
-            "-o",
+        option(
+            *("--output", "-o"),
+            group=OUTPUT,
             metavar="FILE",
-            help="The page to write, FILE.html; - is standard output.",
-            show_default=False,
+            help="Write the page to FILE.html (atomically); - is standard output.",
         ),
     ] = None,
 ) -> None:
-    """Write one self-contained HTML page: card, layers, plots, drawing, ledger, comparison."""
+    """Write one self-contained HTML page: layers, plots, drawing, published figures, comparison."""
     from cnnstat import __version__
-    from cnnstat.cli.output import STDOUT, write_file, write_stdout
+    from cnnstat.cli.output import STDOUT, remark, write_file, write_stdout
     from cnnstat.render.report import report_page
 
     path = page_path(output)
     loaded = _load(models)
     comparison = _compare(loaded, input_shape(input), batch, baseline)
     for hint in missing_tools():
-        typer.echo(f"cnnstat: {hint}", err=True)
+        remark(hint)
     page = report_page(
         comparison.comparison,
         _subjects(loaded, comparison),
@@ -78,7 +78,7 @@ def report(
 
 
 def page_path(output: str | None) -> str:
-    """Return the file to write. Raises ``UsageError`` for none, and for one that is no page."""
+    """Return the file to write. Raises ``UsageError`` for none, and for one that is not a page."""
     from cnnstat.cli.output import STDOUT, check_path
 
     if output is None:
@@ -99,24 +99,24 @@ def missing_tools() -> list[str]:
     from cnnstat.render.graph.graphviz import require_graphviz
     from cnnstat.render.plots.style import require_matplotlib
 
-    found = []
-    for what, require in (("plots", require_matplotlib), ("drawings", require_graphviz)):
+    lines = []
+    for pictures, require in (("plots", require_matplotlib), ("drawings", require_graphviz)):
         try:
             require()
         except UsageError as error:
-            found.append(f"the page has no {what}: {error}")
-    return found
+            lines.append(f"the page has no {pictures}: {error}")
+    return lines
 
 
 def _load(references: list[str]) -> list[Model]:
     """Return the models, one that is named twice (or by an alias too) once."""
     from cnnstat import api
 
-    found: dict[str, Model] = {}
+    models: dict[str, Model] = {}
     for reference in dict.fromkeys(references):
         model = api.load(reference)
-        found.setdefault(model.card.name if model.card else reference, model)
-    return list(found.values())
+        models.setdefault(model.card.name if model.card else reference, model)
+    return list(models.values())
 
 
 def _compare(

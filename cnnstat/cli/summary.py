@@ -7,20 +7,32 @@ from typing import Annotated
 import typer
 
 from cnnstat.cli.options import (
+    MODEL,
+    OUTPUT,
+    TABLE,
     ArgsOption,
     BatchOption,
     ClassesOption,
-    ConventionOption,
+    DepthOption,
     DtypeOption,
     FormatOption,
     InputsOption,
     ModelArgument,
     OutputOption,
-    StrictOption,
     at_least_one,
-    complete_columns,
+    continuing,
     factory_arguments,
     input_shapes,
+    option,
+    starting,
+)
+from cnnstat.count.conventions import CONVENTIONS
+from cnnstat.render.columns import LAYER_COLUMNS
+
+KEYS = tuple(entry.key for entry in LAYER_COLUMNS)
+EXAMPLES = (
+    "cnnstat summary resnet50 --depth 1",
+    "cnnstat summary vgg16 --input 160 --batch 8 --columns layer,output,params,macs",
 )
 
 
@@ -31,53 +43,75 @@ def summary(
     dtype: DtypeOption = None,
     classes: ClassesOption = None,
     args: ArgsOption = None,
-    convention: ConventionOption = "paper",
+    convention: Annotated[
+        str,
+        option(
+            "--convention",
+            group=MODEL,
+            metavar="NAME",
+            help=f"Counting convention: {', '.join(CONVENTIONS)}.",
+            complete=starting(lambda: CONVENTIONS),
+        ),
+    ] = "paper",
     columns: Annotated[
         str | None,
-        typer.Option(
-            "--columns",
-            "-c",
+        option(
+            *("--columns", "-c"),
+            group=TABLE,
             metavar="KEYS",
-            help="Columns by key, comma-separated; +KEYS adds to the default, all is every one.",
-            autocompletion=complete_columns,
-            show_default=False,
+            help=f"Columns, comma-separated: {', '.join(KEYS)}. +KEYS adds to the default; "
+            "all shows every column.",
+            complete=continuing(lambda: KEYS),
         ),
     ] = None,
-    depth: Annotated[
-        int | None,
-        typer.Option(
-            "--depth", "-d", metavar="N", help="Fold modules below this level.", show_default=False
-        ),
-    ] = None,
+    depth: DepthOption = None,
     expand: Annotated[
-        bool, typer.Option("--expand", help="A row for every operator instead of every layer.")
+        bool,
+        option("--expand", group=TABLE, help="Show one row per operator instead of per layer."),
     ] = False,
     formulas: Annotated[
-        bool, typer.Option("--formulas", help="Write the arithmetic out: (3*3*3)*64 = 1,728.")
+        bool,
+        option("--formulas", group=TABLE, help="Show the arithmetic: (3*3*3)*64 = 1,728."),
     ] = False,
     sort: Annotated[
         str | None,
-        typer.Option(
-            "--sort", metavar="KEY", help="Largest of this column first.", show_default=False
+        option(
+            "--sort",
+            group=TABLE,
+            metavar="KEY",
+            help="Sort by a column, largest first.",
+            default="the order of execution",
+            complete=starting(lambda: KEYS),
         ),
     ] = None,
     top: Annotated[
         int | None,
-        typer.Option(
-            "--top", metavar="N", help="Only the first N rows, the rest as one.", show_default=False
+        option(
+            "--top",
+            group=TABLE,
+            metavar="N",
+            help="Show the first N rows and sum up the rest.",
+            default="all rows",
         ),
     ] = None,
-    format: FormatOption = None,
-    output: OutputOption = None,
-    strict: StrictOption = False,
     check: Annotated[
         bool,
-        typer.Option("--check", help="Add what FlopCounterMode and fvcore count; needs torch."),
+        option(
+            "--check",
+            group=OUTPUT,
+            help="Add the counts of FlopCounterMode and fvcore (needs PyTorch).",
+        ),
     ] = False,
+    strict: Annotated[
+        bool,
+        option("--strict", group=OUTPUT, help="Exit with 1 if any operator could not be counted."),
+    ] = False,
+    format: FormatOption = None,
+    output: OutputOption = None,
 ) -> None:
-    """Parameters, memory and operations of every layer of a model."""
+    """Show parameters, memory and operations of a model, layer by layer."""
     from cnnstat import api
-    from cnnstat.cli.output import destination, emit
+    from cnnstat.cli.output import destination, emit, remark
     from cnnstat.render.summary import View, summary_document
 
     to = destination(format, output)
@@ -102,5 +136,5 @@ def summary(
     if checked is not None and not checked.agree:
         raise typer.Exit(1)
     if strict and report.status == "partial":
-        typer.echo("cnnstat: strict: not every operator could be counted", err=True)
+        remark("strict: not every operator could be counted")
         raise typer.Exit(1)

@@ -183,7 +183,7 @@ def _definitions(runs: Iterable[Run], *, layered: bool) -> Iterator[str]:
 
 def _whole_lines(runs: Iterable[Run]) -> Iterator[str]:
     for run in runs:
-        if run.median_ms is None or run.layers_ms is None:
+        if not run.median_ms or run.layers_ms is None:
             continue
         yield (
             f"{_label(run)}: median {number(run.median_ms)} ms, rows add up to "
@@ -213,7 +213,7 @@ def _environment_lines(environment: Mapping[str, Any]) -> Iterator[str]:
         )
     known = {k: v for k, v in environment.items() if k != "reference" and v is not None}
     for key, value in known.items():
-        if key.endswith("_bytes"):
+        if key.endswith("_bytes") and isinstance(value, int):
             yield f"{key.removesuffix('_bytes').replace('_', ' ')}: {bytes_text(value)}"
         elif isinstance(value, bool):
             yield f"{key.replace('_', ' ')}: {'on' if value else 'off'}"

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from cnnstat.bench.measurement import (
     Run,
     payload,
     read_payload,
+    read_result,
     with_baseline,
 )
 from cnnstat.errors import UsageError
@@ -113,3 +115,58 @@ def test_threads_do_not_make_another_gpu() -> None:
     ours = replace(RESULT, environment={**HERE, "device_type": "cuda"})
     theirs = replace(RESULT, environment={**HERE, "device_type": "cuda", "threads": 64})
     assert with_baseline(ours, theirs, source="old.json").runs[0].ratio_to_baseline == 1.0
+
+
+@pytest.mark.parametrize(
+    "number", ["NaN", "Infinity", "-Infinity", "1e999", "-1", "1e300", "1" + "0" * 400]
+)
+@pytest.mark.parametrize("key", ["median_ms", "macs", "gmacs_per_s", "samples"])
+def test_an_impossible_number_of_a_file_is_refused(number: str, key: str, tmp_path: Path) -> None:
+    result = _again(payload(RESULT))
+    result["runs"][0][key] = "NUMBER"
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(result).replace('"NUMBER"', number))
+    with pytest.raises(UsageError, match=r"old\.json"):
+        read_result(str(path))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"batch": 0},
+        {"input_shape": [1, -3, 32, 32]},
+        {"input_shape": [[1], 3]},
+        {"input_shape": ["x"]},
+    ],
+)
+def test_an_impossible_input_is_refused(change: dict[str, object]) -> None:
+    result = _again(payload(RESULT))
+    result["runs"][0].update(change)
+    with pytest.raises(UsageError, match="expected whole numbers of at least 1"):
+        read_payload(result, source="old.json")
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        3,
+        {"copy": 1},
+        {"copy": {"block_bytes": 1}},
+        {"matmul": [1]},
+        {"matmul": {"float32": {"rows": 1}}},
+        {"matmul": {"float32": {"rows": 1, "macs_per_s": -1}}},
+    ],
+)
+def test_a_reference_without_its_figures_is_refused(reference: object) -> None:
+    result = _again(payload(RESULT))
+    result["environment"]["reference"] = reference
+    with pytest.raises(UsageError, match=r"old\.json: environment: 'reference' is"):
+        read_payload(result, source="old.json")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"schema":' * 50_000 + "1" + "}" * 50_000])
+def test_deep_nesting_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "old.json"
+    path.write_text(text)
+    with pytest.raises(UsageError, match="nested too deeply"):
+        read_result(str(path))

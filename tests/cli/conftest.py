@@ -2,7 +2,7 @@
 
 import pytest
 
-from cnnstat.cli import run
+from cnnstat.cli.app import run
 from tests.cli.commandline import Cnnstat, Result
 
 

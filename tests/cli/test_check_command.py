@@ -177,6 +177,6 @@ def test_a_missing_library_is_exit_2_and_names_the_extra(
     monkeypatch.setitem(sys.modules, module, None)
     result = cnnstat("check", "lenet5")
     assert (result.code, result.out) == (2, "")
-    assert f'{what} is needed for this and is not installed: pip install "cnnstat[torch]"' in (
+    assert f"{what} is needed for this and is not installed: pip install torch fvcore" in (
         result.err
     )

@@ -146,5 +146,5 @@ def test_without_matplotlib_the_extra_is_named(
     assert (found.code, found.out) == (2, "")
     assert found.err == (
         "cnnstat: error: matplotlib is needed for this and is not installed: "
-        'pip install "cnnstat[plot]"\n'
+        "pip install matplotlib (the extra 'plot' of cnnstat)\n"
     )

@@ -38,7 +38,7 @@ def test_it_runs_without_the_optional_libraries() -> None:
 def test_json_does_not_load_rich() -> None:
     program = (
         "import sys\n"
-        "from cnnstat.cli import run\n"
+        "from cnnstat.cli.app import run\n"
         "assert run(['summary', 'vgg16', '-f', 'json']) == 0\n"
         "assert not [name for name in sys.modules if name.startswith('rich')]\n"
     )

@@ -172,7 +172,7 @@ def test_without_matplotlib_the_page_says_so_and_has_the_rest(cnnstat: Cnnstat) 
     assert result.code == 0
     hint = next(line for line in result.err.splitlines() if "no plots" in line)
     assert hint.startswith("cnnstat: the page has no plots: matplotlib is needed")
-    assert 'pip install "cnnstat[plot]"' in hint
+    assert "pip install matplotlib" in hint
     page = Report(result.out)
     for place in ("comparison.accuracy-over-work", "lenet5.plots", "alexnet.plots"):
         assert "No plot here: matplotlib is needed for this" in page.blocks[place]

@@ -254,7 +254,7 @@ def test_a_real_measurement_of_a_small_model() -> None:
 
 def test_without_pytorch_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
-    with pytest.raises(MissingDependencyError, match=r'pip install "cnnstat\[torch\]"'):
+    with pytest.raises(MissingDependencyError, match="pip install torch fvcore"):
         api.bench(["lenet5"])
 
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from cnnstat.cli import COMMANDS, output, run
+from cnnstat.cli import output
+from cnnstat.cli.app import COMMANDS, run
 from cnnstat.cli.output import Destination
 from cnnstat.render.as_csv import raw
 from cnnstat.render.cells import grid

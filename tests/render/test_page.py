@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from cnnstat.cli import run
+from cnnstat.cli.app import run
 from cnnstat.render.document import Column, Document, Section
 from cnnstat.render.page import (
     Block,
