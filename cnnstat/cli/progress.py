@@ -72,8 +72,9 @@ class Progress:
             redirect_stderr=False,
         )
         self._task = bar.add_task(**self._state)
-        bar.start()
         self._bar = bar
+        bar.update(self._task, **self._state)  # a step may have begun meanwhile
+        bar.start()
 
 
 progress = Progress()

@@ -218,6 +218,7 @@ def test_progress_goes_to_a_terminal_on_standard_error_alone(
     terminal = io.StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr("cnnstat.cli.progress.DELAY_S", 0.0)
     shown = cnnstat("bench", "lenet5", "--format", "json")
     assert shown.out == quiet.out
     assert "lenet5 float32 batch 1 inference" in terminal.getvalue()
@@ -241,7 +242,7 @@ MISTAKES = [
     (["lenet5", "--layers", "--compile"], 2, "not with --compile or --cuda-graph"),
     (["lenet5", "--format", "jsn"], 2, "unknown format 'jsn'"),
     (["lenet5", "--baseline", "no.json"], 2, "cannot read no.json: No such file"),
-    (["lenet5", "--from", "no.json"], 2, "--from no.json shows what was measured"),
+    (["lenet5", "--from", "no.json"], 2, "--from no.json shows a saved result"),
     (["--from", "no.json"], 2, "cannot read no.json: No such file"),
 ]
 
