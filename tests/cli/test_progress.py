@@ -15,11 +15,14 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    """Return a terminal that stands for standard error."""
+    """Return a terminal that stands for standard error.
+
+    No fixture: pytest replaces the stream between a test's set-up and the test.
+    """
     stream = Terminal()
     monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
     return stream
 
 
@@ -30,25 +33,25 @@ def wait_for(text: str, stream: io.StringIO) -> None:
         time.sleep(0.01)
 
 
-def test_a_quick_command_shows_nothing(terminal: Terminal) -> None:
+def test_a_quick_command_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = terminal(monkeypatch)
     progress = display.Progress()
     with progress.watching():
         progress.step(0, 2, "lenet5")
-    assert terminal.getvalue() == ""
+    assert stream.getvalue() == ""
 
 
-def test_a_slow_command_shows_its_steps(
-    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_slow_command_shows_its_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = terminal(monkeypatch)
     monkeypatch.setattr(display, "DELAY_S", 0.01)
     progress = display.Progress()
     with progress.watching():
         progress.step(0, 2, "lenet5")
-        wait_for("0/2", terminal)
+        wait_for("0/2", stream)
         progress.step(1, 2, "alexnet")
-    assert "1/2" in terminal.getvalue()
-    assert "alexnet" in terminal.getvalue()
-    assert terminal.getvalue().endswith("\x1b[2K")  # the display is erased
+    assert "1/2" in stream.getvalue()
+    assert "alexnet" in stream.getvalue()
+    assert stream.getvalue().endswith("\x1b[2K")  # the display is erased
 
 
 def test_nothing_is_shown_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,14 +66,15 @@ def test_nothing_is_shown_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_leaves_before_the_result(
-    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    stream = terminal(monkeypatch)
     monkeypatch.setattr(display, "DELAY_S", 0.0)
     with display.progress.watching():
-        wait_for("0:00", terminal)
+        wait_for("0:00", stream)
         write_stdout("the result\n")
-        erased = terminal.getvalue()
+        erased = stream.getvalue()
         display.progress.step(0, 1, "lenet5")
         time.sleep(0.6)
-    assert terminal.getvalue() == erased
+    assert stream.getvalue() == erased
     assert capsys.readouterr().out == "the result\n"
