@@ -73,8 +73,11 @@ class Layer(NamedTuple):
 
     @property
     def output(self) -> TensorSpec:
-        """Spec of what leaves the row: the result of its last operator."""
-        return self.report.shaped.facts[self.nodes[-1]].outputs[0]
+        """Spec of what leaves the row: the result of its last operator, a layer's before views."""
+        shaped, last = self.report.shaped, self.nodes[-1]
+        if not self.grouped and shaped.nodes[self.anchor].op.is_layer:
+            last = next((i for i in reversed(self.nodes) if self.report.placement.owns[i]), last)
+        return shaped.facts[last].outputs[0]
 
     @property
     def output_without_batch(self) -> tuple[int, ...]:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
-
-from torch import nn
+from collections.abc import Iterable, Sequence
 
 from cnnstat.count.modulepaths import module_path, without_number
+from cnnstat.pytorch.module_calls import ModuleCalls
 
 
 class Places:
-    """Follows a forward pass through the modules of these ``paths``; nodes go by their names.
+    """Follows a forward pass by the modules that ``calls`` sees; nodes go by their names.
 
     A module that has no node of its own (one that acts in training alone) belongs to what ran last.
     """
 
-    def __init__(self, names: Sequence[str], paths: Iterable[str]) -> None:
+    def __init__(self, names: Sequence[str], paths: Iterable[str], calls: ModuleCalls) -> None:
         known = set(paths)
         self._of: dict[str, list[int]] = {}
         self._function: list[str] = []
@@ -25,20 +23,12 @@ class Places:
             self._of.setdefault(path, []).append(index)
             self._function.append(without_number(name.removeprefix(path).strip("/")))
         self._at = dict.fromkeys(self._of, -1)
-        self._stack = [""]
+        self._calls = calls
         self.last = 0
-
-    def enter(self, path: str) -> None:
-        """Note that a module begins to run."""
-        self._stack.append(path)
-
-    def leave(self) -> None:
-        """Note that it is done."""
-        self._stack.pop()
 
     def of(self, function: str) -> int:
         """Return the node of a call of this function: the next of that name, else the last."""
-        path = self._stack[-1]
+        path = self._calls.path
         own = self._of.get(path)
         if own is None:
             return self.last
@@ -49,26 +39,3 @@ class Places:
         self._at[path] = at
         self.last = own[at]
         return self.last
-
-
-def watch(module: nn.Module, places: Places) -> None:
-    """Let the modules of a copy tell when they run.
-
-    Not by hooks: PyTorch's fused attention is not taken where a module has any.
-    """
-    for name, each in module.named_modules():
-        try:
-            each.__dict__["forward"] = _told(each.forward, name.replace(".", "/"), places)
-        except (AttributeError, RuntimeError):  # a scripted module: its calls are its parent's
-            continue
-
-
-def _told(forward: Callable[..., Any], path: str, places: Places) -> Callable[..., Any]:
-    def told(*args: Any, **kwargs: Any) -> Any:
-        places.enter(path)
-        try:
-            return forward(*args, **kwargs)
-        finally:
-            places.leave()
-
-    return told

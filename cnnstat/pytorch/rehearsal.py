@@ -9,8 +9,6 @@ Only functions whose empty results are laid out as the CPU's own (``emptykernels
 from __future__ import annotations
 
 import logging
-import random
-import sys
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,7 +28,9 @@ from cnnstat.memory.tape import Kind, Step, Tape
 from cnnstat.pytorch.emptykernels import as_on_cpu, is_known
 from cnnstat.pytorch.measured_memory import GivenGradients, stored_bytes
 from cnnstat.pytorch.meters import storage_bytes, storages
-from cnnstat.pytorch.places import Places, watch
+from cnnstat.pytorch.module_calls import ModuleCalls, named_modules
+from cnnstat.pytorch.places import Places
+from cnnstat.pytorch.random_state import random_state_kept
 from cnnstat.pytorch.returned import returned
 from cnnstat.pytorch.steps import called_as_captured, float_dtype
 
@@ -54,11 +54,12 @@ def rehearse(copied: Copied, shaped: ShapedGraph, settings: Settings) -> Pass:
     if settings.mode == "training" and not all(map(is_fake, module.parameters())):
         raise CannotRehearseError("the gradients of a scripted module")
     called = called_as_captured(module, shaped)
-    paths = [name.replace(".", "/") for name, _ in module.named_modules()]
-    places = Places([node.name for node in shaped.nodes], paths)
-    watch(module, places)
+    calls = ModuleCalls()
+    calls.watch(module)
+    paths = [name.replace(".", "/") for name, _ in named_modules(module)]
+    places = Places([node.name for node in shaped.nodes], paths, calls)
     scribe = Scribe([*module.parameters(), *module.buffers()], places)
-    with _nothing_left(), mode, scribe:
+    with random_state_kept(), _not_logged(), mode, scribe:
         for given in inputs:
             scribe.follow(given)
         scribe.steps.append(_Call(places.last, tuple(range(len(scribe.sizes)))))
@@ -142,21 +143,14 @@ class _StandIns:
 
 
 @contextmanager
-def _nothing_left() -> Iterator[None]:
-    """Put back random states; keep PyTorch from logging what does not run on empty tensors."""
-    state = random.getstate()
+def _not_logged() -> Iterator[None]:
+    """Keep PyTorch from logging what does not run on empty tensors."""
     log = logging.getLogger("torch._subclasses.fake_tensor")
     disabled, log.disabled = log.disabled, True
-    numpy = sys.modules.get("numpy")
-    numbers = numpy.random.get_state() if numpy is not None else None
     try:
-        with torch.random.fork_rng([]):
-            yield
+        yield
     finally:
         log.disabled = disabled
-        random.setstate(state)
-        if numpy is not None:
-            numpy.random.set_state(numbers)
 
 
 class _Call(NamedTuple):

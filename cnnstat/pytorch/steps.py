@@ -18,7 +18,7 @@ from torch.nn import functional
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ops import Softmax
 from cnnstat.pytorch.device import reset_peak_memory
-from cnnstat.pytorch.named import goes_by_name, parameters_of
+from cnnstat.pytorch.named import call_arguments
 from cnnstat.pytorch.returned import returned
 
 Step = Callable[[], object]
@@ -34,8 +34,8 @@ CAPTURE_WARM_UP = 3
 """Steps on a side stream before a capture, so that libraries choose their kernels outside of it."""
 
 
-class ByName(nn.Module):
-    """A module whose inputs are given in an order of their own and passed by name."""
+class InOrder(nn.Module):
+    """A module that takes the inputs of these names in this order, as its forward pass has them."""
 
     def __init__(self, inner: nn.Module, names: Sequence[str]) -> None:
         super().__init__()
@@ -43,7 +43,9 @@ class ByName(nn.Module):
 
     def forward(self, *inputs: torch.Tensor) -> Any:
         """Pass each input by its name."""
-        return self.inner(**dict(zip(self.names, inputs, strict=True)))
+        named = dict(zip(self.names, inputs, strict=True))
+        arguments, keywords = call_arguments(self.inner.forward, named)
+        return self.inner(*arguments, **keywords)
 
 
 def called_as_captured(module: nn.Module, shaped: ShapedGraph) -> nn.Module:
@@ -52,11 +54,8 @@ def called_as_captured(module: nn.Module, shaped: ShapedGraph) -> nn.Module:
     The capture passes them by name where the forward pass knows all of them.
     """
     names = [node.name for node in shaped.nodes if node.op.is_input]
-    known = parameters_of(module.forward).items()
-    in_order = [name for name, each in known if each.kind is not each.KEYWORD_ONLY]
-    if in_order[: len(names)] == names or not goes_by_name(module.forward, names):
-        return module
-    return ByName(module, names)
+    arguments, keywords = call_arguments(module.forward, {name: name for name in names})
+    return module if list(arguments) == names and not keywords else InOrder(module, names)
 
 
 def take_dtype(module: nn.Module, dtype: torch.dtype) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from cnnstat.ir.op import Specs
-from cnnstat.pytorch.capture.capture import Call, spec_of
+from cnnstat.pytorch.capture.capture import Call
 from cnnstat.pytorch.capture.translate import plain_name
+from cnnstat.pytorch.specs import spec_of
 
 USUAL: dict[str, dict[str, tuple[Any, ...]]] = {
     "elu": {"scale": (1,), "input_scale": (1,)},

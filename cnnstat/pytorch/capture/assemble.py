@@ -17,11 +17,12 @@ from cnnstat.ir.graph import Graph, Value
 from cnnstat.ir.op import Op, OpError, Specs
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import WindowError
-from cnnstat.ops import Opaque, Rearrange, View
+from cnnstat.ops import MatMul, Opaque, Rearrange, View
 from cnnstat.pytorch.capture.arguments import unkept
-from cnnstat.pytorch.capture.capture import Call, Trace, spec_of
+from cnnstat.pytorch.capture.capture import Call, Trace
 from cnnstat.pytorch.capture.rules import Meaning, tensors
-from cnnstat.pytorch.capture.translate import meaning, plain_name
+from cnnstat.pytorch.capture.translate import plain_name
+from cnnstat.pytorch.specs import spec_of
 
 BOOKKEEPING = ("num_batches_tracked",)
 """Buffers that no forward pass in evaluation form reads and that nobody counts."""
@@ -31,29 +32,31 @@ TURNS = ("t", "transpose", "permute", "numpy_T", "adjoint")
 """Views that change the order of axes."""
 
 
-def assemble(name: str, trace: Trace) -> tuple[Graph, tuple[Note, ...]]:
+def assemble(name: str, trace: Trace[Meaning | None]) -> tuple[Graph, tuple[Note, ...]]:
     """Return the graph of a trace, and a note for each stored tensor that it never used."""
     return _Reader(name, trace).assembled()
 
 
 class _Reader:
-    def __init__(self, name: str, trace: Trace) -> None:
+    def __init__(self, name: str, trace: Trace[Meaning | None]) -> None:
         self.name = name
         self.trace = trace
         calls = ((call.path, plain_name(call.name)) for call in trace.calls)
         self.assembly = Assembly(Names(calls))
         self.stored: dict[str, StoredTensor] = {}
         for each in trace.stored:
-            path = each.names[0].replace(".", "/")
+            path = each.name.replace(".", "/")
             role = role_of(path, trained=each.trained)
             stored = StoredTensor(id(each.tensor), path, each.spec, role, each.trained)
-            self.stored[each.names[0]] = stored
+            self.stored[each.name] = stored
             self.assembly.store(id(each.tensor), stored)
             self.assembly.store(id(each.original), stored)
+        self.unregistered = {id(tensor) for tensor in trace.unregistered}
+        self.outside: set[int] = set()  # tensors that neither the module nor a call made
         self.turned: set[int] = set()  # stored tensors as they are seen transposed
         self.read = {id(tensor): len(trace.calls) for tensor in trace.outputs}  # -> its last reader
         self.sharing: dict[int, list[torch.Tensor]] = {}  # storage -> the tensors that show it
-        self.born = {id(tensor): -1 for tensor in trace.inputs.values()}  # -> its first call
+        self.born = {id(tensor): -1 for tensor, _ in trace.inputs.values()}  # -> its first call
         self.at = 0
         for number, call in enumerate(trace.calls):
             entering = tensors(*call.arguments.values())
@@ -66,11 +69,12 @@ class _Reader:
                     self.sharing.setdefault(storage, []).append(tensor)
 
     def assembled(self) -> tuple[Graph, tuple[Note, ...]]:
-        for name, tensor in self.trace.inputs.items():
-            self.assembly.enter(id(tensor), name, spec_of(tensor))
-        for number, call in enumerate(self.trace.calls):
+        for name, (tensor, spec) in self.trace.inputs.items():
+            self.assembly.enter(id(tensor), name, spec)
+        pairs = zip(self.trace.calls, self.trace.meanings, strict=True)
+        for number, (call, meant) in enumerate(pairs):
             self.at = number
-            self._call(call)
+            self._call(call, meant)
         outputs = [self._key(tensor) for tensor in self.trace.outputs]
         for key in outputs:
             self.assembly.value(key)
@@ -86,13 +90,13 @@ class _Reader:
         """Return the key of a tensor; one from outside becomes a constant."""
         if not self.assembly.is_known(id(tensor)):
             self.assembly.constant(id(tensor), "constant", spec_of(tensor))
+            self.outside.add(id(tensor))
         return id(tensor)
 
     def _keys(self, tensors: Iterable[torch.Tensor]) -> tuple[int, ...]:
         return tuple(self._key(tensor) for tensor in tensors)
 
-    def _call(self, call: Call) -> None:
-        meant = meaning(call)
+    def _call(self, call: Call, meant: Meaning | None) -> None:
         if meant is None:
             self._pass_on(call)
             return
@@ -103,15 +107,33 @@ class _Reader:
         name = self._wanted_name(call, meant)
         layer = self._layer(call, meant)
         node = self.assembly.apply(name, layer, [id(result) for result in call.results])
+        self._note_unregistered(call, meant, self.assembly.nodes[node].name)
         written = call.arguments.get("self")
-        if call.name.endswith("_") and isinstance(written, torch.Tensor):
+        in_place = call.name.endswith("_") and not call.changes_view
+        if in_place and isinstance(written, torch.Tensor):
             self._overwrite(written, Value(node))
+
+    def _note_unregistered(self, call: Call, meant: Meaning, name: str) -> None:
+        """Note weights that a call uses and that no parameter or buffer of the module holds."""
+        factors = meant.reads if isinstance(meant.op, MatMul) else meant.weights
+        elements = _packed_elements(call) + sum(
+            tensor.numel()
+            for tensor in tensors(*call.arguments.values())
+            if id(tensor) in self.unregistered
+            or (id(tensor) in self.outside and any(tensor is each for each in factors))
+        )
+        if elements:
+            message = (
+                f"uses {elements:,} weights that no parameter or buffer of the model holds; "
+                "params is a lower bound"
+            )
+            self.assembly.notes.append(Note("unregistered_weights", name, message))
 
     def _layer(self, call: Call, meant: Meaning) -> Layer:
         """Return the layer that a call is; opaque if it does not infer what was captured."""
         reads = self._keys(meant.reads)
         outputs = _inferred(meant.op, tuple(self._spec(key) for key in reads))
-        captured = tuple(spec_of(result) for result in call.results)
+        captured = call.specs
         if captured and not self._agrees(outputs, call):
             meant = Meaning(Opaque(plain_name(call.name), captured), ())
             reads = self._keys(tensors(*call.arguments.values()))
@@ -164,7 +186,7 @@ class _Reader:
     def _agrees(self, outputs: Specs, call: Call) -> bool:
         """Return whether an operator infers what was captured, or what anybody reads of it."""
         made = [spec.shape for spec in outputs]
-        captured = [spec_of(result).shape for result in call.results]
+        captured = [spec.shape for spec in call.specs]
         beyond = call.results[len(made) :]
         return (
             bool(made)
@@ -184,10 +206,10 @@ class _Reader:
         if len(meant.reads) != 1 or len(call.results) != 1:
             return False
         stored = self.assembly.stored(id(meant.reads[0]))
-        result = call.results[0]
-        if stored is None or result.numel() != stored.spec.numel:
+        result, seen = call.results[0], call.specs[0]
+        if stored is None or seen.numel != stored.spec.numel:
             return False
-        self.assembly.store(id(result), stored, seen=spec_of(result))
+        self.assembly.store(id(result), stored, seen=seen)
         if call.name in TURNS:
             self.turned.add(id(result))
         return True
@@ -213,6 +235,13 @@ class _Reader:
             name = f"{self.assembly.nodes[value.node].name}/into"
             into = View("into", (spec_of(tensor),))
             values[key] = self.assembly.applied(name, into, (before, value))
+
+
+def _packed_elements(call: Call) -> int:
+    """Return how many weights a call is given in packed form, as a quantised layer's are."""
+    packed = [each for each in call.arguments.values() if isinstance(each, torch.ScriptObject)]
+    parts = [each.unpack() for each in packed if hasattr(each, "unpack")]
+    return sum(tensor.numel() for tensor in tensors(*parts))
 
 
 def _shows(tensor: torch.Tensor) -> tuple[object, ...]:

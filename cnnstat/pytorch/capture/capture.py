@@ -7,14 +7,11 @@ thrown away, modes are those of the thread, and random states are put back.
 
 from __future__ import annotations
 
-import inspect
 import logging
-import random
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import torch
 from torch import nn
@@ -26,8 +23,12 @@ from torch.utils._pytree import tree_leaves
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch.capture.answers import known_result
 from cnnstat.pytorch.capture.copying import evaluation_copy
-from cnnstat.pytorch.named import goes_by_name, parameters_of
+from cnnstat.pytorch.module_calls import Failure, ModuleCalls
+from cnnstat.pytorch.named import UnknownArgumentError, call_arguments
+from cnnstat.pytorch.random_state import random_state_kept
 from cnnstat.pytorch.returned import returned
+from cnnstat.pytorch.specs import spec_of
+from cnnstat.pytorch.stored import main_dtype, named_stored
 
 Kind = Literal["meta", "fake", "real"]
 """Tensors to run on: on the meta device; fake ones, which may meet real ones; with contents."""
@@ -35,56 +36,69 @@ Kind = Literal["meta", "fake", "real"]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One function call: ATen name and overload, arguments by name, results, the module it is in.
+    """One function call: its name and overload, arguments by name, results, the module it is in.
 
     Tensors in ``arguments`` and ``results`` are the very objects that flowed, so that identity
-    tells which result is read where. ``leaf`` tells whether the module has no submodules.
+    tells which result is read where. What a later call changes in place is noted as it was:
+    ``specs`` of the results. ``leaf`` tells whether the module has no submodules.
     """
 
     function: Any
     name: str
     arguments: dict[str, Any]
     results: tuple[torch.Tensor, ...]
+    specs: tuple[TensorSpec, ...]
     path: str
     leaf: bool
+
+    @property
+    def is_atens(self) -> bool:
+        """Whether the function is one of ATen, not of another library with the same name."""
+        return str(self.function._schema.name).startswith("aten::")
+
+    @property
+    def changes_view(self) -> bool:
+        """Whether it shows its first argument in another shape, in place."""
+        return torch.Tag.inplace_view in self.function.tags
 
 
 @dataclass(slots=True)
 class Stored:
-    """A parameter or buffer: what stands in for it, its spec, every name it goes by."""
+    """A parameter or buffer: what stands in for it, its spec and its name."""
 
     original: torch.Tensor
     tensor: torch.Tensor
     spec: TensorSpec
     trained: bool
     requires_grad: bool
-    names: list[str] = field(default_factory=list)
+    name: str
+
+
+Meaning = TypeVar("Meaning")
 
 
 @dataclass(slots=True)
-class Trace:
-    """All calls of one forward pass, in order, with the inputs, the outputs and what is stored."""
+class Trace(Generic[Meaning]):
+    """All calls of one forward pass, in order, with the inputs, the outputs and what is stored.
 
-    inputs: dict[str, torch.Tensor]
+    ``meanings`` runs parallel to ``calls``. ``unregistered`` are the parameters that the forward
+    pass reaches although the module does not know of them.
+    """
+
+    inputs: dict[str, tuple[torch.Tensor, TensorSpec]]
     stored: list[Stored]
+    unregistered: list[torch.Tensor]
     calls: list[Call] = field(default_factory=list)
+    meanings: list[Meaning] = field(default_factory=list)
     outputs: tuple[torch.Tensor, ...] = ()
 
 
 class ForwardError(Exception):
-    """A forward pass that raised: the innermost module that did, and what that was given."""
+    """A forward pass that raised: the error, and the innermost module that raised it."""
 
-    def __init__(self, error: BaseException, path: str, kind: str, given: str) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.path = path
-        self.kind = kind
-        self.given = given
-
-
-def spec_of(tensor: torch.Tensor) -> TensorSpec:
-    """Return shape and dtype of a tensor."""
-    return TensorSpec(tuple(int(n) for n in tensor.shape), str(tensor.dtype).removeprefix("torch."))
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(str(failure.error))
+        self.failure = failure
 
 
 def capture(
@@ -92,18 +106,21 @@ def capture(
     inputs: Mapping[str, TensorSpec],
     *,
     leaves: Callable[[str], bool],
+    meaning: Callable[[Call], Meaning],
     kind: Kind,
-) -> Trace:
+) -> Trace[Meaning]:
     """Return the trace of one forward pass of ``module`` in evaluation form.
 
     ``inputs`` are passed by name where the forward pass has arguments of these names, else in
     order. ``leaves`` says of an ATen name whether it is noted as it stands; what is none is split
-    into what it is made of where PyTorch knows how. ``kind`` is what tensors it runs on. Raises
-    ``ForwardError`` where the forward pass raises.
+    into what it is made of where PyTorch knows how. ``meaning`` is asked at each call, before a
+    later one can change its tensors. ``kind`` is what tensors it runs on. Raises ``ForwardError``
+    where the forward pass raises.
     """
     with prepared(module, inputs, kind) as run:
-        trace = Trace(run.given, run.stored)
-        result = forward(run, _Recorder(trace, leaves, empty=kind != "real"))
+        entering = {name: (tensor, spec_of(tensor)) for name, tensor in run.given.items()}
+        trace: Trace[Meaning] = Trace(entering, run.stored, run.unregistered)
+        result = forward(run, _Recorder(trace, leaves, meaning, empty=kind != "real"))
     trace.outputs = returned(result, torch.Tensor)
     return trace
 
@@ -114,6 +131,7 @@ class Run(NamedTuple):
     subject: nn.Module
     given: dict[str, torch.Tensor]
     stored: list[Stored]
+    unregistered: list[torch.Tensor]
     mode: AbstractContextManager[Any]
 
 
@@ -123,27 +141,31 @@ def prepared(module: nn.Module, inputs: Mapping[str, TensorSpec], kind: Kind) ->
 
     Stand-ins are made and used in inference mode, so that functions arrive undivided.
     """
-    with torch.inference_mode(), _random_states_kept(module, drawn=kind == "real"):
-        dtype = _float_of(inputs)
+    devices = _cuda_devices(module) if kind == "real" else None  # empty tensors draw nothing
+    with torch.inference_mode(), random_state_kept(devices):
         mode = _mode(kind)
+        stand_ins = _StandIns(module, _float_of(inputs), kind, mode)
         with mode:
-            stored = _stored(module, dtype, kind)
+            stored = _stored(module, stand_ins)
             device = stored[0].tensor.device if stored else _device(torch.device("cpu"), kind)
             given = {name: _tensor(spec, device, kind) for name, spec in inputs.items()}
-        subject = evaluation_copy(module, {id(each.original): each.tensor for each in stored})
+        subject = evaluation_copy(module, stand_ins.made, stand_ins.unregistered)
         _keep_own(subject, stored)
-        yield Run(subject, given, stored, mode)
+        yield Run(subject, given, stored, stand_ins.others, mode)
 
 
 def forward(run: Run, watcher: Watcher) -> Any:
     """Run the forward pass under the eyes of a watcher; return its result."""
-    _watch(run.subject, watcher)
-    arguments, named = _arguments(run.subject, run.given)
+    watcher.modules.watch(run.subject)
+    try:
+        arguments, named = call_arguments(run.subject.forward, run.given)
+    except UnknownArgumentError as error:
+        raise ForwardError(Failure(error)) from error
     with run.mode, _PlainPaths(), watcher:
         try:
             return run.subject(*arguments, **named)
         except (Exception, SystemExit) as error:
-            raise ForwardError(error, *(watcher.failed or ("", "", ""))) from error
+            raise ForwardError(watcher.modules.failure_of(error)) from error
 
 
 def _mode(kind: Kind) -> AbstractContextManager[Any]:
@@ -166,23 +188,8 @@ def _device(original: torch.device, kind: Kind) -> torch.device:
     return torch.device("cpu") if original.type == "meta" else original
 
 
-@contextmanager
-def _random_states_kept(module: nn.Module, *, drawn: bool) -> Iterator[None]:
-    """Put back the states of the generators that a forward pass can draw from.
-
-    Empty tensors draw nothing from PyTorch's; ``drawn`` tells that real ones may.
-    """
-    devices = {t.device.index or 0 for t in module.parameters() if t.device.type == "cuda"}
-    state = random.getstate()
-    numpy = sys.modules.get("numpy")
-    numbers = numpy.random.get_state() if numpy is not None else None
-    try:
-        with torch.random.fork_rng(sorted(devices), enabled=drawn):
-            yield
-    finally:
-        random.setstate(state)
-        if numpy is not None:
-            numpy.random.set_state(numbers)
+def _cuda_devices(module: nn.Module) -> set[int]:
+    return {t.device.index or 0 for t in module.parameters() if t.device.type == "cuda"}
 
 
 def _float_of(inputs: Mapping[str, TensorSpec]) -> torch.dtype | None:
@@ -199,53 +206,59 @@ def _tensor(spec: TensorSpec, device: torch.device, kind: Kind) -> torch.Tensor:
     return torch.zeros(spec.shape, dtype=dtype, device=device)
 
 
-def _arguments(
-    module: nn.Module, given: dict[str, torch.Tensor]
-) -> tuple[tuple[torch.Tensor, ...], dict[str, torch.Tensor]]:
-    """Return the inputs by position, or by name where the forward pass knows all their names.
+class _StandIns:
+    """Makes stand-ins of a kind; floating-point tensors of the main dtype take the inputs'.
 
-    Raises ``ForwardError`` where several are given and it does not know one of them.
+    ``made`` has them by the identity of the originals.
     """
-    if goes_by_name(module.forward, given):
-        return (), given
-    known = parameters_of(module.forward)
-    positional = any(p.kind == inspect.Parameter.VAR_POSITIONAL for p in known.values())
-    if known and len(given) > 1 and not positional:  # a lone input has one place to go
-        wrong = next(name for name in given if name not in known)
-        error = TypeError(f"forward() has no argument {wrong!r}")
-        raise ForwardError(error, "", "", "")
-    return tuple(given.values()), {}
+
+    def __init__(
+        self,
+        module: nn.Module,
+        dtype: torch.dtype | None,
+        kind: Kind,
+        mode: AbstractContextManager[Any],
+    ) -> None:
+        self.main, self.dtype, self.kind, self.mode = main_dtype(module), dtype, kind, mode
+        self.made: dict[int, torch.Tensor] = {}
+        self.others: list[torch.Tensor] = []
+
+    def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
+        if id(tensor) not in self.made:
+            converted = self.dtype is not None and tensor.dtype == self.main
+            dtype = self.dtype if converted and self.dtype is not None else tensor.dtype
+            self.made[id(tensor)] = _stand_in(tensor, dtype, self.kind)
+        return self.made[id(tensor)]
+
+    def unregistered(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Make one outside the mode, of a tensor that the module does not know of."""
+        with self.mode:
+            made = self(tensor)
+        if isinstance(tensor, nn.Parameter):
+            self.others.append(made)
+        return made
 
 
-def _stored(module: nn.Module, dtype: torch.dtype | None, kind: Kind) -> list[Stored]:
-    """Return what the module stores, each tensor once, floating-point ones in ``dtype``."""
-    found: dict[int, Stored] = {}
-    pairs: list[tuple[str, torch.Tensor, bool]] = [
-        (name, tensor, True) for name, tensor in module.named_parameters(remove_duplicate=False)
-    ]
-    pairs += [
-        (name, tensor, False) for name, tensor in module.named_buffers(remove_duplicate=False)
-    ]
-    lazy = next((name for name, tensor, _ in pairs if is_lazy(tensor)), None)
-    if lazy is not None:
-        error = ValueError(f"{lazy} has no shape yet; run the module once on an input of its own")
-        raise ForwardError(error, "", "", "")
-    main = next((t.dtype for _, t, trained in pairs if trained and t.is_floating_point()), None)
-    for name, tensor, trained in pairs:
-        if id(tensor) not in found:
-            wanted = dtype if dtype is not None and tensor.dtype == main else tensor.dtype
-            made = _stand_in(tensor, wanted, kind)
-            found[id(tensor)] = Stored(tensor, made, spec_of(made), trained, tensor.requires_grad)
-        found[id(tensor)].names.append(name)
-    return list(found.values())
+def _stored(module: nn.Module, stand_ins: _StandIns) -> list[Stored]:
+    """Return what the module stores, each tensor once."""
+    stored: dict[int, Stored] = {}
+    for name, tensor, trained in named_stored(module):
+        if is_lazy(tensor):
+            why = f"{name} has no shape yet; run the module once on an input of its own"
+            raise ForwardError(Failure(ValueError(why)))
+        if id(tensor) not in stored:
+            made = stand_ins(tensor)
+            stored[id(tensor)] = Stored(
+                tensor, made, spec_of(made), trained, tensor.requires_grad, name
+            )
+    return list(stored.values())
 
 
 def _keep_own(subject: nn.Module, stored: list[Stored]) -> None:
     """Note the tensors that a copy made itself instead of taking stand-ins: a scripted module's."""
-    held: dict[str, torch.Tensor] = dict(subject.named_parameters(remove_duplicate=False))
-    held.update(subject.named_buffers(remove_duplicate=False))
+    own = {name: tensor for name, tensor, _ in named_stored(subject)}
     for each in stored:
-        each.tensor = held.get(each.names[0], each.tensor)
+        each.tensor = own.get(each.name, each.tensor)
 
 
 def _stand_in(tensor: torch.Tensor, dtype: torch.dtype, kind: Kind) -> torch.Tensor:
@@ -268,12 +281,11 @@ class _PlainPaths(TorchFunctionMode):
 
 
 class Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Sees calls; ``stack`` holds the path of what runs at the moment and whether it is a leaf."""
+    """Sees the calls of functions, and by ``modules`` which module makes them."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.stack: list[tuple[str, bool]] = [("", False)]
-        self.failed: tuple[str, str, str] | None = None
+        self.modules = ModuleCalls()
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -284,10 +296,18 @@ class Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]
 class _Recorder(Watcher):  # type: ignore[no-untyped-call]
     """Notes calls."""
 
-    def __init__(self, trace: Trace, leaves: Callable[[str], bool], *, empty: bool) -> None:
+    def __init__(
+        self,
+        trace: Trace[Any],
+        leaves: Callable[[str], bool],
+        meaning: Callable[[Call], Any],
+        *,
+        empty: bool,
+    ) -> None:
         super().__init__()
         self.trace = trace
         self.leaves = leaves
+        self.meaning = meaning
         self.empty = empty
 
     def __torch_dispatch__(
@@ -302,7 +322,7 @@ class _Recorder(Watcher):  # type: ignore[no-untyped-call]
         namespace, _, name = func._schema.name.partition("::")
         if namespace == "prim":  # a question about a tensor, such as its device
             return func(*args, **kwargs)
-        if not self.leaves(name):
+        if not self.leaves(name if namespace == "aten" else func._schema.name):
             with self:
                 parts = func.decompose(*args, **kwargs)
             if parts is not NotImplemented:
@@ -312,8 +332,11 @@ class _Recorder(Watcher):  # type: ignore[no-untyped-call]
         if result is None:
             result = func(*args, **kwargs)
         results = tuple(leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor))
-        path, leaf = self.stack[-1]
-        self.trace.calls.append(Call(func, name, arguments, results, path, leaf))
+        path, leaf = self.modules.stack[-1]
+        specs = tuple(map(spec_of, results))
+        call = Call(func, name, arguments, results, specs, path, leaf)
+        self.trace.calls.append(call)
+        self.trace.meanings.append(self.meaning(call))
         return result
 
 
@@ -328,32 +351,3 @@ def _bound(schema: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[s
         elif argument.has_default_value():
             found[argument.name] = argument.default_value
     return found
-
-
-def _watch(module: nn.Module, watcher: Watcher) -> None:
-    """Keep the watcher's stack at the path of the module that runs; hooks of a copy, not global.
-
-    A module that raises is the first to leave with an exception: its path is what failed.
-    """
-    stack, outside = watcher.stack, sys.exc_info()[1]  # what is being handled around the run
-
-    def hooks(path: str, leaf: bool) -> tuple[Callable[..., None], Callable[..., None]]:
-        def entering(_module: nn.Module, _args: Any) -> None:
-            stack.append((path, leaf))
-
-        def leaving(each: nn.Module, args: Any, _result: Any) -> None:
-            stack.pop()
-            if watcher.failed is None and sys.exc_info()[1] not in (None, outside):
-                given = ", ".join(str(spec_of(t)) for t in args if isinstance(t, torch.Tensor))
-                watcher.failed = (path, type(each).__name__, given)
-
-        return entering, leaving
-
-    for name, each in module.named_modules():
-        leaf = not any(True for _ in each.children())
-        entering, leaving = hooks(name.replace(".", "/"), leaf)
-        try:
-            each.register_forward_pre_hook(entering, prepend=True)
-            each.register_forward_hook(leaving, always_call=True)
-        except RuntimeError:  # a scripted module takes none: its calls bear the outer path
-            continue

@@ -69,7 +69,7 @@ class _Shares(Watcher):  # type: ignore[no-untyped-call]
             found = aten._scaled_dot_product_attention_math(*args, **(kwargs or {}))[0]
         else:
             found = func(*args, **(kwargs or {}))
-        path = self.stack[-1][0]
+        path = self.modules.path
         added = self._counter.get_total_flops() - before
         self.flops[path] = self.flops.get(path, 0) + added
         return found

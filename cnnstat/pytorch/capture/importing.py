@@ -13,7 +13,9 @@ from cnnstat.importers.reference import Imported
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch.capture.assemble import assemble
 from cnnstat.pytorch.capture.capture import ForwardError, Kind, Trace, capture
-from cnnstat.pytorch.capture.translate import leaf
+from cnnstat.pytorch.capture.rules import Meaning
+from cnnstat.pytorch.capture.translate import leaf, meaning
+from cnnstat.pytorch.module_calls import Failure
 from cnnstat.pytorch.named import parameters_of
 
 Found = TypeVar("Found")
@@ -35,8 +37,8 @@ def import_module(
     the place where the forward pass fails.
     """
 
-    def captured(subject: nn.Module, kind: Kind) -> Trace:
-        return capture(subject, inputs, leaves=leaf, kind=kind)
+    def captured(subject: nn.Module, kind: Kind) -> Trace[Meaning | None]:
+        return capture(subject, inputs, leaves=leaf, meaning=meaning, kind=kind)
 
     trace, kind = on_emptiest(name, module, inputs, captured, remake)
     silent = not trace.outputs
@@ -77,31 +79,34 @@ def on_emptiest(
             try:
                 return run(module, kind), kind
             except ForwardError as error:
-                if _is_bad_call(error):
+                if _is_bad_call(error.failure):
                     raise
         empty = any(tensor.is_meta for tensor in module.parameters())
         return run(remake() if empty and remake is not None else module, "real"), "real"
     except ForwardError as error:
-        raise ModelError(f"{name}: {_explained(error, module, inputs)}") from error.error
+        failure = error.failure
+        raise ModelError(f"{name}: {_explained(failure, module, inputs)}") from failure.error
 
 
-def _is_bad_call(error: ForwardError) -> bool:
+def _is_bad_call(failure: Failure) -> bool:
     """Return whether the arguments do not fit the forward pass, whatever they hold."""
-    return isinstance(error.error, TypeError) and not error.path and "forward()" in str(error)
+    error = failure.error
+    return isinstance(error, TypeError) and not failure.path and "forward()" in str(error)
 
 
-def _explained(error: ForwardError, module: nn.Module, inputs: Mapping[str, TensorSpec]) -> str:
+def _explained(failure: Failure, module: nn.Module, inputs: Mapping[str, TensorSpec]) -> str:
+    error = failure.error
     lines = str(error).strip().splitlines() or [""]
-    said = f"{type(error.error).__name__}: {lines[0]}".rstrip(": ")
+    said = f"{type(error).__name__}: {lines[0]}".rstrip(": ")
     shapes = ", ".join(f"{key} {spec}" for key, spec in inputs.items())
-    if _is_bad_call(error):
+    if _is_bad_call(failure):
         takes = ", ".join(parameters_of(module.forward))
         return f"forward takes ({takes}) but got {shapes}; give each as --input NAME=SHAPE ({said})"
     hint = _hint(module) if [spec.rank for spec in inputs.values()] == [4] else ""
-    if not error.path:
+    if not failure.path:
         return f"cannot take {shapes}: {said}{hint}"
-    given = f" cannot take {error.given}" if error.given else " fails"
-    return f"{error.path} ({error.kind}){given}, with {shapes}: {said}{hint}"
+    refused = f" cannot take {failure.inputs}" if failure.inputs else " fails"
+    return f"{failure.path} ({failure.kind}){refused}, with {shapes}: {said}{hint}"
 
 
 def _hint(module: nn.Module) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from cnnstat.errors import MissingDependencyError, ModelError, UsageError, unknown
+from cnnstat.errors import ModelError, UsageError, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,17 +40,19 @@ def load_module(
     ``UsageError`` where nothing is found, ``ModelError`` where the callable raises or returns no
     module.
     """
-    try:
-        import torch
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError("PyTorch", "torch") from error
+    from cnnstat.pytorch import require_torch
+
+    require_torch()
+    import torch
 
     source, _, name = reference.rpartition(":") if ":" in reference else (reference, "", "")
     if not (source and name):
         whole = f"{source or 'model.py'}:{name or 'factory'}"
         raise UsageError(f"{reference}: name a file or module and a callable, as in {whole}")
+    from cnnstat.pytorch.random_state import random_state_kept
+
     given = dict(arguments or {})
-    with redirect_stdout(sys.stderr), torch.random.fork_rng([]):
+    with redirect_stdout(sys.stderr), random_state_kept():
         build = _library(source, name) or _callable(source, name)
         made = _built(reference, build, given, weights=weights)
     if not isinstance(made, torch.nn.Module):
@@ -60,16 +62,18 @@ def load_module(
 
 def check_arguments(reference: str, names: Iterable[str]) -> None:
     """Raise ``UsageError`` for an argument that a callable of the user's own does not take."""
-    try:
-        import torch
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError("PyTorch", "torch") from error
     import inspect
+
+    from cnnstat.pytorch import require_torch
+
+    require_torch()
+
+    from cnnstat.pytorch.random_state import random_state_kept
 
     source, _, name = reference.rpartition(":")
     if not (source and name):
         load_module(reference)  # it raises what is wrong
-    with redirect_stdout(sys.stderr), torch.random.fork_rng([]):
+    with redirect_stdout(sys.stderr), random_state_kept():
         build = _library(source, name) or _callable(source, name)
     try:
         parameters = inspect.signature(build).parameters.values()

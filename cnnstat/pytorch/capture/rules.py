@@ -13,7 +13,8 @@ import torch
 from cnnstat import ops
 from cnnstat.ir.op import Op
 from cnnstat.pytorch.capture.answers import axes_of
-from cnnstat.pytorch.capture.capture import Call, spec_of
+from cnnstat.pytorch.capture.capture import Call
+from cnnstat.pytorch.specs import spec_of
 
 
 class Meaning(NamedTuple):

@@ -44,6 +44,7 @@ RULES: dict[str, Rule] = {
     "conv_transpose2d": convolution,
     "conv_transpose3d": convolution,
     "convolution": convolution,
+    "_convolution": convolution,
     "linear": linear,
     "matmul": product,
     "mm": product,
@@ -247,5 +248,10 @@ MOVES = frozenset(
 )
 """ATen functions that move or make elements without arithmetic."""
 
-VIEWS = frozenset(["_unsafe_view", "_reshape_alias", "view_as_complex", "view_as_real"])
+VIEWS = frozenset(
+    [
+        *("_unsafe_view", "_reshape_alias", "view_as_complex", "view_as_real"),
+        *("unsafe_split", "unsafe_split_with_sizes", "unsafe_chunk"),
+    ]
+)
 """ATen functions that are views without being marked as such."""

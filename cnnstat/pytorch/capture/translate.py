@@ -7,9 +7,12 @@ is unknown, never a zero.
 from __future__ import annotations
 
 from cnnstat import ops
-from cnnstat.pytorch.capture.capture import Call, spec_of
+from cnnstat.pytorch.capture.capture import Call
 from cnnstat.pytorch.capture.rules import Meaning, tensors
 from cnnstat.pytorch.capture.table import MOVES, RULES, VIEWS
+
+SAME = ("alias", "detach", "lift_fresh")
+"""Functions that give back their argument."""
 
 
 def leaf(name: str) -> bool:
@@ -27,18 +30,22 @@ def meaning(call: Call) -> Meaning | None:
     """Return what a call means; None for a call that gives back its input."""
     name = plain_name(call.name)
     reads = tensors(*call.arguments.values())
-    if name in ("alias", "detach", "lift_fresh") or _returns_input(call):
+    if name in SAME or _returns_input(call):
         return None
-    rule = RULES.get(name)
-    found = rule(call) if rule else None
-    if found is not None:
-        return found
-    results = tuple(spec_of(result) for result in call.results)
+    nested = any(tensor.is_nested for tensor in (*reads, *call.results))
+    known = call.is_atens and not nested
+    rule = RULES.get(name) if known else None
+    meant = rule(call) if rule else None
+    if meant is not None:
+        return meant
+    results = call.specs
     if not results:
         return None
+    if not known:
+        return Meaning(ops.Opaque(name, results), reads)
     if name in MOVES or not reads:
         return Meaning(ops.Rearrange(name, results), reads)
-    if name in VIEWS or (name not in RULES and _is_view(call)):
+    if name in VIEWS or call.changes_view or (name not in RULES and _is_view(call)):
         return Meaning(ops.View(name, results), reads[:1])
     return Meaning(ops.Opaque(name, results), reads)
 

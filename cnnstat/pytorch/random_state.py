@@ -1,0 +1,44 @@
+"""Random state: one place that keeps and restores it around code that is not ours."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def random_state_kept(
+    devices: Iterable[int] | None = (), *, seed: int | None = None
+) -> Iterator[None]:
+    """Restore the random state of Python, NumPy and PyTorch (the CPU, these CUDA devices).
+
+    Without ``devices`` (None) PyTorch's is left alone: code that runs on empty tensors draws
+    nothing from it. ``seed`` is what all of them start from inside.
+    """
+    state, numpy = random.getstate(), sys.modules.get("numpy")
+    numbers = numpy.random.get_state() if numpy is not None else None
+    places = sorted(devices or ())
+    try:
+        with torch.random.fork_rng(places, enabled=devices is not None):
+            if seed is not None:
+                _start_from(seed, places)
+            yield
+    finally:
+        random.setstate(state)
+        if numpy is not None:
+            numpy.random.set_state(numbers)
+
+
+def _start_from(seed: int, devices: Iterable[int]) -> None:
+    random.seed(seed)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed(seed)
+    torch.default_generator.manual_seed(seed)
+    for device in devices:
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)
