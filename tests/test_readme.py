@@ -10,6 +10,7 @@ import pytest
 
 from cnnstat.api import analyze
 from cnnstat.count.conventions import CONVENTIONS
+from cnnstat.zoo.catalog import names
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -63,10 +64,23 @@ def test_every_command_of_the_tool_is_shown() -> None:
 
 def test_shown_output_is_printed_so(tmp_path: Path) -> None:
     (example,) = [block for language, block in BLOCKS if language == "text"]
-    printed = iter(shell(COMMANDS[0], tmp_path).splitlines())
+    printed = iter(shell("cnnstat summary vgg16", tmp_path).splitlines())
     for line in example.splitlines():
         if line != "...":
             assert line in printed, f"missing, or out of order: {line}"
+
+
+def test_the_number_of_models_is_that_of_the_zoo() -> None:
+    assert f"It knows {len(names())} published architectures" in README
+
+
+def test_links_lead_somewhere() -> None:
+    headings = re.findall(r"^#+ (.*)$", README, flags=re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+    links = re.findall(r"\]\(([^)\s]+)\)", README)
+    assert links
+    for link in links:
+        assert link[1:] in anchors if link.startswith("#") else (ROOT / link).exists(), link
 
 
 def test_python_runs() -> None:
