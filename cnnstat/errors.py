@@ -61,6 +61,19 @@ class ShapeError(ModelError):
         self.node = node
 
 
+def said(error: BaseException) -> str:
+    """Return an error of somebody else's code in one line: its class, and its first line."""
+    try:
+        lines = str(error).strip().splitlines() or [""]
+    except Exception:  # its own __str__ raises
+        lines = [""]
+    return f"{type(error).__name__}: {lines[0]}".rstrip(": ")
+
+
+PASSED_ON = (KeyboardInterrupt, GeneratorExit)
+"""What is not an error of the code that raises it."""
+
+
 def nearest(name: str, known: Iterable[str], *, limit: int = 3) -> list[str]:
     """Return up to ``limit`` of the ``known`` names that look like ``name``, the nearest first."""
     from difflib import get_close_matches

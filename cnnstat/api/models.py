@@ -6,8 +6,10 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from cnnstat.api.arguments import ExampleSpec, is_example, split_arguments
 from cnnstat.errors import ShapeError, UsageError, unknown
 from cnnstat.importers.reference import Imported, form_of
 from cnnstat.ir.graph import Graph, ShapedGraph
@@ -22,8 +24,12 @@ if TYPE_CHECKING:
 
     from cnnstat.count.check import ModuleMeasurement
 
-Inputs = tuple[int, ...] | Mapping[str, TensorSpec | tuple[int, ...]]
-"""Shapes without the batch: of the first input, or of each by name (a spec tells its dtype)."""
+Inputs = tuple[int, ...] | Mapping[str, Any]
+"""Shapes without the batch: of the first input, or of each by name (a spec tells its dtype).
+
+Where the model is a PyTorch module, a value may also be an example tensor, a list or a dictionary
+of shapes and tensors, or another argument of the forward pass (``{"deep": True}``).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,8 @@ class Model:
     names, where an extent of 0 is free (an ONNX file). ``places`` says where in its source a node
     stands (``net.yaml:12``), for error messages. ``own_module`` returns the user's own module, a
     new one with weights each time, where the model is one; ``filled_copy`` a copy of it whose
-    stored tensors are what a function makes of each.
+    stored tensors are what a function makes of each. ``with_constants`` returns a module's model
+    with arguments of its forward pass that are known: example tensors, settings.
     """
 
     reference: str
@@ -48,6 +55,7 @@ class Model:
     count: Callable[[Mapping[str, TensorSpec]], ModuleMeasurement] | None = None
     own_module: Callable[[], Module] | None = None
     filled_copy: Callable[[Callable[[Tensor], Tensor]], Module] | None = None
+    with_constants: Callable[[Mapping[str, Any]], Model] | None = None
 
     @property
     def graph(self) -> Graph:
@@ -111,8 +119,15 @@ def load(
     )
 
 
-def _module(reference: str, module: Module, remake: Callable[[], Module] | None = None) -> Model:
+def _module(
+    reference: str,
+    module: Module,
+    remake: Callable[[], Module] | None = None,
+    constants: Mapping[str, Any] = MappingProxyType({}),
+) -> Model:
     from cnnstat.pytorch.capture.loading import default_input
+
+    settings = {name: value for name, value in constants.items() if not is_example(value)}
 
     def quiet() -> AbstractContextManager[object]:
         # A model by reference may print what it likes; results alone go to standard output.
@@ -122,32 +137,54 @@ def _module(reference: str, module: Module, remake: Callable[[], Module] | None 
         from cnnstat.pytorch.capture.importing import import_module
 
         with quiet():
-            return import_module(reference, module, specs, remake=remake)
+            return import_module(reference, module, specs, remake=remake, constants=constants)
 
     def count(specs: Mapping[str, TensorSpec]) -> ModuleMeasurement:
         from cnnstat.pytorch.capture.counting import count_module
 
         with quiet():
-            return count_module(reference, module, specs, remake=remake)
+            return count_module(reference, module, specs, remake=remake, constants=constants)
 
-    def copied() -> Module:
+    def own_module() -> Module:
         from copy import deepcopy
 
-        return deepcopy(module)
+        from cnnstat.pytorch.named import use_settings
+
+        made = deepcopy(module) if remake is None else remake()
+        use_settings(made, settings)
+        return made
 
     def filled_copy(filling: Callable[[Tensor], Tensor]) -> Module:
         from cnnstat.pytorch.capture.copying import filled_copy
+        from cnnstat.pytorch.named import use_settings
 
-        return filled_copy(getattr(module, "_orig_mod", module), filling)
+        made = filled_copy(getattr(module, "_orig_mod", module), filling)
+        use_settings(made, settings)
+        return made
 
     return Model(
         reference,
         {"input": default_input(module)},
         trace=trace,
         count=count,
-        own_module=copied if remake is None else remake,
+        own_module=own_module,
         filled_copy=filled_copy,
+        with_constants=lambda known: _module(reference, module, remake, known),
     )
+
+
+def with_input(model: Model, input: Inputs | None) -> tuple[Model, Inputs | None]:
+    """Return a model that knows the arguments that are no shapes, and the shapes.
+
+    Raises ``UsageError`` for what cannot be an argument.
+    """
+    if model.with_constants is None:
+        return model, input
+    arguments = {next(iter(model.inputs)): input} if is_example(input) else input
+    if not isinstance(arguments, Mapping):
+        return model, input
+    inputs, constants = split_arguments(arguments)
+    return (model.with_constants(constants) if constants else model), inputs
 
 
 def default_inputs(graph: Graph) -> dict[str, TensorSpec]:
@@ -202,10 +239,12 @@ def _named_specs(
             raise unknown("input", name, specs)
         spec = each if isinstance(each, TensorSpec) else TensorSpec(_extents(each))
         kind = spec.dtype if dtype is None or "float" not in spec.dtype else dtype
-        specs[name] = TensorSpec(check_shape(spec.shape), check_dtype(kind))
+        specs[name] = type(spec)(check_shape(spec.shape), check_dtype(kind))
     changed = {name: spec.shape for name, spec in specs.items() if name in given}
     return {
-        name: TensorSpec((batch, *(changed.get(name) or spec.shape[1:])), spec.dtype)
+        name: TensorSpec(spec.shape, spec.dtype)
+        if isinstance(spec, ExampleSpec)
+        else TensorSpec((batch, *changed.get(name, spec.shape[1:])), spec.dtype)
         for name, spec in specs.items()
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from cnnstat.api.models import Inputs, Model, input_specs, load, shaped_graph
+from cnnstat.api.models import Inputs, Model, input_specs, load, shaped_graph, with_input
 from cnnstat.api.results import Analysis, ModelComparison
 from cnnstat.count.compare import Entry
 from cnnstat.count.compare import compare as side_by_side
@@ -38,12 +38,14 @@ def analyze(
 
     ``reference`` names a model, or is one: a loaded ``Model`` or an ``nn.Module``. ``input`` is a
     shape without the batch for the model's first input: (c, h, w), or (h, w), or (h,) for a square
-    one, with the model's own channels; or a mapping of names to shapes. Raises ``UsageError`` for
-    bad arguments, ``ModelError`` where the shapes do not fit.
+    one, with the model's own channels; or a mapping of names to shapes. A module also takes example
+    tensors, lists and dictionaries of shapes, and settings: ``{"x": [(3, 8, 8), (5,)], "deep":
+    True}``. Raises ``UsageError`` for bad arguments, ``ModelError`` where the shapes do not fit.
     """
     rule = find_convention(convention)
     model = reference if isinstance(reference, Model) else load(reference, classes=classes)
-    specs = input_specs(model, input=input, batch=batch, dtype=dtype)
+    model, shapes = with_input(model, input)
+    specs = input_specs(model, input=shapes, batch=batch, dtype=dtype)
     shaped, (_, notes, frozen) = shaped_graph(model, specs)
     report = analyze_graph(shaped, convention=rule, notes=notes, frozen_params=frozen)
     return Analysis(model, report)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cnnstat.api.models import Inputs, Model, input_specs, load
+from cnnstat.api.models import Inputs, Model, input_specs, load, with_input
 from cnnstat.api.reports import analyze
 from cnnstat.errors import UsageError
 from cnnstat.ir.tensor import check_float_dtype
@@ -43,7 +43,8 @@ def build(
     from cnnstat.pytorch.initialize import scheme_of
 
     model = reference if isinstance(reference, Model) else load(reference, classes=classes)
-    specs = input_specs(model, input=input, dtype=dtype)
+    model, shapes = with_input(model, input)
+    specs = input_specs(model, input=shapes, dtype=dtype)
     if model.own_module is not None:
         return model.own_module().to(device)
     training = model.card.training if model.card is not None else None
@@ -72,7 +73,8 @@ def check(
     model that cannot be built.
     """
     model = reference if isinstance(reference, Model) else load(reference, classes=classes)
-    return check_report(model, analyze(model, input=input, batch=batch, dtype=dtype).report)
+    analysis = analyze(model, input=input, batch=batch, dtype=dtype)
+    return check_report(analysis.model, analysis.report)
 
 
 def check_report(model: Model, report: Report) -> Check:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cnnstat.errors import UsageError
-from cnnstat.ir.tensor import TensorSpec, check_dtype
+from cnnstat.ir.tensor import DTYPE_BYTES, TensorSpec, check_dtype
 
 Completion = Callable[[str], list[str]]
 
@@ -196,7 +196,8 @@ def input_shapes(
 ) -> tuple[int, ...] | dict[str, TensorSpec | tuple[int, ...]] | None:
     """Read one shape, or ``name=3x224x224`` (``ids=int64:128``) once for each of several inputs.
 
-    The dtype may stand behind the shape as well (``ids=128:int64``).
+    The dtype may stand behind the shape as well (``ids=128:int64``). One number per sample has a
+    dtype and no shape (``label=int64``).
     """
     if not texts:
         return None
@@ -209,10 +210,11 @@ def input_shapes(
             raise UsageError(
                 f"input {text!r}: several inputs are given as name=3x224x224, each name once"
             )
-        shape, _, dtype = rest.partition(":")
-        if dtype and not shape[:1].isdecimal():
+        shape, colon, dtype = rest.partition(":")
+        if shape in DTYPE_BYTES or (colon and not shape[:1].isdecimal()):
             shape, dtype = dtype, shape
-        extents = input_shape(shape) or ()
+        scalar = shape == "()" or (not shape and bool(dtype))
+        extents = () if scalar else input_shape(shape) or ()
         named[name] = TensorSpec(extents, check_dtype(dtype)) if dtype else extents
     return named
 

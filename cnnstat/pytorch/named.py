@@ -6,6 +6,7 @@ named by its place there: ``x[0]``, ``batch[image]``.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -52,6 +53,12 @@ def call_arguments(
             break
         leading.append(values.pop(name))
     return tuple(leading), values
+
+
+def use_settings(module: Any, settings: Mapping[str, object]) -> None:
+    """Make a module, which is a copy, pass these arguments to its forward pass by name."""
+    if settings:
+        module.__dict__["forward"] = functools.partial(module.forward, **settings)
 
 
 def _go_by_name(known: Mapping[str, inspect.Parameter], names: Iterable[str]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -12,7 +12,7 @@ import torch
 
 @contextmanager
 def random_state_kept(
-    devices: Iterable[int] | None = (), *, seed: int | None = None
+    devices: Collection[int] | None = (), *, seed: int | None = None
 ) -> Iterator[None]:
     """Restore the random state of Python, NumPy and PyTorch (the CPU, these CUDA devices).
 
@@ -21,24 +21,19 @@ def random_state_kept(
     """
     state, numpy = random.getstate(), sys.modules.get("numpy")
     numbers = numpy.random.get_state() if numpy is not None else None
-    places = sorted(devices or ())
     try:
-        with torch.random.fork_rng(places, enabled=devices is not None):
-            if seed is not None:
-                _start_from(seed, places)
+        if seed is not None:
+            random.seed(seed)
+            if numpy is not None:
+                numpy.random.seed(seed)
+        with torch.random.fork_rng(sorted(devices or ()), enabled=devices is not None):
+            if seed is not None and devices is not None:
+                torch.default_generator.manual_seed(seed)
+                for device in devices:
+                    with torch.cuda.device(device):
+                        torch.cuda.manual_seed(seed)
             yield
     finally:
         random.setstate(state)
         if numpy is not None:
             numpy.random.set_state(numbers)
-
-
-def _start_from(seed: int, devices: Iterable[int]) -> None:
-    random.seed(seed)
-    numpy = sys.modules.get("numpy")
-    if numpy is not None:
-        numpy.random.seed(seed)
-    torch.default_generator.manual_seed(seed)
-    for device in devices:
-        with torch.cuda.device(device):
-            torch.cuda.manual_seed(seed)

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import torch
@@ -20,18 +21,26 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from cnnstat.errors import PASSED_ON
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch.capture.answers import known_result
 from cnnstat.pytorch.capture.copying import evaluation_copy
 from cnnstat.pytorch.module_calls import Failure, ModuleCalls
-from cnnstat.pytorch.named import UnknownArgumentError, call_arguments
+from cnnstat.pytorch.named import UnknownArgumentError, call_arguments, use_settings
 from cnnstat.pytorch.random_state import random_state_kept
 from cnnstat.pytorch.returned import returned
 from cnnstat.pytorch.specs import spec_of
 from cnnstat.pytorch.stored import main_dtype, named_stored
 
-Kind = Literal["meta", "fake", "real"]
-"""Tensors to run on: on the meta device; fake ones, which may meet real ones; with contents."""
+Kind = Literal["meta", "fake", "real", "zeros"]
+"""Tensors to run on: on the meta device; fake ones, which may meet real ones; with contents, whole
+numbers being 1 or 0."""
+
+EMPTY: tuple[Kind, ...] = ("meta", "fake")
+"""Tensors without contents, the fastest first."""
+
+SEED = 0
+"""Where random numbers start in a run that depends on values: the same figures every time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +106,7 @@ class ForwardError(Exception):
     """A forward pass that raised: the error, and the innermost module that raised it."""
 
     def __init__(self, failure: Failure) -> None:
-        super().__init__(str(failure.error))
+        super().__init__(failure.path)
         self.failure = failure
 
 
@@ -108,19 +117,21 @@ def capture(
     leaves: Callable[[str], bool],
     meaning: Callable[[Call], Meaning],
     kind: Kind,
+    constants: Mapping[str, object] = MappingProxyType({}),
 ) -> Trace[Meaning]:
     """Return the trace of one forward pass of ``module`` in evaluation form.
 
     ``inputs`` are passed by name where the forward pass has arguments of these names, else in
     order. ``leaves`` says of an ATen name whether it is noted as it stands; what is none is split
     into what it is made of where PyTorch knows how. ``meaning`` is asked at each call, before a
-    later one can change its tensors. ``kind`` is what tensors it runs on. Raises ``ForwardError``
-    where the forward pass raises.
+    later one can change its tensors. ``kind`` is what tensors it runs on. ``constants`` are example
+    tensors for inputs, which a run on contents takes, and other arguments, by name. Raises
+    ``ForwardError`` where the forward pass raises.
     """
-    with prepared(module, inputs, kind) as run:
+    with prepared(module, inputs, kind, constants) as run:
         entering = {name: (tensor, spec_of(tensor)) for name, tensor in run.given.items()}
         trace: Trace[Meaning] = Trace(entering, run.stored, run.unregistered)
-        result = forward(run, _Recorder(trace, leaves, meaning, empty=kind != "real"))
+        result = forward(run, _Recorder(trace, leaves, meaning, empty=kind in EMPTY))
     trace.outputs = returned(result, torch.Tensor)
     return trace
 
@@ -136,21 +147,30 @@ class Run(NamedTuple):
 
 
 @contextmanager
-def prepared(module: nn.Module, inputs: Mapping[str, TensorSpec], kind: Kind) -> Iterator[Run]:
+def prepared(
+    module: nn.Module,
+    inputs: Mapping[str, TensorSpec],
+    kind: Kind,
+    constants: Mapping[str, object] = MappingProxyType({}),
+) -> Iterator[Run]:
     """Make all that a forward pass on tensors of a kind needs; arguments are those of ``capture``.
 
     Stand-ins are made and used in inference mode, so that functions arrive undivided.
     """
-    devices = _cuda_devices(module) if kind == "real" else None  # empty tensors draw nothing
-    with torch.inference_mode(), random_state_kept(devices):
+    devices = None if kind in EMPTY else _cuda_devices(module)  # empty tensors draw nothing
+    with torch.inference_mode(), random_state_kept(devices, seed=SEED):
         mode = _mode(kind)
         stand_ins = _StandIns(module, _float_of(inputs), kind, mode)
         with mode:
             stored = _stored(module, stand_ins)
             device = stored[0].tensor.device if stored else _device(torch.device("cpu"), kind)
-            given = {name: _tensor(spec, device, kind) for name, spec in inputs.items()}
+            given = {
+                name: _tensor(spec, device, kind, constants.get(name))
+                for name, spec in inputs.items()
+            }
         subject = evaluation_copy(module, stand_ins.made, stand_ins.unregistered)
         _keep_own(subject, stored)
+        use_settings(subject, {key: constants[key] for key in constants if key not in inputs})
         yield Run(subject, given, stored, stand_ins.others, mode)
 
 
@@ -164,7 +184,9 @@ def forward(run: Run, watcher: Watcher) -> Any:
     with run.mode, _PlainPaths(), watcher:
         try:
             return run.subject(*arguments, **named)
-        except (Exception, SystemExit) as error:
+        except PASSED_ON:
+            raise
+        except BaseException as error:
             raise ForwardError(watcher.modules.failure_of(error)) from error
 
 
@@ -172,7 +194,7 @@ def _mode(kind: Kind) -> AbstractContextManager[Any]:
     """Return the mode under which tensors are made and used; each can be entered twice."""
     if kind == "meta":
         return torch.device("meta")  # of what the forward pass makes, too
-    if kind == "real":
+    if kind not in EMPTY:
         return nullcontext()
     from torch._subclasses.fake_tensor import FakeTensorMode  # slow to set up: when needed
 
@@ -197,13 +219,18 @@ def _float_of(inputs: Mapping[str, TensorSpec]) -> torch.dtype | None:
     return getattr(torch, kinds[0]) if kinds else None
 
 
-def _tensor(spec: TensorSpec, device: torch.device, kind: Kind) -> torch.Tensor:
+def _tensor(
+    spec: TensorSpec, device: torch.device, kind: Kind, example: object = None
+) -> torch.Tensor:
     dtype = getattr(torch, spec.dtype)
-    if kind != "real":
+    if kind in EMPTY:
         return torch.empty(spec.shape, dtype=dtype, device=device)
+    if isinstance(example, torch.Tensor):
+        return example.detach().to(device, dtype, copy=True)
     if dtype.is_floating_point or dtype.is_complex:
         return torch.randn(spec.shape, dtype=torch.float32, device=device).to(dtype)
-    return torch.zeros(spec.shape, dtype=dtype, device=device)
+    # Not 0, which stands for padding where it stands for anything.
+    return torch.full(spec.shape, kind == "real", dtype=dtype, device=device)
 
 
 class _StandIns:
@@ -263,7 +290,7 @@ def _keep_own(subject: nn.Module, stored: list[Stored]) -> None:
 
 def _stand_in(tensor: torch.Tensor, dtype: torch.dtype, kind: Kind) -> torch.Tensor:
     device = _device(tensor.device, kind)
-    if kind != "real":
+    if kind in EMPTY:
         return torch.empty_strided(tensor.shape, tensor.stride(), dtype=dtype, device=device)
     if tensor.device.type == "meta":
         return torch.zeros(tensor.shape, dtype=dtype)

@@ -7,6 +7,7 @@ made of its products: the counter has no rule for the fused form of processors.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -25,6 +26,7 @@ def count_module(
     inputs: Mapping[str, TensorSpec],
     *,
     remake: Callable[[], nn.Module] | None = None,
+    constants: Mapping[str, object] = MappingProxyType({}),
 ) -> ModuleMeasurement:
     """Return the count of one forward pass in evaluation form; arguments and errors as the import.
 
@@ -32,7 +34,10 @@ def count_module(
     """
 
     def counted(subject: nn.Module, kind: Kind) -> tuple[dict[str, int], int]:
-        with prepared(subject, inputs, kind) as run, FlopCounterMode(display=False) as counter:
+        with (
+            prepared(subject, inputs, kind, constants) as run,
+            FlopCounterMode(display=False) as counter,
+        ):
             shares = _Shares(counter)
             forward(run, shares)
             return shares.flops, counter.get_total_flops()

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TypeVar
 
 from torch import nn
 
 from cnnstat.count.report import Note
-from cnnstat.errors import ModelError
+from cnnstat.errors import ModelError, said
 from cnnstat.importers.reference import Imported
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch.capture.assemble import assemble
-from cnnstat.pytorch.capture.capture import ForwardError, Kind, Trace, capture
+from cnnstat.pytorch.capture.capture import EMPTY, ForwardError, Kind, Trace, capture
 from cnnstat.pytorch.capture.rules import Meaning
 from cnnstat.pytorch.capture.translate import leaf, meaning
 from cnnstat.pytorch.module_calls import Failure
 from cnnstat.pytorch.named import parameters_of
 
 Found = TypeVar("Found")
-EMPTY: tuple[Kind, ...] = ("meta", "fake")
-"""Tensors without contents, the fastest first."""
+VALUES = (
+    "the forward pass depends on values: it ran on random inputs of a fixed seed, and figures that "
+    "depend on values hold for these alone"
+)
 
 
 def import_module(
@@ -29,16 +32,20 @@ def import_module(
     inputs: Mapping[str, TensorSpec],
     *,
     remake: Callable[[], nn.Module] | None = None,
+    constants: Mapping[str, object] = MappingProxyType({}),
 ) -> Imported:
     """Return the graph of one forward pass in evaluation form, batch included in ``inputs``.
 
-    Where the forward pass asks for values it runs on real tensors; ``remake`` returns the module
-    with contents if ``module`` has none. Raises ``ModelError`` with the module's own message and
-    the place where the forward pass fails.
+    Where the forward pass asks for values it runs on real tensors: ``remake`` returns the module
+    with contents, where ``module`` has none. ``constants`` are example tensors for inputs, and
+    other arguments, by name. Raises ``ModelError`` with the module's own message and the place
+    where the forward pass fails.
     """
 
     def captured(subject: nn.Module, kind: Kind) -> Trace[Meaning | None]:
-        return capture(subject, inputs, leaves=leaf, meaning=meaning, kind=kind)
+        return capture(
+            subject, inputs, leaves=leaf, meaning=meaning, kind=kind, constants=constants
+        )
 
     trace, kind = on_emptiest(name, module, inputs, captured, remake)
     silent = not trace.outputs
@@ -50,8 +57,8 @@ def import_module(
         notes.append(
             Note("no_output", "", "the forward pass returns no tensor: its last result is taken")
         )
-    if kind == "real":
-        notes.append(Note("real_tensors", "", "the forward pass asks for values: it ran for real"))
+    if kind not in EMPTY:
+        notes.append(Note("real_tensors", "", VALUES))
     frozen = sum(
         each.spec.numel for each in trace.stored if each.trained and not each.requires_grad
     )
@@ -81,11 +88,21 @@ def on_emptiest(
             except ForwardError as error:
                 if _is_bad_call(error.failure):
                     raise
-        empty = any(tensor.is_meta for tensor in module.parameters())
-        return run(remake() if empty and remake is not None else module, "real"), "real"
+        return _on_contents(module if remake is None else remake(), run)
     except ForwardError as error:
         failure = error.failure
         raise ModelError(f"{name}: {_explained(failure, module, inputs)}") from failure.error
+
+
+def _on_contents(subject: nn.Module, run: Callable[[nn.Module, Kind], Found]) -> tuple[Found, Kind]:
+    """Run on real tensors, with zeros for whole numbers where ones are out of range."""
+    try:
+        return run(subject, "real"), "real"
+    except ForwardError as error:
+        try:
+            return run(subject, "zeros"), "zeros"
+        except ForwardError:
+            raise error from None
 
 
 def _is_bad_call(failure: Failure) -> bool:
@@ -96,17 +113,16 @@ def _is_bad_call(failure: Failure) -> bool:
 
 def _explained(failure: Failure, module: nn.Module, inputs: Mapping[str, TensorSpec]) -> str:
     error = failure.error
-    lines = str(error).strip().splitlines() or [""]
-    said = f"{type(error).__name__}: {lines[0]}".rstrip(": ")
+    why = said(error) if error is not None else ""
     shapes = ", ".join(f"{key} {spec}" for key, spec in inputs.items())
     if _is_bad_call(failure):
         takes = ", ".join(parameters_of(module.forward))
-        return f"forward takes ({takes}) but got {shapes}; give each as --input NAME=SHAPE ({said})"
+        return f"forward takes ({takes}) but got {shapes}; give each as --input NAME=SHAPE ({why})"
     hint = _hint(module) if [spec.rank for spec in inputs.values()] == [4] else ""
     if not failure.path:
-        return f"cannot take {shapes}: {said}{hint}"
+        return f"cannot take {shapes}: {why}{hint}"
     refused = f" cannot take {failure.inputs}" if failure.inputs else " fails"
-    return f"{failure.path} ({failure.kind}){refused}, with {shapes}: {said}{hint}"
+    return f"{failure.path} ({failure.kind}){refused}, with {shapes}: {why}{hint}"
 
 
 def _hint(module: nn.Module) -> str:

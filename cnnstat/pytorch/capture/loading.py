@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from cnnstat.errors import ModelError, UsageError, unknown
+from cnnstat.errors import PASSED_ON, ModelError, UsageError, said, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 Arguments = Mapping[str, Any]
 
+SEED = 0
+"""Where random numbers start while a module is built."""
+
 
 def load_module(
     reference: str, arguments: Arguments | None = None, *, weights: bool = False
@@ -35,10 +38,9 @@ def load_module(
     """Return the module of ``model.py:factory``, ``package.module:Class`` or ``timm:resnet50``.
 
     ``arguments`` are passed to the callable by name. ``weights`` asks for a module with weights,
-    initialised as the callable does it. What the user's code prints goes to standard error; the
-    random state is put back. Raises
-    ``UsageError`` where nothing is found, ``ModelError`` where the callable raises or returns no
-    module.
+    initialised as the callable does it, the same each time. What the user's code prints goes to
+    standard error; the random state is put back. Raises ``UsageError`` where nothing is found,
+    ``ModelError`` where the callable raises or returns no module.
     """
     from cnnstat.pytorch import require_torch
 
@@ -52,7 +54,7 @@ def load_module(
     from cnnstat.pytorch.random_state import random_state_kept
 
     given = dict(arguments or {})
-    with redirect_stdout(sys.stderr), random_state_kept():
+    with redirect_stdout(sys.stderr), random_state_kept(seed=SEED):
         build = _library(source, name) or _callable(source, name)
         made = _built(reference, build, given, weights=weights)
     if not isinstance(made, torch.nn.Module):
@@ -97,19 +99,17 @@ def _built(reference: str, build: Callable[..., Any], given: Arguments, *, weigh
         try:
             with torch.device("meta"):
                 return build(**given)
-        except (Exception, SystemExit):  # it computes with values: weights take memory then
+        except PASSED_ON:
+            raise
+        except BaseException:  # it computes with values: weights take memory then
             weights = False
     try:
         with nullcontext() if weights else _uninitialised():
             return build(**given)
-    except (Exception, SystemExit) as error:
-        raise ModelError(f"{reference} raised {_said(error)} (--debug shows the trace)") from error
-
-
-def _said(error: BaseException) -> str:
-    """Return an error in one line."""
-    first = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {first[0]}".rstrip(": ")
+    except PASSED_ON:
+        raise
+    except BaseException as error:
+        raise ModelError(f"{reference} raised {said(error)} (--debug shows the trace)") from error
 
 
 def default_input(module: nn.Module) -> TensorSpec:
@@ -118,9 +118,9 @@ def default_input(module: nn.Module) -> TensorSpec:
     Its dtype is that of the module's first floating-point parameter.
     """
     from cnnstat.ir.tensor import TensorSpec
+    from cnnstat.pytorch.stored import main_dtype
 
-    kinds = [str(p.dtype).removeprefix("torch.") for p in module.parameters()]
-    dtype = next((kind for kind in kinds if "float" in kind), "float32")
+    dtype = str(main_dtype(module) or "float32").removeprefix("torch.")
     stated = getattr(module, "default_cfg", None) or getattr(module, "pretrained_cfg", None) or {}
     size = stated.get("input_size") if isinstance(stated, dict) else None
     return TensorSpec((1, *(size or (3, 224, 224))), dtype)
@@ -222,7 +222,9 @@ def _run(source: str, folder: Path, execute: Callable[[], Any]) -> None:
     sys.path.insert(0, entry)
     try:
         execute()
-    except (Exception, SystemExit) as error:
-        raise ModelError(f"{source} cannot be imported: {_said(error)}") from error
+    except PASSED_ON:
+        raise
+    except BaseException as error:
+        raise ModelError(f"{source} cannot be imported: {said(error)}") from error
     finally:
         sys.path.remove(entry)

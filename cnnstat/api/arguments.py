@@ -1,0 +1,73 @@
+"""The arguments of a module's forward pass: shapes, example tensors, containers and settings.
+
+A list or a dictionary of inputs becomes inputs named by their place: ``x[0]``, ``batch[image]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cnnstat.errors import UsageError
+from cnnstat.ir.tensor import TensorSpec
+
+
+class ExampleSpec(TensorSpec):
+    """Spec of an example tensor, which is taken as it is: the batch is not put in front of it."""
+
+
+def split_arguments(
+    arguments: Mapping[str, Any],
+) -> tuple[dict[str, TensorSpec | tuple[int, ...]], dict[str, Any]]:
+    """Return the inputs by name, and the values that are known: example tensors and settings.
+
+    Raises ``UsageError`` for a value that is neither a shape, a tensor, a container of them nor a
+    setting.
+    """
+    inputs: dict[str, TensorSpec | tuple[int, ...]] = {}
+    constants: dict[str, Any] = {}
+    for name, value in arguments.items():
+        _enter(name, value, inputs, constants)
+    if not inputs:
+        raise UsageError(f"input {dict(arguments)!r:.60}: it holds no shape and no tensor")
+    return inputs, constants
+
+
+def _enter(
+    name: str,
+    value: Any,
+    inputs: dict[str, TensorSpec | tuple[int, ...]],
+    constants: dict[str, Any],
+) -> None:
+    if isinstance(value, TensorSpec):
+        inputs[name] = value
+    elif is_example(value):
+        inputs[name], constants[name] = example(value)
+    elif isinstance(value, list | tuple) and all(type(extent) is int for extent in value):
+        inputs[name] = tuple(value)
+    elif isinstance(value, list | tuple | Mapping) and value:
+        inside = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for key, each in inside:
+            if not isinstance(key, int | str) or set(str(key)) & set("[]"):
+                raise UsageError(f"input {name}: the key {key!r:.40} must be a name or a number")
+            _enter(f"{name}[{key}]", each, inputs, constants)
+    elif "[" in name or not isinstance(value, bool | int | float | str | None):
+        raise UsageError(
+            f"input {name}={value!r:.60}: expected extents without the batch, as in (3, 224, 224), "
+            "a tensor, or a list or dictionary of them"
+        )
+    else:
+        constants[name] = value
+
+
+def is_example(value: object) -> bool:
+    """Return whether a value is a tensor or an array."""
+    return hasattr(value, "shape") and hasattr(value, "dtype")
+
+
+def example(value: Any) -> tuple[ExampleSpec, Any]:
+    """Return the spec of an example, and it as a tensor."""
+    import torch
+
+    tensor = torch.as_tensor(value)
+    return ExampleSpec(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")), tensor

@@ -1,0 +1,79 @@
+"""What a forward pass can be given from Python: containers, examples, settings."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cnnstat import api
+from cnnstat.api.arguments import split_arguments
+from cnnstat.errors import CnnstatError
+from cnnstat.ir.tensor import TensorSpec
+
+
+class Fed(nn.Module):
+    """Maps and vectors from a dictionary, a list of maps, a number per sample and a switch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maps, self.vector = nn.Conv2d(3, 4, 1), nn.Linear(5, 4)
+
+    def forward(
+        self, batch: dict[str, Any], scale: Tensor | None = None, *, twice: bool = False
+    ) -> Tensor:
+        found: Tensor = self.vector(batch["vector"])
+        for x in batch["maps"]:
+            found = found + self.maps(x).mean((2, 3))
+        if scale is not None:
+            found = found * scale[:, None]
+        return found @ found.T if twice else found
+
+
+BATCH = {"maps": [(3, 8, 8), (3, 4, 4)], "vector": (5,)}
+MACS = 5 * 4 + (64 + 16) * 3 * 4
+
+
+@pytest.mark.parametrize(
+    ("inputs", "macs"),
+    [
+        ({"batch": BATCH}, 2 * MACS),
+        ({"batch": BATCH, "scale": ()}, 2 * MACS),
+        ({"batch": BATCH, "twice": True}, 2 * MACS + 2 * 4 * 2),
+        (
+            {"batch[maps][0]": (3, 8, 8), "batch[maps][1]": (3, 4, 4), "batch[vector]": (5,)},
+            2 * MACS,
+        ),
+        (
+            {"batch": {"maps": [torch.zeros(7, 3, 8, 8)], "vector": torch.zeros(7, 5)}},
+            7 * (20 + 768),
+        ),
+    ],
+)
+def test_every_form_of_input(inputs: dict[str, Any], macs: int) -> None:
+    net = Fed()
+    analysis = api.analyze(net, input=inputs, batch=2)
+    assert analysis.status == "complete"
+    assert analysis.totals.macs == macs
+    assert api.check(net, input=inputs, batch=2).agree
+    assert api.memory(net, input=inputs, batch=2).total_bytes > 0
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"x": "3x8x8"}, {"x": 5}, {}, {"x": (3.0, 8)}, {"x": object()}, {"x": [(3,), {"a": None}]}],
+)
+def test_what_is_no_input_is_refused(value: dict[str, Any]) -> None:
+    with pytest.raises(CnnstatError):
+        api.analyze(nn.Linear(3, 3), input=value)
+
+
+def test_a_setting_that_forward_does_not_take_is_refused() -> None:
+    with pytest.raises(CnnstatError, match="twcie"):
+        api.analyze(Fed(), input={"batch": BATCH, "twcie": True})
+
+
+def test_places_in_containers_are_part_of_the_name() -> None:
+    inputs, constants = split_arguments({"x": [(1,), {"y": TensorSpec((2,), "int64")}], "n": 3})
+    assert inputs == {"x[0]": (1,), "x[1][y]": TensorSpec((2,), "int64")}
+    assert constants == {"n": 3}
