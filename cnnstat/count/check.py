@@ -109,6 +109,12 @@ class Check:
         """Whether every figure that was compared is the same."""
         return not self.differences
 
+    @property
+    def uncounted(self) -> tuple[Node, ...]:
+        """Operators without a rule: cnnstat has no count to compare, so agreement is partial."""
+        pairs = zip(self.shaped.nodes, self.shaped.facts, strict=True)
+        return tuple(node for node, facts in pairs if facts.work is None)
+
     def counted(self, convention: Convention) -> int:
         """Return cnnstat's own count of the whole under a convention."""
         pairs = zip(self.shaped.nodes, self.shaped.facts, strict=True)

@@ -9,10 +9,15 @@ from cnnstat.count.conventions import FVCORE, PAPER, TORCH
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
 
 COLUMNS = (
-    Column("name", "Model", keep=NEVER_DROPPED, definition="what was checked"),
-    Column("agree", "Agree", keep=NEVER_DROPPED, definition="yes where every figure is the same"),
-    Column("differences", "Differences", "count", 8, definition="figures that are not the same"),
-    Column("operators", "Operators", "count", 4, definition="each checked by itself"),
+    Column("name", "Model", keep=NEVER_DROPPED, definition="the model that was checked"),
+    Column(
+        "agree",
+        "Agree",
+        keep=NEVER_DROPPED,
+        definition="yes if all figures are equal; partly if an operator could not be counted",
+    ),
+    Column("differences", "Differences", "count", 8, definition="figures that are not equal"),
+    Column("operators", "Operators", "count", 4, definition="operators of the model"),
     Column("params", "Parameters", "count", 6, definition="as PyTorch stores them"),
     Column("macs", "MACs", "count", 5, definition="multiply-accumulates"),
     Column("torch_flops", "FlopCounterMode", "count", 7, definition="counted by PyTorch"),
@@ -23,11 +28,13 @@ COLUMNS = (
 
 def check_document(checks: Sequence[Check]) -> Document:
     """Return the document of ``cnnstat check``."""
-    failed = [check for check in checks if not check.agree]
-    verdict = f"{len(failed)} of {len(checks)} models differ" if failed else "everything agrees"
-    sections = tuple(Section(check.name, difference_lines(check)) for check in failed)
+    remarkable = [check for check in checks if check.differences or check.uncounted]
+    sections = tuple(
+        Section(check.name, (*difference_lines(check), *uncounted_lines(check)))
+        for check in remarkable
+    )
     return Document(
-        title=f"{len(checks)} model{'s' if len(checks) != 1 else ''} checked: {verdict}",
+        title=f"{len(checks)} model{'s' if len(checks) != 1 else ''} checked: {_outcome(checks)}",
         subtitle="shapes, parameters and counts of every operator, without a tolerance",
         columns=COLUMNS,
         rows=tuple(map(_row, checks)),
@@ -39,59 +46,90 @@ def check_document(checks: Sequence[Check]) -> Document:
                 for row in LIMITATIONS
             ],
         },
-        sections=(*sections, Section("Not compared", (*limitation_lines(), *_unasked(checks)))),
+        sections=(*sections, Section("Not compared", (*limitation_lines(), *_by_sums(checks)))),
     )
 
 
 def counter_lines(check: Check) -> tuple[str, ...]:
-    """Return what the two counters say of one model, for the foot of its table."""
-    found = check.found
+    """Return the counts of both counters for one model, for the foot of its table."""
+    measured = check.found
     counts = (
-        ("FlopCounterMode", TORCH, found.torch_total),
-        ("fvcore", FVCORE, found.fvcore_total),
+        ("FlopCounterMode", TORCH, measured.torch_total),
+        ("fvcore", FVCORE, measured.fvcore_total),
     )
     lines = [
         f"{title}: {theirs:,} {convention.unit}, {_verdict(check.counted(convention), theirs)}"
         for title, convention, theirs in counts
         if theirs is not None
     ]
-    if found.left_out:
+    if measured.left_out:
         lines.append(f"fvcore leaves out: {_left_out(check)}")
     if check.agree:
-        what = "sums of parameters, buffers" if check.by_sums else "shapes, parameters"
-        lines.append(f"{what} and counts agree for all {len(check.shaped.nodes)} operators")
-    return (*lines, *difference_lines(check))
+        compared = "sums of parameters, buffers" if check.by_sums else "shapes, parameters"
+        operators = len(check.shaped.nodes) - len(check.uncounted)
+        lines.append(f"{compared} and counts agree for {operators:,} operators")
+    return (*lines, *difference_lines(check), *uncounted_lines(check))
 
 
 def difference_lines(check: Check) -> tuple[str, ...]:
-    """Return one line per difference: where, what, and both figures."""
+    """Return one line per difference: the place, the quantity and both figures."""
     return tuple(map(_difference, check.differences))
 
 
+def uncounted_lines(check: Check) -> tuple[str, ...]:
+    """Return one line per operator without a rule, which nothing could be compared with."""
+    return tuple(
+        f"{node.name} ({node.op.type_name}): not counted by cnnstat, so not compared"
+        for node in check.uncounted
+    )
+
+
+def _outcome(checks: Sequence[Check]) -> str:
+    """Return the outcome in words; operators without a rule agree with nothing."""
+    differing = sum(not check.agree for check in checks)
+    if differing:
+        return f"{differing} of {len(checks)} models differ"
+    uncounted = sum(len(check.uncounted) for check in checks)
+    if uncounted:
+        return f"no differences, but {_operators(uncounted)} could not be counted"
+    return "everything agrees"
+
+
+def _operators(number: int) -> str:
+    return f"{number:,} operator{'' if number == 1 else 's'}"
+
+
+def _status(check: Check) -> str:
+    return "partial" if check.uncounted else "complete"
+
+
 def limitation_lines() -> tuple[str, ...]:
-    """Return what is known to differ and why."""
+    """Return the known differences, each with its reason."""
     return tuple(f"{row.type_name}.{row.tensor}: {row.reason}" for row in LIMITATIONS)
 
 
-def _unasked(checks: Sequence[Check]) -> tuple[str, ...]:
-    """Return what is not asked about modules of the user's own."""
+def _by_sums(checks: Sequence[Check]) -> tuple[str, ...]:
+    """Return a line on the models of which only sums are compared: the user's own modules."""
     own = [check.name for check in checks if check.by_sums]
     if not own:
         return ()
     return (
-        f"{', '.join(own)}: run as the module that it is, so sums are compared, not operators; "
-        "fvcore, which traces modules with contents, is not asked",
+        f"{', '.join(own)}: the module itself runs, so sums are compared, not operators; fvcore "
+        "is not used, because it traces modules with real tensors",
     )
 
 
 def _verdict(ours: int, theirs: int) -> str:
-    return "the same as here" if ours == theirs else f"here {ours:,}"
+    return "equal to cnnstat's count" if ours == theirs else f"cnnstat counts {ours:,}"
 
 
 def _difference(row: Difference) -> str:
     kind = f" ({row.type_name})" if row.type_name else ""
     where = f"{row.name}{kind}"
-    return f"{where}: {row.quantity} {_text(row.ours)} here, {_text(row.theirs)} by {row.counter}"
+    return (
+        f"{where}: {row.quantity}: {_text(row.ours)} by cnnstat, {_text(row.theirs)} by "
+        f"{row.counter}"
+    )
 
 
 def _text(figure: Figure) -> str:
@@ -105,8 +143,8 @@ def _text(figure: Figure) -> str:
 
 
 def _left_out(check: Check) -> str:
-    found = sorted(check.found.left_out.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{name.removeprefix('aten::')} x{times}" for name, times in found)
+    operators = sorted(check.found.left_out.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{name.removeprefix('aten::')} x{times}" for name, times in operators)
 
 
 def _params(check: Check) -> int:
@@ -124,11 +162,11 @@ def _params(check: Check) -> int:
 def _row(check: Check) -> tuple[Cell, ...]:
     return (
         check.name,
-        "yes" if check.agree else "no",
+        "no" if not check.agree else "partly" if check.uncounted else "yes",
         len(check.differences),
         len(check.shaped.nodes),
         _params(check),
-        check.counted(PAPER),
+        None if check.uncounted else check.counted(PAPER),
         check.found.torch_total,
         check.found.fvcore_total,
         _left_out(check),
@@ -136,19 +174,20 @@ def _row(check: Check) -> tuple[Cell, ...]:
 
 
 def check_payload(check: Check) -> dict[str, object]:
-    """Return what JSON says of one checked model."""
-    found = check.found
+    """Return the JSON form of one checked model."""
+    measured = check.found
     return {
         "name": check.name,
         "agree": check.agree,
+        "status": _status(check),
         "counters": {
             "operators": len(check.shaped.nodes),
             "params": _params(check),
-            "torch": {"computed": check.counted(TORCH), "counted": found.torch_total},
+            "torch": {"computed": check.counted(TORCH), "counted": measured.torch_total},
             "fvcore": {
                 "computed": check.counted(FVCORE),
-                "counted": found.fvcore_total,
-                "left_out": dict(found.left_out),
+                "counted": measured.fvcore_total,
+                "left_out": dict(measured.left_out),
             },
         },
         "differences": [
@@ -162,4 +201,5 @@ def check_payload(check: Check) -> dict[str, object]:
             }
             for row in check.differences
         ],
+        "uncounted": [{"name": node.name, "type": node.op.type_name} for node in check.uncounted],
     }

@@ -59,8 +59,11 @@ def test_a_wrong_rule_is_exit_1_and_names_the_layers(
     assert "1 of 1 models differ" in result.out
     # conv3 is 13x13 positions of 384 kernels of 3x3x256: 149,520,384 MACs.
     right = 13 * 13 * 384 * 3 * 3 * 256
-    assert f"conv3 (Conv2d): flops {2 * (right + 1):,} here, {2 * right:,} by torch" in result.out
-    assert f"conv3 (Conv2d): flops {right + 1:,} here, {right:,} by fvcore" in result.out
+    assert (
+        f"conv3 (Conv2d): flops: {2 * (right + 1):,} by cnnstat, {2 * right:,} by torch"
+        in result.out
+    )
+    assert f"conv3 (Conv2d): flops: {right + 1:,} by cnnstat, {right:,} by fvcore" in result.out
     assert "conv4 (Conv2d)" in result.out
     assert "conv1 (Conv2d)" not in result.out
     assert "total: flops" in result.out
@@ -81,7 +84,7 @@ def test_a_wrong_weight_names_the_layer(cnnstat: Cnnstat, monkeypatch: pytest.Mo
     monkeypatch.setattr(BatchNorm2d, "weights", lambda op, inputs: rule(op, inputs)[:2])
     result = cnnstat("check", "resnet18")
     assert result.code == 1
-    assert "conv1/bn (BatchNorm2d): params bias 64, weight 64 here" in result.out
+    assert "conv1/bn (BatchNorm2d): params: bias 64, weight 64 by cnnstat" in result.out
 
 
 OWN = """
@@ -128,7 +131,7 @@ def test_a_module_of_ones_own_by_its_sums(cnnstat: Cnnstat, tmp_path: Path, name
     macs += 16 * 32 if name == "Asking" else 0
     assert model["counters"]["torch"] == {"computed": 2 * macs, "counted": 2 * macs}
     assert model["counters"]["fvcore"]["counted"] is None
-    assert "fvcore, which traces modules with contents, is not asked" in (
+    assert "fvcore is not used, because it traces modules with real tensors" in (
         cnnstat("check", f"{path}:{name}", "--input", "3x32x32").out
     )
 
@@ -142,7 +145,7 @@ def test_a_wrong_rule_names_the_module_that_calls(
     result = cnnstat("summary", f"{path}:Attention", "--input", "3x32x32", "--check")
     right = 2 * 64 * 48 * 384
     assert result.code == 1
-    assert f"first: flops {right + 2:,} here, {right:,} by torch" in result.out
+    assert f"first: flops: {right + 2:,} by cnnstat, {right:,} by torch" in result.out
     assert "total: flops" in result.out
     assert "encoder" not in result.out.partition("Other counters")[2].partition("\n\n")[0]
 
@@ -180,3 +183,41 @@ def test_a_missing_library_is_exit_2_and_names_the_extra(
     assert f"{what} is needed for this and is not installed: pip install torch fvcore" in (
         result.err
     )
+
+
+CUSTOM = """
+import torch
+from torch import nn
+
+torch.library.define("cnnstat_check::odd", "(Tensor x) -> Tensor")
+for key in ("CPU", "Meta"):
+    torch.library.impl("cnnstat_check::odd", key)(lambda x: x.clone())
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1)
+
+    def forward(self, x):
+        return torch.ops.cnnstat_check.odd(self.conv(x))
+"""
+
+
+def test_an_operator_that_nobody_counts_agrees_with_nothing(
+    cnnstat: Cnnstat, tmp_path: Path
+) -> None:
+    path = tmp_path / "custom.py"
+    path.write_text(CUSTOM)
+    result = cnnstat("check", f"{path}:Net", "--input", "3x8x8")
+    assert result.code == 0
+    assert "no differences, but 1 operator could not be counted" in result.out
+    assert "odd" in result.out
+    assert "not counted by cnnstat, so not compared" in result.out
+    (model,) = json.loads(cnnstat("check", f"{path}:Net", "-i", "3x8x8", "-f", "json").out)[
+        "models"
+    ]
+    assert (model["agree"], model["status"]) == (True, "partial")
+    assert len(model["uncounted"]) == 1
+    summary = cnnstat("summary", f"{path}:Net", "--input", "3x8x8", "--check")
+    assert "counts agree for 2 operators" in summary.out
