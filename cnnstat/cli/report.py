@@ -154,10 +154,11 @@ def _sizes(model: Model, report: Report) -> Iterator[Report]:
     from cnnstat import api
     from cnnstat.render.plots.scaling import default_sizes
 
-    batch, *channels = report.input.shape[:2]
-    for extents in default_sizes(report.input.shape[2:]):
+    batch, *channels = next(iter(report.entering.values())).shape[:2]
+    for extents in default_sizes(report.input_extents):
         with suppress(ModelError):
-            yield api.analyze(model, input=(*channels, *extents), batch=batch).report
+            shape = (*extents, *channels) if model.channels_last else (*channels, *extents)
+            yield api.analyze(model, input=shape, batch=batch).report
 
 
 def _known(card: ModelCard) -> tuple[Document, Document]:

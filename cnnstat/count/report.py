@@ -17,7 +17,7 @@ from cnnstat.count.formulas import activation_formula, macs_formula, params_form
 from cnnstat.count.paths import depth_of, paths_of, shortest_depth_of
 from cnnstat.count.receptive import Field, ReceptiveField, fields, receptive_field
 from cnnstat.count.storage import Placement, owned_bytes, peak_bytes, place
-from cnnstat.ir.graph import NodeFacts, ShapedGraph
+from cnnstat.ir.graph import NodeFacts, ShapedGraph, Value
 from cnnstat.ir.tensor import DTYPE_BYTES, TensorSpec
 
 
@@ -69,15 +69,16 @@ class Layer(NamedTuple):
         values = dict.fromkeys(
             v for i in self.nodes for v in shaped.nodes[i].inputs if v.node not in inside
         )
-        return tuple(shaped.spec(value) for value in values)
+        return tuple(shaped.shown(value) for value in values)
 
     @property
     def output(self) -> TensorSpec:
         """Spec of what leaves the row: the result of its last operator, a layer's before views."""
         shaped, last = self.report.shaped, self.nodes[-1]
-        if not self.grouped and shaped.nodes[self.anchor].op.is_layer:
+        anchor = shaped.nodes[self.anchor]
+        if not self.grouped and not anchor.row and anchor.op.is_layer:
             last = next((i for i in reversed(self.nodes) if self.report.placement.owns[i]), last)
-        return shaped.facts[last].outputs[0]
+        return shaped.shown(Value(last))
 
     @property
     def output_without_batch(self) -> tuple[int, ...]:
@@ -209,13 +210,27 @@ class Report:
     @cached_property
     def inputs(self) -> dict[str, TensorSpec]:
         """Spec of every input by name."""
+        return {
+            node.name: self.shaped.shown(Value(index))
+            for index, node in enumerate(self.shaped.nodes)
+            if node.op.is_input
+        }
+
+    @property
+    def input(self) -> TensorSpec:
+        """Spec of the first input, its axes in the order in which they are shown."""
+        return next(iter(self.inputs.values()))
+
+    @property
+    def entering(self) -> dict[str, TensorSpec]:
+        """Spec of every input by name, its axes in the graph's own order."""
         pairs = zip(self.shaped.nodes, self.shaped.facts, strict=True)
         return {node.name: facts.outputs[0] for node, facts in pairs if node.op.is_input}
 
     @property
-    def input(self) -> TensorSpec:
-        """Spec of the first input."""
-        return next(iter(self.inputs.values()))
+    def input_extents(self) -> tuple[int, ...]:
+        """Spatial extents of the first input, in pixels or samples."""
+        return next(iter(self.entering.values())).shape[2:]
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
@@ -227,10 +242,11 @@ class Report:
 
         Modules deeper than ``depth`` are one row each.
         """
-        nodes = self.shaped.nodes
+        nodes, row = self.shaped.nodes, self.placement.row
+        names = [node.name if expand else node.row or node.name for node in nodes]
         keys: list[str] = []
         for index in range(len(nodes)):
-            name = nodes[index if expand else self.placement.row[index]].name
+            name = names[index if expand else row[index]]
             keys.append(name if depth is None else "/".join(name.split("/")[:depth]))
         members: dict[str, list[int]] = {}
         for index, key in enumerate(keys):
@@ -246,7 +262,7 @@ class Report:
                     figures = figures.plus(self.nodes[index])
                 sums[parts] = figures
             anchors = {index if expand else self.placement.row[index] for index in inside}
-            grouped = len(anchors) > 1 or nodes[next(iter(anchors))].name != key
+            grouped = len(anchors) > 1 or names[next(iter(anchors))] != key
             anchor = inside[0] if grouped else next(iter(anchors))
             rows.append(Layer(self, key, anchor, tuple(inside), figures, grouped))
         return tuple(rows)
@@ -317,7 +333,7 @@ class Report:
 
     def receptive_field(self, node: int) -> ReceptiveField | None:
         """Return what an element of a node's first result reads of the input; None if unknown."""
-        return receptive_field(self._fields[node], self.input.shape[2:])
+        return receptive_field(self._fields[node], self.input_extents)
 
 
 def analyze(

@@ -62,7 +62,19 @@ def place(shaped: ShapedGraph) -> Placement:
     for index in range(count - 1, -1, -1):
         if forward[index]:
             row[index] = row[readers[index][0]]
+    _place_named(nodes, row)
     return Placement(tuple(owns), tuple(root), tuple(row))
+
+
+def _place_named(nodes: tuple[Node, ...], row: list[int]) -> None:
+    """Put nodes that name their row into it: after its main node, or after the first one there."""
+    anchors: dict[str, int] = {}
+    for index, node in enumerate(nodes):
+        if node.row and (node.row not in anchors or node.name == node.row):
+            anchors[node.row] = index
+    for index, node in enumerate(nodes):
+        if node.row:
+            row[index] = anchors[node.row]
 
 
 def _kept(nodes: tuple[Node, ...], forward: list[bool], row: list[int], producer: int) -> int:

@@ -35,6 +35,10 @@ class Node(NamedTuple):
     tied_to: int | None = None
     training_only: bool = False
     """Runs in training alone (GoogLeNet's auxiliary heads); an inference form leaves it out."""
+    row: str = ""
+    """Row that the node is shown in, by the name of its main node; empty: as storage has it."""
+    axes: tuple[int, ...] = ()
+    """Order in which the axes of its results are shown, of results of that rank; empty: as is."""
     unkept: str = ""
     """What an imported call has otherwise than its operator, which counts without it
     (``negative_slope=0.2``); nothing that runs can be written down from such a node."""
@@ -113,3 +117,10 @@ class ShapedGraph:
     def spec(self, value: Value) -> TensorSpec:
         """Return the spec of one value."""
         return self.facts[value.node].outputs[value.result]
+
+    def shown(self, value: Value) -> TensorSpec:
+        """Return the spec of one value with its axes in the order in which they are shown."""
+        spec, axes = self.spec(value), self.nodes[value.node].axes
+        if len(axes) != spec.rank:
+            return spec
+        return TensorSpec(tuple([spec.shape[axis] for axis in axes]), spec.dtype)

@@ -213,7 +213,7 @@ class _Bench:
             else:
                 module = build_module(
                     report.shaped.graph,
-                    report.inputs,
+                    report.entering,
                     seed=self._settings.seed,
                     device=self._place,
                     dtype=kind,

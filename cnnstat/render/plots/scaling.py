@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import sqrt
+from math import prod, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 from cnnstat.count.report import Report
@@ -77,7 +77,7 @@ def scaling_figure(reports: Sequence[Report]) -> Figure:
 
 def _side(report: Report) -> float:
     """Return the side of the square that has as many positions as the input."""
-    return sqrt(report.input.shape[2] * report.input.shape[3])
+    return sqrt(prod(report.input_extents))
 
 
 def _macs(reports: Sequence[Report]) -> Series:
@@ -139,7 +139,7 @@ def _sizes(axes: Axes, reports: Sequence[Report]) -> None:
     spacing = (sides[-1] - sides[0]) / 14
     shown: list[tuple[float, str]] = []
     for side, report in zip(sides, reports, strict=True):
-        height, width = report.input.shape[2:]
+        height, width = report.input_extents
         text = str(height) if height == width else f"{height}x{width}"
         if not shown or side - shown[-1][0] >= spacing:
             shown.append((side, text))
