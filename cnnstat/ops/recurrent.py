@@ -18,8 +18,8 @@ class Recurrent(Op):
     Shape: (n, l, in), or (l, n, in) without ``batch_first`` -> the same with hidden * directions
         features; then the last hidden state, (layers * directions, n, hidden), and for an LSTM the
         cell state alike.
-    Weights: per layer and direction g*hidden*in + g*hidden*hidden, and 2*g*hidden biases; g is 4
-        for an LSTM, 3 for a GRU, 1 for the plain net.
+    Weights: per layer and direction g*hidden*in + g*hidden*hidden, and 2*g*hidden biases, or
+        g*hidden with ``single_bias``; g is 4 for an LSTM, 3 for a GRU, 1 for the plain net.
     Work: macs = n * l * the matrices; bias_adds = n * l * the biases; activations = n * l * g *
         hidden, for an LSTM one more per unit; multiplications and additions of the gates: 3 and 1
         per unit.
@@ -35,6 +35,8 @@ class Recurrent(Op):
     directions: int = 1
     bias: bool = True
     batch_first: bool = True
+    single_bias: bool = False
+    """One vector of biases instead of two, as Keras stores them."""
 
     def __post_init__(self) -> None:
         if self.kind not in GATES:
@@ -76,7 +78,8 @@ class Recurrent(Op):
                 found.append(Weight(f"weight_hh_{end}", (rows, self.hidden)))
                 if self.bias:
                     found.append(Weight(f"bias_ih_{end}", (rows,), "bias"))
-                    found.append(Weight(f"bias_hh_{end}", (rows,), "bias"))
+                    if not self.single_bias:
+                        found.append(Weight(f"bias_hh_{end}", (rows,), "bias"))
         return tuple(found)
 
     def work(self, inputs: Specs, outputs: Specs) -> Work:
