@@ -24,6 +24,7 @@ EXTRAS: dict[str, str] = {
     "plot": "matplotlib",
     "yaml": "PyYAML",
     "pandas": "pandas",
+    "keras": "keras h5py",
 }
 """The packages that each extra of cnnstat brings, as pip takes them."""
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
     from cnnstat.count.check import ModuleMeasurement
+    from cnnstat.importers.keras.importing import KerasModel
 
 Inputs = tuple[int, ...] | Mapping[str, Any]
 """Shapes without the batch: of the first input, or of each by name (a spec tells its dtype).
@@ -38,7 +39,8 @@ class Model:
 
     ``structure`` is a graph that holds for every input; ``trace`` makes one for the inputs that it
     is given, as a PyTorch module is captured; ``named`` says that it takes inputs of just these
-    names, where an extent of 0 is free (an ONNX file). ``places`` says where in its source a node
+    names, where an extent of 0 is free (an ONNX file), ``channels_last`` that images have their
+    channels as the last axis (a Keras model). ``places`` says where in its source a node
     stands (``net.yaml:12``), for error messages. ``own_module`` returns the user's own module, a
     new one with weights each time, where the model is one; ``filled_copy`` a copy of it whose
     stored tensors are what a function makes of each. ``with_constants`` returns a module's model
@@ -52,6 +54,7 @@ class Model:
     places: Mapping[str, str] = field(default_factory=dict)
     trace: Callable[[Mapping[str, TensorSpec]], Imported] | None = None
     named: bool = False
+    channels_last: bool = False
     count: Callable[[Mapping[str, TensorSpec]], ModuleMeasurement] | None = None
     own_module: Callable[[], Module] | None = None
     filled_copy: Callable[[Callable[[Tensor], Tensor]], Module] | None = None
@@ -84,13 +87,19 @@ def load(
     ``UsageError`` if there is no such model.
     """
     if not isinstance(reference, str):
+        if _is_keras(reference):
+            from cnnstat.importers.keras.objects import model_of_object
+
+            name = str(getattr(reference, "name", "") or type(reference).__name__)
+            return _keras(name, model_of_object(reference, name))
         if isinstance(reference, type) or not hasattr(reference, "named_parameters"):
             raise UsageError(f"{reference!r:.60} is no model: give a reference or an nn.Module")
         return _module(type(reference).__name__, reference)
     if classes is not None and classes < 1:
         raise UsageError(f"classes must be at least 1, got {classes}")
     form = form_of(reference)
-    if arguments is not None and form not in ("python", "spec"):
+    takes_arguments = form in ("python", "spec") or reference.lower().startswith("keras:")
+    if arguments is not None and not takes_arguments:
         raise UsageError(f"{reference}: only a Python callable or a spec file takes arguments")
     if form == "zoo":
         card = find(reference)
@@ -104,6 +113,14 @@ def load(
 
         found = load_onnx(reference)
         return Model(reference, found.inputs, trace=found.trace, named=True)
+    if form == "keras":
+        if reference.lower().startswith("keras:"):
+            from cnnstat.importers.keras.objects import application
+
+            return _keras(reference, application(reference, arguments))
+        from cnnstat.importers.keras.importing import load_keras
+
+        return _keras(reference, load_keras(reference))
     if form == "spec":
         from cnnstat.importers.spec.reading import read
 
@@ -112,11 +129,26 @@ def load(
         return Model(reference, default_inputs(spec.graph), spec.graph, places=places)
     from cnnstat.pytorch.capture.loading import load_module
 
+    made = load_module(reference, arguments)
+    if _is_keras(made):
+        from cnnstat.importers.keras.objects import model_of_object
+
+        return _keras(reference, model_of_object(made, reference))
     return _module(
         reference,
-        load_module(reference, arguments),
+        made,
         lambda: load_module(reference, arguments, weights=True),
     )
+
+
+def _keras(reference: str, model: KerasModel) -> Model:
+    return Model(reference, model.inputs, trace=model.trace, named=True, channels_last=True)
+
+
+def _is_keras(candidate: object) -> bool:
+    from cnnstat.importers.keras.objects import is_keras_model
+
+    return is_keras_model(candidate)
 
 
 def _module(
@@ -210,7 +242,7 @@ def input_specs(
     for position, (name, spec) in enumerate(model.inputs.items()):
         shape = spec.shape[1:]
         if input is not None and position == 0:
-            shape = _complete(check_shape(_extents(input)), shape)
+            shape = _complete(check_shape(_extents(input)), shape, model.channels_last)
         kind = spec.dtype if dtype is None or "float" not in spec.dtype else dtype
         specs[name] = TensorSpec((batch, *shape), kind)
     return specs
@@ -256,20 +288,21 @@ def shaped_graph(model: Model, specs: Mapping[str, TensorSpec]) -> tuple[ShapedG
     """
     found = model.graph_for(specs)
     try:
-        return infer_shapes(found.graph, specs), found
+        return infer_shapes(found.graph, found.inputs or specs), found
     except ShapeError as error:
         if error.node not in model.places:
             raise
         raise ShapeError(f"{model.places[error.node]}: {error}", error.node) from error
 
 
-def _complete(given: tuple[int, ...], default: tuple[int, ...]) -> tuple[int, ...]:
+def _complete(
+    given: tuple[int, ...], default: tuple[int, ...], channels_last: bool
+) -> tuple[int, ...]:
     if len(given) == len(default):
         return given
-    if len(given) == 1 and len(default) == 3:
-        return (default[0], given[0], given[0])
-    if len(given) == 2 and len(default) == 3:
-        return (default[0], *given)
+    if len(given) in (1, 2) and len(default) == 3:
+        height, width = given if len(given) == 2 else given * 2
+        return (height, width, default[2]) if channels_last else (default[0], height, width)
     wanted = "x".join(map(str, default))
     raise UsageError(
         f"input {'x'.join(map(str, given))}: expected {len(default)} extents as in {wanted}"

@@ -46,8 +46,10 @@ def analyze(
     model = reference if isinstance(reference, Model) else load(reference, classes=classes)
     model, shapes = with_input(model, input)
     specs = input_specs(model, input=shapes, batch=batch, dtype=dtype)
-    shaped, (_, notes, frozen) = shaped_graph(model, specs)
-    report = analyze_graph(shaped, convention=rule, notes=notes, frozen_params=frozen)
+    shaped, imported = shaped_graph(model, specs)
+    report = analyze_graph(
+        shaped, convention=rule, notes=imported.notes, frozen_params=imported.frozen_params
+    )
     return Analysis(model, report)
 
 

@@ -48,9 +48,10 @@ def build(
     if model.own_module is not None:
         return model.own_module().to(device)
     training = model.card.training if model.card is not None else None
+    imported = model.graph_for(specs)
     return build_module(
-        model.graph_for(specs).graph,
-        specs,
+        imported.graph,
+        imported.inputs or specs,
         seed=seed,
         device=device,
         scheme=scheme_of(training.initialization if training is not None else ""),

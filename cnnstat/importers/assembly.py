@@ -160,9 +160,12 @@ class Assembly:
         *,
         tied_to: int | None = None,
         unkept: str = "",
+        row: str = "",
+        axes: tuple[int, ...] = (),
     ) -> Value:
         """Add one node, under a name of its own; return its first result."""
-        self.nodes.append(Node(self.names.unique(name), op, inputs, tied_to, unkept=unkept))
+        name = self.names.unique(name)
+        self.nodes.append(Node(name, op, inputs, tied_to, row=row, axes=axes, unkept=unkept))
         self._outputs.append(outputs)
         return Value(len(self.nodes) - 1)
 
@@ -219,8 +222,11 @@ class Assembly:
 
     def graph(self, name: str, outputs: Iterable[Key]) -> Graph:
         """Return the graph, without views and moved tensors that nobody reads."""
-        leaving = tuple(dict.fromkeys(self.value(key) for key in outputs))
-        return without_unread(Graph(name, tuple(self.nodes), leaving))
+        return self.finish(name, tuple(dict.fromkeys(self.value(key) for key in outputs)))
+
+    def finish(self, name: str, outputs: tuple[Value, ...]) -> Graph:
+        """Return the graph that these values leave, as ``graph`` does for keys."""
+        return without_unread(Graph(name, tuple(self.nodes), outputs))
 
 
 def _match(op: Op, specs: Specs, stored: Sequence[StoredTensor]) -> bool:

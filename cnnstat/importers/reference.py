@@ -5,16 +5,21 @@ Nothing is opened or imported here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from cnnstat.count.report import Note
     from cnnstat.ir.graph import Graph
+    from cnnstat.ir.tensor import TensorSpec
 
-Form = Literal["zoo", "spec", "onnx", "python"]
+Form = Literal["zoo", "spec", "onnx", "keras", "python"]
 
 LIBRARIES = ("torchvision", "timm")
 """Libraries whose models go by name: ``torchvision:resnet50``, ``timm:resnet50``."""
+
+KERAS_FILES = (".keras", ".json", ".h5", ".hdf5")
+"""Suffixes of files that Keras writes."""
 
 
 class Imported(NamedTuple):
@@ -23,12 +28,15 @@ class Imported(NamedTuple):
     graph: Graph
     notes: tuple[Note, ...] = ()
     frozen_params: int = 0
+    inputs: Mapping[str, TensorSpec] | None = None
+    """Specs of the inputs as the graph takes them, where the reader has another order of axes."""
 
 
 def form_of(reference: str) -> Form:
     """Return the form of a reference.
 
     ``vgg16`` is a name of the zoo; ``net.yaml`` a spec file; ``net.onnx`` an ONNX file;
+    ``net.keras`` a Keras file, ``keras:ResNet50`` a model of keras.applications;
     ``model.py:factory``, ``package.module:Class``, ``timm:resnet50`` a Python callable.
     """
     lower = reference.lower()
@@ -36,6 +44,8 @@ def form_of(reference: str) -> Form:
         return "spec"
     if lower.endswith(".onnx"):
         return "onnx"
+    if lower.endswith(KERAS_FILES) or lower.startswith("keras:"):
+        return "keras"
     if ":" in reference or lower.endswith(".py"):
         return "python"
     return "zoo"

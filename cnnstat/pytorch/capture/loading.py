@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from cnnstat.errors import PASSED_ON, ModelError, UsageError, said, unknown
+from cnnstat.importers.keras.objects import is_keras_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,7 @@ SEED = 0
 
 def load_module(
     reference: str, arguments: Arguments | None = None, *, weights: bool = False
-) -> nn.Module:
+) -> Any:
     """Return the module of ``model.py:factory``, ``package.module:Class`` or ``timm:resnet50``.
 
     ``arguments`` are passed to the callable by name. ``weights`` asks for a module with weights,
@@ -57,7 +58,7 @@ def load_module(
     with redirect_stdout(sys.stderr), random_state_kept(seed=SEED):
         build = _library(source, name) or _callable(source, name)
         made = _built(reference, build, given, weights=weights)
-    if not isinstance(made, torch.nn.Module):
+    if not isinstance(made, torch.nn.Module) and not is_keras_model(made):
         raise ModelError(f"{reference} returned {type(made).__name__}, not an nn.Module")
     return made
 

@@ -1,0 +1,144 @@
+"""Activations of Keras, as layers of their own and as an argument of others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnnstat import ops
+from cnnstat.importers.keras.call import Call, Tensor
+from cnnstat.ir.op import Op
+
+ACTIVATIONS: dict[str, Op] = {
+    "relu": ops.ReLU(),
+    "sigmoid": ops.Sigmoid(),
+    "tanh": ops.Tanh(),
+    "relu6": ops.Nonlinearity("ReLU6"),
+    "elu": ops.Nonlinearity("ELU"),
+    "selu": ops.Nonlinearity("SELU"),
+    "celu": ops.Nonlinearity("CELU"),
+    "gelu": ops.Nonlinearity("GELU"),
+    "silu": ops.Nonlinearity("SiLU"),
+    "swish": ops.Nonlinearity("SiLU"),
+    "mish": ops.Nonlinearity("Mish"),
+    "softplus": ops.Nonlinearity("Softplus"),
+    "softsign": ops.Nonlinearity("Softsign"),
+    "leaky_relu": ops.Nonlinearity("LeakyReLU", (0.2,)),
+    "log_sigmoid": ops.Nonlinearity("LogSigmoid"),
+    "hard_sigmoid": ops.Nonlinearity("Hardsigmoid"),
+    "hard_silu": ops.Nonlinearity("Hardswish"),
+    "hard_swish": ops.Nonlinearity("Hardswish"),
+    "exponential": ops.Pointwise("exp"),
+}
+"""Activations without options, by Keras' name. Softmax depends on the order of the axes."""
+
+
+def name_of(activation: Any) -> str:
+    """Return the name of an activation: a text, or a dict of a function or a layer."""
+    if isinstance(activation, dict):
+        inner = activation.get("config")
+        if isinstance(inner, str):
+            return inner
+        kind = str(activation.get("class_name", ""))
+        options = inner if isinstance(inner, dict) else {}
+        plain = {"name", "trainable", "dtype"}
+        return (
+            {"ReLU": "relu", "Softmax": "softmax"}.get(kind, kind)
+            if (not any(value for key, value in options.items() if key not in plain))
+            else kind
+        )
+    return "linear" if activation is None else str(activation)
+
+
+def activated(call: Call, x: Tensor, activation: Any, *, suffix: bool = True) -> Tensor | None:
+    """Return a tensor behind an activation; None where the activation has no rule."""
+    name = name_of(activation)
+    if name == "linear":
+        return x
+    end = name if suffix else ""
+    if name in ("softmax", "log_softmax"):
+        return normalized_exponentials(call, x, -1, logarithm=name != "softmax", suffix=end)
+    op = ACTIVATIONS.get(name)
+    return None if op is None else call.add(op, x, suffix=end)
+
+
+def normalized_exponentials(
+    call: Call, x: Tensor, axis: int, *, logarithm: bool = False, suffix: str = ""
+) -> Tensor:
+    """Return a softmax along one axis, in Keras' order of axes."""
+    if logarithm:
+        return call.add(ops.Nonlinearity("LogSoftmax"), x, suffix=suffix)
+    place = x.axis(axis)
+    return call.add(ops.Softmax(-1 if place == x.spec.rank - 1 else place), x, suffix=suffix)
+
+
+def finished(call: Call, x: Tensor | None) -> Tensor | None:
+    """Return a layer's result behind the activation that is one of its options."""
+    return None if x is None else activated(call, x, call.option("activation"))
+
+
+def activation(call: Call) -> Tensor | None:
+    """``Activation``."""
+    if name_of(call.option("activation")) == "linear":
+        return identity(call)
+    return activated(call, call.x, call.option("activation"), suffix=False)
+
+
+def identity(call: Call) -> Tensor:
+    """Layers that pass their input on when the model is used: a view of it."""
+    return call.add(ops.View("identity", (call.x.spec,)), call.x)
+
+
+def function(call: Call, name: str) -> Tensor | None:
+    """Return the result of a function of ``keras.ops``, such as ``keras.ops.relu``."""
+    return activated(call, call.x, name, suffix=False)
+
+
+def relu(call: Call) -> Tensor | None:
+    """``ReLU`` with an upper limit, a slope and a threshold."""
+    limit, slope = call.option("max_value"), call.option("negative_slope", 0.0)
+    if call.option("threshold", 0.0):
+        return call.add(ops.Pointwise("clamp"), call.x)
+    if limit is not None and slope:
+        return None
+    if limit is not None:
+        six = float(limit) == 6.0
+        op = ops.Nonlinearity("ReLU6") if six else ops.Nonlinearity("Hardtanh", (0.0, float(limit)))
+        return call.add(op, call.x)
+    if slope:
+        return call.add(ops.Nonlinearity("LeakyReLU", (float(slope),)), call.x)
+    return call.add(ops.ReLU(), call.x)
+
+
+def leaky_relu(call: Call) -> Tensor:
+    """``LeakyReLU``."""
+    slope = call.option("negative_slope", call.option("alpha", 0.3))
+    return call.add(ops.Nonlinearity("LeakyReLU", (float(slope),)), call.x)
+
+
+def elu(call: Call) -> Tensor:
+    """``ELU``."""
+    return call.add(ops.Nonlinearity("ELU", (float(call.option("alpha", 1.0)),)), call.x)
+
+
+def prelu(call: Call) -> Tensor | None:
+    """``PReLU``: a slope for each element, or one along each of the ``shared_axes``."""
+    x = call.x
+    shared = call.option("shared_axes") or []
+    shape = [1 if axis + 1 in shared else extent for axis, extent in enumerate(x.shape[1:])]
+    channels = x.shape[-1]
+    if shape == [1] * (len(shape) - 1) + [channels] or len(shape) == 1:
+        return call.add(ops.PReLU(channels), call.with_channels_first(x))
+    slopes = call.parameter((1, *shape), "slopes")
+    x = call.as_keras(x)
+    scaled = call.add(ops.Pointwise("mul"), x, slopes, suffix="mul")
+    return call.add(ops.Pointwise("where"), x, scaled)
+
+
+def softmax(call: Call) -> Tensor | None:
+    """``Softmax``."""
+    axis = call.option("axis", -1)
+    if isinstance(axis, list) and len(axis) == 1:
+        axis = axis[0]
+    if type(axis) is not int or len(call.tensors) > 1:
+        return None
+    return normalized_exponentials(call, call.x, axis)

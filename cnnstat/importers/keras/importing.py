@@ -1,0 +1,312 @@
+"""A Keras configuration -> its inputs, and a graph for any specs of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from cnnstat.count.report import Note
+from cnnstat.errors import ModelError, ShapeError, UsageError, unknown
+from cnnstat.importers.assembly import Assembly
+from cnnstat.importers.keras.call import Call, Layers, Tensor, channels_first
+from cnnstat.importers.keras.document import read_config
+from cnnstat.importers.keras.structure import (
+    Arguments,
+    LayerConfig,
+    Network,
+    Source,
+    network_of,
+)
+from cnnstat.importers.keras.table import rule_of
+from cnnstat.importers.naming import Names
+from cnnstat.importers.reference import Imported
+from cnnstat.ir.graph import Value
+from cnnstat.ir.op import OpError
+from cnnstat.ir.tensor import DTYPE_BYTES, TensorSpec
+from cnnstat.ir.window import WindowError
+from cnnstat.ops import Input, Opaque
+
+UNKNOWN = TensorSpec((0,))
+"""Spec of a tensor whose shape the file does not tell."""
+
+MAX_CALLS = 100_000
+"""Most calls of layers that are read: nested models can multiply without end."""
+
+
+class KerasModel(NamedTuple):
+    """The inputs as the model declares them (0 for a free extent), and what makes the graph."""
+
+    inputs: Mapping[str, TensorSpec]
+    trace: Callable[[Mapping[str, TensorSpec]], Imported]
+
+
+def load_keras(path: str) -> KerasModel:
+    """Return the model in a ``.keras``, ``.json`` or ``.h5`` file.
+
+    Raises ``UsageError`` for a file that cannot be read, ``ModelError`` for one that is no model.
+    """
+    return keras_model(read_config(path), path)
+
+
+def keras_model(config: Mapping[str, Any], reference: str) -> KerasModel:
+    """Return the model that a configuration describes. Raises ``ModelError`` where it is none."""
+    network = network_of(dict(config), reference)
+    declared = {layer.name: layer for layer in _input_layers(network)}
+    if not declared:
+        raise ModelError(f"{reference}: the model has no input layer")
+    inputs = {name: _declared_spec(layer, reference) for name, layer in declared.items()}
+
+    def trace(specs: Mapping[str, TensorSpec]) -> Imported:
+        for name in specs:
+            if name not in inputs:
+                raise unknown("input", name, inputs)
+        for name, spec in inputs.items():
+            given = specs.get(name, spec)
+            if 0 in given.shape[1:]:
+                raise UsageError(
+                    f"{reference}: input {name} has free extents; give them with --input, "
+                    f"as in {name}={_example(spec)}"
+                )
+        return _Reading(reference, network, {**inputs, **specs}, inputs).imported()
+
+    return KerasModel(inputs, trace)
+
+
+def _example(spec: TensorSpec) -> str:
+    return "x".join(str(extent or 224) for extent in spec.shape[1:])
+
+
+def _input_layers(network: Network) -> list[LayerConfig]:
+    """Return the input layers in the order in which the model takes them."""
+    if network.is_sequential:
+        return [network.layers[0]]
+    return [network.by_name[end.layer] for end in network.inputs if end.layer in network.by_name]
+
+
+def _declared_spec(layer: LayerConfig, reference: str) -> TensorSpec:
+    options = layer.options
+    shape = options.get("batch_shape") or options.get("batch_input_shape")
+    shape = shape or options.get("shape")
+    if not isinstance(shape, list | tuple) or not shape:
+        raise ModelError(
+            f"{reference}: the model was saved before its input was known; build it, or begin it "
+            "with an Input layer"
+        )
+    if any(extent is not None and (type(extent) is not int or extent < 1) for extent in shape):
+        raise ModelError(f"{reference}: input {layer.name} has the shape {shape!r}")
+    dtype = options.get("dtype", "float32")
+    dtype = dtype if isinstance(dtype, str) and dtype in DTYPE_BYTES else "float32"
+    return TensorSpec((shape[0] or 1, *(extent or 0 for extent in shape[1:])), dtype)
+
+
+Results = tuple[Tensor, ...]
+"""Results of one call of a layer."""
+
+
+class _Reading:
+    """Adds the nodes of a network's calls, in an order in which they can run."""
+
+    def __init__(
+        self,
+        reference: str,
+        network: Network,
+        specs: Mapping[str, TensorSpec],
+        declared: Mapping[str, TensorSpec],
+    ) -> None:
+        self.reference = reference
+        self.network = network
+        self.specs = specs
+        self.assembly = Assembly(Names())
+        self.layers = Layers(self.assembly)
+        self.paths: dict[str, int] = {}
+        self.calls = 0
+        self.as_declared = all(
+            specs[name].shape[1:] == spec.shape[1:] for name, spec in declared.items()
+        )
+        """Whether the shapes that the file records hold, but for the batch."""
+        self.batch = next(iter(specs.values())).shape[0]
+        self.unknown: list[LayerConfig] = []
+        self.entering: dict[str, TensorSpec] = {}  # specs of the inputs in the graph's order
+
+    def imported(self) -> Imported:
+        entering: list[Tensor] = [self._enter(layer) for layer in _input_layers(self.network)]
+        leaving = self._run(self.network, entering, "")
+        values = tuple(dict.fromkeys(x.value for x in leaving))
+        graph = self.assembly.finish(self.network.name, values)
+        return Imported(graph, self._notes(), self.layers.frozen_params, self.entering)
+
+    def _notes(self) -> tuple[Note, ...]:
+        notes = [
+            Note(
+                "unknown_layer",
+                layer.name,
+                f"cnnstat has no rule for {layer.kind} with these options; its parameters and work "
+                "are not counted",
+            )
+            for layer in self.unknown
+        ]
+        return (*self.assembly.notes, *notes)
+
+    def _enter(self, layer: LayerConfig) -> Tensor:
+        spec = self.specs[layer.name]
+        first = spec.rank > 3
+        shape = channels_first(spec.shape) if first else spec.shape
+        made = TensorSpec(shape, spec.dtype)
+        axes = (0, *range(2, spec.rank), 1) if first else ()
+        value = self.assembly.add(
+            layer.name, Input(shape[1:], spec.dtype), (), (made,), row=layer.name, axes=axes
+        )
+        self.entering[layer.name] = made
+        return Tensor(value, made, first)
+
+    def _run(self, network: Network, entering: Sequence[Tensor], prefix: str) -> tuple[Tensor, ...]:
+        """Return what leaves a network that is called with these tensors."""
+        if network.is_sequential:
+            return self._sequence(network, entering, prefix)
+        made: dict[tuple[str, int], Results] = {}
+        for end, tensor in zip(network.inputs, entering, strict=False):
+            made[(end.layer, end.call)] = (tensor,)
+        recorded = _recorded(network)
+        for layer, number in _in_order(network, self.reference):
+            key = (layer.name, number)
+            if key in made or not layer.calls:
+                continue
+            call = layer.calls[number]
+            made[key] = self._call(layer, call, made, prefix, recorded.get(key, {}))
+        return tuple(self._result(made, end) for end in network.outputs)
+
+    def _sequence(
+        self, network: Network, entering: Sequence[Tensor], prefix: str
+    ) -> tuple[Tensor, ...]:
+        current: Results = tuple(entering[:1])
+        for position, layer in enumerate(network.layers[1:], 1):
+            after = network.layers[position + 1] if position + 1 < len(network.layers) else None
+            built = after.built_on if after is not None else None
+            shapes = {0: tuple(built)} if isinstance(built, list) else {}
+            made = {("", 0): current}
+            arguments = Arguments((Source("", 0, 0),), {})
+            current = self._call(layer, arguments, made, prefix, shapes)[:1]
+        return current
+
+    def _result(self, made: Mapping[tuple[str, int], Results], end: Source) -> Tensor:
+        results = made.get((end.layer, end.call))
+        if results is None or not 0 <= end.result < len(results):
+            raise ModelError(
+                f"{self.reference}: result {end.result} of call {end.call} of {end.layer!r} is "
+                "read, but nothing makes it"
+            )
+        return results[end.result]
+
+    def _call(
+        self,
+        layer: LayerConfig,
+        arguments: Arguments,
+        made: Mapping[tuple[str, int], Results],
+        prefix: str,
+        shapes: Shapes,
+    ) -> Results:
+        self.calls += 1
+        if self.calls > MAX_CALLS:
+            raise ModelError(f"{self.reference}: more than {MAX_CALLS:,} calls of layers")
+        tensors = [self._result(made, source) for source in arguments.sources()]
+        path = self._path(prefix + layer.name)
+        if layer.network is not None:
+            return self._run(layer.network, tensors, f"{path}/")
+        rule = rule_of(layer)
+        if rule is None or not all(x.is_known for x in tensors):
+            return self._opaque(layer, path, tensors, shapes)
+        call = Call(layer, path, tensors, arguments.named, self.layers)
+        try:
+            results = rule(call)
+        except (OpError, WindowError) as error:
+            entering = ", ".join("x".join(map(str, x.shape)) for x in tensors)
+            message = f"{self.reference}: {path} ({layer.kind}) cannot take {entering}: {error}"
+            raise ShapeError(message, path) from error
+        except ModelError as error:
+            raise ModelError(f"{self.reference}: {error}") from error
+        except (TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
+            message = f"{self.reference}: {path} ({layer.kind}) has an option that is malformed"
+            raise ModelError(f"{message}: {error}") from error
+        if results is None:
+            return self._opaque(layer, path, tensors, shapes)
+        return results if not isinstance(results, Tensor) else (results,)
+
+    def _path(self, name: str) -> str:
+        count = self.paths[name] = self.paths.get(name, 0) + 1
+        return name if count == 1 else f"{name}_{count}"
+
+    def _opaque(
+        self,
+        layer: LayerConfig,
+        path: str,
+        tensors: list[Tensor],
+        shapes: Shapes,
+    ) -> Results:
+        """Add a row whose work is unknown, of the shape that the file records, if any."""
+        if all(x.is_known for x in tensors):
+            self.unknown.append(layer)
+        specs = []
+        for number in range(max(shapes, default=0) + 1):
+            shape = shapes.get(number)
+            fits = self.as_declared and shape is not None and None not in shape[1:]
+            specs.append(
+                TensorSpec((self.batch, *(e for e in shape[1:] if e is not None)))
+                if fits and shape is not None
+                else UNKNOWN
+            )
+        inputs = tuple(x.value for x in tensors)
+        op = Opaque(layer.kind, tuple(specs))
+        node = self.assembly.add(path, op, inputs, tuple(specs), row=path).node
+        if UNKNOWN in specs:
+            message = f"the shape that {layer.kind} returns is not known"
+            self.assembly.notes.append(Note("unknown_shape", path, message))
+        return tuple(
+            Tensor(Value(node, number), spec, is_known=spec is not UNKNOWN)
+            for number, spec in enumerate(specs)
+        )
+
+
+def _in_order(network: Network, reference: str) -> list[tuple[LayerConfig, int]]:
+    """Return the calls of a network in an order in which they can run, the file's where it can.
+
+    Raises ``ModelError`` where calls wait for each other, or for a layer that there is not.
+    """
+    calls = {
+        (layer.name, number): (layer, {(s.layer, s.call) for s in call.sources()})
+        for layer in network.layers
+        for number, call in enumerate(layer.calls or (Arguments((), {}),))
+    }
+    ready = {(end.layer, end.call) for end in network.inputs}
+    waiting = {key: len(sources - ready) for key, (_, sources) in calls.items()}
+    readers: dict[tuple[str, int], list[tuple[str, int]]] = {}
+    for key, (_, sources) in calls.items():
+        for source in sources - ready:
+            readers.setdefault(source, []).append(key)
+    queue = [key for key, count in reversed(waiting.items()) if count == 0]
+    ordered: list[tuple[LayerConfig, int]] = []
+    while queue:
+        key = queue.pop()
+        ordered.append((calls[key][0], key[1]))
+        for reader in reversed(readers.get(key, ())):
+            waiting[reader] -= 1
+            if waiting[reader] == 0:
+                queue.append(reader)
+    if len(ordered) < len(calls):
+        stuck = [name for (name, _), count in waiting.items() if count > 0]
+        raise ModelError(f"{reference}: {', '.join(stuck[:3])} read what no layer makes")
+    return ordered
+
+
+Shapes = Mapping[int, tuple[int | None, ...]]
+
+
+def _recorded(network: Network) -> dict[tuple[str, int], dict[int, tuple[int | None, ...]]]:
+    """Return the shapes of the calls' results, as the file records them where they are read."""
+    shapes: dict[tuple[str, int], dict[int, tuple[int | None, ...]]] = {}
+    for layer in network.layers:
+        for call in layer.calls:
+            for source in call.sources():
+                if source.shape is not None:
+                    results = shapes.setdefault((source.layer, source.call), {})
+                    results[source.result] = source.shape
+    return shapes

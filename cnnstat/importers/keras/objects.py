@@ -1,0 +1,73 @@
+"""``keras.Model`` objects and models of keras.applications; the one file that imports keras."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from sys import stderr
+from typing import Any
+
+from cnnstat.errors import MissingDependencyError, ModelError, UsageError, unknown
+from cnnstat.importers.keras.document import parse_config
+from cnnstat.importers.keras.importing import KerasModel, keras_model
+
+BACKENDS = ("tensorflow", "torch", "jax")
+"""Backends that Keras can run on, in the order in which an installed one is chosen."""
+
+
+def is_keras_model(candidate: object) -> bool:
+    """Return whether an object is a ``keras.Model``, without importing keras."""
+    return any(
+        kind.__name__ == "Model" and kind.__module__.partition(".")[0] in ("keras", "tf_keras")
+        for kind in type(candidate).__mro__
+    )
+
+
+def model_of_object(model: Any, reference: str) -> KerasModel:
+    """Return what cnnstat knows of a ``keras.Model`` by its configuration.
+
+    Raises ``ModelError`` for a model whose class is Python code alone.
+    """
+    try:
+        text = model.to_json()
+    except Exception as error:  # a subclass whose get_config is not defined, or fails
+        raise ModelError(
+            f"{reference}: this keras.Model has no configuration ({type(error).__name__}: {error})"
+        ) from error
+    return keras_model(parse_config(text, reference), reference)
+
+
+def application(reference: str, arguments: Mapping[str, Any] | None = None) -> KerasModel:
+    """Return a model of keras.applications, ``keras:ResNet50``, built without weights.
+
+    Raises ``MissingDependencyError`` without keras, ``UsageError`` for an unknown name,
+    ``ModelError`` where Keras refuses the arguments.
+    """
+    name = reference.partition(":")[2]
+    if "KERAS_BACKEND" not in os.environ:
+        installed = [each for each in BACKENDS if importlib.util.find_spec(each) is not None]
+        os.environ["KERAS_BACKEND"] = installed[0] if installed else BACKENDS[0]
+    try:
+        with redirect_stdout(stderr):
+            from keras import applications
+    except ImportError as error:
+        raise MissingDependencyError("Keras and one of its backends", "keras") from error
+    builders = {
+        key: value
+        for key, value in vars(applications).items()
+        if callable(value) and key[:1].isupper()
+    }
+    if name not in builders:
+        raise unknown("model of keras.applications", name, builders)
+    options = {"weights": None, **(arguments or {})}
+    if options["weights"] is not None:
+        raise UsageError(f"{reference}: weights are not loaded; leave weights out of --args")
+    try:
+        with redirect_stdout(stderr):
+            model = builders[name](**options)
+    except Exception as error:
+        said = (str(error).strip().splitlines() or [""])[0]
+        raise ModelError(f"{reference}: Keras raised {type(error).__name__}: {said}") from error
+    return model_of_object(model, reference)

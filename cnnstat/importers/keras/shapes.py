@@ -1,0 +1,117 @@
+"""Merging, reshaping and embedding layers of Keras, and its elementwise functions."""
+
+from __future__ import annotations
+
+from math import prod
+
+from cnnstat import ops
+from cnnstat.importers.keras.call import Call, Rule, Tensor
+from cnnstat.ir.op import Op
+from cnnstat.ir.tensor import TensorSpec
+
+
+def merging(kind: str) -> Rule:
+    """``Add``, ``Subtract``, ``Multiply``, ``Maximum`` ...: elementwise, with broadcasting.
+
+    A function of Keras (``x + 3.0``) may have a number in the place of a tensor.
+    """
+
+    def rule(call: Call) -> Tensor | None:
+        tensors = call.alike(call.tensors)
+        if not tensors:
+            return None
+        if len(tensors) == 1:
+            return call.add(ops.Pointwise(kind), *tensors)
+        if kind == "add" and len({x.spec.shape for x in tensors}) == 1:
+            return call.add(ops.Add(), *tensors)
+        made = tensors[0]
+        for number, other in enumerate(tensors[1:], 1):
+            suffix = "" if number == len(tensors) - 1 else f"{kind}_{number}"
+            made = call.add(ops.Pointwise(kind), made, other, suffix=suffix)
+        return made
+
+    return rule
+
+
+def average(call: Call) -> Tensor:
+    """``Average``: the sum divided by the number of tensors."""
+    tensors = call.alike(call.tensors)
+    summed = call.add(ops.Add(), *tensors, suffix="add")
+    return call.add(ops.Pointwise("div"), summed)
+
+
+def concatenate(call: Call) -> Tensor:
+    """``Concatenate`` along one axis."""
+    tensors = call.alike(call.tensors)
+    axis = call.option("axis", -1)
+    return call.add(ops.Concat(tensors[0].axis(axis)), *tensors)
+
+
+def flatten(call: Call) -> Tensor:
+    """``Flatten``: all axes but the batch as one."""
+    x = call.x
+    if x.spec.rank == 1:
+        return call.viewed((x.spec.shape[0], 1), x)
+    return call.add(ops.Flatten(), x, channels_first=False)
+
+
+def reshape(call: Call) -> Tensor:
+    """``Reshape``; one extent may be -1."""
+    target = call.option("target_shape", [])
+    x = call.x
+    n, total = x.spec.shape[0], prod(x.spec.shape[1:])
+    if not isinstance(target, list | tuple) or any(type(v) is not int for v in target):
+        raise call.error(f"target_shape (={target!r}) must be whole numbers")
+    rest = prod(v for v in target if v != -1)
+    if target.count(-1) > 1 or rest < 1 or total % rest or (-1 not in target and rest != total):
+        raise call.error(f"{total} elements cannot be reshaped to {target}")
+    shape = (n, *(total // rest if v == -1 else v for v in target))
+    if len(shape) > 2 and set(shape[1:-1]) == {1}:  # one position: no axis changes its place
+        made = TensorSpec((n, shape[-1], *shape[1:-1]), x.dtype)
+        return call.add(ops.View("reshape", (made,)), x, channels_first=True)
+    return call.viewed(shape, call.as_keras(x))
+
+
+def permute(call: Call) -> Tensor:
+    """``Permute``: axes in another order, counted from 1 behind the batch."""
+    x = call.as_keras(call.x)
+    dims = call.option("dims", [])
+    if sorted(dims) != list(range(1, x.spec.rank)):
+        raise call.error(f"dims (={dims!r}) must be an order of 1 to {x.spec.rank - 1}")
+    return call.viewed((x.spec.shape[0], *(x.spec.shape[d] for d in dims)), x, "permute")
+
+
+def repeat_vector(call: Call) -> Tensor:
+    """``RepeatVector``: (n, c) -> (n, times, c)."""
+    n, c = call.x.spec.shape
+    return call.viewed((n, call.integer("n"), c), call.x, "expand")
+
+
+def embedding(call: Call) -> Tensor:
+    """``Embedding``."""
+    x = call.x if "int" in call.x.dtype else call.cast(call.x, "int32")
+    op: Op = ops.Embedding(call.integer("input_dim"), call.integer("output_dim"))
+    return call.add(op, x)
+
+
+def pointwise(kind: str) -> Rule:
+    """Return the rule of an elementwise function of one tensor."""
+
+    def rule(call: Call) -> Tensor:
+        return call.add(ops.Pointwise(kind), call.x)
+
+    return rule
+
+
+def reduction(kind: str) -> Rule:
+    """``keras.ops.mean`` and its kin."""
+
+    def rule(call: Call) -> Tensor | None:
+        axis = call.named.get("axis", call.option("axis"))
+        x = call.as_keras(call.x)
+        axes = tuple(range(x.spec.rank)) if axis is None else axis
+        axes = (axes,) if type(axes) is int else tuple(axes)
+        keep = bool(call.named.get("keepdims", call.flag("keepdims", default=False)))
+        return call.add(ops.Reduce(kind, axes, keep), x)
+
+    return rule
