@@ -1,0 +1,148 @@
+"""Compare the models of keras.applications with Keras itself and with FlopCounterMode.
+
+Run by hand where keras and PyTorch are installed:
+``python tests/compat/keras_models.py -o samples/keras.csv``. Every model runs in a process of its
+own, on Keras' PyTorch backend; a model that this backend lacks is built on NumPy's, without MACs.
+Parameters and buffers together must equal ``count_params()``, parameters alone its trainable part,
+the shape of each row that of its layer, MACs half of what FlopCounterMode counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import subprocess
+import sys
+from math import prod
+from pathlib import Path
+from typing import Any
+
+COLUMNS = (
+    "model",
+    "input",
+    "params",
+    "keras_params",
+    "buffers",
+    "keras_total",
+    "shapes_equal",
+    "layers",
+    "macs",
+    "counted_macs",
+    "status",
+    "equal",
+    "limitation",
+)
+
+
+def measure(name: str) -> dict[str, Any]:
+    """Return one row of the table, measured in this process."""
+    import keras
+
+    import cnnstat
+
+    limitation = ""
+    try:
+        model = getattr(keras.applications, name)(weights=None)
+    except ValueError as error:
+        if os.environ["KERAS_BACKEND"] == "numpy":
+            raise
+        raise SystemExit(f"numpy:{error}") from error
+    shape = tuple(extent or 224 for extent in model.inputs[0].shape[1:])
+    report = cnnstat.analyze(model, input=shape)
+    totals = report.totals
+    trainable = sum(prod(w.shape) for w in model.trainable_variables)
+    rows = {layer.name: layer.output.shape for layer in report.layers}
+    shapes = [
+        tuple(layer.output.shape[1:]) == rows[layer.name][1:]
+        for layer in model.layers
+        if layer.name in rows and None not in layer.output.shape[1:]
+    ]
+    counted: int | str = ""
+    if os.environ["KERAS_BACKEND"] == "torch":
+        import torch
+        from torch.utils.flop_counter import FlopCounterMode
+
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            model(torch.zeros(1, *shape), training=False)
+        counted = counter.get_total_flops() // 2
+    else:
+        limitation = "no PyTorch backend: MACs are not compared"
+    equal = (
+        totals.params == trainable
+        and totals.params + totals.buffers == model.count_params()
+        and all(shapes)
+        and counted in ("", totals.macs)
+    )
+    return {
+        "model": name,
+        "input": "x".join(map(str, shape)),
+        "params": totals.params,
+        "keras_params": trainable,
+        "buffers": totals.buffers,
+        "keras_total": model.count_params(),
+        "shapes_equal": all(shapes),
+        "layers": len(shapes),
+        "macs": totals.macs,
+        "counted_macs": counted,
+        "status": report.status,
+        "equal": equal,
+        "limitation": limitation,
+    }
+
+
+def models() -> list[str]:
+    """Return the names of all models, in a process that does not keep Keras."""
+    code = (
+        "import keras; print(*[n for n in dir(keras.applications) "
+        "if n[:1].isupper() and callable(getattr(keras.applications, n))])"
+    )
+    environment = {**os.environ, "KERAS_BACKEND": "torch"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    return done.stdout.split()
+
+
+def row(name: str) -> dict[str, Any]:
+    """Return one row, measured in a process of its own."""
+    for backend in ("torch", "numpy"):
+        done = subprocess.run(
+            [sys.executable, __file__, "--measure", name],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "KERAS_BACKEND": backend},
+        )
+        if done.returncode == 0:
+            measured: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+            return measured
+    said = (done.stderr.strip().splitlines() or ["?"])[-1]
+    return {"model": name, "status": "crash", "equal": False, "limitation": said[:120]}
+
+
+def main() -> int:
+    """Write the table; 1 where a row is not equal."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--measure")
+    parser.add_argument("-o", "--output", type=Path)
+    options = parser.parse_args()
+    if options.measure:
+        print(json.dumps(measure(options.measure)))
+        return 0
+    rows = []
+    for name in options.names or models():
+        rows.append(row(name))
+        print(*rows[-1].values(), flush=True)
+    if options.output:
+        with options.output.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+    return 0 if all(each["equal"] for each in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
