@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cnnstat.api.models import Inputs, Model, load
 from cnnstat.api.reports import analyze
-from cnnstat.errors import CnnstatError, ModelError, UsageError
+from cnnstat.errors import PASSED_ON, CnnstatError, ModelError, UsageError, said
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -41,45 +41,33 @@ def memory(
 
 
 def plan_of(model: Model, report: Report, settings: MemorySettings) -> MemoryPlan:
-    """Return the plan of a report of the model.
+    """Return the plan of a report: a module of the user's own is rehearsed, a graph is lowered.
 
-    A module of the user's own is rehearsed where that is what would run: on the CPU, undivided.
-    Where it cannot be, its plan is put together from kernels, and partial.
+    Raises ``UsageError`` for blocks of a module, which only a graph is cut into.
     """
     from cnnstat.memory.memory import plan
 
     if model.filled_copy is None:
         return plan(report, settings)
-    if settings.device != "cpu" or settings.checkpoint:
-        how = "on cuda" if settings.device != "cpu" else "with blocks recomputed"
-        return _put_together(report, settings, f"the module's own code {how}")
+    if settings.checkpoint:
+        raise UsageError(
+            f"{model.reference}: only models of the zoo and files are cut into blocks; "
+            "call torch.utils.checkpoint in the module's own code instead of --checkpoint"
+        )
     from contextlib import redirect_stdout
 
-    from cnnstat.pytorch.rehearsal import CannotRehearseError, rehearse
+    from cnnstat.pytorch.rehearsal import rehearse
 
-    try:
-        with redirect_stdout(sys.stderr):  # a model may print what it likes
-            return plan(report, settings, rehearse(model.filled_copy, report.shaped, settings))
-    except CannotRehearseError as error:
-        return _put_together(report, settings, str(error))
+    with redirect_stdout(sys.stderr):  # a model may print what it likes
+        return plan(report, settings, rehearse(model.filled_copy, report.shaped, settings))
 
 
-def _put_together(report: Report, settings: MemorySettings, unknown: str) -> MemoryPlan:
-    """Return a partial plan of a module's kernels, with what is not known of it."""
-    from dataclasses import replace
-
-    from cnnstat.memory.memory import plan
-
-    found = plan(report, settings)
-    return replace(found, written=replace(found.written, foreign=(unknown,)))
-
-
-def measured_memory(model: Model, found: MemoryPlan) -> tuple[Measured, Measured]:
-    """Return what running a plan's model takes, and what was predicted for the measurement.
+def measured_memory(model: Model, predicted: MemoryPlan) -> tuple[Measured, Measured]:
+    """Return the measured memory of a plan's model, and the prediction for the measurement.
 
     A zoo model, a spec or an ONNX file runs as the module that cnnstat generates, a module of the
-    user's own as it is. Raises ``UsageError`` where PyTorch is missing or the memory is not there,
-    ``ModelError`` for a model that PyTorch cannot run.
+    user's own as it is. Raises ``UsageError`` where PyTorch is missing or there is too little
+    memory, ``ModelError`` for a model that PyTorch cannot run.
     """
     from dataclasses import replace
 
@@ -89,11 +77,9 @@ def measured_memory(model: Model, found: MemoryPlan) -> tuple[Measured, Measured
     from cnnstat.pytorch.device import out_of_memory
     from cnnstat.pytorch.measured_memory import check_room, measure, own_subject, subject
 
-    settings = found.settings
-    check_room(found)
-    shaped = found.report.shaped
-    if model.own_module is not None and settings.checkpoint:
-        raise UsageError(f"{model.reference}: only a generated module can be cut into blocks")
+    settings = predicted.settings
+    check_room(predicted)
+    shaped = predicted.report.shaped
     try:
         if model.own_module is None:
             chosen = subject(shaped, settings)
@@ -102,18 +88,17 @@ def measured_memory(model: Model, found: MemoryPlan) -> tuple[Measured, Measured
         measured = measure(chosen, settings)
     except CnnstatError:
         raise
-    except (Exception, SystemExit) as error:
+    except PASSED_ON:
+        raise
+    except BaseException as error:
         if out_of_memory(error):
             raise UsageError(
-                f"measuring {found.report.name} ran out of memory, which workspaces take on top "
-                f"of the {found.total_bytes:,} bytes that are predicted: take a smaller batch"
+                f"measuring {predicted.report.name} ran out of memory: workspaces of kernels come "
+                f"on top of the predicted {predicted.total_bytes:,} bytes; take a smaller batch"
             ) from error
-        said = str(error).strip().splitlines() or [""]
-        raise ModelError(
-            f"{model.reference} cannot run: {type(error).__name__}: {said[0]}"
-        ) from error
+        raise ModelError(f"{model.reference} cannot run: {said(error)}") from error
     tracked = replace(settings, tracked=settings.device == "cpu")
-    return measured, plan_of(model, found.report, tracked).predicted
+    return measured, plan_of(model, predicted.report, tracked).predicted
 
 
 def fit(

@@ -75,13 +75,18 @@ class Layer(NamedTuple):
 
 
 class Assembly:
-    """A graph that grows call by call; ``values`` tells which node makes a tensor."""
+    """A graph that grows call by call; ``values`` tells which node makes a tensor.
+
+    ``origin`` is where the reader stands, in its own terms: nodes that are added come from there.
+    """
 
     def __init__(self, names: Names) -> None:
         self.names = names
         self.nodes: list[Node] = []
         self.notes: list[Note] = []
         self.values: dict[Key, Value] = {}
+        self.origin: object = None
+        self._origins: dict[str, object] = {}
         self._outputs: list[Specs] = []  # of each node, as its operator infers them
         self._stored: dict[Key, tuple[StoredTensor, TensorSpec]] = {}  # and its spec as seen
         self._owners: dict[Key, int] = {}  # stored tensor -> the node that counts it
@@ -167,6 +172,8 @@ class Assembly:
         name = self.names.unique(name)
         self.nodes.append(Node(name, op, inputs, tied_to, row=row, axes=axes, unkept=unkept))
         self._outputs.append(outputs)
+        if self.origin is not None:
+            self._origins[name] = self.origin
         return Value(len(self.nodes) - 1)
 
     def applied(self, name: str, op: Op, inputs: tuple[Value, ...]) -> Value:
@@ -226,7 +233,8 @@ class Assembly:
 
     def finish(self, name: str, outputs: tuple[Value, ...]) -> Graph:
         """Return the graph that these values leave, as ``graph`` does for keys."""
-        return without_unread(Graph(name, tuple(self.nodes), outputs))
+        graph = Graph(name, tuple(self.nodes), outputs, origins=self._origins)
+        return without_unread(graph)
 
 
 def _match(op: Op, specs: Specs, stored: Sequence[StoredTensor]) -> bool:
@@ -261,7 +269,7 @@ def without_unread(graph: Graph) -> Graph:
         tied = None if node.tied_to is None else place[node.tied_to]
         nodes.append(node._replace(inputs=inputs, tied_to=tied))
     outputs = tuple(Value(place[value.node], value.result) for value in graph.outputs)
-    return Graph(graph.name, tuple(nodes), outputs)
+    return Graph(graph.name, tuple(nodes), outputs, origins=graph.origins)
 
 
 def _is_needed(op: Op) -> bool:

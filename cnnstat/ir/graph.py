@@ -7,7 +7,8 @@ lies in the module ``inception_3a``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cnnstat.errors import GraphError
@@ -46,12 +47,16 @@ class Node(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Nodes in topological order; ``training_outputs`` leave beside ``outputs`` in training."""
+    """Nodes in topological order; ``training_outputs`` leave beside ``outputs`` in training.
+
+    ``origins`` says of nodes, by name, where a reader found them, in the reader's own terms.
+    """
 
     name: str
     nodes: tuple[Node, ...]
     outputs: tuple[Value, ...]
     training_outputs: tuple[Value, ...] = ()
+    origins: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         nodes = self.nodes

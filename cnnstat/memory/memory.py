@@ -18,7 +18,14 @@ from cnnstat.errors import UsageError, unknown
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ir.op import Weight
 from cnnstat.ir.tensor import DTYPE_BYTES
-from cnnstat.memory.passes import Conditions, Held, Pass, inference, parameter_dtype, training
+from cnnstat.memory.passes import (
+    Conditions,
+    Pass,
+    StateBytes,
+    inference,
+    parameter_dtype,
+    training,
+)
 from cnnstat.memory.tape import KINDS, Curve, Kind, alive, curve
 
 Mode = Literal["inference", "training"]
@@ -165,10 +172,15 @@ class MemoryPlan:
 
     @cached_property
     def live(self) -> list[int]:
-        """Live bytes of the forward pass, the highest while each node runs."""
+        """Live bytes of the forward pass, the highest while each node runs.
+
+        A module may run a node of its graph as a part of another: it has what is alive there.
+        """
         steps = slice(self.written.forward_steps)
         count = len(self.report.shaped.nodes)
-        return Curve(self._curve.bytes[steps], self._curve.nodes[steps]).by_node(count)
+        forward = Curve(self._curve.bytes[steps], self._curve.nodes[steps])
+        rehearsed = self.written.state is not None
+        return forward.without_gaps(count) if rehearsed else forward.by_node(count)
 
     @cached_property
     def backward(self) -> list[int]:
@@ -302,8 +314,8 @@ def plan(report: Report, chosen: Settings, rehearsed: Pass | None = None) -> Mem
     written = rehearsed or run(shaped, chosen.conditions)
     trained, buffers = _stored(shaped)
     total = sum(trained)
-    held = written.held or Held(total, sum(buffers), total, tuple(trained))
-    trained = list(held.trained)
+    state = written.state or StateBytes(total, sum(buffers), total, tuple(trained))
+    trained = list(state.trained)
     optimizer = OPTIMIZERS[chosen.optimizer]
     learns = chosen.mode == "training"
     counted_here = optimizer.adaptive and chosen.device == "cpu"
@@ -312,9 +324,9 @@ def plan(report: Report, chosen: Settings, rehearsed: Pass | None = None) -> Mem
         report,
         chosen,
         written,
-        param_bytes=held.param_bytes,
-        buffer_bytes=held.buffer_bytes,
-        gradient_bytes=held.gradient_bytes if learns else 0,
+        param_bytes=state.param_bytes,
+        buffer_bytes=state.buffer_bytes,
+        gradient_bytes=state.gradient_bytes if learns else 0,
         optimizer_bytes=optimizer.copies * sum(trained) + counters if learns else 0,
         optimizer_step_bytes=optimizer.step_bytes(trained, chosen.device) if learns else 0,
         ideal=tuple(live_bytes(shaped, place(shaped))),

@@ -31,8 +31,8 @@ class Conditions:
     tracked: bool = False
 
 
-class Held(NamedTuple):
-    """Bytes that a module stores, by its own word; ``trained``: each parameter with a gradient.
+class StateBytes(NamedTuple):
+    """Bytes that a module stores, read off the module; ``trained``: each parameter with a gradient.
 
     Gradients may share memory: those of tensors that were concatenated do.
     """
@@ -47,10 +47,10 @@ class Held(NamedTuple):
 class Pass:
     """A written tape. ``forward_steps`` is where the forward pass ends.
 
-    ``saved`` are the bytes that each node is the first to keep for the backward pass; ``unknown``
-    the nodes whose kernels nobody knows. Of a pass that PyTorch rehearsed, ``foreign`` names the
-    functions of which nobody knows what they keep, or why there was no rehearsal, and ``held`` is
-    what the module stores.
+    ``saved`` are the bytes that each node is the first to save for the backward pass; ``unknown``
+    the nodes whose kernels are not known. Of a pass that PyTorch rehearsed, ``foreign`` names the
+    functions whose memory is not known, or why there was no rehearsal, and ``state`` is what the
+    module stores.
     """
 
     tape: Tape
@@ -58,7 +58,7 @@ class Pass:
     saved: tuple[int, ...]
     unknown: tuple[int, ...] = ()
     foreign: tuple[str, ...] = ()
-    held: Held | None = None
+    state: StateBytes | None = None
 
 
 @dataclass(slots=True)
@@ -160,6 +160,18 @@ def training(shaped: ShapedGraph, conditions: Conditions) -> Pass:
         saved = _saved(run)
         backward(tape, outputs)
     return Pass(tape, forward_steps, saved, _unknown(shaped))
+
+
+def inputs_alone(shaped: ShapedGraph, unknown: str, state: StateBytes) -> Pass:
+    """Return the pass of a module of which nothing but its inputs and its state is known."""
+    tape = Tape(training=False)
+    for index, (node, facts) in enumerate(zip(shaped.nodes, shaped.facts, strict=True)):
+        if node.op.is_input:
+            tape.node = index
+            for spec in facts.outputs:
+                tape.given(spec.shape, spec.dtype)
+    nothing = (0,) * len(shaped.nodes)
+    return Pass(tape, len(tape.steps), nothing, foreign=(unknown,), state=state)
 
 
 def _saved(run: _Run) -> tuple[int, ...]:

@@ -277,11 +277,21 @@ class Curve:
 
     def by_node(self, count: int) -> list[int]:
         """Return the highest step of each of ``count`` nodes; 0 for a node without one."""
-        found = [0] * count
+        highest = [0] * count
         for node, size in zip(self.nodes, self.bytes, strict=True):
-            if size > found[node]:
-                found[node] = size
-        return found
+            if size > highest[node]:
+                highest[node] = size
+        return highest
+
+    def without_gaps(self, count: int) -> list[int]:
+        """Return the same; a node without a step has what was alive at the node before it."""
+        highest = self.by_node(count)
+        last = dict(zip(self.nodes, self.bytes, strict=True))
+        level = 0
+        for node in range(count):
+            level = last.get(node, level)
+            highest[node] = highest[node] or level
+        return highest
 
 
 def spans(tape: Tape) -> list[int]:

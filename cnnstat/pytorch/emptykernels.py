@@ -1,7 +1,7 @@
-"""What PyTorch's functions make of empty tensors, held against what they make on the CPU.
+"""Results of PyTorch's functions on fake tensors, corrected to those of the CPU's kernels.
 
-``KNOWN`` are the functions whose empty results have the CPU's shapes, layouts, dtypes and storages:
-tests run each both ways, forward and backward. Where PyTorch's rule for empty tensors differs from
+``KNOWN`` are the functions whose fake results have the CPU's shapes, layouts, dtypes and storages:
+tests run each both ways, forward and backward. Where PyTorch's rule for fake tensors differs from
 its own kernel, ``CORRECTIONS`` has the kernel's; anything else is unknown, never a guess.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 Arguments = tuple[Any, ...]
-Found = list[Any]
+Results = list[Any]
 
 
 def is_known(function: Any, arguments: Arguments) -> bool:
@@ -22,53 +22,89 @@ def is_known(function: Any, arguments: Arguments) -> bool:
     if name == "mkldnn_rnn_layer" and arguments[-1]:
         return False  # training: its workspace is as large as oneDNN wants it
     if name in PLAIN or f"{name}.{function._overloadname}" in PLAIN:
-        given = [each for each in arguments if isinstance(each, torch.Tensor)]
-        return all(each.is_contiguous() for each in given)
+        tensors = [each for each in arguments if isinstance(each, torch.Tensor)]
+        return all(each.is_contiguous() for each in tensors)
     return namespace == "aten" and name in KNOWN
 
 
-def as_on_cpu(function: Any, arguments: Arguments, found: Any) -> Any:
-    """Return the results of a call on empty tensors, laid out as the CPU's kernel has them."""
+def as_on_cpu(function: Any, arguments: Arguments, results: Any) -> Any:
+    """Return the results of a call on fake tensors, laid out as the CPU's kernel has them."""
     correct = CORRECTIONS.get(function._schema.name.removeprefix("aten::"))
     if correct is None:
-        return found
-    if isinstance(found, torch.Tensor):
-        return correct(arguments, [found])[0]
-    return tuple(correct(arguments, list(found)))
+        return results
+    if isinstance(results, torch.Tensor):
+        return correct(arguments, [results])[0]
+    return tuple(correct(arguments, list(results)))
 
 
-def _layer_norm(a: Arguments, found: Found) -> Found:
+def _layer_norm(a: Arguments, results: Results) -> Results:
     """Make the result contiguous, and the statistics of the parameters' dtype."""
-    return [_plain(found[0]), *[_like(a[2], each) for each in found[1:]]]
+    return [_plain(results[0]), *[_like(a[2], each) for each in results[1:]]]
 
 
-def _layer_norm_backward(a: Arguments, found: Found) -> Found:
-    return [_plain(found[0]), *found[1:]]
+def _layer_norm_backward(a: Arguments, results: Results) -> Results:
+    return [_plain(results[0]), *results[1:]]
 
 
-def _batch_norm(a: Arguments, found: Found) -> Found:
+def _batch_norm(a: Arguments, results: Results) -> Results:
     """Make the statistics of the parameters' dtype."""
-    return [found[0], *[_like(a[1], each) for each in found[1:]]]
+    return [results[0], *[_like(a[1], each) for each in results[1:]]]
 
 
-def _batch_norm_backward(a: Arguments, found: Found) -> Found:
-    """Lay the gradient out as the input, whatever the layout of what comes back."""
-    return [_plain(found[0], _form(a[1])), *found[1:]]
+def _batch_norm_backward(a: Arguments, results: Results) -> Results:
+    """Lay the gradient out as the input; the kernel makes none where the mask asks for none."""
+    needed = a[9][0]
+    return [_plain(results[0], _form(a[1])) if needed else None, *results[1:]]
 
 
-def _rolled(a: Arguments, found: Found) -> Found:
-    return [_plain(found[0], _form(a[0]))]
+def _rolled(a: Arguments, results: Results) -> Results:
+    return [_plain(results[0], _form(a[0]))]
 
 
-def _padding_backward(a: Arguments, found: Found) -> Found:
-    return [_plain(found[0], _form(a[1]))]
+def _padding_backward(a: Arguments, results: Results) -> Results:
+    return [_plain(results[0], _form(a[1]))]
 
 
-def _folded(a: Arguments, found: Found) -> Found:
-    """Take a storage as large as the input: the kernel began with one."""
-    made = found[0]
+def _folded(a: Arguments, results: Results) -> Results:
+    """Take a storage as large as the input, which the kernel starts with."""
+    made = results[0]
     room = made.new_empty(max(a[0].numel(), made.numel()))
     return [room[: made.numel()].view(made.shape)]
+
+
+def _convolution(a: Arguments, results: Results) -> Results:
+    """Take a storage as large as the input where the transposed kernel starts with one."""
+    return _folded(a, results) if _backend(a) == "SlowTranspose3d" else results
+
+
+def _convolution_backward(a: Arguments, results: Results) -> Results:
+    """Make the weight's gradient with the bias's, as oneDNN does; a slow kernel's is contiguous."""
+    _, weight, bias = results
+    backend = _backend((*a[1:3], None, *a[4:]))
+    if weight is None and bias is not None and backend == "Mkldnn":
+        weight = torch.empty_like(a[2])
+    elif weight is not None and backend == "SlowTranspose2d":
+        weight = _plain(weight)
+    return [results[0], weight, bias]
+
+
+def _backend(a: Arguments) -> str:
+    """Return the name of the kernel that PyTorch chooses on this machine.
+
+    It asks for two axes at least, as the caller of the kernel does. ``_ConvBackend`` has no name
+    for oneDNN's transposed convolution, which follows the plain one.
+    """
+    x, weight, bias, *sizes, transposed, output_padding, groups = a[:9]
+    sizes = [list(each) for each in (*sizes, output_padding)]
+    if x.dim() == 3:
+        x, weight = x.unsqueeze(2), weight.unsqueeze(2)
+        sizes = [[fill, *each] for fill, each in zip((1, 0, 1, 0), sizes, strict=True)]
+    stride, padding, dilation, output_padding = sizes
+    known: Any = torch._C._ConvBackend  # type: ignore[attr-defined]
+    chosen = torch._C._select_conv_backend(
+        x, weight, bias, stride, padding, dilation, transposed, output_padding, groups, None
+    )
+    return "Mkldnn" if chosen.value == known.Mkldnn.value + 1 else str(chosen.name)
 
 
 def _form(tensor: torch.Tensor) -> torch.memory_format:
@@ -83,7 +119,9 @@ def _like(parameter: torch.Tensor | None, made: torch.Tensor) -> torch.Tensor:
     return made if parameter is None else made.to(parameter.dtype)
 
 
-CORRECTIONS: dict[str, Callable[[Arguments, Found], Found]] = {
+CORRECTIONS: dict[str, Callable[[Arguments, Results], Results]] = {
+    "convolution": _convolution,
+    "convolution_backward": _convolution_backward,
     "native_layer_norm": _layer_norm,
     "native_layer_norm_backward": _layer_norm_backward,
     "native_batch_norm": _batch_norm,
@@ -93,7 +131,7 @@ CORRECTIONS: dict[str, Callable[[Arguments, Found], Found]] = {
     "replication_pad2d_backward": _padding_backward,
     "col2im": _folded,
 }
-"""ATen functions whose rule for empty tensors is not the CPU's: the arguments and what it found."""
+"""ATen functions whose fake results are not the CPU's: arguments and results -> the CPU's."""
 
 PLAIN = frozenset(["channel_shuffle", "glu_backward", "log_sigmoid_forward", "pow.Scalar"])
 """Functions that are known for contiguous tensors alone."""

@@ -1,13 +1,14 @@
-"""What a model really takes: storages seen by PyTorch's dispatcher, or CUDA's allocator.
+"""Measured memory of a model: storages seen by PyTorch's dispatcher, or CUDA's allocator.
 
 On the CPU every storage that an operator returns is followed from the step that makes it until
-PyTorch lets it go; what autograd keeps is what passes its saved-tensor hooks. PyTorch does not add
-gradients in place while it is watched so; a prediction to compare with must say ``tracked``. On
+PyTorch frees it; autograd's saved tensors are those that its hooks see. PyTorch does not add
+gradients in place under a dispatch mode; a prediction to compare with must say ``tracked``. On
 CUDA the caching allocator's own counters are read, workspaces and rounding included.
 """
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
@@ -38,17 +39,17 @@ LEARNING_RATE = 1e-5
 
 def stored_bytes(module: nn.Module) -> tuple[int, int]:
     """Return the bytes of a module's parameters, and of its buffers that belong to the model."""
-    kept = module.state_dict(keep_vars=True)
-    buffers = storage_bytes(t for name, t in module.named_buffers() if name in kept)
+    persistent = module.state_dict(keep_vars=True)
+    buffers = storage_bytes(t for name, t in module.named_buffers() if name in persistent)
     return storage_bytes(module.parameters()), buffers
 
 
-class GivenGradients(torch.autograd.Function):
-    """A loss of no bytes that hands gradients of ones to the outputs, and holds neither."""
+class UnitGradients(torch.autograd.Function):
+    """A loss of no bytes that gives the outputs gradients of ones, and refers to neither."""
 
     @staticmethod
     def forward(ctx: Any, *outputs: torch.Tensor) -> torch.Tensor:
-        """Remember shapes alone."""
+        """Note shapes alone."""
         ctx.like = [(output.shape, output.dtype, output.device) for output in outputs]
         return outputs[0].new_empty(0)
 
@@ -58,7 +59,20 @@ class GivenGradients(torch.autograd.Function):
         return tuple(torch.ones(s, dtype=dtype, device=at) for s, dtype, at in ctx.like)
 
 
-class _Again(nn.Module):
+class Packed:
+    """A tensor that autograd saves, without its history: a result would refer to itself."""
+
+    __slots__ = ("__weakref__", "tensor")
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self.tensor = tensor.detach()
+
+    def unpack(self) -> torch.Tensor:
+        """Return the tensor."""
+        return self.tensor
+
+
+class _Recomputed(nn.Module):
     """A block that is recomputed in the backward pass."""
 
     def __init__(self, inner: nn.Module) -> None:
@@ -66,7 +80,7 @@ class _Again(nn.Module):
         self.inner = inner
 
     def forward(self, *inputs: Any) -> Any:
-        """Run the block, keeping what enters it."""
+        """Run the block, saving its inputs alone."""
         return checkpoint(self.inner, *inputs, use_reentrant=False)
 
 
@@ -99,8 +113,8 @@ class Subject(NamedTuple):
     def outputs(self) -> tuple[torch.Tensor, ...]:
         """Run the forward pass."""
         with self.autocast():
-            found = self.module(*self.inputs)
-        return returned(found, torch.Tensor)
+            result = self.module(*self.inputs)
+        return returned(result, torch.Tensor)
 
 
 def subject(shaped: ShapedGraph, settings: Settings, *, seed: int = 0) -> Subject:
@@ -157,14 +171,14 @@ def recomputing(module: Any, shaped: ShapedGraph) -> nn.Module:
     parts: nn.Module = split_module(module, module, block)
     for name, child in list(parts.named_children()):
         if name.startswith("submod_"):
-            setattr(parts, name, _Again(child))
+            setattr(parts, name, _Recomputed(child))
     return parts
 
 
-def check_room(found: MemoryPlan) -> None:
+def check_room(plan: MemoryPlan) -> None:
     """Raise ``UsageError`` where the device has less free memory than a plan needs."""
-    needed = found.total_bytes
-    if found.settings.device == "cuda":
+    needed = plan.total_bytes
+    if plan.settings.device == "cuda":
         if not torch.cuda.is_available():
             raise UsageError("device 'cuda': PyTorch sees no CUDA device here")
         release(torch.device("cuda"))
@@ -174,13 +188,13 @@ def check_room(found: MemoryPlan) -> None:
         free = available_bytes()
     if free is not None and needed > free:
         raise UsageError(
-            f"measuring {found.report.name} needs {needed:,} bytes, but {free:,} are free: "
+            f"measuring {plan.report.name} needs {needed:,} bytes, but {free:,} are free: "
             "take a smaller batch"
         )
 
 
 def available_bytes() -> int | None:
-    """Return the main memory that can be had without swapping; None where nobody says."""
+    """Return the main memory that is free without swapping; None where it is not known."""
     try:
         with open("/proc/meminfo", encoding="ascii") as file:
             lines = dict(line.split(":", 1) for line in file)
@@ -206,27 +220,28 @@ def _tracked_inference(chosen: Subject) -> int:
 
 
 class Passes(NamedTuple):
-    """What one meter saw of a forward and a backward pass; ``kept`` is alive between the two."""
+    """Readings of one meter in a forward and a backward pass; ``between`` is alive in between."""
 
     forward: int
-    kept: int
+    between: int
     backward: int
 
 
 def both_passes(chosen: Subject, *meters: Meter) -> tuple[Passes, ...]:
-    """Run a forward and a backward pass, and return what each meter saw."""
+    """Run a forward and a backward pass, and return the readings of each meter."""
     for meter in meters:
         meter.restart()
     outputs = chosen.outputs()
     forward = [meter.peak_bytes for meter in meters]
-    loss = GivenGradients.apply(*outputs)  # type: ignore[no-untyped-call]
+    loss = UnitGradients.apply(*outputs)  # type: ignore[no-untyped-call]
     del outputs
-    kept = [meter.live_bytes for meter in meters]
+    between = [meter.live_bytes for meter in meters]
     for meter in meters:
         meter.restart()
-    loss.backward(loss.new_empty(0))
+    if loss.requires_grad:
+        loss.backward(loss.new_empty(0))
     backward = [meter.peak_bytes for meter in meters]
-    return tuple(map(Passes, forward, kept, backward))
+    return tuple(map(Passes, forward, between, backward))
 
 
 def _training(chosen: Subject, settings: Settings) -> Measured:
@@ -247,7 +262,7 @@ def _training(chosen: Subject, settings: Settings) -> Measured:
         chosen.buffer_bytes,
         passes.forward,
         passes.backward,
-        passes.kept if saved is None else saved,
+        passes.between if saved is None else saved,
         storage_bytes(gradients),
         storage_bytes(state),
         working.peak_bytes,
@@ -255,35 +270,41 @@ def _training(chosen: Subject, settings: Settings) -> Measured:
 
 
 def _state(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
-    return [t for kept in optimizer.state.values() for t in kept.values() if torch.is_tensor(t)]
+    states = optimizer.state.values()
+    return [value for state in states for value in state.values() if torch.is_tensor(value)]
 
 
 def _tracker(chosen: Subject) -> Tracker:
     tracker = Tracker(chosen.owned)
-    for given in chosen.inputs:
-        tracker.follow(given)
+    for tensor in chosen.inputs:
+        tracker.follow(tensor)
     return tracker
 
 
 def saved_bytes(chosen: Subject) -> int:
-    """Return the bytes that autograd keeps of a forward pass, parameters and buffers left out."""
+    """Return the bytes that autograd saves at the end of a forward pass, without stored tensors.
+
+    Tensors of a branch that is not returned are freed with it.
+    """
     owned = storages(chosen.owned)
-    kept: dict[int, torch.Tensor] = {}
+    references: list[weakref.ref[Packed]] = []
 
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
-        key = tensor.untyped_storage()._cdata
-        if key not in owned:
-            kept[key] = tensor
-        return tensor
+    def pack(tensor: torch.Tensor) -> Packed:
+        packed = Packed(tensor)
+        references.append(weakref.ref(packed))
+        return packed
 
-    with saved_tensors_hooks(pack, lambda tensor: tensor):
-        chosen.outputs()
-    return storage_bytes(kept.values())
+    with saved_tensors_hooks(pack, Packed.unpack):
+        outputs = chosen.outputs()
+    tensors = [packed.tensor for packed in (each() for each in references) if packed is not None]
+    del outputs
+    return storage_bytes(t for t in tensors if t.untyped_storage()._cdata not in owned)
 
 
 def make_optimizer(module: nn.Module, name: str) -> torch.optim.Optimizer:
     """Return an optimiser of a module's parameters by its name in ``OPTIMIZERS``."""
     parameters = [p for p in module.parameters() if p.requires_grad]
+    parameters = parameters or [nn.Parameter(torch.empty(0))]  # it refuses to have none
     makers: dict[str, Callable[[], torch.optim.Optimizer]] = {
         "sgd": lambda: torch.optim.SGD(parameters, LEARNING_RATE),
         "momentum": lambda: torch.optim.SGD(parameters, LEARNING_RATE, momentum=0.9),
@@ -294,11 +315,11 @@ def make_optimizer(module: nn.Module, name: str) -> torch.optim.Optimizer:
 
 
 def on_cuda(chosen: Subject, settings: Settings) -> Measured:
-    """Return the allocator's peaks beyond what stays: weights, optimiser state, workspaces kept.
+    """Return the allocator's peaks beyond weights, optimiser state and permanent workspaces.
 
-    A first pass lets libraries choose their kernels and make the workspaces that they keep. The
-    workspace is what the allocator gave out, in a pass that is also tracked, beyond the storages
-    that were alive: what kernels take and give back, and what the allocator rounds up.
+    A first pass lets libraries choose their kernels and make their permanent workspaces. The
+    workspace is what is allocated, in a pass that is also tracked, beyond the storages that were
+    alive: temporary memory of kernels, and what the allocator rounds up.
     """
     if settings.mode == "training":
         return _training_on_cuda(chosen, settings)
@@ -332,8 +353,8 @@ def _training_on_cuda(chosen: Subject, settings: Settings) -> Measured:
     optimizer.zero_grad(set_to_none=True)
     tracker = _tracker(chosen)
     with tracker:
-        given_out, alive = both_passes(chosen, allocator, tracker)
-    higher = max((given_out.forward, alive.forward), (given_out.backward, alive.backward))
+        allocated, alive = both_passes(chosen, allocator, tracker)
+    higher = max((allocated.forward, alive.forward), (allocated.backward, alive.backward))
     return Measured(
         chosen.param_bytes,
         chosen.buffer_bytes,

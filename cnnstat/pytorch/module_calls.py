@@ -1,4 +1,4 @@
-"""Which module of a forward pass is running: the one watcher of module calls, and their paths.
+"""Which module and which function of a forward pass is running: the one watcher of their calls.
 
 Not by hooks: PyTorch takes no fused attention where a module has any. An instance's ``_call_impl``
 is what ``Module.__call__`` runs, hooks included; it is a private name of PyTorch, and used only
@@ -7,11 +7,13 @@ here.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from cnnstat.pytorch.specs import spec_of
 
@@ -32,12 +34,49 @@ class Failure(NamedTuple):
     inputs: str = ""
 
 
-class ModuleCalls:
-    """The modules that are running at the moment, outermost first, and which one failed."""
+class Position(NamedTuple):
+    """A point of a forward pass, the same in every run.
 
-    def __init__(self) -> None:
+    It is the path of the module and the number of its call, the function that Python code calls
+    there and the number of that call. ``operator`` is the ATen function that ran: there may be
+    several at one place.
+    """
+
+    path: str
+    call: int
+    function: str = ""
+    number: int = 0
+    operator: str = ""
+
+    @property
+    def place(self) -> tuple[str, int, str, int]:
+        """The position without the operator."""
+        return self[:4]
+
+
+FUSED = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
+"""Modules that PyTorch replaces by one function where nobody watches functions."""
+
+
+class ModuleCalls:
+    """The modules that are running at the moment, outermost first, and which one failed.
+
+    ``functions`` is the mode under which functions are followed, too. Where ``fused``, it is off in
+    modules that PyTorch would not fuse under it.
+    """
+
+    def __init__(self, *, fused: bool = False) -> None:
         self.stack = [ModuleCall("", leaf=False)]
+        self.functions = _FunctionCalls()
+        self._fused = fused
+        self._calls = Counter[str]()
+        self._numbers = [0]  # of the running modules: which call of it
         self._failure = Failure()
+
+    @property
+    def position(self) -> Position:
+        """Where the forward pass is at the moment."""
+        return Position(self.path, self._numbers[-1], *self.functions.running)
 
     @property
     def path(self) -> str:
@@ -57,19 +96,64 @@ class ModuleCalls:
     def _followed(
         self, run: Callable[..., Any], module: nn.Module, call: ModuleCall
     ) -> Callable[..., Any]:
+        alone = self._fused and isinstance(module, FUSED)
+
         def followed(*args: Any, **kwargs: Any) -> Any:
             self.stack.append(call)
+            self._numbers.append(self._calls[call.path])
+            self._calls[call.path] += 1
+            outer = self.functions.begin()
             try:
-                return run(*args, **kwargs)
+                if not alone:
+                    return run(*args, **kwargs)
+                with torch._C.DisableTorchFunction():
+                    return run(*args, **kwargs)
             except BaseException as error:
                 if self._failure.error is not error:
                     shapes = ", ".join(str(spec_of(t)) for t in args if isinstance(t, torch.Tensor))
                     self._failure = Failure(error, call.path, type(module).__name__, shapes)
                 raise
             finally:
+                self.functions.end(outer)
+                self._numbers.pop()
                 self.stack.pop()
 
         return followed
+
+
+Running = tuple[Counter[str], tuple[str, int]]
+"""How often a module has called each function, and the one that runs with its number."""
+
+
+class _FunctionCalls(TorchFunctionMode):
+    """Follows the functions that the running module calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._counts = Counter[str]()
+        self.running = ("", 0)
+
+    def begin(self) -> Running:
+        """Note that a module begins; return the state of the one that calls it."""
+        outer = (self._counts, self.running)
+        self._counts, self.running = Counter(), ("", 0)
+        return outer
+
+    def end(self, outer: Running) -> None:
+        """Go back to the module that called."""
+        self._counts, self.running = outer
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Note a function while it runs."""
+        outer, name = self.running, getattr(func, "__name__", "")
+        self.running = (name, self._counts[name])
+        self._counts[name] += 1
+        try:
+            return func(*args, **(kwargs or {}))
+        finally:
+            self.running = outer
 
 
 def named_modules(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:

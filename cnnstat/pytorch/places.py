@@ -1,41 +1,109 @@
-"""Which node of a captured graph a call belongs to: by the module that runs, and in order."""
+"""The node of a captured graph to which each call of a run belongs: by its position in the pass.
+
+Most positions have one node. Where several functions run at one (a scripted module, attention),
+their sequence and that of the nodes are aligned by name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import cached_property
 
-from cnnstat.count.modulepaths import module_path, without_number
-from cnnstat.pytorch.module_calls import ModuleCalls
+from cnnstat.ir.graph import Graph
+from cnnstat.pytorch.module_calls import ModuleCalls, Position
+
+PARTS = {
+    "linear": ("addmm", "mm", "mv", "bmm"),
+    "matmul": ("mm", "mv", "bmm", "dot"),
+    "einsum": ("bmm",),
+    "contiguous": ("clone",),
+    "scaled_dot_product_attention": ("_scaled_dot_product", "_safe_softmax"),
+}
+"""Functions by the beginnings of the names of those they are made of, where that is not theirs."""
+
+Key = tuple[object, ...]
 
 
 class Places:
-    """Follows a forward pass by the modules that ``calls`` sees; nodes go by their names.
+    """The calls of a forward pass in order, each at the position that ``calls`` sees."""
 
-    A module that has no node of its own (one that acts in training alone) belongs to what ran last.
-    """
-
-    def __init__(self, names: Sequence[str], paths: Iterable[str], calls: ModuleCalls) -> None:
-        known = set(paths)
-        self._of: dict[str, list[int]] = {}
-        self._function: list[str] = []
-        for index, name in enumerate(names):
-            path = module_path(name, known)
-            self._of.setdefault(path, []).append(index)
-            self._function.append(without_number(name.removeprefix(path).strip("/")))
-        self._at = dict.fromkeys(self._of, -1)
+    def __init__(self, graph: Graph, calls: ModuleCalls) -> None:
+        self._graph = graph
         self._calls = calls
-        self.last = 0
+        self._operators: dict[int, str] = {}
+        self._nodes: dict[Key, list[int]] = {}
+        self._keys: list[Key] = [()]
+        self._functions = [""]
+        for index, node in enumerate(graph.nodes):
+            origin = graph.origins.get(node.name)
+            if isinstance(origin, Position) and node.inputs:
+                self._operators[index] = origin.operator.strip("_")
+                for key in (origin.place, origin.place[:2]):
+                    self._nodes.setdefault(key, []).append(index)
 
-    def of(self, function: str) -> int:
-        """Return the node of a call of this function: the next of that name, else the last."""
-        path = self._calls.path
-        own = self._of.get(path)
-        if own is None:
-            return self.last
-        at = self._at[path]
-        again = at >= 0 and self._function[own[at]] != function
-        ahead = range(at if again else at + 1, len(own))
-        at = next((i for i in ahead if self._function[own[i]] == function), max(at, 0))
-        self._at[path] = at
-        self.last = own[at]
+    @property
+    def last(self) -> int:
+        """Number of the last call; 0 stands for the inputs."""
+        return len(self._keys) - 1
+
+    def enter(self, function: str) -> int:
+        """Note a call of an ATen function at this position of the pass; return its number."""
+        position = self._calls.position
+        key: Key = position.place
+        if key not in self._nodes and not position.function:  # functions are not followed there
+            key = position.place[:2]
+        self._keys.append(key)
+        self._functions.append(function)
         return self.last
+
+    @cached_property
+    def nodes(self) -> list[int]:
+        """Return the node of every call.
+
+        One without a node (dropout in training) has that of the call before it.
+        """
+        numbers: dict[Key, list[int]] = {}
+        for number, key in enumerate(self._keys):
+            numbers.setdefault(key, []).append(number)
+        nodes: dict[int, int] = {}
+        for key, calls in numbers.items():
+            if key in self._nodes:
+                functions = [self._functions[number] for number in calls]
+                aligned = self._aligned(self._nodes[key], functions)
+                nodes.update(zip(calls, aligned, strict=True))
+        last, each = 0, []
+        for number in range(len(self._keys)):
+            last = nodes.get(number, last)
+            each.append(last)
+        return each
+
+    def _aligned(self, nodes: Sequence[int], functions: Sequence[str]) -> list[int]:
+        """Return the node of each function: of the pairs in order, those that weigh most.
+
+        A function without a partner belongs to the node before it, at the start to the first.
+        """
+        if len(nodes) == 1:
+            return [nodes[0]] * len(functions)
+        best = [[0] * (len(nodes) + 1) for _ in range(len(functions) + 1)]
+        for i in range(len(functions) - 1, -1, -1):
+            for j in range(len(nodes) - 1, -1, -1):
+                pair = self._weight(functions[i], nodes[j])
+                with_pair = pair + best[i + 1][j + 1] if pair else 0
+                best[i][j] = max(with_pair, best[i + 1][j], best[i][j + 1])
+        aligned, at, j = [], nodes[0], 0
+        for i, function in enumerate(functions):
+            while j < len(nodes) and best[i][j] == best[i][j + 1] > best[i + 1][j]:
+                j += 1
+            pair = self._weight(function, nodes[j]) if j < len(nodes) else 0
+            if pair and best[i][j] == pair + best[i + 1][j + 1]:
+                at, j = nodes[j], j + 1
+            aligned.append(at)
+        return aligned
+
+    def _weight(self, function: str, node: int) -> int:
+        """Return 0 if a function is no part of a node, little if it is a view."""
+        operator = self._operators[node]
+        name = function.strip("_").removeprefix("native_")
+        if name.startswith(operator) or function.startswith(PARTS.get(operator, operator)):
+            return 1 if self._graph.nodes[node].op.storage == "view" else 3
+        return 0

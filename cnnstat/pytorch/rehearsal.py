@@ -1,9 +1,9 @@
-"""A pass or a training step rehearsed: PyTorch runs a copy of a module on empty tensors.
+"""Rehearsal of a pass or a training step: PyTorch runs a copy of a module on fake tensors.
 
-What the user's code holds on to, which form of attention is chosen, where a view has to be copied,
-what autograd keeps: nobody has to know, PyTorch does it all, but on fake tensors, which have shape,
-layout and dtype and no contents. What its dispatcher makes and lets go is written down as a tape.
-Only functions whose empty results are laid out as the CPU's own (``emptykernels.py``) are known.
+They have shape, layout and dtype and no contents. How long the user's code refers to a tensor,
+which form of attention is chosen, where a view is copied and what autograd saves is PyTorch's own
+doing; the storages that its dispatcher makes and frees are recorded as a tape. Only functions whose
+fake results are laid out as the CPU's own (``emptykernels.py``) are known.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from cnnstat.errors import PASSED_ON, said
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.memory.memory import Settings
-from cnnstat.memory.passes import Held, Pass
+from cnnstat.memory.passes import Pass, StateBytes, inputs_alone
 from cnnstat.memory.tape import Kind, Step, Tape
 from cnnstat.pytorch.emptykernels import as_on_cpu, is_known
-from cnnstat.pytorch.measured_memory import GivenGradients, stored_bytes
+from cnnstat.pytorch.measured_memory import Packed, UnitGradients, stored_bytes
 from cnnstat.pytorch.meters import storage_bytes, storages
-from cnnstat.pytorch.module_calls import ModuleCalls, named_modules
+from cnnstat.pytorch.module_calls import ModuleCalls
 from cnnstat.pytorch.places import Places
 from cnnstat.pytorch.random_state import random_state_kept
 from cnnstat.pytorch.returned import returned
@@ -38,80 +39,93 @@ Copied = Callable[[Callable[[torch.Tensor], torch.Tensor]], nn.Module]
 """Returns a copy of a module whose stored tensors are what the given function makes of them."""
 
 
-class CannotRehearseError(Exception):
-    """A pass that cannot run on empty tensors, and why."""
-
-
 def rehearse(copied: Copied, shaped: ShapedGraph, settings: Settings) -> Pass:
-    """Return the pass of a module on the CPU; raise ``CannotRehearseError`` where it does not run.
+    """Return the pass of a module on the CPU.
 
-    ``shaped`` is its captured graph: its nodes tell to which layer a kernel belongs.
+    ``shaped`` is its captured graph: its nodes tell to which layer a kernel belongs. Where the
+    module does not run on fake tensors, or is to run on another device, its state and its inputs
+    are all that is known.
     """
     mode = FakeTensorMode(allow_non_fake_inputs=True)
-    inputs = _inputs(shaped, mode)
-    module = copied(_StandIns(mode, float_dtype(shaped)))
-    module.train(settings.mode == "training")
-    if settings.mode == "training" and not all(map(is_fake, module.parameters())):
-        raise CannotRehearseError("the gradients of a scripted module")
-    called = called_as_captured(module, shaped)
-    calls = ModuleCalls()
+    state = StateBytes(0, 0, 0, ())
+    try:
+        module = copied(_StandIns(mode, float_dtype(shaped)))
+        state = StateBytes(*stored_bytes(module), 0, ())
+        rehearsed = _rehearsed(module, mode, shaped, settings)
+    except PASSED_ON:
+        raise
+    except BaseException as error:
+        return inputs_alone(shaped, _why(error), state)
+    if settings.device != "cpu":
+        return inputs_alone(
+            shaped, f"a module's kernels on {settings.device}", rehearsed.state or state
+        )
+    return rehearsed
+
+
+def _rehearsed(
+    module: nn.Module, mode: FakeTensorMode, shaped: ShapedGraph, settings: Settings
+) -> Pass:
+    learns = settings.mode == "training"
+    module.train(learns)
+    if learns and not all(map(is_fake, module.parameters())):
+        raise TypeError("a scripted module has no gradients without its weights")
+    calls = ModuleCalls(fused=True)
     calls.watch(module)
-    paths = [name.replace(".", "/") for name, _ in named_modules(module)]
-    places = Places([node.name for node in shaped.nodes], paths, calls)
-    scribe = Scribe([*module.parameters(), *module.buffers()], places)
-    with random_state_kept(), _not_logged(), mode, scribe:
-        for given in inputs:
-            scribe.follow(given)
-        scribe.steps.append(_Call(places.last, tuple(range(len(scribe.sizes)))))
-        try:
-            forward_steps = _run(called, inputs, scribe, settings)
-        except (Exception, SystemExit) as error:
-            raise CannotRehearseError(_why(error)) from error
-    learning = module.parameters() if settings.mode == "training" else ()
-    trained = [parameter for parameter in learning if parameter.grad is not None]
-    gradients = [parameter.grad for parameter in trained if parameter.grad is not None]
+    called = called_as_captured(module, shaped)
+    recorder = Recorder([*module.parameters(), *module.buffers()], Places(shaped.graph, calls))
+    inputs = _inputs(shaped, mode)
+    with random_state_kept(), _not_logged(), mode, calls.functions, recorder:
+        recorder.enter(inputs)
+        forward_steps = _run(called, inputs, recorder, settings)
+    trained = [p for p in module.parameters() if learns and p.grad is not None]
+    gradients = [p.grad for p in trained if p.grad is not None]
     for gradient in gradients:
-        scribe.call_it(gradient, "parameter_gradient")
+        recorder.set_kind(gradient, "parameter_gradient")
     sizes = tuple(parameter.numel() * parameter.element_size() for parameter in trained)
-    held = Held(*stored_bytes(module), storage_bytes(gradients), sizes)
-    tape = scribe.tape(tracked=settings.tracked)
-    saved = scribe.saved(len(shaped.nodes))
-    return Pass(tape, forward_steps, saved, (), tuple(scribe.unknown), held)
+    return Pass(
+        recorder.tape(tracked=settings.tracked),
+        forward_steps,
+        recorder.saved(len(shaped.nodes)),
+        foreign=tuple(recorder.unknown),
+        state=StateBytes(*stored_bytes(module), storage_bytes(gradients), sizes),
+    )
 
 
 def _run(
-    module: nn.Module, inputs: tuple[torch.Tensor, ...], scribe: Scribe, settings: Settings
+    module: nn.Module, inputs: tuple[torch.Tensor, ...], recorder: Recorder, settings: Settings
 ) -> int:
     """Run one pass or one step; return where its forward pass ends."""
     lower = getattr(torch, settings.amp or "bfloat16")
 
     def outputs_of() -> tuple[torch.Tensor, ...]:
         with torch.autocast("cpu", lower, enabled=settings.amp is not None):
-            found = module(*inputs)
-        return returned(found, torch.Tensor)
+            result = module(*inputs)
+        return returned(result, torch.Tensor)
 
     if settings.mode == "inference":
         with torch.no_grad():
             outputs = outputs_of()
-        forward_steps = len(scribe.steps)
+        forward_steps = len(recorder.steps)
         del outputs
         return forward_steps
-    with saved_tensors_hooks(scribe.keep, lambda tensor: tensor):
+    with saved_tensors_hooks(recorder.pack, Packed.unpack):
         outputs = outputs_of()
-    loss = GivenGradients.apply(*outputs)  # type: ignore[no-untyped-call]
-    forward_steps = len(scribe.steps)
+    recorder.end_forward()
+    loss = UnitGradients.apply(*outputs)  # type: ignore[no-untyped-call]
+    forward_steps = len(recorder.steps)
     del outputs
-    scribe.making = "activation_gradient"
-    loss.backward(loss.new_empty(0))
+    recorder.making = "activation_gradient"
+    if loss.requires_grad:
+        loss.backward(loss.new_empty(0))
     return forward_steps
 
 
 def _why(error: BaseException) -> str:
-    function = getattr(error, "func", None)  # of what fake tensors cannot tell
+    function = getattr(error, "func", None)  # the one that asks fake tensors for their contents
     if function is not None:
         return str(function.name()).removeprefix("aten::")
-    said = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {said[0]}".rstrip(": ")
+    return said(error)
 
 
 def _inputs(shaped: ShapedGraph, mode: FakeTensorMode) -> tuple[torch.Tensor, ...]:
@@ -122,7 +136,7 @@ def _inputs(shaped: ShapedGraph, mode: FakeTensorMode) -> tuple[torch.Tensor, ..
 
 
 class _StandIns:
-    """Makes empty tensors laid out as stored ones, parameters first.
+    """Makes fake tensors laid out as stored ones, parameters first.
 
     Those of the main dtype, that of the first floating-point parameter, take the input's.
     """
@@ -144,7 +158,7 @@ class _StandIns:
 
 @contextmanager
 def _not_logged() -> Iterator[None]:
-    """Keep PyTorch from logging what does not run on empty tensors."""
+    """Keep PyTorch from logging errors on fake tensors."""
     log = logging.getLogger("torch._subclasses.fake_tensor")
     disabled, log.disabled = log.disabled, True
     try:
@@ -154,9 +168,9 @@ def _not_logged() -> Iterator[None]:
 
 
 class _Call(NamedTuple):
-    """A call of a function at a node, and the storages that it makes."""
+    """A call of a function, its number among the places, and the storages that it makes."""
 
-    node: int
+    place: int
     makes: tuple[int, ...]
 
 
@@ -168,8 +182,18 @@ class _Sum(NamedTuple):
     made: int
 
 
-class Scribe(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Writes down which storages calls make and when they are gone; stored tensors are left out."""
+class _Saving(NamedTuple):
+    """A tensor that autograd saves: storage and bytes, autograd's number of the call, its place."""
+
+    storage: int
+    bytes: int
+    number: int
+    place: int
+    packed: weakref.ref[Packed]
+
+
+class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Records which storages calls make and when they are freed; stored tensors are left out."""
 
     def __init__(self, owned: list[torch.Tensor], places: Places) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -184,18 +208,31 @@ class Scribe(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._born: list[int] = []
         self._last: dict[int, int] = {}
         self._sums: list[_Sum] = []
-        self._node_of: dict[int, int] = {}  # autograd's number of a call -> node
-        self._kept: dict[int, tuple[int, int]] = {}  # storage -> autograd's number, bytes
+        self._place_of: dict[int, int] = {}  # autograd's number of a call -> its place
+        self._place = 0
+        self._packed: list[_Saving] = []
+        self._saved: dict[int, _Saving] = {}  # storage -> the first that saves it to the end
+        self._is_packing = False
         self._going_back = (-1, 0)  # the autograd node that runs, and the step at which it began
 
-    def follow(self, tensor: torch.Tensor) -> int | None:
-        """Return the number of a tensor's storage if it is a new one."""
+    def enter(self, inputs: tuple[torch.Tensor, ...]) -> None:
+        """Record the inputs, which the caller holds."""
+        for tensor in inputs:
+            self._follow(tensor)
+        self.steps.append(_Call(0, tuple(range(len(self.sizes)))))
+
+    def _follow(self, tensor: torch.Tensor, *, known: bool = True) -> int | None:
+        """Return the number of a tensor's storage if it is a new one.
+
+        Of an unknown function's result, no more than its elements is sure to take memory.
+        """
         storage = tensor.untyped_storage()
         key = storage._cdata
         if key in self._alive or key in self._owned:
             return None
         number = self._alive[key] = len(self.sizes)
-        self.sizes.append(storage.nbytes())
+        elements = storage.nbytes() if known else tensor.numel() * tensor.element_size()
+        self.sizes.append(min(storage.nbytes(), elements))
         self._kinds.append(self.making)
         self._born.append(len(self.steps))
         weakref.finalize(storage, self._gone, key)
@@ -207,44 +244,45 @@ class Scribe(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        """Run a function and note it."""
+        """Run a function and record it."""
         namespace, _, name = func._schema.name.partition("::")
-        if namespace == "prim":  # a question about a tensor, such as its device
+        if namespace == "prim" or self._is_packing:  # prim: a question, such as a tensor's device
             return func(*args, **(kwargs or {}))
-        if not is_known(func, args):
+        known = is_known(func, args)
+        if not known:
             self.unknown[name if namespace == "aten" else func._schema.name] = None
         if self.making == "input":
             self.making = "activation"
         first = self._number(args[0]) if args else None
-        node = self._node(name.strip("_"))
-        found = as_on_cpu(func, args, func(*args, **(kwargs or {})))
+        self._move(name)
+        results = as_on_cpu(func, args, func(*args, **(kwargs or {})))
         copied = name == "_to_copy" and self.making == "activation" and first is None
-        made = [self.follow(leaf) for leaf in tree_leaves(found) if isinstance(leaf, torch.Tensor)]
+        tensors = [leaf for leaf in tree_leaves(results) if isinstance(leaf, torch.Tensor)]
+        made = [self._follow(tensor, known=known) for tensor in tensors]
         new = tuple(number for number in made if number is not None)
         if copied and new:
             self._kinds[new[0]] = "weight_copy"
-        self.steps.append(_Call(node, new))
+        self.steps.append(_Call(self._place, new))
         if name == "add" and new and first is not None and self._is_sum(args, first):
             self._sums.append(_Sum(len(self.steps) - 1, first, new[0]))
-        return found
+        return results
 
     def _number(self, value: Any) -> int | None:
         if not isinstance(value, torch.Tensor):
             return None
         return self._alive.get(value.untyped_storage()._cdata)
 
-    def _node(self, function: str) -> int:
-        """Return the node that a call belongs to: in the backward pass, that of its forward one."""
+    def _move(self, function: str) -> None:
+        """Go to the place of a call; in the backward pass, to that of its forward call."""
         if self.making == "activation_gradient":
             running = torch._C._current_autograd_node()
             number = -1 if running is None else running._sequence_nr()
             if number != self._going_back[0]:
                 self._going_back = (number, len(self.steps))
-            self._places.last = self._node_of.get(number, self._places.last)
-            return self._places.last
-        node = self._places.of(function)
-        self._node_of[torch._C._autograd._get_sequence_nr() - 1] = node
-        return node
+            self._place = self._place_of.get(number, self._place)
+        else:
+            self._place = self._places.enter(function)
+            self._place_of[torch._C._autograd._get_sequence_nr() - 1] = self._place
 
     def _is_sum(self, args: tuple[Any, ...], first: int) -> bool:
         """Return whether autograd adds up two gradients: the first was there when this node began.
@@ -261,27 +299,39 @@ class Scribe(TorchDispatchMode):  # type: ignore[no-untyped-call]
             and self._number(args[1]) != first
         )
 
-    def keep(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Note a tensor that autograd saves."""
-        key = tensor.untyped_storage()._cdata
-        if key not in self._owned:
+    def pack(self, tensor: torch.Tensor) -> Packed:
+        """Record a tensor that autograd saves."""
+        self._is_packing = True
+        try:
+            packed = Packed(tensor)
+        finally:
+            self._is_packing = False
+        storage = tensor.untyped_storage()
+        if storage._cdata not in self._owned:
             number = torch._C._autograd._get_sequence_nr() - 1
-            found = self._alive.get(key, -1 - key)
-            self._kept.setdefault(found, (number, tensor.untyped_storage().nbytes()))
-        return tensor
+            key = self._alive.get(storage._cdata, -1 - storage._cdata)
+            size = storage.nbytes() if key < 0 else self.sizes[key]
+            self._packed.append(_Saving(key, size, number, self._place, weakref.ref(packed)))
+        return packed
 
-    def call_it(self, tensor: torch.Tensor, kind: Kind) -> None:
+    def end_forward(self) -> None:
+        """Note what autograd saves now: what went into a branch that is not returned is freed."""
+        for saving in self._packed:
+            if saving.packed() is not None:
+                self._saved.setdefault(saving.storage, saving)
+
+    def set_kind(self, tensor: torch.Tensor, kind: Kind) -> None:
         """Say what a tensor's storage is for."""
         number = self._number(tensor)
         if number is not None:
             self._kinds[number] = kind
 
     def saved(self, nodes: int) -> tuple[int, ...]:
-        """Return the bytes that each node is the first to keep."""
-        found = [0] * nodes
-        for number, size in self._kept.values():
-            found[self._node_of.get(number, 0)] += size
-        return tuple(found)
+        """Return the bytes that each node is the first to save."""
+        sizes, node = [0] * nodes, self._places.nodes
+        for saving in self._saved.values():
+            sizes[node[self._place_of.get(saving.number, saving.place)]] += saving.bytes
+        return tuple(sizes)
 
     def tape(self, *, tracked: bool) -> Tape:
         """Return the tape; gradients are added up in place where PyTorch does it untracked."""
@@ -303,8 +353,9 @@ class Scribe(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for storage, at in last.items():
             if storage not in instead:
                 uses[at].append(storage)
+        node = self._places.nodes
         steps = [
-            Step(call.node, tuple(new), tuple(old))
+            Step(node[call.place], tuple(new), tuple(old))
             for call, new, old in zip(self.steps, makes, uses, strict=True)
         ]
         lasting = set(range(len(self.sizes))) - set(last) - set(instead)

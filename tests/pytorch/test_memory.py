@@ -16,7 +16,7 @@ from cnnstat.memory.fit import memory
 from cnnstat.memory.lowering import LOWERINGS
 from cnnstat.memory.memory import Settings, plan, settings
 from cnnstat.pytorch.measured_memory import (
-    GivenGradients,
+    UnitGradients,
     check_room,
     measure,
     on_cuda,
@@ -95,7 +95,7 @@ def test_gradients_add_up_in_place_when_nobody_watches() -> None:
     assert sums == 9  # one at the input of each of the nine blocks
 
     ready = subject(report.shaped, chosen)
-    loss = GivenGradients.apply(*ready.outputs())  # type: ignore[no-untyped-call]
+    loss = UnitGradients.apply(*ready.outputs())  # type: ignore[no-untyped-call]
     with profile(activities=[ProfilerActivity.CPU]) as seen:
         loss.backward(loss.new_empty(0))
     counts = {event.key: event.count for event in seen.key_averages()}

@@ -1,15 +1,13 @@
-"""Memory of captured modules against the same modules run: operators beyond the zoo's."""
+"""Memory of modules of one's own against the same modules run: operators beyond the zoo's."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from cnnstat import api
-from cnnstat.memory.memory import plan, settings
-from cnnstat.pytorch.measured_memory import measure, own_subject
+from cnnstat.memory.memory import settings
 
 TRAINING = settings(mode="training", optimizer="adam")
 
@@ -63,10 +61,10 @@ INPUTS = {"audio": (3, 48), "video": (3, 6, 16, 16)}
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_a_captured_module_takes_what_it_takes(name: str) -> None:
-    module = MODULES[name]()
-    report = api.analyze(module, input={"input": INPUTS.get(name, (3, 32, 32))}, batch=2).report
-    predicted = plan(report, replace(TRAINING, tracked=True))
-    assert predicted.status == "complete"
-    found = measure(own_subject(module, report.shaped, TRAINING), TRAINING)
-    assert found == predicted.predicted
+def test_prediction_equals_the_measured_step(name: str) -> None:
+    loaded = api.load(MODULES[name]())
+    shape = INPUTS.get(name, (3, 32, 32))
+    plan = api.memory(loaded, TRAINING, input={"input": shape}, batch=2)
+    assert plan.status == "complete"
+    measured, predicted = api.measured_memory(loaded, plan)
+    assert measured == predicted

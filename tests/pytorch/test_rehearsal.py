@@ -14,7 +14,7 @@ from cnnstat import api
 from cnnstat.errors import ModelError
 from cnnstat.memory.fit import memory
 from cnnstat.memory.memory import MemoryPlan, Settings, settings
-from cnnstat.pytorch.measured_memory import GivenGradients
+from cnnstat.pytorch.measured_memory import UnitGradients
 from tests.pytorch.whole_modules import (
     Auxiliary,
     FusedBlock,
@@ -112,7 +112,7 @@ def test_gradients_of_a_module_add_up_in_place_when_nobody_watches() -> None:
         for tracked in (False, True)
     ]
     made = [sum(len(s.makes) for s in p.written.tape.steps) for p in plans]
-    loss: Any = GivenGradients.apply(module.train()(torch.randn(2, 3, 32, 32)))  # type: ignore[no-untyped-call]
+    loss: Any = UnitGradients.apply(module.train()(torch.randn(2, 3, 32, 32)))  # type: ignore[no-untyped-call]
     with profile(activities=[ProfilerActivity.CPU]) as seen:
         loss.backward(loss.new_empty(0))
     counts = {event.key: event.count for event in seen.key_averages()}
@@ -147,7 +147,9 @@ def test_gradients_of_a_scripted_module_are_not_known() -> None:
     inference = api.memory(net, Settings(), input=(3, 9, 9))
     assert inference.status == "complete"
     training = api.memory(net, Settings(mode="training"), input=(3, 9, 9))
-    assert training.unknown == ("the gradients of a scripted module",)
+    assert training.unknown == (
+        "TypeError: a scripted module has no gradients without its weights",
+    )
 
 
 def test_the_module_stays_as_it_was() -> None:

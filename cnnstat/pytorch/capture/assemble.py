@@ -74,7 +74,9 @@ class _Reader:
         pairs = zip(self.trace.calls, self.trace.meanings, strict=True)
         for number, (call, meant) in enumerate(pairs):
             self.at = number
+            self.assembly.origin = call.position._replace(operator=call.name)
             self._call(call, meant)
+        self.assembly.origin = None
         outputs = [self._key(tensor) for tensor in self.trace.outputs]
         for key in outputs:
             self.assembly.value(key)

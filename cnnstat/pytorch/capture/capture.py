@@ -17,7 +17,6 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
-from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -25,7 +24,7 @@ from cnnstat.errors import PASSED_ON
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch.capture.answers import known_result
 from cnnstat.pytorch.capture.copying import evaluation_copy
-from cnnstat.pytorch.module_calls import Failure, ModuleCalls
+from cnnstat.pytorch.module_calls import Failure, ModuleCalls, Position
 from cnnstat.pytorch.named import UnknownArgumentError, call_arguments, use_settings
 from cnnstat.pytorch.random_state import random_state_kept
 from cnnstat.pytorch.returned import returned
@@ -45,11 +44,12 @@ SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One function call: its name and overload, arguments by name, results, the module it is in.
+    """One function call: its name and overload, arguments by name, results, where it is made.
 
     Tensors in ``arguments`` and ``results`` are the very objects that flowed, so that identity
     tells which result is read where. What a later call changes in place is noted as it was:
-    ``specs`` of the results. ``leaf`` tells whether the module has no submodules.
+    ``specs`` of the results. ``path`` is that of the module; ``leaf`` tells whether it has no
+    submodules.
     """
 
     function: Any
@@ -59,6 +59,7 @@ class Call:
     specs: tuple[TensorSpec, ...]
     path: str
     leaf: bool
+    position: Position
 
     @property
     def is_atens(self) -> bool:
@@ -181,7 +182,7 @@ def forward(run: Run, watcher: Watcher) -> Any:
         arguments, named = call_arguments(run.subject.forward, run.given)
     except UnknownArgumentError as error:
         raise ForwardError(Failure(error)) from error
-    with run.mode, _PlainPaths(), watcher:
+    with run.mode, watcher.modules.functions, watcher:
         try:
             return run.subject(*arguments, **named)
         except PASSED_ON:
@@ -297,16 +298,6 @@ def _stand_in(tensor: torch.Tensor, dtype: torch.dtype, kind: Kind) -> torch.Ten
     return tensor.detach().to(dtype, copy=True)
 
 
-class _PlainPaths(TorchFunctionMode):
-    """Keeps modules from fused short cuts: with any such mode, attention runs as its parts."""
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        """Pass a function on."""
-        return func(*args, **(kwargs or {}))
-
-
 class Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Sees the calls of functions, and by ``modules`` which module makes them."""
 
@@ -360,8 +351,8 @@ class _Recorder(Watcher):  # type: ignore[no-untyped-call]
             result = func(*args, **kwargs)
         results = tuple(leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor))
         path, leaf = self.modules.stack[-1]
-        specs = tuple(map(spec_of, results))
-        call = Call(func, name, arguments, results, specs, path, leaf)
+        specs, position = tuple(map(spec_of, results)), self.modules.position
+        call = Call(func, name, arguments, results, specs, path, leaf, position)
         self.trace.calls.append(call)
         self.trace.meanings.append(self.meaning(call))
         return result
