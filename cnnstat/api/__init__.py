@@ -8,7 +8,7 @@ from cnnstat.api.planning import fit, measured_memory, memory
 from cnnstat.api.reports import analyze, claims, compare, zoo
 from cnnstat.api.results import Analysis, ModelComparison
 from cnnstat.api.running import bench, build, check, check_report
-from cnnstat.ledger.asked import as_published
+from cnnstat.ledger.claims import as_published
 
 __all__ = [
     "Analysis",

@@ -16,13 +16,12 @@ from cnnstat.errors import UsageError
 from cnnstat.importers.reference import form_of
 from cnnstat.ir.shapes import infer_shapes
 from cnnstat.zoo.card import ModelCard
-from cnnstat.zoo.catalog import FAMILIES, canonical, family_of, find, find_family
+from cnnstat.zoo.catalog import FAMILIES, canonical, find, find_family
 
 if TYPE_CHECKING:
     from torch.nn import Module
 
-    from cnnstat.ledger.claims import Claim, Quoted
-    from cnnstat.ledger.figure import Figure
+    from cnnstat.ledger.claim import Claim, Quoted
 
 
 def analyze(
@@ -55,13 +54,13 @@ def analyze(
 
 def claims(
     *models: str, verdict: str | None = None, source: str | None = None
-) -> tuple[Claim[Figure], ...]:
+) -> tuple[Claim, ...]:
     """Return the published figures of these models, or of all, with the computed ones.
 
     ``verdict`` and ``source`` choose among them. Raises ``UsageError`` for an unknown one, and for
     a model that is not in the zoo.
     """
-    from cnnstat.ledger.asked import claims as ledger_claims
+    from cnnstat.ledger.claims import claims as ledger_claims
 
     for model in models:
         if form_of(model) != "zoo":
@@ -114,19 +113,9 @@ def _quoted(entries: Sequence[Entry]) -> tuple[Quoted, ...]:
     names = dict.fromkeys(entry.name for entry in entries if entry.family)
     if len(names) < 2:
         return ()
-    from cnnstat.ledger.asked import Asked, claim
-    from cnnstat.ledger.claims import Quoted, shown
-    from cnnstat.ledger.figures import headlines
-    from cnnstat.ledger.figures.between import ratios_between
-    from cnnstat.ledger.figures.sources import citation
+    from cnnstat.ledger.claims import quoted
 
-    ask = Asked()
-    stems = dict.fromkeys(family_of(name).module for name in names)
-    figures = [figure for stem in stems for figure in headlines(stem)]
-    return tuple(
-        Quoted(models, shown(claim(figure, ask), citation(figure.source, figure.place)))
-        for figure, models in ratios_between(figures, names, ask)
-    )
+    return quoted(names)
 
 
 def zoo(family: str | None = None) -> Iterator[tuple[ModelCard, Report]]:

@@ -21,7 +21,7 @@ from cnnstat.zoo.card import ModelCard
 
 if TYPE_CHECKING:
     from cnnstat.count.conventions import Convention
-    from cnnstat.ledger.claims import Published, Quoted
+    from cnnstat.ledger.claim import Published, Quoted
     from cnnstat.render.document import Document
 
 
@@ -98,7 +98,7 @@ class Analysis(Shown):
         """
         if self.card is None:
             return ()
-        from cnnstat.ledger.asked import published
+        from cnnstat.ledger.claims import published
 
         return published(self.report, self.card)
 

@@ -1,4 +1,4 @@
-"""``cnnstat claims [MODEL ...]``: published figures and the computed ones."""
+"""``cnnstat claims [MODEL ...]``: published figures compared with computed ones."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ EXAMPLES = ("cnnstat claims vgg16", "cnnstat claims --verdict differs")
 
 
 def _verdicts() -> Iterable[str]:
-    from cnnstat.ledger.claims import VERDICTS
+    from cnnstat.ledger.verdict import VERDICTS
 
     return VERDICTS
 
 
 def _sources() -> Iterable[str]:
-    from cnnstat.ledger.figures.sources import SOURCES
+    from cnnstat.ledger.sources import SOURCES
 
     return SOURCES
 

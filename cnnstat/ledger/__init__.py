@@ -1,1 +1,1 @@
-"""Published figures, compared with the figures that are computed from the graph."""
+"""Published figures as data, compared with the figures that are computed from the graph."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from cnnstat.count.compare import MEASURES, Comparison, Entry
 from cnnstat.errors import UsageError, unknown
-from cnnstat.ledger.claims import Quoted
+from cnnstat.ledger.claim import Quoted
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
 from cnnstat.render.summary import TOTALS
 
@@ -242,7 +242,7 @@ def _said_lines(quotes: Sequence[Quoted]) -> Iterator[str]:
     groups: dict[tuple[str, ...], list[str]] = {}
     for models, said in quotes:
         subject = f"{', '.join(models)}: {said.quantity}"
-        key = (f"{said.verdict:<10}", subject, said.computed, said.explanation)
+        key = (f"{said.verdict:<10}", subject, said.computed_with_unit, said.explanation)
         groups.setdefault(key, []).append(f"published {said.published} ({said.source})")
     for (verdict, subject, computed, explanation), sources in groups.items():
         why = f"; {explanation}" if explanation else ""

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from cnnstat.count.explain import Step, layer_steps, model_steps, overview, select
 from cnnstat.count.report import Report
-from cnnstat.ledger.claims import Claim
-from cnnstat.ledger.figure import Figure
+from cnnstat.ledger.claim import Claim
 from cnnstat.render.claims import claim_line, claim_payload
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
 from cnnstat.zoo.card import ModelCard
@@ -29,7 +28,7 @@ def explain_document(
     layer: str | None = None,
     *,
     card: ModelCard | None = None,
-    claims: Sequence[Claim[Figure]] | None = None,
+    claims: Sequence[Claim] | None = None,
 ) -> Document:
     """Return the document of ``cnnstat explain``: of a layer, of a module's layers, or of all.
 
@@ -37,7 +36,7 @@ def explain_document(
     than it was published with. Raises ``UsageError`` for a layer that there is not.
     """
     steps = tuple(_model(report) if layer is None else _layer(report, layer))
-    mine = [c for c in claims or () if layer in (c.entry.layer or None, c.entry.layer)]
+    mine = [c for c in claims or () if layer in (c.figure.layer or None, c.figure.layer)]
     named = f"{report.name}: {card.title}" if card else report.name
     return Document(
         title=f"{named}, {layer} derived" if layer else f"{named} derived",
@@ -97,7 +96,7 @@ def _payload(name: str, step: Step) -> dict[str, object]:
 
 
 def _sections(
-    card: ModelCard | None, claims: Sequence[Claim[Figure]], *, as_published: bool
+    card: ModelCard | None, claims: Sequence[Claim], *, as_published: bool
 ) -> Iterator[Section]:
     if claims:
         yield Section("Published figures", tuple(claim_line(claim) for claim in claims))

@@ -83,7 +83,7 @@ def accuracy_line(accuracy: Accuracy) -> str:
     errors = (("top-1 error", accuracy.top1_error), ("top-5 error", accuracy.top5_error))
     parts = [f"{name} {value:g}%" for name, value in errors if value is not None]
     detail = accuracy.setting
-    if "model" not in detail and "ensemble" not in detail:
+    if not any(word in detail for word in ("model", "ensemble", "runs")):
         detail = f"{'ensemble' if accuracy.ensemble else 'one model'}, {detail}".removesuffix(", ")
     return f"{accuracy.dataset}: {', '.join(parts)} ({detail}; {accuracy.source})"
 

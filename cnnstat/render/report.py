@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from cnnstat.count.compare import Comparison, Entry
 from cnnstat.count.report import Report
 from cnnstat.errors import CnnstatError, UsageError
-from cnnstat.ledger.claims import Quoted
+from cnnstat.ledger.claim import Quoted
 from cnnstat.render.compare import MANY, compare_document
 from cnnstat.render.document import Document
 from cnnstat.render.graph.outline import outline

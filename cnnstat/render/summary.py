@@ -15,7 +15,7 @@ from cnnstat.zoo.card import ModelCard
 
 if TYPE_CHECKING:
     from cnnstat.count.check import Check
-    from cnnstat.ledger.claims import Published
+    from cnnstat.ledger.claim import Published
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ def _legend(columns: Sequence[LayerColumn]) -> Section:
 
 def published_line(p: Published) -> str:
     """Return the verdict, what stands where beside what is computed, and why they differ."""
-    said = f"{p.quantity}: published {p.published}, computed {p.computed} ({p.source})"
+    said = f"{p.quantity}: published {p.published}, computed {p.computed_with_unit} ({p.source})"
     why = f"; {p.explanation}" if p.explanation else ""
     return f"{p.verdict:<10}  {said}{why}"
 

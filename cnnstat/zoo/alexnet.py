@@ -17,6 +17,7 @@ from cnnstat.ir.graph import Graph
 from cnnstat.ops import AdaptiveAvgPool2d, Dropout, Input, LocalResponseNorm
 from cnnstat.zoo.blocks import RELU, SOFTMAX, conv, flatten, linear, max_pool
 from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
+from cnnstat.zoo.torchvision_weights import torchvision_errors
 
 PAPER = Paper(
     "Krizhevsky, Sutskever, Hinton",
@@ -135,9 +136,6 @@ ACCURACY = (
     Accuracy("ILSVRC 2012 validation", _SEVEN, _TABLE_2, 36.7, 15.4, ensemble=True),
     Accuracy("ILSVRC 2012 test", _SEVEN, _TABLE_2, None, 15.3, ensemble=True),
 )
-TORCHVISION_ACCURACY = (
-    Accuracy("ILSVRC 2012 validation", "one model, one crop", "torchvision", 43.45, 20.91),
-)
 FACTS = (
     "Averaging 7 models takes the top-5 validation error from 18.2% to 15.4% (table 2).",
     "Overlapping pooling (3x3, stride 2) lowers the top-1 error by 0.4% and the top-5 error by "
@@ -196,6 +194,6 @@ def card(name: str) -> ModelCard:
         result="" if of_torchvision else RESULT,
         ideas=IDEAS[:2] if of_torchvision else IDEAS,
         training=TORCHVISION_TRAINING if of_torchvision else TRAINING,
-        accuracy=TORCHVISION_ACCURACY if of_torchvision else ACCURACY,
+        accuracy=torchvision_errors(name) if of_torchvision else ACCURACY,
         facts=() if of_torchvision else FACTS,
     )

@@ -24,6 +24,7 @@ from cnnstat.ops import AvgPool2d, Concat, Input
 from cnnstat.zoo.blocks import BATCH_NORM, GLOBAL_AVG_POOL, RELU, classifier, conv_op, max_pool
 from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
 from cnnstat.zoo.rule import DepthRule, check_factor
+from cnnstat.zoo.torchvision_weights import torchvision_errors
 
 PAPER = Paper(
     "Huang, Liu, van der Maaten, Weinberger",
@@ -232,8 +233,13 @@ def _imagenet_card(name: str, form: Form) -> ModelCard:
     elif name == "densenet161":
         departs = "not in the paper's table 1 as published; the authors' repository has it (k=48)"
         setting = "single model, one 224x224 crop"
-        accuracy = (Accuracy("ImageNet", setting, "liuzhuang13/DenseNet, README", 22.2),)
+        accuracy = (
+            Accuracy(
+                "ImageNet", setting, "liuzhuang13/DenseNet, README, table of Torch models", 22.2
+            ),
+        )
     best = accuracy[0]
+    published = name != "densenet161"
     return ModelCard(
         name=name,
         title=f"DenseNet-{name.removeprefix('densenet')} (k={form.growth})",
@@ -244,9 +250,13 @@ def _imagenet_card(name: str, form: Form) -> ModelCard:
         departs=departs,
         result=f"{best.top1_error:.2f}% top-1 error on ImageNet, {best.setting}",
         ideas=IDEAS,
-        training=IMAGENET_TRAINING,
-        accuracy=accuracy,
-        facts=(*_growth_facts(form), *_depth_facts(name, form)),
+        training=IMAGENET_TRAINING if published else None,
+        accuracy=(*accuracy, *torchvision_errors(name)),
+        facts=(
+            *_growth_facts(form),
+            *_depth_facts(name, form),
+            *(() if published else ("No source is known for how it was trained.",)),
+        ),
     )
 
 

@@ -78,9 +78,11 @@ ALL_PATHS = (
 )
 LARGER_IN_PRINT = (
     "Table 1 gives 38.6M parameters. The rule of section 2 with three columns and these widths "
-    "stores 33.7M; PyTorch reimplementations find the same, and reach 38.9M only with a 1x1 "
-    "convolution that doubles the channels in front of each block. At the widths of table 3 the "
-    "same rule gives the printed figure at all six depths.",
+    "stores 33.7M; one reimplementation in PyTorch is known, which finds the same. With square "
+    "convolutions throughout and a 1x1 convolution in front of each block that changes the width "
+    "38.6M come out; that is an inference, and the authors' code has no such 1x1 ('cnnstat claims "
+    "fractalnet20-cifar'). At the widths of table 3 the rule gives the printed figure at all six "
+    "depths.",
     "Depth 21 in table 1 is 20 convolutions and the fully connected layer.",
 )
 

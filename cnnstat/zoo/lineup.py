@@ -50,10 +50,12 @@ IMAGENET: tuple[str, ...] = (
 def leading_accuracy(card: ModelCard) -> Accuracy | None:
     """Return the error rate that stands for a model; None where its card has none.
 
-    One model before an ensemble, both rates before one of them, then the order of the card.
+    One model before an ensemble, the paper's before torchvision's weights, both rates before one of
+    them, then the order of the card.
     """
     return min(card.accuracy, key=_rank, default=None)
 
 
-def _rank(accuracy: Accuracy) -> tuple[bool, bool]:
-    return accuracy.ensemble, None in (accuracy.top1_error, accuracy.top5_error)
+def _rank(accuracy: Accuracy) -> tuple[bool, bool, bool]:
+    one_rate = None in (accuracy.top1_error, accuracy.top5_error)
+    return accuracy.ensemble, accuracy.source.startswith("torchvision"), one_rate

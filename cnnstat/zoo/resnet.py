@@ -24,6 +24,7 @@ from cnnstat.zoo.blocks import (
     max_pool,
 )
 from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
+from cnnstat.zoo.torchvision_weights import torchvision_errors
 
 PAPER = Paper(
     "He, Zhang, Ren, Sun",
@@ -116,14 +117,10 @@ ERRORS = {
 }
 """Setting, table of the paper, top-1 and top-5 validation error in percent."""
 
-TORCHVISION_ERRORS = {
-    "resnet18": (30.24, 10.92),
-    "resnet34": (26.70, 8.58),
-    "resnet50-v1.5": (23.85, 7.13),
-    "resnet101-v1.5": (22.63, 6.44),
-    "resnet152-v1.5": (21.69, 5.94),
-}
-"""torchvision's table of models: one 224x224 crop."""
+
+ONE_CROP_ERRORS = {"resnet50": (24.7, 7.8), "resnet101": (23.6, 7.1), "resnet152": (23.0, 6.7)}
+README = "KaimingHe/deep-residual-networks, README, table of 1-crop errors"
+"""Top-1 and top-5 validation error in percent of the authors' released models."""
 
 ENSEMBLE = Accuracy(
     "ILSVRC 2015 test",
@@ -246,7 +243,7 @@ def _accuracy(name: str) -> tuple[Accuracy, ...]:
         Accuracy(data, setting, f"He et al. 2015, {table}", top1, top5)
         for setting, table, top1, top5 in ERRORS.get(name, ())
     ]
-    if name in TORCHVISION_ERRORS:
-        errors = TORCHVISION_ERRORS[name]
-        found.append(Accuracy(data, "one model, one crop", "torchvision", *errors))
+    if name in ONE_CROP_ERRORS:
+        found.append(Accuracy(data, "one model, one crop", README, *ONE_CROP_ERRORS[name]))
+    found += torchvision_errors(name)
     return (*found, ENSEMBLE) if name == "resnet152" else tuple(found)

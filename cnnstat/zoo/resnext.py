@@ -21,6 +21,7 @@ from cnnstat.zoo.blocks import GLOBAL_AVG_POOL, classifier, conv
 from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
 from cnnstat.zoo.resnet_cifar import INPUT
 from cnnstat.zoo.rule import DepthRule, check_factor
+from cnnstat.zoo.torchvision_weights import torchvision_errors
 
 PAPER = Paper(
     "Xie, Girshick, Dollar, Tu, He",
@@ -148,9 +149,10 @@ def _imagenet_card(name: str, depth: int, cardinality: int, group_width: int) ->
                 top1,
                 top5,
             ),
+            *torchvision_errors(name),
         )
         if top1
-        else (),
+        else torchvision_errors(name),
         facts=(
             *FACTS,
             "An ensemble of ResNeXts took second place in ILSVRC 2016 classification with 3.03% "

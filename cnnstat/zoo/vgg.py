@@ -6,6 +6,7 @@ configurations A, A-LRN, B, C, D and E. The ``-bn`` variants are not in the pape
 A, B, D and E), a batch normalisation behind every convolution, which keeps its bias.
 """
 
+from dataclasses import replace
 from functools import partial
 
 from cnnstat.ir.builder import Builder
@@ -13,6 +14,7 @@ from cnnstat.ir.graph import Graph
 from cnnstat.ops import Input, LocalResponseNorm
 from cnnstat.zoo.blocks import RELU, SOFTMAX, conv, flatten, linear, max_pool
 from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
+from cnnstat.zoo.torchvision_weights import torchvision_errors
 
 PAPER = Paper(
     "Simonyan, Zisserman",
@@ -68,23 +70,14 @@ ERRORS = {
     "E": (25.5, 8.0),
 }
 """Table 3: top-1 and top-5 validation error in percent, one test scale, the best training scale."""
+SINGLE_SCALE = ("A", "A-LRN", "B")
+"""Configurations that table 3 lists with a training scale of S = 256 alone."""
 
-TORCHVISION_ERRORS = {
-    "vgg11": (30.98, 11.37),
-    "vgg13": (30.07, 10.75),
-    "vgg16": (28.41, 9.62),
-    "vgg19": (27.62, 9.12),
-    "vgg11-bn": (29.62, 10.19),
-    "vgg13-bn": (28.45, 9.63),
-    "vgg16-bn": (26.63, 8.50),
-    "vgg19-bn": (25.76, 8.15),
-}
-"""torchvision's table of models: one 224x224 crop."""
 
 ILSVRC_2014 = (
     Accuracy(
-        "ILSVRC 2014 test",
-        "7 models, the submission",
+        "ILSVRC 2012 test",
+        "7 models, the submission to ILSVRC 2014",
         "Simonyan and Zisserman 2015, table 7",
         None,
         7.3,
@@ -135,7 +128,7 @@ def card(name: str) -> ModelCard:
     departs = ""
     if norm:
         departs = "batch norm behind every convolution; not in the paper"
-        if name in TORCHVISION_ERRORS:
+        if torchvision_errors(name):
             departs = "batch norm behind every convolution, as in torchvision; not in the paper"
     return ModelCard(
         name=name,
@@ -147,9 +140,19 @@ def card(name: str) -> ModelCard:
         departs=departs,
         result="" if norm else RESULT,
         ideas=IDEAS,
-        training=None if norm else TRAINING,
+        training=None if norm else _training(configuration),
         accuracy=_accuracy(name, configuration, norm),
         facts=FACTS,
+    )
+
+
+def _training(configuration: str) -> Training:
+    if configuration not in SINGLE_SCALE:
+        return TRAINING
+    return replace(
+        TRAINING,
+        regularization="dropout 0.5 on fc6 and fc7; random crops of images rescaled to 256 alone, "
+        "reflections, colour shifts",
     )
 
 
@@ -158,8 +161,9 @@ def _accuracy(name: str, configuration: str, norm: bool) -> tuple[Accuracy, ...]
     found: list[Accuracy] = []
     if not norm:
         source = "Simonyan and Zisserman 2015, table 3"
-        found.append(Accuracy(data, "one model, one scale", source, *ERRORS[configuration]))
-    if name in TORCHVISION_ERRORS:
-        errors = TORCHVISION_ERRORS[name]
-        found.append(Accuracy(data, "one model, one crop", "torchvision", *errors))
+        scales = "scale 256"
+        if configuration not in SINGLE_SCALE:
+            scales = "scales 256 to 512"
+        found.append(Accuracy(data, f"one model, {scales}", source, *ERRORS[configuration]))
+    found += torchvision_errors(name)
     return (*found, *(ILSVRC_2014 if not norm and configuration in "DE" else ()))

@@ -19,6 +19,7 @@ from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
 from cnnstat.zoo.preresnet import IMAGENET_TRAINING, TWO_3X3_PROJECTED, build_cifar
 from cnnstat.zoo.resnet_cifar import INPUT
 from cnnstat.zoo.rule import DepthRule, check_factor
+from cnnstat.zoo.torchvision_weights import torchvision_errors
 
 PAPER = Paper(
     "Zagoruyko, Komodakis",
@@ -73,12 +74,12 @@ def card(name: str) -> ModelCard:
         input_shape=INPUT,
         classes=10,
         departs="" if error else f"depth {RULE} and k of the rule, not in the paper's table 5",
-        result="" if error is None else f"{error:.2f}% test error on CIFAR-10, single model",
+        result="" if error is None else f"{error:.2f}% test error on CIFAR-10, median of 5 runs",
         ideas=IDEAS,
         training=CIFAR_TRAINING,
         accuracy=()
         if error is None
-        else (Accuracy("CIFAR-10", "one model, no dropout", source, error),),
+        else (Accuracy("CIFAR-10", "median of 5 runs, no dropout", source, error),),
         facts=_facts(depth, k),
     )
 
@@ -118,7 +119,8 @@ def _imagenet_card(name: str) -> ModelCard:
                 21.9,
                 6.03,
             ),
+            *torchvision_errors(name),
         )
         if measured
-        else (),
+        else torchvision_errors(name),
     )

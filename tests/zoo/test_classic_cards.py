@@ -67,6 +67,27 @@ def test_slips_of_the_lecture_sources_are_corrected(
 
 def test_v15_is_trained_and_measured_by_torchvision() -> None:
     old, new = (resnet.card(name) for name in ("resnet50", "resnet50-v1.5"))
-    assert {accuracy.source for accuracy in new.accuracy} == {"torchvision"}
-    assert all("He et al." in accuracy.source for accuracy in old.accuracy)
+    assert all(accuracy.source.startswith("torchvision 0.") for accuracy in new.accuracy)
+    assert not any("torchvision" in accuracy.source for accuracy in old.accuracy)
     assert old.training != new.training
+
+
+def test_the_errors_of_torchvision_name_its_version() -> None:
+    card = next(card for card in CARDS if card.name == "vgg13-bn")
+    errors = {a.source.partition(",")[0]: (a.top1_error, a.top5_error) for a in card.accuracy}
+    assert errors == {
+        "torchvision 0.29.1": (round(100 - 71.586, 2), round(100 - 90.374, 2)),
+        "torchvision 0.8": (28.45, 9.63),
+    }
+
+
+def test_table_3_of_vgg_says_at_which_scales() -> None:
+    scales = {
+        name: next(card for card in CARDS if card.name == name).accuracy[0].setting
+        for name in ("vgg11", "vgg11-lrn", "vgg13", "vgg16", "vgg19")
+    }
+    single = "one model, scale 256"
+    assert [name for name, setting in scales.items() if setting == single] == [
+        *("vgg11", "vgg11-lrn", "vgg13")
+    ]
+    assert scales["vgg16"] == scales["vgg19"] == ("one model, scales 256 to 512")

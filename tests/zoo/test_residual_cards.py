@@ -55,10 +55,34 @@ def test_errors_are_percentages_with_a_source_and_ensembles_are_named(card: Mode
         assert errors
         assert all(0 < error < 100 for error in errors)
         assert errors == sorted(errors, reverse=True)
-        assert "table" in accuracy.source
-        assert accuracy.setting.startswith("one model") != accuracy.ensemble
+        assert any(place in accuracy.source for place in ("table", "section", ".py, "))
+        assert accuracy.setting.startswith(("one model", "median of 5 runs")) != accuracy.ensemble
     if card.result:
-        assert "ensemble" in card.result or "single model" in card.result
+        assert any(word in card.result for word in ("ensemble", "single model", "median of 5 runs"))
+
+
+@pytest.mark.parametrize("name", ["preresnet164-cifar", "preresnet1001-cifar", "wrn-28-10"])
+def test_medians_are_not_said_to_be_one_model(name: str) -> None:
+    card = find(name)
+    assert [a.setting.partition(",")[0] for a in card.accuracy] == ["median of 5 runs"]
+    assert "median of 5 runs" in card.result
+    assert "one model" not in card.result
+
+
+def test_stochastic_depth_has_the_errors_and_schedules_of_its_own_paper() -> None:
+    shallow, deep = (find(f"stochastic-depth-{depth}-cifar") for depth in (110, 1202))
+    assert [(a.top1_error, a.source) for a in shallow.accuracy] == [
+        (5.25, "Huang et al. 2016, table 1")
+    ]
+    assert [(a.top1_error, a.source) for a in deep.accuracy] == [
+        (4.91, "Huang et al. 2016, section 4 and figures 4 and 5")
+    ]
+    assert shallow.training is not None
+    assert deep.training is not None
+    assert "500 epochs" in shallow.training.learning_rate
+    assert "0.01 for 10 epochs" in deep.training.learning_rate
+    assert "150 and 225 of 300 epochs" in deep.training.learning_rate
+    assert all("mean of 2x2" in card.departs for card in (shallow, deep))
 
 
 @pytest.mark.parametrize(("name", "where", "printed", "right"), CHECKED)

@@ -1,0 +1,93 @@
+"""How a record is computed: a plain ``read``, or a function of ``arithmetic`` (``compute``).
+
+``read`` names one quantity of ``reads``, or several (a tuple): of the model, of the row ``at`` (by
+default ``layer``), of several rows (a tuple), or summed over the rows ``under`` a name. ``models``
+reads it of several models (a tuple), ``ratio`` divides that of one model by that of another,
+``input`` reads it on another input. ``compute = "vgg.early_share"`` calls that function of
+``arithmetic`` with the reports and ``args``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from importlib import import_module
+from typing import Any
+
+from cnnstat.count.report import Report
+from cnnstat.ledger.figure import Compute, Computed
+from cnnstat.ledger.reads import read_model, read_module, read_row, unit_of
+from cnnstat.ledger.reports import Reports
+
+Record = Mapping[str, Any]
+
+
+def compute_of(record: Record) -> Compute:
+    """Return the function that computes a record."""
+    if "compute" in record and "read" not in record:
+        return _arithmetic(record["compute"], record.get("args", ()))
+    read = _reader(record)
+    model = record["model"]
+    if "ratio" in record:
+        return _ratio(read, *record["ratio"])
+    if "models" in record:
+        models = record["models"]
+        return lambda reports: tuple([read(reports(name)) for name in models])
+    if "input" in record:
+        shape = tuple(record["input"])
+        return lambda reports: read(reports(model, shape))
+    return lambda reports: read(reports(model))
+
+
+def _arithmetic(path: str, args: tuple[Any, ...]) -> Compute:
+    module, _, name = path.partition(".")
+
+    def compute(reports: Reports) -> Computed:
+        function = getattr(import_module(f"cnnstat.ledger.arithmetic.{module}"), name)
+        computed: Computed = function(reports, *args)
+        return computed
+
+    return compute
+
+
+def _ratio(read: Callable[[Report], Computed], over: str, under: str) -> Compute:
+    def compute(reports: Reports) -> Computed:
+        above, below = read(reports(over)), read(reports(under))
+        if not isinstance(above, int | Fraction) or not isinstance(below, int | Fraction):
+            raise TypeError("a ratio is of two numbers")
+        return Fraction(above) / Fraction(below)
+
+    return compute
+
+
+def _reader(record: Record) -> Callable[[Report], Computed]:
+    read, at = record["read"], record.get("at") or record.get("layer", "")
+    if "under" in record:
+        under = record["under"]
+        return lambda report: read_module(report, read, under)
+    if isinstance(at, list):
+        return lambda report: tuple([_all(report, read, one) for one in at])
+    return lambda report: _all(report, read, at)
+
+
+def _all(report: Report, read: str | list[str], at: str) -> Computed:
+    if isinstance(read, list):
+        return tuple([_all(report, one, at) for one in read])
+    return read_row(report, read, at) if at else read_model(report, read)
+
+
+def models_of(record: Record) -> tuple[str, ...]:
+    """Return the models that a ratio compares; none where the record is no ratio."""
+    return tuple(record.get("ratio", ()))
+
+
+def unit_of_record(record: Record) -> str:
+    """Return the unit: the record's own, or those of its reads, separated by ``; ``."""
+    if "unit" in record or "read" not in record:
+        return str(record.get("unit", ""))
+    read, at = record["read"], record.get("at") or record.get("layer", "")
+    if "ratio" in record:
+        return "ratio"
+    first = at[0] if isinstance(at, list) else at
+    names = read if isinstance(read, list) else [read]
+    return "; ".join([unit_of(name, first) for name in names])
