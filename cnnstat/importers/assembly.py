@@ -50,8 +50,7 @@ class Layer(NamedTuple):
     """The meaning of a call: operator, tensors that it reads, stored tensors that are its weights.
 
     ``before`` are operators on single reads (number, suffix of the name, operator), ``after`` on
-    single results. ``unkept`` names an argument that the operator does not keep, ``unkept_if_tied``
-    what it does not where its weights are another node's.
+    single results.
     """
 
     op: Op
@@ -59,8 +58,6 @@ class Layer(NamedTuple):
     weights: tuple[Key, ...] = ()
     before: tuple[tuple[int, str, Op], ...] = ()
     after: tuple[tuple[int, str, Op], ...] = ()
-    unkept: str = ""
-    unkept_if_tied: str = ""
 
     def infer(self, specs: Sequence[TensorSpec]) -> Specs:
         """Return the specs of the call's results; raises what the operators raise."""
@@ -164,13 +161,12 @@ class Assembly:
         outputs: Specs,
         *,
         tied_to: int | None = None,
-        unkept: str = "",
         row: str = "",
         axes: tuple[int, ...] = (),
     ) -> Value:
         """Add one node, under a name of its own; return its first result."""
         name = self.names.unique(name)
-        self.nodes.append(Node(name, op, inputs, tied_to, row=row, axes=axes, unkept=unkept))
+        self.nodes.append(Node(name, op, inputs, tied_to, row=row, axes=axes))
         self._outputs.append(outputs)
         if self.origin is not None:
             self._origins[name] = self.origin
@@ -192,9 +188,7 @@ class Assembly:
         specs = tuple(self.spec(value) for value in reads)
         tied, computed = self._claim(layer, specs)
         outputs = layer.op.infer(specs)
-        unkept = layer.unkept or ("" if tied is None else layer.unkept_if_tied)
-        inputs = (*reads, *computed)
-        node = self.add(name, layer.op, inputs, outputs, tied_to=tied, unkept=unkept).node
+        node = self.add(name, layer.op, (*reads, *computed), outputs, tied_to=tied).node
         if tied is None:
             for key in layer.weights:
                 self._owners[self._stored[key][0].key] = node

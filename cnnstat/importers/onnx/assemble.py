@@ -16,7 +16,6 @@ from cnnstat.count.report import Note
 from cnnstat.errors import ModelError, ShapeError
 from cnnstat.importers.assembly import Assembly, Layer, StoredTensor, role_of
 from cnnstat.importers.naming import Names
-from cnnstat.importers.onnx.arguments import unkept
 from cnnstat.importers.onnx.call import Call, Meaning, Operand, Stored, UnknownShape
 from cnnstat.importers.onnx.constants import fold
 from cnnstat.importers.onnx.fusing import Around, Fused, fused
@@ -253,7 +252,7 @@ class _Reader:
     def _layer(self, call: Call, meant: Meaning) -> Layer:
         reads = tuple(each.name for each in meant.reads)
         weights = tuple(each.name for each in meant.weights)
-        return Layer(meant.op, reads, weights, meant.before, meant.after, unkept(call))
+        return Layer(meant.op, reads, weights, meant.before, meant.after)
 
     def _plain_spec(self, operand: Operand) -> TensorSpec:
         if operand.spec is None:

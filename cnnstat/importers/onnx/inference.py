@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from onnx import AttributeProto, ModelProto, TensorProto, helper, numpy_helper, shape_inference
+from onnx import AttributeProto, TensorProto, helper, numpy_helper, shape_inference
 
-from cnnstat.errors import ModelError
-from cnnstat.importers.onnx.loading import DTYPES, ELEMENT_TYPES, OnnxFile
+from cnnstat.importers.onnx.loading import DTYPES, OnnxFile
 from cnnstat.ir.tensor import TensorSpec
 
 _GRAPHS = (AttributeProto.GRAPH, AttributeProto.GRAPHS)
@@ -77,29 +75,6 @@ def inferred_shapes(file: OnnxFile, inputs: Mapping[str, TensorSpec]) -> dict[st
         if tensor.HasField("shape") and all(dim >= 0 for dim in dims) and tensor.elem_type:
             found[value.name] = TensorSpec(tuple(dims), DTYPES.get(tensor.elem_type, "uint8"))
     return found
-
-
-def check_nodes(graph: Any, stored: Mapping[str, TensorSpec], opset: int) -> None:
-    """Have ONNX check the types and shapes of a graph's nodes, its stored tensors apart.
-
-    Raises ``ModelError`` with the first node that it refuses.
-    """
-    proto = ModelProto()
-    proto.opset_import.add().version = opset
-    proto.graph.CopyFrom(graph)
-    for name, spec in stored.items():
-        kind = ELEMENT_TYPES[spec.dtype]
-        proto.graph.input.append(helper.make_tensor_value_info(name, kind, spec.shape))
-    try:
-        shape_inference.infer_shapes(proto, check_type=True, strict_mode=True)
-    except shape_inference.InferenceError as error:
-        said = str(error)
-        where = re.search(r"op_type:(\w+), node name: (.*?)\): (.*)", said)
-        op_type, node, why = where.groups() if where else ("", "", said.splitlines()[0])
-        raise ModelError(
-            f"{graph.name}: {node}: the operator {op_type} cannot be written to ONNX: "
-            f"opset {opset} says {why}"
-        ) from error
 
 
 def _declare_empty(graph: Any) -> None:

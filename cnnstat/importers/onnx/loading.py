@@ -42,7 +42,6 @@ DTYPES: dict[int, str] = {
 }
 """ONNX's element types by PyTorch's names; unsigned ones that have none by their width."""
 
-ELEMENT_TYPES = {name: number for number, name in reversed(DTYPES.items())}
 """The other way round: of two types of one name the first."""
 
 

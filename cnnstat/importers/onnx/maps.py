@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 from cnnstat import ops
-from cnnstat.importers.onnx.arguments import rounds_exactly
 from cnnstat.importers.onnx.call import Call, Meaning, Operand, Rule, UnknownShape, plain
 from cnnstat.importers.onnx.windows import axes_of, pads_of, window_of
 from cnnstat.ir.op import Op, OpError
@@ -247,8 +246,15 @@ def resize(call: Call) -> Meaning | None:
     stretched = call.text("keep_aspect_ratio_policy", "stretch") == "stretch"
     if mode not in modes or wanted[:2] != shape[:2] or len(shape) < 3 or not stretched:
         return None
-    kind = "nearest-exact" if rounds_exactly(call) else modes[mode]
+    kind = "nearest-exact" if _rounds_exactly(call) else modes[mode]
     return Meaning(ops.Interpolate(wanted[2:], kind), (call.given(0),))
+
+
+def _rounds_exactly(call: Call) -> bool:
+    """Return whether a resampling takes the element whose centre is nearest."""
+    centres = call.text("coordinate_transformation_mode", "half_pixel") == "half_pixel"
+    rounded = call.text("nearest_mode", "round_prefer_floor") == "round_prefer_ceil"
+    return call.text("mode", "nearest") == "nearest" and centres and rounded
 
 
 def _resized(call: Call, shape: tuple[int, ...]) -> tuple[int, ...]:

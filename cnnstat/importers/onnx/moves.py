@@ -59,6 +59,16 @@ def inferred(kind: str, reads: int = 1) -> Rule:
     return rule
 
 
+def filled(call: Call) -> Meaning | None:
+    """Read a tensor of one number everywhere, whose extents are the input's elements."""
+    operand, value = call.operand(0), call.attributes.get("value")
+    if operand is None or operand.value is None:
+        return inferred("fill", 0)(call)
+    dtype = "float32" if value is None else str(value.dtype)
+    extents = tuple(int(n) for n in operand.value.reshape(-1))
+    return Meaning(ops.Rearrange("fill", (TensorSpec(extents, dtype),)), ())
+
+
 def cast(call: Call) -> Meaning:
     """Read a change of element type."""
     dtype = DTYPES.get(call.integer("to", 1), "uint8")

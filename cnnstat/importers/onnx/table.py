@@ -127,7 +127,7 @@ RULES: dict[str, Rule] = {
     "OneHot": moves.inferred("one_hot"),
     "EyeLike": moves.inferred("eye"),
     "Range": moves.inferred("range", 0),
-    "ConstantOfShape": moves.inferred("fill", 0),
+    "ConstantOfShape": moves.filled,
 }
 """``Swish`` is ONNX's of opset 24 and x * sigmoid(x), as ``Gelu``, ``Mish`` and two normalisations
 are ONNX's and what earlier opsets make them of; ``Subsampling``, ``ScaledTanh``, ``LogSigmoid`` and
