@@ -20,13 +20,11 @@ class UsageError(CnnstatError):
 
 EXTRAS: dict[str, str] = {
     "torch": "torch fvcore",
-    "onnx": "onnx onnxscript",
+    "onnx": "onnx",
     "plot": "matplotlib",
     "yaml": "PyYAML",
     "pandas": "pandas",
     "keras": "keras h5py",
-    "parquet": "pyarrow",
-    "dask": "distributed",
 }
 """The packages that each extra of cnnstat brings, as pip takes them."""
 

@@ -1,13 +1,12 @@
 """Design spaces: what ``cnnstat sweep`` and ``cnnstat.sweep`` call; one batch of points here.
 
-``evaluate`` runs in whatever process an executor puts it; each thread remembers models' parsed
+``evaluate`` runs in whatever process an executor puts it; each process remembers models' parsed
 files and operators' answers as long as the plan is the same.
 """
 
 from __future__ import annotations
 
 import gc
-import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -91,7 +90,7 @@ class _Evaluator:
         if self.form == "spec":
             spec = self.template(reference).spec(point.arguments)
             return Model(reference, default_inputs(spec.graph), spec.graph)
-        if self.form != "zoo":
+        if self.form == "python":
             arguments = {name: _mutable(value) for name, value in point.arguments.items()}
             return load(reference, arguments=arguments or None)
         classes = point.settings.get("classes")
@@ -195,21 +194,16 @@ def _failed(position: int, point: Point, error: str) -> Row:
     return Row(position, point.reference, point.values, (), 0, "", "failed", (), said)
 
 
-class _Local(threading.local):
-    """The evaluator of this thread, for the plan that it worked on last."""
-
-    evaluator: _Evaluator | None = None
-
-
-_LOCAL = _Local()
+_EVALUATOR: list[_Evaluator] = []
+"""The evaluator of this process, for the plan that it worked on last."""
 
 
 def evaluate(plan: Plan, start: int, stop: int) -> Batch:
     """Return what becomes of the points at positions ``start`` to ``stop`` of a plan's order."""
-    evaluator = _LOCAL.evaluator
-    if evaluator is None or evaluator.plan.key != plan.key:
-        evaluator = _LOCAL.evaluator = _Evaluator(plan)
-    with _no_collection(unless=evaluator.form not in ("zoo", "spec")):
+    if not _EVALUATOR or _EVALUATOR[0].plan.key != plan.key:
+        _EVALUATOR[:] = [_Evaluator(plan)]
+    evaluator = _EVALUATOR[0]
+    with _no_collection(unless=evaluator.form == "python"):
         return evaluator.batch(start, stop)
 
 

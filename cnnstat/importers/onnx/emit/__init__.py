@@ -1,0 +1,1 @@
+"""What operators become in ONNX, one file a family: an emitter adds nodes, names the result."""
