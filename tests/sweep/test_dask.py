@@ -1,0 +1,99 @@
+"""A real scheduler and two worker processes on loopback; one of them is killed on the way."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commandline import Cnnstat
+
+pytest.importorskip("distributed")
+
+SPACE = ("densenet-bc{d}-{k}-cifar", "d=range(10,71,6)", "k=range(4,25)", "input=32,40")
+NET = "input: [3, 8, 8]\nparameters: {w: 4}\nlayers:\n  - {Conv2d: {out_channels: $w, kernel: 3}}\n"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def started(*args: str, folder: Path) -> subprocess.Popen[bytes]:
+    log = (folder / f"{args[0]}.log").open("ab")
+    with log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "dask", *args], cwd=folder, stdout=log, stderr=log
+        )
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """Start a scheduler and two workers without nannies; yield the address and the workers."""
+    address = f"tcp://127.0.0.1:{free_port()}"
+    options = ("--host", "127.0.0.1", "--port", address.rpartition(":")[2], "--no-dashboard")
+    processes = [started("scheduler", *options, folder=tmp_path)]
+    worker = ("worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard")
+    processes += [started(*worker, folder=tmp_path) for _ in range(2)]
+    try:
+        yield address, processes[1:]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def sweep(*args: str) -> subprocess.Popen[str]:
+    command = (sys.executable, "-m", "cnnstat", "sweep", *args)
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_killed_worker_changes_nothing(
+    cluster: tuple[str, list[subprocess.Popen[bytes]]], tmp_path: Path, cnnstat: Cnnstat
+) -> None:
+    address, workers = cluster
+    path, whole = tmp_path / "a.json", tmp_path / "b.json"
+    run = sweep(*SPACE, "--dask", address, "-o", str(path))
+    for _ in range(1200):
+        if path.exists() and path.read_bytes().count(b"\n") > 60:
+            break
+        time.sleep(0.05)
+    assert run.poll() is None, "the run ended before a worker could be killed"
+    os.kill(workers[0].pid, signal.SIGKILL)
+    _, err = run.communicate(timeout=120)
+    assert run.returncode == 0, err
+    assert "462 models evaluated, 462 kept" in err  # 11 * 21 * 2
+    cnnstat("sweep", *SPACE, "-j", "1", "-o", str(whole))
+    assert path.read_bytes() == whole.read_bytes()
+
+
+def test_files_of_the_user(
+    cluster: tuple[str, list[subprocess.Popen[bytes]]], tmp_path: Path
+) -> None:
+    address, _ = cluster
+    path = tmp_path / "net.yaml"
+    path.write_text(NET)
+    run = sweep(str(path), "w=range(1,3000)", "--dask", address, "-o", str(tmp_path / "a.csv"))
+    _, err = run.communicate(timeout=120)
+    assert run.returncode == 0, err
+    assert "2,999 kept" in err
+
+
+def test_no_scheduler_is_said_within_ten_seconds() -> None:
+    begun = time.monotonic()
+    address = f"tcp://127.0.0.1:{free_port()}"
+    run = sweep(*SPACE, "--dask", address)
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 2
+    (line,) = [line for line in err.splitlines() if line.startswith("cnnstat: error: ")]
+    assert f"no Dask scheduler answers at {address} within 10 s" in line
+    assert "dask scheduler" in line
+    assert "Traceback" not in err
+    assert time.monotonic() - begun < 40  # the connection itself takes 10
