@@ -20,7 +20,7 @@ class UsageError(CnnstatError):
 
 EXTRAS: dict[str, str] = {
     "torch": "torch fvcore",
-    "onnx": "onnx",
+    "onnx": "onnx onnxscript",
     "plot": "matplotlib",
     "yaml": "PyYAML",
     "pandas": "pandas",

@@ -3,6 +3,7 @@
 One file per kind of question; what is heavy is imported by the function that needs it.
 """
 
+from cnnstat.api.exporting import export_onnx
 from cnnstat.api.models import Inputs, Model, input_specs, load
 from cnnstat.api.planning import fit, measured_memory, memory
 from cnnstat.api.reports import analyze, claims, compare, zoo
@@ -23,6 +24,7 @@ __all__ = [
     "check_report",
     "claims",
     "compare",
+    "export_onnx",
     "fit",
     "input_specs",
     "load",

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from importlib import import_module
-from typing import Annotated, Any
+import sys
+from typing import Annotated
 
 from cnnstat.cli.options import (
     OUTPUT,
@@ -22,15 +21,8 @@ from cnnstat.cli.options import (
 )
 from cnnstat.errors import UsageError, unknown
 
-EXPORTERS: dict[str, str] = {
-    "yaml": "cnnstat.importers.spec.writing:write_shaped",
-    "onnx": "cnnstat.importers.onnx.writing:onnx_blocks",
-}
-"""Every format by name: the function that turns a shaped graph into text, bytes or blocks of them.
-"""
-
-WEIGHTS = ("random", "none")
-"""What an ONNX file can hold as weights."""
+EXPORTERS = ("yaml", "onnx")
+"""Every format that a model can be exported to."""
 EXAMPLES = ("cnnstat export vgg16 --to yaml -o vgg16.yaml", "cnnstat export lenet5 -o lenet5.onnx")
 
 
@@ -51,34 +43,56 @@ def export(
     batch: BatchOption = 1,
     classes: ClassesOption = None,
     args: ArgsOption = None,
-    weights: Annotated[
-        str | None,
+    opset: Annotated[
+        int | None,
         option(
-            "--weights",
+            "--opset",
             group=OUTPUT,
-            metavar="NAME",
-            help="Weights of an ONNX file: random (as He et al. 2015 draw them) or none.",
-            default="random",
+            metavar="N",
+            help="ONNX: version of the operators, 18 to 23.",
+            default="PyTorch's choice",
         ),
     ] = None,
+    seed: Annotated[
+        int,
+        option(
+            "--seed",
+            group=OUTPUT,
+            metavar="N",
+            help="ONNX: seed of weights that are drawn; your own module keeps those that it holds.",
+        ),
+    ] = 0,
     output: OutputOption = None,
 ) -> None:
-    """Export a model as a YAML spec or an ONNX file."""
+    """Export a model as a YAML spec or an ONNX file.
+
+    An ONNX file is in inference form, its batch free where the model allows it.
+    """
     from cnnstat import api
-    from cnnstat.cli.output import file_of, write_file, write_stdout
+    from cnnstat.cli.output import file_of, replacing, write_file, write_stdout
 
     output = file_of(output)
     name = _chosen(to, output)
-    said = _weights(name, weights)
+    if name == "onnx" and output is None:
+        raise UsageError("an ONNX file is binary: name a file with -o")
+    if name != "onnx" and opset is not None:
+        raise UsageError(f"--opset is for ONNX files, not for {name}")
     loaded = api.load(model, classes=classes, arguments=factory_arguments(args))
-    report = api.analyze(loaded, input=input_shapes(input), batch=batch).report
-    written = _exporter(name)(report.shaped, **said)
+    shapes = input_shapes(input)
+    if name == "onnx" and output is not None:
+        exported = api.export_onnx(loaded, input=shapes, batch=batch, opset=opset, seed=seed)
+        with replacing(output) as part:
+            exported.save(part)
+        for note in exported.notes:
+            print(f"cnnstat: {exported.name}: {note}", file=sys.stderr)
+        return
+    from cnnstat.importers.spec.writing import write_shaped
+
+    written = write_shaped(api.analyze(loaded, input=shapes, batch=batch).report.shaped)
     if output is not None:
         write_file(output, written)
-    elif isinstance(written, str):
-        write_stdout(written)
     else:
-        raise UsageError(f"{name} is no text: name a file with -o")
+        write_stdout(written)
 
 
 def _chosen(to: str | None, output: str | None) -> str:
@@ -87,19 +101,3 @@ def _chosen(to: str | None, output: str | None) -> str:
     if name not in EXPORTERS:
         raise unknown("export format", name, EXPORTERS)
     return name
-
-
-def _weights(name: str, weights: str | None) -> dict[str, str]:
-    if weights is None:
-        return {}
-    if name != "onnx":
-        raise UsageError(f"--weights is for ONNX files: {name} holds none")
-    if weights not in WEIGHTS:
-        raise unknown("weights", weights, WEIGHTS)
-    return {"weights": weights}
-
-
-def _exporter(name: str) -> Callable[..., Any]:
-    module, function = EXPORTERS[name].split(":")
-    found: Callable[..., Any] = getattr(import_module(module), function)
-    return found

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -132,33 +133,33 @@ def _discard(stream: TextIO) -> None:
     os.close(null)
 
 
-def write_file(path: str, content: str | bytes | Iterable[bytes]) -> None:
-    """Write a file in one step: readers see the old content or the new, an error leaves the old.
-
-    Text is written as UTF-8, blocks of bytes one after the other.
-    """
+def write_file(path: str, content: str | bytes) -> None:
+    """Write a file in one step, as ``replacing`` does; text is written as UTF-8."""
     progress.stop()
-    data = content.encode() if isinstance(content, str) else content
+    with replacing(path) as name, open(name, "wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def replacing(path: str) -> Iterator[str]:
+    """Give the name of a new file that replaces the one at ``path`` when it is complete.
+
+    Readers see the old content or the new; an error leaves the old. A device or a pipe is written
+    directly. Raises ``UsageError`` where it cannot be written.
+    """
     target = os.path.realpath(path)
-    if os.path.exists(target) and not os.path.isfile(target):  # a device or a pipe
-        _write(target, path, data, os.O_WRONLY)
-        return
-    partial = f"{target}.{os.getpid()}.part"
+    direct = os.path.exists(target) and not os.path.isfile(target)
+    partial = target if direct else f"{target}.{os.getpid()}.part"
     try:
-        _write(partial, path, data, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-        if os.path.exists(target):
-            os.chmod(partial, os.stat(target).st_mode & 0o7777)
-        os.replace(partial, target)
+        if not direct:
+            os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        yield partial
+        if not direct:
+            if os.path.exists(target):
+                os.chmod(partial, os.stat(target).st_mode & 0o7777)
+            os.replace(partial, target)
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        if os.path.exists(partial):
+        if not direct and os.path.exists(partial):
             os.unlink(partial)
-
-
-def _write(target: str, path: str, data: bytes | Iterable[bytes], flags: int) -> None:
-    try:
-        with open(os.open(target, flags, 0o666), "wb") as file:
-            file.writelines([data] if isinstance(data, bytes) else data)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from error

@@ -13,7 +13,7 @@ from fractions import Fraction
 from cnnstat.count.formulas import activation_formula, macs_formula, weight_product
 from cnnstat.count.report import Layer, Report
 from cnnstat.errors import unknown
-from cnnstat.ir.op import Sliding
+from cnnstat.ir.reach import Sliding
 from cnnstat.ir.tensor import DTYPE_BYTES, TensorSpec
 from cnnstat.ir.window import Window
 from cnnstat.ir.work import FLOPS_PER_UNIT, Work
@@ -183,14 +183,20 @@ def _field_steps(layer: Layer) -> Iterator[Step]:
     after = layer.receptive_field
     if after is None:
         return
-    if after.jump is None:
+    if after.everywhere:
         yield Step("receptive field", "the whole input", after.size, "input elements")
         return
     node, facts = report.shaped.nodes[layer.anchor], report.shaped.facts[layer.anchor]
     derivation = "one element of the input" if not node.inputs else "the widest that it joins"
     before = report.receptive_field(node.inputs[0].node) if node.inputs else None
     reach = facts.reach
-    if isinstance(reach, Sliding) and not reach.transposed and before and before.jump:
+    if (
+        isinstance(reach, Sliding)
+        and not reach.transposed
+        and before
+        and before.jump
+        and after.jump
+    ):
         window, size, jump = reach.windows[0], before.size[0], before.jump[0]
         derivation = f"{size} + ({window.extent} - 1)*{_plain(jump)}"
         spread = f"; jump {_plain(jump)}*{window.stride} = {_plain(after.jump[0])}"
@@ -304,13 +310,8 @@ def _structure_totals(report: Report) -> Iterator[Step]:
     totals = report.totals
     yield Step("depth", "weighted layers on the longest path", totals.depth)
     yield Step("paths", "ways from the inputs to the outputs", totals.paths)
-    spatial = [
-        layer
-        for layer in report.layers
-        if layer.receptive_field is not None and layer.receptive_field.jump is not None
-    ]
-    if spatial:
-        last = spatial[-1]
+    last = report.last_map
+    if last is not None:
         field = last.receptive_field
         yield Step(
             "receptive field",

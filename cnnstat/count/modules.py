@@ -8,7 +8,7 @@ does it; of branches that are concatenated, every one.
 from __future__ import annotations
 
 from cnnstat.count.report import Layer, Report
-from cnnstat.ir.op import Sliding
+from cnnstat.ir.reach import Sliding
 
 
 def units(report: Report) -> list[list[Layer]]:
@@ -119,8 +119,7 @@ def is_pool(layer: Layer) -> bool:
 def is_shown(layer: Layer) -> bool:
     """Whether a row is worth an entry: it pools, or stores something and is no normalisation."""
     node, facts = layer.report.shaped.nodes[layer.anchor], layer.report.shaped.facts[layer.anchor]
-    mixes = facts.reach == "everything" and "Norm" not in node.op.type_name
-    return is_pool(layer) or (bool(facts.weights) and (node.op.is_layer or mixes))
+    return is_pool(layer) or (bool(facts.weights) and node.op.is_layer)
 
 
 def pool_text(layer: Layer, *, plain: bool = False) -> str:

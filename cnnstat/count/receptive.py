@@ -1,181 +1,255 @@
-"""Receptive field over the graph: the input elements that one element of a tensor reads.
+"""Receptive field over the graph: the input elements that one element of a tensor can depend on.
 
-Where branches meet it is the maximum over them.
-
-Along one input axis, output o = q*period + r covers the input elements q*jump + low[r] ... q*jump +
-high[r]. Without transposed windows the period is 1 and a window of extent e, stride s, b padded
-elements before gives low' = low - b*jump, high' = high + (e - 1 - b)*jump, jump' = s*jump. A
-transposed window has one interval per phase. Maps are mostly square: steps are cached, so that both
-axes are one computation.
+It is what the gradient of one element shows on an input with generic weights, the most of any
+element. Each axis of each input is followed by itself through the axes of the tensors
+(``coverage``). Where an operator's reach is unknown, the field is.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
-from math import lcm
-from typing import Literal, NamedTuple
 
-from cnnstat.ir.graph import ShapedGraph
-from cnnstat.ir.op import Sliding
-from cnnstat.ir.window import Window
+from cnnstat.count.coverage import (
+    Along,
+    Either,
+    Fixed,
+    Folded,
+    State,
+    Table,
+    concatenated,
+    joined,
+    moved,
+)
+from cnnstat.count.lines import Line, start, taps
+from cnnstat.ir.graph import Node, NodeFacts, ShapedGraph, Value
+from cnnstat.ir.reach import (
+    AxisReach,
+    ByAxis,
+    Placed,
+    Ranges,
+    Reach,
+    Shape,
+    Slide,
+    Sliding,
+    aligned,
+)
 
+Field = tuple[State, ...]
+"""One state for each followed input axis: those behind batch and channels, input by input."""
 
-class Span(NamedTuple):
-    """Coverage along one axis; one ``low`` and ``high`` for each of ``len(low)`` phases."""
-
-    jump: int
-    low: tuple[int, ...]
-    high: tuple[int, ...]
-
-    @property
-    def extent(self) -> int:
-        """Input elements that one output element reads, the largest of the phases."""
-        if len(self.low) == 1:
-            return self.high[0] - self.low[0] + 1
-        return max([h - lo + 1 for lo, h in zip(self.low, self.high, strict=True)])
-
-
-Field = tuple[Span, ...] | Literal["everything", "nothing"] | None
-"""One span per input axis; the whole input; nothing of it (a stored tensor); None where unknown."""
-
-_START = Span(1, (0,), (0,))
+Answers = tuple[AxisReach, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
 class ReceptiveField:
     """``size`` in input elements per spatial axis, ``jump`` in input elements between neighbours.
 
-    After a global pooling or a fully connected layer ``size`` is the input's own extent and
-    ``jump`` is None.
+    ``jump`` is None where neighbours have no common distance; ``everywhere`` where every element
+    reads the same, as after a global pooling or a fully connected layer.
     """
 
     size: tuple[int, ...]
     jump: tuple[Fraction, ...] | None
+    everywhere: bool = False
 
 
-def fields(shaped: ShapedGraph) -> list[Field]:
-    """Return the coverage of every node's first result."""
-    found: list[Field] = []
-    steps: dict[tuple[int, int], Field] = {}
-    for node, facts in zip(shaped.nodes, shaped.facts, strict=True):
-        if not node.inputs:
-            entering = (_START,) * (facts.outputs[0].rank - 2)
-            found.append(entering if node.op.is_input else "nothing")
-            continue
-        before = found[node.inputs[0].node]
-        reach = facts.reach
-        if reach == "elementwise":
-            for value in node.inputs[1:]:
-                before = _merge(before, found[value.node])
-        elif before == "nothing":
-            pass
-        elif reach == "unknown" or before is None:
-            before = None
-        elif reach == "everything" or before == "everything":
-            before = "everything"
-        else:
-            key = (id(reach), id(before))
-            if key not in steps:
-                steps[key] = _slide(before, reach)
-            before = steps[key]
-        found.append(before)
-    return found
+class Fields:
+    """The coverage of every result of a graph."""
 
+    def __init__(self, shaped: ShapedGraph) -> None:
+        self.shaped = shaped
+        self.inputs: dict[int, int] = {}  # node of an input -> its spatial axes
+        for index, (node, facts) in enumerate(zip(shaped.nodes, shaped.facts, strict=True)):
+            if node.op.is_input:
+                self.inputs[index] = max(facts.outputs[0].rank - 2, 0)
+        self._nothing: Field = tuple(["nothing" for _ in range(sum(self.inputs.values()))])
+        self._lines: dict[int, Line] = {}
+        self._others: dict[Value, Field] = {}
+        self._steps: dict[tuple[object, ...], Field] = {}
+        self._firsts: list[Field] = []
+        for index in range(len(shaped.nodes)):
+            self._firsts.append(self._field(index, 0))
 
-@lru_cache(maxsize=1024)
-def receptive_field(field: Field, extents: tuple[int, ...]) -> ReceptiveField | None:
-    """Return size and jump of a coverage on an input of these extents; None where unknown."""
-    if field is None or field == "nothing":
-        return None
-    if field == "everything":
-        return ReceptiveField(extents, None)
-    return ReceptiveField(
-        tuple([span.extent for span in field]),
-        tuple([Fraction(span.jump, len(span.low)) for span in field]),
-    )
+    def of(self, value: Value) -> Field:
+        """Return the coverage of one result."""
+        if value.result == 0:
+            return self._firsts[value.node]
+        known = self._others.get(value)
+        if known is None:
+            known = self._others[value] = self._field(value.node, value.result)
+        return known
 
+    def receptive_field(self, value: Value) -> ReceptiveField | None:
+        """Return size and jump of what an element reads of the inputs; None where unknown.
 
-def _slide(before: tuple[Span, ...], reach: Sliding) -> Field:
-    if len(before) != len(reach.windows):
-        return None
-    step = _transposed if reach.transposed else _forward
-    return tuple([step(span, w) for span, w in zip(before, reach.windows, strict=True)])
-
-
-def _at(span: Span, position: int) -> tuple[int, int]:
-    turns, phase = divmod(position, len(span.low))
-    return turns * span.jump + span.low[phase], turns * span.jump + span.high[phase]
-
-
-@lru_cache(maxsize=1024)
-def _forward(span: Span, window: Window) -> Span:
-    reach = window.extent - 1 - window.before
-    if len(span.low) == 1:
-        return Span(
-            span.jump * window.stride,
-            (span.low[0] - window.before * span.jump,),
-            (span.high[0] + reach * span.jump,),
+        Of several inputs the most counts, along each axis; None too where it reads no input.
+        """
+        field = self.of(value)
+        if "unknown" in field:
+            return None
+        if not field:
+            return ReceptiveField((), None, everywhere=True)
+        first = next(axes for axes in self.inputs.values())
+        groups = []
+        at = 0
+        for axes in self.inputs.values():
+            states = field[at : at + axes]
+            at += axes
+            if axes == first and any(state != "nothing" for state in states):
+                groups.append(states)
+        if not groups:
+            return None
+        sizes = [tuple(map(size_of, states)) for states in groups]
+        return ReceptiveField(
+            tuple([max(axis) for axis in zip(*sizes, strict=True)]),
+            _jump(max(groups, key=lambda states: [size_of(state) for state in states])),
+            all(_is_fixed(state) for states in groups for state in states),
         )
-    period = len(span.low)
-    phases = lcm(period, window.stride) // window.stride
-    low, high = [], []
-    for phase in range(phases):
-        taps = [
-            _at(span, phase * window.stride - window.before + tap * window.dilation)
-            for tap in range(window.kernel)
-        ]
-        low.append(min(tap[0] for tap in taps))
-        high.append(max(tap[1] for tap in taps))
-    return Span(phases * window.stride // period * span.jump, tuple(low), tuple(high))
+
+    def is_unknown(self, value: Value) -> bool:
+        """Return whether nobody knows what an element reads of the inputs."""
+        return "unknown" in self.of(value)
+
+    def _field(self, index: int, result: int) -> Field:
+        node, facts = self.shaped.nodes[index], self.shaped.facts[index]
+        if not node.inputs:
+            return self._entering(index, facts) if node.op.is_input else self._nothing
+        fields = [self.of(value) for value in node.inputs]
+        if all(field is self._nothing for field in fields):
+            return self._nothing
+        reach = facts.reach if result == 0 else node.op.reach_of_result(facts.inputs, result)
+        after = facts.outputs[result].shape
+        if result:
+            return self._step(node, facts, reach, after, fields)
+        key = (id(reach), after, facts.inputs, *map(id, fields))
+        known = self._steps.get(key)
+        if known is None:
+            known = self._steps[key] = self._step(node, facts, reach, after, fields)
+        return known
+
+    def _entering(self, index: int, facts: NodeFacts) -> Field:
+        states: list[State] = []
+        for node, axes in self.inputs.items():
+            for axis in range(2, axes + 2):
+                if node == index:
+                    extent = facts.outputs[0].shape[axis]
+                    if extent not in self._lines:
+                        self._lines[extent] = start(extent)
+                    states.append(Along(axis, self._lines[extent]))
+                else:
+                    states.append("nothing")
+        return tuple(states)
+
+    def _step(
+        self, node: Node, facts: NodeFacts, reach: Reach, after: Shape, fields: list[Field]
+    ) -> Field:
+        answers = _answers(node, facts, reach, after)
+        shapes = [spec.shape for spec in facts.inputs]
+        if answers is None:
+            return tuple(
+                [
+                    "unknown" if any(state != "nothing" for state in states) else "nothing"
+                    for states in zip(*fields, strict=True)
+                ]
+            )
+        if all(read is not None and any(isinstance(e, Placed) for e in read) for read in answers):
+            return tuple(
+                [
+                    concatenated(states, [read or () for read in answers], shapes, after)
+                    for states in zip(*fields, strict=True)
+                ]
+            )
+        result = self._nothing
+        for field, read, before in zip(fields, answers, shapes, strict=True):
+            if read is None or field is self._nothing or _is_beside(read, before, after):
+                continue
+            entered = tuple([moved(state, read, before, after) for state in field])
+            result = entered if result is self._nothing else tuple(map(joined, result, entered))
+        return result
 
 
-@lru_cache(maxsize=1024)
-def _transposed(span: Span, window: Window) -> Span:
-    """Output o reads input i wherever o = i*stride - before + tap*dilation."""
-    period = len(span.low) * window.stride
-    low, high = [], []
-    for phase in range(period):
-        taps = [
-            _at(span, (phase + window.before - tap * window.dilation) // window.stride)
-            for tap in range(window.kernel)
-            if (phase + window.before - tap * window.dilation) % window.stride == 0
-        ]
-        if taps:
-            low.append(min(tap[0] for tap in taps))
-            high.append(max(tap[1] for tap in taps))
-        else:  # no tap falls on this phase: it reads nothing, and takes its neighbour's place
-            near = _at(span, (phase + window.before) // window.stride)
-            low.append(near[0])
-            high.append(near[0])
-    return Span(span.jump, tuple(low), tuple(high))
+def _is_beside(read: tuple[AxisReach, ...], before: Shape, after: Shape) -> bool:
+    """Return whether the windows along some axis all lie in its padding."""
+    for n, answer in zip(before, read, strict=True):
+        if isinstance(answer, Slide) and answer.window.before >= answer.window.extent:
+            window, transposed = answer.window, answer.transposed
+            positions = range(after[answer.axis])
+            if not any(taps(window, p, n, transposed=transposed) for p in positions):
+                return True
+    return False
 
 
-def _merge(one: Field, other: Field) -> Field:
-    if one is other:
-        return one
-    if one == "nothing" or other == "nothing":
-        return other if one == "nothing" else one
-    if one is None or other is None:
+def _answers(node: Node, facts: NodeFacts, reach: Reach, after: Shape) -> list[Answers] | None:
+    """Return what is read of each axis of each input; None where nobody knows.
+
+    Inputs beyond those that the operator reads are weights that were computed: all of them is read.
+    """
+    shapes = [spec.shape for spec in facts.inputs]
+    if reach == "unknown":
         return None
-    if one == "everything" or other == "everything":
-        return "everything"
-    if len(one) != len(other):
-        return None
-    return tuple([_merge_spans(a, b) for a, b in zip(one, other, strict=True)])
+    if reach == "elementwise":
+        return [aligned(shape, after) for shape in shapes]
+    answers: list[Answers]
+    if isinstance(reach, ByAxis):
+        answers = list(reach.inputs)
+    else:
+        answers = [_windows(reach, shapes[0], after)]
+        most = node.op.reads[1] or 1
+        answers += [None] * (min(most, len(shapes)) - 1)
+    rest: list[Answers] = [tuple(["whole" for _ in s]) for s in shapes[len(answers) :]]
+    return answers + rest
 
 
-@lru_cache(maxsize=1024)
-def _merge_spans(a: Span, b: Span) -> Span:
-    if a.jump * len(b.low) != b.jump * len(a.low):  # rates differ: the wider one stands for both
-        return a if a.extent >= b.extent else b
-    if len(a.low) == len(b.low) == 1:
-        return Span(a.jump, (min(a.low[0], b.low[0]),), (max(a.high[0], b.high[0]),))
-    phases = lcm(len(a.low), len(b.low))
-    both = [(_at(a, phase), _at(b, phase)) for phase in range(phases)]
-    return Span(
-        a.jump * phases // len(a.low),
-        tuple([min(x[0], y[0]) for x, y in both]),
-        tuple([max(x[1], y[1]) for x, y in both]),
-    )
+def _windows(reach: Sliding, before: Shape, after: Shape) -> tuple[AxisReach, ...]:
+    spatial = [
+        Slide(axis, window, reach.transposed) for axis, window in enumerate(reach.windows, 2)
+    ]
+    return (Slide(0), _channels(reach.groups, before[1], after[1]), *spatial)
+
+
+def _channels(groups: int | None, c: int, made: int) -> AxisReach:
+    if groups is None:
+        return Slide(1)
+    if groups == 1:
+        return "whole"
+    per, each = c // groups, max(made // groups, 1)
+    firsts = [channel // each * per for channel in range(made)]
+    return Ranges(1, tuple([(first, first + per - 1) for first in firsts]))
+
+
+def _is_fixed(state: State) -> bool:
+    """Return whether the elements read the same, whatever their position on a map."""
+    if isinstance(state, Either):
+        return all(_is_fixed(part) or part == "nothing" for part in state.parts)
+    return isinstance(state, Fixed)
+
+
+def size_of(state: State) -> int:
+    """Return the input elements that one element reads, the most of any."""
+    if isinstance(state, Along):
+        return state.line.span.extent
+    if isinstance(state, Fixed):
+        return state.high - state.low + 1
+    if isinstance(state, Table):
+        return max([entry[1] - entry[0] + 1 for entry in state.entries if entry], default=0)
+    if isinstance(state, Folded):
+        return size_of(state.inner)
+    return max(map(size_of, state.parts)) if isinstance(state, Either) else 0
+
+
+def _jump(states: Field) -> tuple[Fraction, ...] | None:
+    jumps = [_jump_of(state) for state in states]
+    known = tuple([jump for jump in jumps if jump is not None])
+    return known if len(known) == len(jumps) and known else None
+
+
+def _jump_of(state: State) -> Fraction | None:
+    if isinstance(state, Along):
+        return Fraction(state.line.span.jump, len(state.line.span.low))
+    if isinstance(state, Folded):
+        return _jump_of(state.inner)
+    if isinstance(state, Either):
+        jumps = {_jump_of(part) for part in state.parts}
+        return jumps.pop() if len(jumps) == 1 else None
+    return None

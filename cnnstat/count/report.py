@@ -15,7 +15,7 @@ from cnnstat.count.conventions import PAPER, Convention
 from cnnstat.count.figures import Figures, figures_of, total_of
 from cnnstat.count.formulas import activation_formula, macs_formula, params_formula
 from cnnstat.count.paths import depth_of, paths_of, shortest_depth_of
-from cnnstat.count.receptive import Field, ReceptiveField, fields, receptive_field
+from cnnstat.count.receptive import Fields, ReceptiveField
 from cnnstat.count.storage import Placement, owned_bytes, peak_bytes, place
 from cnnstat.ir.graph import NodeFacts, ShapedGraph, Value
 from cnnstat.ir.tensor import DTYPE_BYTES, TensorSpec
@@ -87,7 +87,8 @@ class Layer(NamedTuple):
 
     def without_batch(self, spec: TensorSpec) -> tuple[int, ...]:
         """Return a shape without the batch; the whole shape where the first axis is another."""
-        return spec.shape[1:] if spec.shape[:1] == (self.report.batch,) else spec.shape
+        batch = self.report.input.shape[:1]
+        return spec.shape[1:] if spec.shape[:1] == batch else spec.shape
 
     @property
     def weights(self) -> int:
@@ -217,8 +218,8 @@ class Report:
 
     @property
     def input(self) -> TensorSpec:
-        """Spec of the first input as it is shown; a scalar where the graph has none."""
-        return next(iter(self.inputs.values()), TensorSpec(()))
+        """Spec of the first input, its axes in the order in which they are shown."""
+        return next(iter(self.inputs.values()))
 
     @property
     def entering(self) -> dict[str, TensorSpec]:
@@ -229,12 +230,7 @@ class Report:
     @property
     def input_extents(self) -> tuple[int, ...]:
         """Spatial extents of the first input, in pixels or samples."""
-        return next(iter(self.entering.values()), TensorSpec(())).shape[2:]
-
-    @property
-    def batch(self) -> int:
-        """Extent of the first axis of the first input that has one."""
-        return next((spec.shape[0] for spec in self.inputs.values() if spec.shape), 1)
+        return next(iter(self.entering.values())).shape[2:]
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
@@ -316,13 +312,15 @@ class Report:
 
     @cached_property
     def last_map(self) -> Layer | None:
-        """The last row with maps of which an element reads a part of the input; None without any.
+        """The last row of maps whose elements do not all read the same; None without any.
 
-        Behind it, all of the input is read.
+        Behind it, all of the input is read. Where nobody knows what a later row reads, it is that
+        row, whose field is None.
         """
         for layer in reversed(self.layers):
             field = layer.receptive_field
-            if field is not None and field.jump and len(layer.output.shape) > 2:
+            local = field is not None and not field.everywhere and layer.output.rank > 2
+            if local or self.fields.is_unknown(Value(layer.nodes[-1])):
                 return layer
         return None
 
@@ -332,12 +330,13 @@ class Report:
         return shortest_depth_of(self.shaped)
 
     @cached_property
-    def _fields(self) -> list[Field]:
-        return fields(self.shaped)
+    def fields(self) -> Fields:
+        """The receptive field of every result."""
+        return Fields(self.shaped)
 
     def receptive_field(self, node: int) -> ReceptiveField | None:
         """Return what an element of a node's first result reads of the input; None if unknown."""
-        return receptive_field(self._fields[node], self.input_extents)
+        return self.fields.receptive_field(Value(node))
 
 
 def analyze(
@@ -373,4 +372,4 @@ def analyze(
 def param_bytes(sums: Figures, input: TensorSpec) -> int:
     """Return the bytes of the parameters of a model with this first input."""
     dtype = input.dtype if "float" in input.dtype else "float32"
-    return (sums.params - sums.own_params) * DTYPE_BYTES[dtype] + sums.own_bytes
+    return sums.params * DTYPE_BYTES[dtype]

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from cnnstat.count.modules import is_pool, is_shown, module_text, pool_text, units, window_text
 from cnnstat.count.report import Layer, Report
-from cnnstat.ir.op import Sliding
+from cnnstat.ir.reach import Sliding
 from cnnstat.ir.tensor import TensorSpec
 
 ONE_ELEMENT = "1x1"

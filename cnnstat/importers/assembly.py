@@ -22,6 +22,9 @@ from cnnstat.ops import Input, Parameter, Rearrange, View
 Key = Hashable
 """Identity of one tensor in a reader's own terms."""
 
+FIXED_INPUT = "input"
+"""Kind of the node that stands for an input whose first axis is not the batch."""
+
 
 class StoredTensor(NamedTuple):
     """A tensor of the model: its identity, path and spec, and the role that it has as data.
@@ -47,8 +50,7 @@ class Layer(NamedTuple):
     """The meaning of a call: operator, tensors that it reads, stored tensors that are its weights.
 
     ``before`` are operators on single reads (number, suffix of the name, operator), ``after`` on
-    single results. ``unkept`` names an argument that the operator does not keep, ``unkept_if_tied``
-    what it does not where its weights are another node's.
+    single results.
     """
 
     op: Op
@@ -56,8 +58,6 @@ class Layer(NamedTuple):
     weights: tuple[Key, ...] = ()
     before: tuple[tuple[int, str, Op], ...] = ()
     after: tuple[tuple[int, str, Op], ...] = ()
-    unkept: str = ""
-    unkept_if_tied: str = ""
 
     def infer(self, specs: Sequence[TensorSpec]) -> Specs:
         """Return the specs of the call's results; raises what the operators raise."""
@@ -90,9 +90,10 @@ class Assembly:
 
     # -- tensors --------------------------------------------------------------------------------
 
-    def enter(self, key: Key, name: str, spec: TensorSpec) -> None:
-        """Add an input of the model."""
-        self.values[key] = self.add(name, Input(spec.shape[1:], spec.dtype), (), (spec,))
+    def enter(self, key: Key, name: str, spec: TensorSpec, *, fixed: bool = False) -> None:
+        """Add an input of the model; ``fixed`` for one whose first axis is not the batch."""
+        op: Op = Rearrange(FIXED_INPUT, (spec,)) if fixed else Input(spec.shape[1:], spec.dtype)
+        self.values[key] = self.add(name, op, (), (spec,))
 
     def store(self, key: Key, tensor: StoredTensor, *, seen: TensorSpec | None = None) -> None:
         """Note a tensor that the model stores; ``seen`` is its spec where ``key`` is a view."""
@@ -113,11 +114,6 @@ class Assembly:
             self._stored[key] = self._stored[of]
         else:
             self.values[key] = self.value(of)
-
-    def forget(self, key: Key) -> None:
-        """Forget a tensor, since its key is given to another."""
-        self.values.pop(key, None)
-        self._stored.pop(key, None)
 
     def is_known(self, key: Key) -> bool:
         """Return whether a tensor was made or is stored."""
@@ -165,13 +161,12 @@ class Assembly:
         outputs: Specs,
         *,
         tied_to: int | None = None,
-        unkept: str = "",
         row: str = "",
         axes: tuple[int, ...] = (),
     ) -> Value:
         """Add one node, under a name of its own; return its first result."""
         name = self.names.unique(name)
-        self.nodes.append(Node(name, op, inputs, tied_to, row=row, axes=axes, unkept=unkept))
+        self.nodes.append(Node(name, op, inputs, tied_to, row=row, axes=axes))
         self._outputs.append(outputs)
         if self.origin is not None:
             self._origins[name] = self.origin
@@ -193,9 +188,7 @@ class Assembly:
         specs = tuple(self.spec(value) for value in reads)
         tied, computed = self._claim(layer, specs)
         outputs = layer.op.infer(specs)
-        unkept = layer.unkept or ("" if tied is None else layer.unkept_if_tied)
-        inputs = (*reads, *computed)
-        node = self.add(name, layer.op, inputs, outputs, tied_to=tied, unkept=unkept).node
+        node = self.add(name, layer.op, (*reads, *computed), outputs, tied_to=tied).node
         if tied is None:
             for key in layer.weights:
                 self._owners[self._stored[key][0].key] = node
@@ -245,8 +238,6 @@ def _match(op: Op, specs: Specs, stored: Sequence[StoredTensor]) -> bool:
     which are, the sum decides.
     """
     weights = op.weights(specs)
-    if any("int" in tensor.spec.dtype for tensor in stored):
-        return False  # quantised: they keep their own dtype
     if any(tensor.trained is None for tensor in stored):
         return sum(weight.numel for weight in weights) == sum(each.spec.numel for each in stored)
     expected = sorted((weight.numel, weight.role != "buffer") for weight in weights)
@@ -255,7 +246,7 @@ def _match(op: Op, specs: Specs, stored: Sequence[StoredTensor]) -> bool:
 
 def without_unread(graph: Graph) -> Graph:
     """Return the graph without views and moved tensors that nobody reads."""
-    needed = [not isinstance(node.op, View | Rearrange) for node in graph.nodes]
+    needed = [_is_needed(node.op) for node in graph.nodes]
     for value in graph.outputs:
         needed[value.node] = True
     for index in range(len(graph.nodes) - 1, -1, -1):
@@ -273,3 +264,10 @@ def without_unread(graph: Graph) -> Graph:
         nodes.append(node._replace(inputs=inputs, tied_to=tied))
     outputs = tuple(Value(place[value.node], value.result) for value in graph.outputs)
     return Graph(graph.name, tuple(nodes), outputs, origins=graph.origins)
+
+
+def _is_needed(op: Op) -> bool:
+    """Return whether a node stays even where nobody reads it."""
+    if isinstance(op, Rearrange):
+        return op.kind == FIXED_INPUT
+    return not isinstance(op, View)

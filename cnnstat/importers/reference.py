@@ -8,14 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from cnnstat.ir.tensor import TensorSpec
-
 if TYPE_CHECKING:
     from cnnstat.count.report import Note
     from cnnstat.ir.graph import Graph
-
-Shapes = Mapping[str, tuple[int, ...] | TensorSpec]
-"""Shapes of inputs by name, without the first axis; a spec tells a dtype, too."""
+    from cnnstat.ir.tensor import TensorSpec
 
 Form = Literal["zoo", "spec", "onnx", "keras", "python"]
 

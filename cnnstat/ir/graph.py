@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cnnstat.errors import GraphError
-from cnnstat.ir.op import Op, Reach, Specs, Weight
+from cnnstat.ir.op import Op, Specs, Weight
+from cnnstat.ir.reach import Reach
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.work import Work
 
@@ -40,9 +41,6 @@ class Node(NamedTuple):
     """Row that the node is shown in, by the name of its main node; empty: as storage has it."""
     axes: tuple[int, ...] = ()
     """Order in which the axes of its results are shown, of results of that rank; empty: as is."""
-    unkept: str = ""
-    """What an imported call has otherwise than its operator, which counts without it
-    (``negative_slope=0.2``); nothing that runs can be written down from such a node."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,16 +8,18 @@ convention.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
+from cnnstat.ir.reach import Reach
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.work import NO_WORK, Work
 
-if TYPE_CHECKING:
-    from cnnstat.ir.window import Window
-
 Specs = tuple[TensorSpec, ...]
 Role = Literal["weight", "bias", "buffer"]
+
+Argument = int | float | str | bool | tuple["Argument", ...]
+Arguments = tuple[tuple[str, Argument], ...]
+"""Arguments of a function by name, as its operator keeps them."""
 
 
 class Weight(NamedTuple):
@@ -34,19 +36,6 @@ class Weight(NamedTuple):
         """Number of elements."""
         return TensorSpec(self.shape).numel
 
-
-class Sliding(NamedTuple):
-    """Reach of a window: each output element reads a window of each spatial axis."""
-
-    windows: tuple[Window, ...]
-    transposed: bool = False
-
-
-Reach = Sliding | Literal["elementwise", "everything", "unknown"]
-"""How far back one output element reads: its position, a window, the whole input, nobody knows.
-
-``elementwise`` also stands for operators that move elements without mixing them (concatenation,
-flattening)."""
 
 Storage = Literal["own", "in_place", "view"]
 """Where a result lives: in memory of its own, over its first input (as long as nothing else reads
@@ -110,6 +99,10 @@ class Op(ABC):
     def reach(self, inputs: Specs) -> Reach:
         """Return how far one element of the first result reads back into the inputs."""
 
+    def reach_of_result(self, inputs: Specs, number: int) -> Reach:
+        """Return the same of another result; the first one's, unless the operator says more."""
+        return self.reach(inputs)
+
 
 class NoWeights:
     """Mixin: the operator stores nothing."""
@@ -160,13 +153,3 @@ class Elementwise:
     def reach(self, inputs: Specs) -> Reach:
         """Return ``elementwise``."""
         return "elementwise"
-
-
-class Everywhere:
-    """Mixin: an output element reads the whole input."""
-
-    __slots__ = ()
-
-    def reach(self, inputs: Specs) -> Reach:
-        """Return ``everything``."""
-        return "everything"

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from cnnstat.count.report import Layer, Report
 from cnnstat.ir.graph import Node, NodeFacts
-from cnnstat.ir.op import Op, Sliding
+from cnnstat.ir.op import Op
+from cnnstat.ir.reach import Sliding
 from cnnstat.ir.tensor import DTYPE_BYTES, TensorSpec
 from cnnstat.ledger.figure import Computed
 from cnnstat.ops import ConnectedConv2d, Conv2d, Linear, ReLU, Subsampling

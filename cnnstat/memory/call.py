@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from cnnstat.ir.graph import Node, NodeFacts
-from cnnstat.ir.op import Sliding
+from cnnstat.ir.reach import Sliding
 from cnnstat.ir.window import Window
 from cnnstat.memory import kernels as k
 from cnnstat.memory.tape import Shape, Tape, Tensor

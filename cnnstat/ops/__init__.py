@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cnnstat.ir.op import Op
+    from cnnstat.ops.activation import LogSoftmax as LogSoftmax
     from cnnstat.ops.activation import ReLU as ReLU
     from cnnstat.ops.activation import ScaledTanh as ScaledTanh
     from cnnstat.ops.activation import Sigmoid as Sigmoid
@@ -123,6 +124,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "ScaledTanh",
         "Sigmoid",
         "Softmax",
+        "LogSoftmax",
     ),
     "pointwise": (
         "Nonlinearity",

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cnnstat.ir.op import Elementwise, NoDetail, NoWeights, Op, Reach, SameShape, Specs, Storage
+from cnnstat.ir.op import Elementwise, NoDetail, NoWeights, Op, SameShape, Specs, Storage
+from cnnstat.ir.reach import Reach, normalised
 from cnnstat.ir.work import Work
 
 
@@ -84,5 +85,30 @@ class Softmax(SameShape, NoWeights, NoDetail, Op):
         return Work(exponentials=numel, additions=numel - sums, divisions=numel)
 
     def reach(self, inputs: Specs) -> Reach:
-        """Return everything for a vector of scores, the same position along other axes."""
-        return "everything" if len(inputs[0].shape) == 2 else "elementwise"
+        """Return all elements of the axis, its own position along the others."""
+        return normalised(inputs[0].shape, (self.axis,))
+
+
+@dataclass(frozen=True, slots=True)
+class LogSoftmax(SameShape, NoWeights, NoDetail, Op):
+    """x_i - log(sum over j of exp(x_j)) along one axis.
+
+    Shape: any -> the same.
+    Weights: none.
+    Work: exponentials = elements + sums (the logarithm of each); additions = 2 * elements - sums
+        (each sum's, and a subtraction per element).
+    Source: torch.nn.LogSoftmax (the subtraction of the maximum is not counted).
+    """
+
+    storage: ClassVar[Storage] = "in_place"
+    axis: int = -1
+
+    def work(self, inputs: Specs, outputs: Specs) -> Work:
+        """Return the exponentials, the sums, their logarithms and the subtractions."""
+        numel = inputs[0].numel
+        sums = numel // inputs[0].shape[self.axis]
+        return Work(exponentials=numel + sums, additions=2 * numel - sums)
+
+    def reach(self, inputs: Specs) -> Reach:
+        """Return all elements of the axis, its own position along the others."""
+        return normalised(inputs[0].shape, (self.axis,))

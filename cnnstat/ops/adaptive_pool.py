@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from cnnstat.ir.op import NoWeights, Op, OpError, Reach, Sliding, Specs
+from cnnstat.ir.op import NoWeights, Op, OpError, Specs
+from cnnstat.ir.reach import AxisReach, ByAxis, Ranges, Reach, Slide, Sliding
 from cnnstat.ir.tensor import TensorSpec
-from cnnstat.ir.window import Axes, Window, adaptive_taps
+from cnnstat.ir.window import Axes, Window, adaptive_span, adaptive_taps
 from cnnstat.ir.work import Work
 from cnnstat.ops.conv import image
 
@@ -41,13 +42,21 @@ class _AdaptivePool(NoWeights, Op):
         return n * c * prod(adaptive_taps(extent, out) for extent, out in axes)
 
     def reach(self, inputs: Specs) -> Reach:
-        """Return everything where one element comes out, the window where the division is even."""
-        windows = []
-        for extent, out in zip(inputs[0].shape[2:], self.output_size, strict=True):
-            if extent % out:
-                return "everything"
-            windows.append(Window(extent // out, extent // out))
-        return "everything" if set(self.output_size) == {1} else Sliding(tuple(windows))
+        """Return the windows where every division is even, else an answer for each axis."""
+        pairs = list(zip(inputs[0].shape[2:], self.output_size, strict=True))
+        if all(out > 1 and extent % out == 0 for extent, out in pairs):
+            return Sliding(tuple(Window(n // out, n // out) for n, out in pairs))
+        axes = [_axis_reach(axis, n, out) for axis, (n, out) in enumerate(pairs, 2)]
+        return ByAxis(((Slide(0), Slide(1), *axes),))
+
+
+def _axis_reach(axis: int, n: int, out: int) -> AxisReach:
+    if out == 1:
+        return "whole"
+    if n % out == 0:
+        return Slide(axis, Window(n // out, n // out))
+    spans = [adaptive_span(n, out, index) for index in range(out)]
+    return Ranges(axis, tuple((start, end - 1) for start, end in spans))
 
 
 class _AdaptiveAvgPool(_AdaptivePool):

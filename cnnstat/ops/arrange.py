@@ -1,7 +1,8 @@
 """Tensors that are moved, viewed, stored or made, without arithmetic.
 
-Importers meet hundreds of such functions; what matters of each is its name, what comes out, and
-whether the result is another view of the same memory.
+Importers meet hundreds of such functions: one operator carries the function's name, its arguments
+and its results, another those that make a view of the same memory. ``moved`` knows where elements
+come from.
 """
 
 from dataclasses import dataclass
@@ -9,18 +10,20 @@ from math import prod
 from typing import ClassVar
 
 from cnnstat.ir.op import (
+    Arguments,
     Elementwise,
     NoWeights,
     NoWork,
     Op,
     OpError,
-    Reach,
     Role,
     Specs,
     Storage,
     Weight,
 )
+from cnnstat.ir.reach import Reach
 from cnnstat.ir.tensor import TensorSpec
+from cnnstat.ops.moved import Move, reach_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class _Arranged(NoWeights, NoWork, Op):
     reads: ClassVar[tuple[int, int | None]] = (0, None)
     kind: str
     results: tuple[TensorSpec, ...]
+    arguments: Arguments = ()
+    """By PyTorch's names, as far as they are numbers, texts and lists of them."""
 
     @property
     def type_name(self) -> str:
@@ -44,15 +49,15 @@ class _Arranged(NoWeights, NoWork, Op):
         return self.results
 
     def reach(self, inputs: Specs) -> Reach:
-        """Return elementwise while the spatial extents stay, unknown where they are rearranged."""
+        """Return where the elements of the first result come from, as ``moved`` knows it."""
+        return self.reach_of_result(inputs, 0)
+
+    def reach_of_result(self, inputs: Specs, number: int) -> Reach:
+        """Return where the elements of one result come from."""
         if not inputs:
             return "elementwise"
-        kept = (
-            inputs[0].rank == self.results[0].rank
-            and inputs[0].shape[2:] == (self.results[0].shape[2:])
-        )
-        flat = self.results[0].rank == 2
-        return "elementwise" if kept or flat else "unknown"
+        move = Move(dict(self.arguments), inputs, self.results, number)
+        return reach_of(self.kind, move) or "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +79,9 @@ class View(_Arranged):
         Raises ``OpError`` if one has more elements than it can show.
         """
         if self.kind in ("view", "reshape", "permute", "transpose") and inputs:
-            given, made = inputs[0].numel, prod(self.results[0].shape)
-            if given != made:
-                raise OpError(f"{given} elements cannot be seen as {self.results[0]}")
+            before, after = inputs[0].numel, prod(self.results[0].shape)
+            if before != after:
+                raise OpError(f"{before} elements cannot be seen as {self.results[0]}")
         return self.results
 
 

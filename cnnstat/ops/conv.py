@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from cnnstat.ir.op import Op, OpError, Reach, Sliding, Specs, Weight
+from cnnstat.ir.op import Op, OpError, Specs, Weight
+from cnnstat.ir.reach import Reach, Sliding
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import Axes, Padding, Sides, Window, fixed_windows, sides_of, windows
 from cnnstat.ir.work import Work
@@ -138,7 +139,7 @@ class _Conv(Op):
 
     def reach(self, inputs: Specs) -> Reach:
         """Return the window."""
-        return Sliding(self.windows(inputs[0].shape[2:]))
+        return Sliding(self.windows(inputs[0].shape[2:]), groups=self.groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +251,7 @@ class ConnectedConv2d(Op):
 
     def reach(self, inputs: Specs) -> Reach:
         """Return the window."""
-        return Sliding(self._windows())
+        return Sliding(self._windows(), groups=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,8 +297,7 @@ class _ConvTranspose(Op):
             w.transposed_out(e, extra)
             for w, e, extra in zip(self.windows(), extents, self.output_padding, strict=True)
         )
-        computed = {weight.shape for weight in self.weights(inputs)}  # read, where they are
-        if len(inputs) > 1 and inputs[1].shape not in computed:
+        if len(inputs) > 1:
             out = self._like(out, inputs[1].shape[2:])
         return (TensorSpec((n, self.out_channels, *out), inputs[0].dtype),)
 
@@ -320,7 +320,7 @@ class _ConvTranspose(Op):
 
     def reach(self, inputs: Specs) -> Reach:
         """Return the window, read backwards."""
-        return Sliding(self.windows(), transposed=True)
+        return Sliding(self.windows(), transposed=True, groups=self.groups)
 
 
 @dataclass(frozen=True, slots=True)

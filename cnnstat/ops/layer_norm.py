@@ -5,10 +5,12 @@ addition for the mean; a subtraction, a square and an addition for the variance)
 normalised element.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cnnstat.ir.op import Elementwise, NoWeights, Op, OpError, Reach, Specs, Storage, Weight
+from cnnstat.ir.op import NoWeights, Op, OpError, Specs, Storage, Weight
+from cnnstat.ir.reach import AxisReach, ByAxis, Ranges, Reach, Slide, aligned, normalised, without
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.work import Work
 
@@ -22,12 +24,13 @@ SMALLEST_STEP = {
 
 
 def _affine(shape: tuple[int, ...], *, weight: bool, bias: bool) -> tuple[Weight, ...]:
-    found = []
-    if weight:
-        found.append(Weight("weight", shape))
-    if bias:
-        found.append(Weight("bias", shape, "bias"))
-    return tuple(found)
+    scale = (Weight("weight", shape),) if weight else ()
+    shift = (Weight("bias", shape, "bias"),) if bias else ()
+    return (*scale, *shift)
+
+
+def _statistics_over(inputs: Specs, axes: Iterable[int]) -> Reach:
+    return normalised(inputs[0].shape, axes)
 
 
 def _with_statistics(numel: int) -> Work:
@@ -35,7 +38,7 @@ def _with_statistics(numel: int) -> Work:
 
 
 @dataclass(frozen=True, slots=True)
-class LayerNorm(Elementwise, Op):
+class LayerNorm(Op):
     """Normalisation over the last ``axes`` axes.
 
     Shape: any -> the same.
@@ -70,9 +73,13 @@ class LayerNorm(Elementwise, Op):
         """Return the statistics and the normalised elements."""
         return _with_statistics(inputs[0].numel)
 
+    def reach(self, inputs: Specs) -> Reach:
+        """Return all elements of the normalised axes."""
+        return _statistics_over(inputs, range(-self.axes, 0))
+
 
 @dataclass(frozen=True, slots=True)
-class RMSNorm(Elementwise, Op):
+class RMSNorm(Op):
     """x / sqrt(mean of x^2 + eps) * scale over the last ``axes`` axes.
 
     Shape: any -> the same.
@@ -106,6 +113,10 @@ class RMSNorm(Elementwise, Op):
         """Return the squares, the sum, the division and the scale."""
         numel = inputs[0].numel
         return Work(multiplications=2 * numel, additions=numel, divisions=numel)
+
+    def reach(self, inputs: Specs) -> Reach:
+        """Return all elements of the normalised axes."""
+        return _statistics_over(inputs, range(-self.axes, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +162,12 @@ class GroupNorm(Op):
         return _with_statistics(inputs[0].numel)
 
     def reach(self, inputs: Specs) -> Reach:
-        """Return everything: the statistics read all positions."""
-        return "everything"
+        """Return the channels of a group and all positions."""
+        per = inputs[0].shape[1] // self.groups
+        firsts = [channel - channel % per for channel in range(inputs[0].shape[1])]
+        channels = Ranges(1, tuple((first, first + per - 1) for first in firsts))
+        positions: list[AxisReach] = ["whole"] * (inputs[0].rank - 2)
+        return ByAxis(((Slide(0), channels, *positions),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +204,8 @@ class InstanceNorm(Op):
         return _with_statistics(inputs[0].numel)
 
     def reach(self, inputs: Specs) -> Reach:
-        """Return everything: the statistics read all positions."""
-        return "everything"
+        """Return all positions of the map."""
+        return _statistics_over(inputs, range(2, inputs[0].rank))
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,5 +251,9 @@ class WeightNorm(NoWeights, Op):
         )
 
     def reach(self, inputs: Specs) -> Reach:
-        """Return everything: each kernel has one norm."""
-        return "everything"
+        """Return all elements of a kernel, which has one norm."""
+        rank = inputs[0].rank
+        others = [axis for axis in range(rank) if axis != self.axis]
+        return ByAxis(
+            (without(rank, others, keepdim=True), aligned(*[s.shape for s in inputs[::-1]]))
+        )

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cnnstat.ir.op import NoDetail, Op, OpError, Reach, Specs, Weight
+from cnnstat.ir.op import NoDetail, Op, OpError, Specs, Weight
+from cnnstat.ir.reach import ByAxis, Reach, Slide
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.work import Work
 
@@ -12,6 +13,11 @@ def _features(inputs: Specs) -> int:
     if not inputs or len(inputs[0].shape) < 2:
         raise OpError("it needs at least 2 axes (batch, features)")
     return inputs[0].shape[-1]
+
+
+def _all_features(inputs: Specs) -> Reach:
+    before = inputs[0].rank - 1
+    return ByAxis(((*[Slide(axis) for axis in range(before)], "whole"),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +52,8 @@ class Linear(NoDetail, Op):
         return Work(macs=numel * inputs[0].shape[-1], bias_adds=numel if self.bias else 0)
 
     def reach(self, inputs: Specs) -> Reach:
-        """Return everything for a vector of features, the same position for a sequence of them."""
-        return "everything" if len(inputs[0].shape) == 2 else "elementwise"
+        """Return all features of the same position."""
+        return _all_features(inputs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,7 @@ class RBF(NoDetail, Op):
     Source: LeCun et al. 1998, equation 7; the codes are 7x12 bitmaps, fixed by hand.
     """
 
+    is_layer: ClassVar[bool] = True
     units: int
 
     def infer(self, inputs: Specs) -> Specs:
@@ -79,5 +86,5 @@ class RBF(NoDetail, Op):
         return Work(additions=2 * terms - outputs[0].numel, multiplications=terms)
 
     def reach(self, inputs: Specs) -> Reach:
-        """Return everything."""
-        return "everything"
+        """Return all features."""
+        return _all_features(inputs)

@@ -4,18 +4,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from cnnstat.ir.op import (
-    Elementwise,
-    NoDetail,
-    NoWeights,
-    NoWork,
-    Op,
-    OpError,
-    Reach,
-    Sliding,
-    Specs,
-    Storage,
-)
+from cnnstat.ir.op import Elementwise, NoDetail, NoWeights, NoWork, Op, OpError, Specs, Storage
+from cnnstat.ir.reach import AxisReach, ByAxis, Placed, Reach, Slide, Sliding, regrouped
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import Window
 from cnnstat.ir.work import Work
@@ -88,7 +78,7 @@ class FractalJoin(NoWeights, Elementwise, Op):
 
 
 @dataclass(frozen=True, slots=True)
-class Concat(NoWeights, NoWork, Elementwise, Op):
+class Concat(NoWeights, NoWork, Op):
     """Tensors side by side along one axis, the channels unless said otherwise.
 
     Shape: (n, c1, h, w), (n, c2, h, w), ... -> (n, c1 + c2 + ..., h, w).
@@ -122,9 +112,21 @@ class Concat(NoWeights, NoWork, Elementwise, Op):
         total = sum(spec.shape[axis] for spec in inputs)
         return (TensorSpec((*first[:axis], total, *first[axis + 1 :]), inputs[0].dtype),)
 
+    def reach(self, inputs: Specs) -> Reach:
+        """Return the place of each input along the axis."""
+        rank = inputs[0].rank
+        axis = self.axis % rank
+        answers: list[tuple[AxisReach, ...]] = []
+        start = 0
+        for spec in inputs:
+            same = [Slide(each) for each in range(rank)]
+            answers.append((*same[:axis], Placed(axis, start), *same[axis + 1 :]))
+            start += spec.shape[axis]
+        return ByAxis(tuple(answers))
+
 
 @dataclass(frozen=True, slots=True)
-class Flatten(NoWeights, NoWork, Elementwise, NoDetail, Op):
+class Flatten(NoWeights, NoWork, NoDetail, Op):
     """All axes but the batch as one: a view of the same memory.
 
     Shape: (n, c, h, w) -> (n, c*h*w).
@@ -141,6 +143,11 @@ class Flatten(NoWeights, NoWork, Elementwise, NoDetail, Op):
             raise OpError("it needs an input with a batch axis")
         n, *rest = inputs[0].shape
         return (TensorSpec((n, prod(rest)), inputs[0].dtype),)
+
+    def reach(self, inputs: Specs) -> Reach:
+        """Return one element of the axes that become one."""
+        shape = inputs[0].shape
+        return ByAxis((regrouped(shape, (shape[0], prod(shape[1:]))),))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cnnstat.ir.op import (
-    Elementwise,
     NoDetail,
     NoWeights,
     Op,
@@ -14,11 +13,13 @@ from cnnstat.ir.op import (
     Storage,
     Weight,
 )
+from cnnstat.ir.reach import POINT, ByAxis, Reach, Slide, normalised
+from cnnstat.ir.window import Window
 from cnnstat.ir.work import Work
 
 
 @dataclass(frozen=True, slots=True)
-class BatchNorm2d(NoDetail, Elementwise, Op):
+class BatchNorm2d(NoDetail, Op):
     """Batch normalisation with the running statistics, per channel.
 
     y = (x - mean)/sqrt(var + eps) * scale + shift.
@@ -45,11 +46,11 @@ class BatchNorm2d(NoDetail, Elementwise, Op):
     def weights(self, inputs: Specs) -> tuple[Weight, ...]:
         """Return scale and shift where affine, and the running statistics."""
         c = inputs[0].shape[1]
-        found = (Weight("weight", (c,)), Weight("bias", (c,), "bias")) if self.affine else ()
+        affine = (Weight("weight", (c,)), Weight("bias", (c,), "bias")) if self.affine else ()
         if not self.tracked:
-            return found
+            return affine
         statistics = Weight("running_mean", (c,), "buffer"), Weight("running_var", (c,), "buffer")
-        return (*found, *statistics)
+        return (*affine, *statistics)
 
     def work(self, inputs: Specs, outputs: Specs) -> Work:
         """Return the normalised elements."""
@@ -58,9 +59,16 @@ class BatchNorm2d(NoDetail, Elementwise, Op):
             return Work(normalized=numel)
         return Work(normalized=numel, additions=3 * numel, multiplications=numel)
 
+    def reach(self, inputs: Specs) -> Reach:
+        """Return its own position; without stored statistics all positions of the batch."""
+        if self.tracked:
+            return "elementwise"
+        axes = [axis for axis in range(inputs[0].rank) if axis != 1]
+        return normalised(inputs[0].shape, axes)
+
 
 @dataclass(frozen=True, slots=True)
-class LocalResponseNorm(SameShape, NoWeights, Elementwise, Op):
+class LocalResponseNorm(SameShape, NoWeights, Op):
     """Local response normalisation across channels.
 
     y = x / (k + alpha/n * sum of squares over n channels)^beta.
@@ -94,3 +102,9 @@ class LocalResponseNorm(SameShape, NoWeights, Elementwise, Op):
             exponentials=numel,
             divisions=numel,
         )
+
+    def reach(self, inputs: Specs) -> Reach:
+        """Return the window of channels."""
+        channels = Window(self.size, 1, self.size // 2, (self.size - 1) // 2)
+        axes = [Slide(axis, channels if axis == 1 else POINT) for axis in range(inputs[0].rank)]
+        return ByAxis((tuple(axes),))

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cnnstat.ir.op import NoWeights, Op, Reach, Specs
+from cnnstat.ir.op import NoWeights, Op, Specs
+from cnnstat.ir.reach import Reach
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.work import Work
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from cnnstat.ir.op import NoWeights, Op, OpError, Reach, Sliding, Specs, Weight
+from cnnstat.ir.op import NoWeights, Op, OpError, Specs, Weight
+from cnnstat.ir.reach import ByAxis, Reach, Sliding, without
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import Axes, Padding, Window, sides_of, windows
 from cnnstat.ir.work import Work
@@ -239,8 +240,8 @@ class GlobalAvgPool2d(NoWeights, Op):
         return Work(additions=inputs[0].numel - numel, divisions=numel)
 
     def reach(self, inputs: Specs) -> Reach:
-        """Return everything."""
-        return "everything"
+        """Return the whole map."""
+        return ByAxis((without(4, (2, 3), keepdim=True),))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cnnstat.ir.op import NoDetail, NoWeights, Op, OpError, Reach, Specs
+from cnnstat.ir.op import NoDetail, NoWeights, Op, OpError, Specs
+from cnnstat.ir.reach import AxisReach, ByAxis, Reach, Shape, Slide, aligned
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.work import Work
 from cnnstat.ops.pointwise import broadcast
@@ -40,8 +41,25 @@ class MatMul(NoWeights, NoDetail, Op):
         return Work(macs=numel * inputs[0].shape[-1], additions=numel if len(inputs) > 2 else 0)
 
     def reach(self, inputs: Specs) -> Reach:
-        """Return everything: a result mixes a whole row with a whole column."""
-        return "everything"
+        """Return a row of the first, a column of the second, the position of what is added."""
+        left, right = inputs[0].shape, inputs[1].shape
+        result = self.infer(inputs)[0].shape
+        front = len(result) - (len(left) > 1) - (len(right) > 1)
+        rows = (*left[:-2], *left[-2:-1])
+        columns = (*right[:-2], *right[-1:]) if len(right) > 1 else ()
+        first = aligned(rows, result[: front + (len(left) > 1)])
+        second = _batched(columns, result, front)
+        third = [aligned(spec.shape, result) for spec in inputs[2:]]
+        over = (*second[:-1], "whole", second[-1]) if len(right) > 1 else ("whole",)
+        return ByAxis(((*first, "whole"), over, *third))
+
+
+def _batched(columns: Shape, result: Shape, front: int) -> tuple[AxisReach, ...]:
+    """Return the reach of the second factor's axes but the inner one: batches, then columns."""
+    if not columns:
+        return ()
+    batches = aligned(columns[:-1], result[:front])
+    return (*batches, Slide(len(result) - 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +101,30 @@ class Attention(NoWeights, NoDetail, Op):
         )
 
     def reach(self, inputs: Specs) -> Reach:
-        """Return everything."""
-        return "everything"
+        """Return the own query, all keys and values, the own feature of the values."""
+        q, k, v = (spec.shape for spec in inputs[:3])
+        result = self.infer(inputs)[0].shape
+        front = len(result) - 2
+        if k[-2] == 1:  # its score is 1 whatever the query
+            values = (*self._heads_read(v[:-2], result[:-2]), "whole", Slide(front + 1))
+            return ByAxis((None, None, values, *[None] * (len(inputs) - 3)))
+        heads = [self._heads_read(shape[:-2], result[:-2]) for shape in (q, k, v)]
+        mask = [aligned(spec.shape, (*result[:-1], k[-2]))[:-1] for spec in inputs[3:]]
+        return ByAxis(
+            (
+                (*heads[0], Slide(front), "whole"),
+                (*heads[1], "whole", "whole"),
+                (*heads[2], "whole", Slide(front + 1)),
+                *[(*each, "whole") for each in mask],
+            )
+        )
+
+    @staticmethod
+    def _heads_read(heads: tuple[int, ...], result: tuple[int, ...]) -> tuple[AxisReach, ...]:
+        """Return the reach of the axes before the last two; unknown where heads serve several."""
+        if len(heads) == len(result) and heads[-1:] != result[-1:] and heads[-1:] != (1,):
+            return (*[Slide(axis) for axis in range(len(heads) - 1)], "unknown")
+        return aligned(heads, result)
 
 
 def _heads(queries: tuple[int, ...], values: tuple[int, ...]) -> tuple[int, ...]:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cnnstat.ir.op import Op, OpError, Reach, Specs, Weight
+from cnnstat.ir.op import Op, OpError, Specs, Weight
+from cnnstat.ir.reach import AxisReach, ByAxis, Ranges, Reach, Slide
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.work import Work
 
@@ -69,18 +70,18 @@ class Recurrent(Op):
         """Return the matrices and biases, layer by layer, direction by direction."""
         rows = GATES[self.kind] * self.hidden
         features = inputs[0].shape[-1]
-        found = []
+        stored = []
         for layer in range(self.layers):
             width = features if layer == 0 else self.hidden * self.directions
             for way in range(self.directions):
                 end = f"l{layer}" + ("_reverse" if way else "")
-                found.append(Weight(f"weight_ih_{end}", (rows, width)))
-                found.append(Weight(f"weight_hh_{end}", (rows, self.hidden)))
+                stored.append(Weight(f"weight_ih_{end}", (rows, width)))
+                stored.append(Weight(f"weight_hh_{end}", (rows, self.hidden)))
                 if self.bias:
-                    found.append(Weight(f"bias_ih_{end}", (rows,), "bias"))
+                    stored.append(Weight(f"bias_ih_{end}", (rows,), "bias"))
                     if not self.single_bias:
-                        found.append(Weight(f"bias_hh_{end}", (rows,), "bias"))
-        return tuple(found)
+                        stored.append(Weight(f"bias_hh_{end}", (rows,), "bias"))
+        return tuple(stored)
 
     def work(self, inputs: Specs, outputs: Specs) -> Work:
         """Return the matrix products of every step, the gates and the biases."""
@@ -99,5 +100,19 @@ class Recurrent(Op):
         )
 
     def reach(self, inputs: Specs) -> Reach:
-        """Return everything: a state remembers the whole sequence."""
-        return "everything"
+        """Return the steps so far, those to come too where it runs both ways, of all features."""
+        n, length = (0, 1) if self.batch_first else (1, 0)
+        steps = tuple((0, step) for step in range(inputs[0].shape[length]))
+        axes: list[AxisReach] = [Slide(0), Slide(1), "whole"]
+        axes[length] = "whole" if self.directions == 2 else Ranges(length, steps)
+        states: tuple[AxisReach, ...] = ("whole", Slide(n), "whole")
+        return ByAxis((tuple(axes), *[states for _ in inputs[1:3]]))
+
+    def reach_of_result(self, inputs: Specs, number: int) -> Reach:
+        """Return the whole sequence for a final state."""
+        if number == 0:
+            return self.reach(inputs)
+        axes: list[AxisReach] = ["whole"] * 3
+        axes[0 if self.batch_first else 1] = Slide(1)
+        states: tuple[AxisReach, ...] = ("whole", Slide(1), "whole")
+        return ByAxis((tuple(axes), *[states for _ in inputs[1:3]]))

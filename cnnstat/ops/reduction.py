@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from math import prod
 
-from cnnstat.ir.op import NoWeights, Op, OpError, Reach, Specs
+from cnnstat.ir.op import NoWeights, Op, OpError, Specs
+from cnnstat.ir.reach import AxisReach, ByAxis, Ranges, Reach, Slide, without
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import Axes, windows
 from cnnstat.ir.work import NO_WORK, Work
@@ -118,9 +119,15 @@ class Reduce(NoWeights, Op):
         return Work(comparisons=given - made)
 
     def reach(self, inputs: Specs) -> Reach:
-        """Return everything where a spatial axis goes, elementwise where only channels do."""
+        """Return all elements of the axes; those so far of a running sum or product."""
         rank = inputs[0].rank
-        return "everything" if any(axis >= 2 for axis in self._reduced(rank)) else "elementwise"
+        reduced = self._reduced(rank)
+        if self.kind not in RUNNING:
+            return ByAxis((without(rank, reduced, keepdim=self.keepdim),))
+        axes: list[AxisReach] = [Slide(axis) for axis in range(rank)]
+        for axis in reduced:
+            axes[axis] = Ranges(axis, tuple((0, end) for end in range(inputs[0].shape[axis])))
+        return ByAxis((tuple(axes),))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cnnstat.ir.op import NoWeights, NoWork, Op, OpError, Reach, Sliding, Specs
+from cnnstat.ir.op import NoWeights, NoWork, Op, OpError, Specs
+from cnnstat.ir.reach import Reach, Sliding
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import Axes, Window
 from cnnstat.ops.conv import image, window_detail

@@ -32,6 +32,14 @@ NODE = "cnnstat_node"
 """Key in ``fx.Node.meta``: the position in ``Graph.nodes`` of the node that it computes."""
 
 
+def build_full_form(
+    shaped: ShapedGraph, *, seed: int | None = 0, scheme: Scheme = "he"
+) -> fx.GraphModule:
+    """Return a module in evaluation mode that also returns the outputs for training."""
+    root = make_modules(shaped, seed=seed, scheme=scheme)
+    return fx.GraphModule(root, forward_graph(shaped, form="training"), "Built").eval()
+
+
 def build_module(
     graph: Graph,
     inputs: Mapping[str, TensorSpec],

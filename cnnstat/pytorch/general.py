@@ -146,11 +146,9 @@ def instance_norm(op: ops.InstanceNorm, facts: NodeFacts) -> nn.Module:
 
 
 def nonlinearity(op: ops.Nonlinearity, facts: NodeFacts) -> nn.Module | Function:
-    """Return the nonlinearity of that name; a log-softmax is over the last axis."""
+    """Return the nonlinearity of that name."""
     if op.kind == "Erf":
         return Function(torch.erf)
-    if op.kind == "LogSoftmax":
-        return nn.LogSoftmax(-1)
     made: nn.Module = getattr(nn, op.kind)(*op.numbers)
     return made
 

@@ -196,6 +196,7 @@ MAKERS: Mapping[type[Op], Maker] = {
     ops.ScaledTanh: lambda op, facts: layers.ScaledTanh(op.amplitude, op.slope),
     ops.Sigmoid: lambda op, facts: nn.Sigmoid(),
     ops.Softmax: lambda op, facts: nn.Softmax(op.axis),
+    ops.LogSoftmax: lambda op, facts: nn.LogSoftmax(op.axis),
     ops.Dropout: lambda op, facts: nn.Dropout(op.p),
     ops.DropPath: lambda op, facts: layers.DropPath(op.survival),
     ops.Add: lambda op, facts: Function(operator.add, "fold"),

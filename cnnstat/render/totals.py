@@ -78,13 +78,20 @@ def _values(report: Report, size: int) -> str:
 
 
 def _last_map(report: Report) -> Iterator[tuple[str, str, str]]:
-    """Yield the receptive field of the last layer that has one; behind it all is read."""
+    """Yield the receptive field of the last layer that does not read everything."""
     layer = report.last_map
-    field = None if layer is None else layer.receptive_field
-    if layer is not None and field is not None and field.jump:
-        jump = shape_text(dict.fromkeys(field.jump))
-        yield (
-            "receptive field",
-            shape_text(field.size),
-            f"of one element of {layer.name}, {jump} apart; inputs beyond the border included",
-        )
+    if layer is None:
+        return
+    field = layer.receptive_field
+    if field is None:
+        yield "receptive field", "?", f"of {layer.name}: an operator before it has no rule for it"
+        return
+    if field.jump is None:
+        yield "receptive field", shape_text(field.size), f"of one element of {layer.name}"
+        return
+    jump = shape_text(dict.fromkeys(field.jump))
+    yield (
+        "receptive field",
+        shape_text(field.size),
+        f"of one element of {layer.name}, {jump} apart; inputs beyond the border included",
+    )

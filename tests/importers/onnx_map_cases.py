@@ -33,7 +33,7 @@ ACTIVATIONS = (
     case("Softmax", "Softmax", X((2, 10)), opset=11),
     case("Softmax", "Softmax", IMAGE, axis=1),
     case("Softmax", "Softmax", IMAGE, opset=9, axis=1, runs=False),
-    case("LogSoftmax", "Nonlinearity", X((2, 10))),
+    case("LogSoftmax", "LogSoftmax", X((2, 10))),
     case("Dropout", "Dropout", IMAGE, opset=11, ratio=0.2),
     case("Dropout", "Dropout", IMAGE, scalar(0.2)),
 )

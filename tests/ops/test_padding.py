@@ -7,7 +7,8 @@ from cnnstat.importers.spec.operators import make
 from cnnstat.importers.spec.reading import read_text
 from cnnstat.importers.spec.writing import write_text
 from cnnstat.ir.builder import Builder
-from cnnstat.ir.op import Op, OpError, Sliding
+from cnnstat.ir.op import Op, OpError
+from cnnstat.ir.reach import Sliding
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import Window
 
@@ -18,7 +19,7 @@ def test_a_pair_is_the_padding_before_and_after() -> None:
     op = ops.Conv2d(6, (3, 3), (2, 2), ((0, 1), (2, 0)))
     # height (10 + 0 + 1 - 3)//2 + 1, width (9 + 2 + 0 - 3)//2 + 1
     assert op.infer(MAPS)[0].shape == (1, 6, 5, 5)
-    assert op.reach(MAPS) == Sliding((Window(3, 2, 0, 1), Window(3, 2, 2, 0)))
+    assert op.reach(MAPS) == Sliding((Window(3, 2, 0, 1), Window(3, 2, 2, 0)), groups=1)
     assert op.detail == "3x3/2 pad 0+1x2+0"
 
 

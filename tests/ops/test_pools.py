@@ -2,7 +2,8 @@
 
 import pytest
 
-from cnnstat.ir.op import Op, OpError, Sliding
+from cnnstat.ir.op import Op, OpError
+from cnnstat.ir.reach import ByAxis, Ranges, Slide, Sliding
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import Window
 from cnnstat.ir.work import Work
@@ -56,10 +57,15 @@ def test_dilated_taps_reach_further() -> None:
 
 def test_one_element_reads_everything() -> None:
     inputs = (TensorSpec(VOLUME),)
-    assert AdaptiveAvgPool3d((1, 1, 1)).reach(inputs) == "everything"
-    assert AdaptiveAvgPool3d((2, 1, 4)).reach(inputs) == Sliding(
-        (Window(2, 2), Window(6, 6), Window(2, 2))
+    whole = ByAxis(((Slide(0), Slide(1), "whole", "whole", "whole"),))
+    assert AdaptiveAvgPool3d((1, 1, 1)).reach(inputs) == whole
+    assert AdaptiveAvgPool3d((2, 3, 4)).reach(inputs) == Sliding(
+        (Window(2, 2), Window(2, 2), Window(2, 2))
     )
+    # 6 to 4: floor(i*6/4) to ceil((i + 1)*6/4)
+    ranges = Ranges(3, ((0, 1), (1, 2), (3, 4), (4, 5)))
+    uneven = ByAxis(((Slide(0), Slide(1), Slide(2, Window(2, 2)), ranges, "whole"),))
+    assert AdaptiveAvgPool3d((2, 4, 1)).reach(inputs) == uneven
 
 
 def test_arguments_of_another_rank_are_refused() -> None:

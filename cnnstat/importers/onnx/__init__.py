@@ -1,4 +1,4 @@
-"""ONNX files: read without their weights, written with or without.
+"""ONNX files, read without their weights; PyTorch writes them.
 
 ``wire`` knows the file's bytes, ``loading`` its frame, ``table`` what its operators mean. Importing
 this package imports no onnx; ``require_onnx`` turns its absence into an error that names the extra.

@@ -115,6 +115,10 @@ def _cast(call: Call, values: list[Any]) -> list[Any]:
     return [values[0].astype(NUMPY.get(dtype, dtype))]
 
 
+def _cast_like(call: Call, values: list[Any]) -> list[Any]:
+    return [values[0].astype(values[1].dtype)]
+
+
 def _gather(call: Call, values: list[Any]) -> list[Any]:
     return [np.take(values[0], values[1].astype(np.int64), axis=call.integer("axis", 0))]
 
@@ -155,8 +159,6 @@ def _filled(call: Call, values: list[Any]) -> list[Any] | None:
 
 def _range(call: Call, values: list[Any]) -> list[Any] | None:
     start, stop, step = (value.reshape(-1)[0] for value in values)
-    if not step:
-        return None
     if (stop - start) / step > MAX_ELEMENTS:
         return None
     return [np.arange(start, stop, step, dtype=values[0].dtype)]
@@ -193,6 +195,7 @@ def slices(call: Call, rank: int) -> tuple[slice, ...]:
 
 _MOVES: dict[str, Callable[[Call, list[Any]], list[Any] | None]] = {
     "Cast": _cast,
+    "CastLike": _cast_like,
     "Gather": _gather,
     "Concat": _concat,
     "Squeeze": _squeeze,

@@ -1,15 +1,13 @@
-"""What a node's protocol buffer says about tensors."""
+"""What ONNX's own shape inference knows, and what a node's protocol buffer says about tensors."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from onnx import AttributeProto, ModelProto, TensorProto, helper, numpy_helper, shape_inference
+from onnx import AttributeProto, TensorProto, helper, numpy_helper, shape_inference
 
-from cnnstat.errors import ModelError
-from cnnstat.importers.onnx.loading import ELEMENT_TYPES
+from cnnstat.importers.onnx.loading import DTYPES, OnnxFile
 from cnnstat.ir.tensor import TensorSpec
 
 _GRAPHS = (AttributeProto.GRAPH, AttributeProto.GRAPHS)
@@ -52,35 +50,42 @@ def elements(tensor: Any) -> Any:
         return None
 
 
-def inner_tensors(node: Any) -> list[Any]:
-    """Return the tensors that the graphs inside a node store, at any depth."""
-    tensors: list[Any] = []
-    for attribute in node.attribute:
-        for graph in (attribute.g, *attribute.graphs) if attribute.type in _GRAPHS else ():
-            tensors += graph.initializer
-            for inner in graph.node:
-                tensors += inner_tensors(inner)
-    return tensors
-
-
-def check_nodes(graph: Any, stored: Mapping[str, TensorSpec], opset: int) -> None:
-    """Have ONNX check the types and shapes of a graph's nodes, its stored tensors apart.
-
-    Raises ``ModelError`` with the first node that it refuses.
-    """
-    proto = ModelProto()
-    proto.opset_import.add().version = opset
-    proto.graph.CopyFrom(graph)
-    for name, spec in stored.items():
-        kind = ELEMENT_TYPES[spec.dtype]
-        proto.graph.input.append(helper.make_tensor_value_info(name, kind, spec.shape))
+def inferred_shapes(file: OnnxFile, inputs: Mapping[str, TensorSpec]) -> dict[str, TensorSpec]:
+    """Return what ONNX's own shape inference knows for these inputs: the shapes without a gap."""
+    proto = type(file.proto)()
+    proto.CopyFrom(file.proto)
+    graph = proto.graph
+    del graph.value_info[:]
+    for value in graph.input:
+        if value.name in inputs:
+            del value.type.tensor_type.shape.dim[:]
+            for extent in inputs[value.name].shape:
+                value.type.tensor_type.shape.dim.add().dim_value = extent
+    for value in graph.output:
+        value.type.tensor_type.ClearField("shape")
+    _declare_empty(graph)
     try:
-        shape_inference.infer_shapes(proto, check_type=True, strict_mode=True)
-    except shape_inference.InferenceError as error:
-        said = str(error)
-        where = re.search(r"op_type:(\w+), node name: (.*?)\): (.*)", said)
-        op_type, node, why = where.groups() if where else ("", "", said.splitlines()[0])
-        raise ModelError(
-            f"{graph.name}: {node}: the operator {op_type} cannot be written to ONNX: "
-            f"opset {opset} says {why}"
-        ) from error
+        graph = shape_inference.infer_shapes(proto, data_prop=True).graph
+    except (shape_inference.InferenceError, RuntimeError, ValueError):
+        return {}
+    found = {}
+    for value in (*graph.value_info, *graph.output):
+        tensor = value.type.tensor_type
+        dims = [dim.dim_value if dim.HasField("dim_value") else -1 for dim in tensor.shape.dim]
+        if tensor.HasField("shape") and all(dim >= 0 for dim in dims) and tensor.elem_type:
+            found[value.name] = TensorSpec(tuple(dims), DTYPES.get(tensor.elem_type, "uint8"))
+    return found
+
+
+def _declare_empty(graph: Any) -> None:
+    """Declare initializers whose contents were left out as inputs of their shape."""
+    kept = []
+    declared = {each.name for each in graph.input}
+    for tensor in graph.initializer:
+        if elements(tensor) is not None:
+            kept.append(tensor)
+        elif tensor.name not in declared:
+            made = helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
+            graph.input.append(made)
+    del graph.initializer[:]
+    graph.initializer.extend(kept)

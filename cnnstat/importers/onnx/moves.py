@@ -1,122 +1,81 @@
-"""ONNX operators that only move elements: reshape, transpose, slice, pad, expand ..."""
+"""What comes out where elements only move: reshape, transpose, slice, pad, expand ...
+
+What these cannot tell ONNX's own shape inference may; what neither can is unknown.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+
+import numpy as np
 
 from cnnstat import ops
-from cnnstat.importers.onnx.axes import check_axis
-from cnnstat.importers.onnx.call import Call, Meaning, Rule, UnknownShape
+from cnnstat.importers.onnx.call import Call, Meaning, Rule
 from cnnstat.importers.onnx.constants import slices
 from cnnstat.importers.onnx.loading import DTYPES
-from cnnstat.importers.onnx.tensors import spec_of
-from cnnstat.ir.op import OpError
+from cnnstat.importers.onnx.maps import check_axis
+from cnnstat.ir.op import Arguments, OpError
 from cnnstat.ir.tensor import TensorSpec
-from cnnstat.ops.pointwise import broadcast
 
 Shapes = list[tuple[int, ...]]
 Made = Callable[[Call], Shapes]
 """The shapes of the results."""
 
 
-def view(kind: str, made: Made) -> Rule:
+Keeps = Callable[[Call], Arguments]
+"""The arguments of a movement by PyTorch's names."""
+
+
+def no_arguments(call: Call) -> Arguments:
+    """Return none: the shapes say it all."""
+    return ()
+
+
+def view(kind: str, made: Made, keeps: Keeps = no_arguments) -> Rule:
     """Return the rule of another view of the same memory."""
 
     def rule(call: Call) -> Meaning:
         dtype = call.spec().dtype
         results = tuple(TensorSpec(shape, dtype) for shape in made(call))
-        return Meaning(ops.View(kind, results), (call.given(0),))
+        return Meaning(ops.View(kind, results, keeps(call)), (call.given(0),))
 
     return rule
 
 
-def move(kind: str, made: Made) -> Rule:
+def move(kind: str, made: Made, keeps: Keeps = no_arguments) -> Rule:
     """Return the rule of elements copied to memory of their own."""
 
     def rule(call: Call) -> Meaning:
         dtype = call.spec().dtype
         results = tuple(TensorSpec(shape, dtype) for shape in made(call))
-        return Meaning(ops.Rearrange(kind, results), (call.given(0),))
+        return Meaning(ops.Rearrange(kind, results, keeps(call)), (call.given(0),))
 
     return rule
 
 
-def gathered(made: Made) -> Rule:
-    """Return the rule of elements picked by indices."""
+def inferred(kind: str, reads: int = 1) -> Rule:
+    """Return the rule of a movement whose result ONNX's shape inference tells."""
 
-    def rule(call: Call) -> Meaning:
-        spec = tuple(TensorSpec(shape, call.spec().dtype) for shape in made(call))
-        moved = tuple(o for o in call.present[:2] if o.value is None or o.stored)
-        return Meaning(ops.Rearrange("gather", spec), moved)
+    def rule(call: Call) -> Meaning | None:
+        results = [call.inferred(name) for name in call.results]
+        known = tuple(spec for spec in results if spec is not None)
+        if len(known) < len(results):
+            return None
+        moved = tuple(o for o in call.present[:reads] if o.value is None or o.stored)
+        return Meaning(ops.Rearrange(kind, known), moved)
 
     return rule
 
 
-def like_indices(call: Call) -> Shapes:
-    """Return the shape of the indices."""
-    return [call.shape(1)]
-
-
-def gather_nd(call: Call) -> Shapes:
-    """Return the indices' shape but its last axis, and the axes that no index picks from."""
-    shape, indices = call.shape(), call.shape(1)
-    picked = call.integer("batch_dims", 0) + indices[-1]
-    if picked > len(shape):
-        raise OpError(f"indices of {indices[-1]} extents pick from {len(shape)} axes")
-    return [(*indices[:-1], *shape[picked:])]
-
-
-def one_hot(call: Call) -> Meaning:
-    """Read a one-hot encoding: an axis of the depth's extent is put in."""
-    shape = list(call.shape())
-    axis = check_axis(call.integer("axis", -1), len(shape) + 1)
-    depth = call.given(1).value
-    if depth is None:
-        raise UnknownShape(call.given(1).name)
-    shape.insert(axis, int(depth.reshape(-1)[0]))
-    made = TensorSpec(extents(shape), call.spec(2).dtype)
-    return Meaning(ops.Rearrange("one_hot", (made,)), (call.given(0),))
-
-
-def eye(call: Call) -> Meaning:
-    """Read ones on a diagonal, in the shape of another tensor, whose elements nobody reads."""
-    dtype = DTYPES.get(call.integer("dtype", 0), call.spec().dtype)
-    made = TensorSpec(call.shape(), dtype)
-    return Meaning(ops.Rearrange("eye", (made,)), ())
-
-
-def range_(call: Call) -> Meaning | None:
-    """Read numbers a step apart: ceil((limit - start) / step) of them."""
-    values = [call.given(number).value for number in range(3)]
-    if any(value is None for value in values):
-        raise UnknownShape(call.name)
-    start, stop, step = (value.reshape(-1)[0].item() for value in values)
-    if not step:
-        raise OpError("the step is 0")
-    count = max(math.ceil((stop - start) / step), 0) if isinstance(step, float) else (
-        max(-((start - stop) // step), 0)
-    )  # fmt: skip
-    made = TensorSpec((count,), call.spec().dtype)
-    return Meaning(ops.Rearrange("range", (made,)), ())
-
-
-def filled(call: Call) -> Meaning:
-    """Read a tensor of one number, in a shape that is known."""
-    shape = call.given(0).value
-    if shape is None:
-        raise UnknownShape(call.given(0).name)
-    value = call.attributes.get("value")
-    dtype = "float32" if value is None else spec_of(value).dtype
-    made = TensorSpec(extents([int(n) for n in shape.reshape(-1)]), dtype)
-    return Meaning(ops.Rearrange("fill", (made,)), ())
-
-
-def extents(shape: Sequence[int]) -> tuple[int, ...]:
-    """Return a shape; raise ``OpError`` for an extent that none can have."""
-    if any(n < 0 for n in shape):
-        raise OpError(f"the shape {'x'.join(map(str, shape))} has an extent below 0")
-    return tuple(shape)
+def filled(call: Call) -> Meaning | None:
+    """Read a tensor of one number everywhere, whose extents are the input's elements."""
+    operand, value = call.operand(0), call.attributes.get("value")
+    if operand is None or operand.value is None:
+        return inferred("fill", 0)(call)
+    dtype = "float32" if value is None else str(value.dtype)
+    extents = tuple(int(n) for n in operand.value.reshape(-1))
+    return Meaning(ops.Rearrange("fill", (TensorSpec(extents, dtype),)), ())
 
 
 def cast(call: Call) -> Meaning:
@@ -172,7 +131,7 @@ def transpose(call: Call) -> Meaning:
     moved = sum(axis != place for place, axis in enumerate(order))
     made = TensorSpec(tuple(shape[axis] for axis in order), call.spec().dtype)
     kind = "transpose" if moved == 2 else "permute"
-    return Meaning(ops.View(kind, (made,)), (call.given(0),))
+    return Meaning(ops.View(kind, (made,), (("dims", order),)), (call.given(0),))
 
 
 def squeeze(call: Call) -> Shapes:
@@ -201,7 +160,16 @@ def slice_(call: Call) -> Meaning:
     kept = slices(call, len(shape))
     made = tuple(len(range(*k.indices(n))) for k, n in zip(kept, shape, strict=True))
     kind = "flip" if any(k.step is not None and k.step < 0 for k in kept) else "slice"
-    return Meaning(ops.View(kind, (TensorSpec(made, call.spec().dtype),)), (call.given(0),))
+    walked = [k.indices(n) for k, n in zip(kept, shape, strict=True)]
+    starts = ("starts", tuple(start for start, _, _ in walked))
+    steps = ("steps", tuple(step for _, _, step in walked))
+    result = TensorSpec(made, call.spec().dtype)
+    return Meaning(ops.View(kind, (result,), (starts, steps)), (call.given(0),))
+
+
+def split_axis(call: Call) -> Arguments:
+    """Return the axis that is split."""
+    return (("dim", call.integer("axis", 0)),)
 
 
 def split(call: Call) -> Shapes:
@@ -223,21 +191,36 @@ def pad(call: Call) -> Shapes:
     axes = call.ints("axes", 3) or tuple(range(len(shape)))
     half = len(pads) // 2
     for axis, before, after in zip(axes, pads[:half], pads[half:], strict=True):
-        shape[check_axis(axis, len(shape))] += before + after
-    return [extents(shape)]
+        shape[axis] += before + after
+    return [tuple(shape)]
+
+
+def sides(call: Call) -> Arguments:
+    """Return what is put before and behind each axis, and what it is."""
+    before, after = [0] * len(call.shape()), [0] * len(call.shape())
+    pads = call.ints("pads", 1) or ()
+    axes = call.ints("axes", 3) or tuple(range(len(before)))
+    half = len(pads) // 2
+    for axis, front, back in zip(axes, pads[:half], pads[half:], strict=True):
+        before[axis], after[axis] = front, back
+    pairs = ("before", tuple(before)), ("after", tuple(after))
+    return (*pairs, ("mode", call.text("mode", "constant")))
+
+
+def block(call: Call) -> Arguments:
+    """Return the extent of the blocks that channels are spread over."""
+    return (("blocksize", call.integer("blocksize", 1)), ("mode", call.text("mode", "DCR")))
 
 
 def expand(call: Call) -> Shapes:
     """Return the broadcast shape."""
-    return [broadcast(call.shape(), extents(call.ints("shape", 1) or ()))]
+    return [np.broadcast_shapes(call.shape(), call.ints("shape", 1) or ())]
 
 
 def tile(call: Call) -> Shapes:
     """Return each extent times its repeats."""
     repeats = call.ints("repeats", 1) or ()
-    if len(repeats) != len(call.shape()):
-        raise OpError(f"repeats (={repeats}) need {len(call.shape())} numbers")
-    return [extents([n * k for n, k in zip(call.shape(), repeats, strict=True)])]
+    return [tuple(n * k for n, k in zip(call.shape(), repeats, strict=True))]
 
 
 def depth_to_space(call: Call) -> Shapes:
@@ -257,14 +240,3 @@ def space_to_depth(call: Call) -> Shapes:
 def same(call: Call) -> Shapes:
     """Return the input's shape."""
     return [call.shape()]
-
-
-def drawn(call: Call) -> Meaning:
-    """Read random numbers, in the shape of an attribute or of another tensor."""
-    like = call.operand(0)
-    if like is not None and like.spec is None:
-        raise UnknownShape(like.name)
-    own = "float32" if like is None or like.spec is None else like.spec.dtype
-    shape = extents(call.ints("shape") or ()) if like is None else call.shape()
-    spec = TensorSpec(shape, DTYPES.get(call.integer("dtype", 0), own))
-    return Meaning(ops.Rearrange("random", (spec,)), ())

@@ -50,7 +50,9 @@ def window_of(call: Call, kernel: Axes, *, pooling: bool = False) -> Place:
         return Place(kernel, stride, dilation, paired(sides))
     extents = [b + n + a for n, (b, a) in zip(shape[2:], sides, strict=True)]
     padded = TensorSpec((*shape[:2], *extents), call.spec().dtype)
-    pad = Rearrange("pad", (padded,))
+    pairs = [(0, 0), (0, 0), *sides]
+    before, after = (tuple(pair[side] for pair in pairs) for side in (0, 1))
+    pad = Rearrange("pad", (padded,), (("before", before), ("after", after), ("mode", "constant")))
     return Place(kernel, stride, dilation, (0,) * rank, ((0, "pad", pad),))
 
 

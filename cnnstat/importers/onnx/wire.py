@@ -1,8 +1,8 @@
 """The bytes of an ONNX file: a protocol buffer, which is fields of a number, a kind and a payload.
 
 Weights are the bulk of a file and nothing here needs them: ``without_weights`` copies all fields
-but the contents of large tensors, so a file of 500 MB costs what its structure costs. ``field`` and
-``head`` write fields, so that weights can go to a file one block at a time. Standard library alone.
+but the contents of large tensors, so a file of 500 MB costs what its structure costs. Standard
+library alone.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _copy(
         if large and each.number in nested:
             inner: list[bytes] = []
             _copy(contents, each.payload, each.end, nested[each.number], inner, nesting + 1)
-            parts.append(head(each.number, sum(map(len, inner))))
+            parts.append(_head(each.number, sum(map(len, inner))))
             parts += inner
         else:
             parts.append(bytes(contents[each.start : each.end]))
@@ -112,21 +112,16 @@ def _varint(contents: memoryview, at: int, end: int) -> tuple[int, int]:
     raise WireError(f"it ends at byte {end} within a number")
 
 
-def head(number: int, length: int) -> bytes:
+def _head(number: int, length: int) -> bytes:
     """Return what stands before a payload of ``length`` bytes."""
-    return varint(number << 3 | BYTES) + varint(length)
+    return _encoded(number << 3 | BYTES) + _encoded(length)
 
 
-def field(number: int, payload: bytes) -> bytes:
-    """Return a whole field."""
-    return head(number, len(payload)) + payload
-
-
-def varint(value: int) -> bytes:
+def _encoded(value: int) -> bytes:
     """Return a number of 7 bits a byte, the lowest first."""
-    found = bytearray()
+    encoded = bytearray()
     while value > 0x7F:
-        found.append(value & 0x7F | 0x80)
+        encoded.append(value & 0x7F | 0x80)
         value >>= 7
-    found.append(value)
-    return bytes(found)
+    encoded.append(value)
+    return bytes(encoded)

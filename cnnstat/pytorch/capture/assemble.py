@@ -18,7 +18,6 @@ from cnnstat.ir.op import Op, OpError, Specs
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import WindowError
 from cnnstat.ops import MatMul, Opaque, Rearrange, View
-from cnnstat.pytorch.capture.arguments import unkept
 from cnnstat.pytorch.capture.capture import Call, Trace
 from cnnstat.pytorch.capture.rules import Meaning, tensors
 from cnnstat.pytorch.capture.translate import plain_name
@@ -26,10 +25,6 @@ from cnnstat.pytorch.specs import spec_of
 
 BOOKKEEPING = ("num_batches_tracked",)
 """Buffers that no forward pass in evaluation form reads and that nobody counts."""
-
-
-TURNS = ("t", "transpose", "permute", "numpy_T", "adjoint")
-"""Views that change the order of axes."""
 
 
 def assemble(name: str, trace: Trace[Meaning | None]) -> tuple[Graph, tuple[Note, ...]]:
@@ -53,7 +48,6 @@ class _Reader:
             self.assembly.store(id(each.original), stored)
         self.unregistered = {id(tensor) for tensor in trace.unregistered}
         self.outside: set[int] = set()  # tensors that neither the module nor a call made
-        self.turned: set[int] = set()  # stored tensors as they are seen transposed
         self.read = {id(tensor): len(trace.calls) for tensor in trace.outputs}  # -> its last reader
         self.sharing: dict[int, list[torch.Tensor]] = {}  # storage -> the tensors that show it
         self.born = {id(tensor): -1 for tensor, _ in trace.inputs.values()}  # -> its first call
@@ -139,16 +133,7 @@ class _Reader:
         if captured and not self._agrees(outputs, call):
             meant = Meaning(Opaque(plain_name(call.name), captured), ())
             reads = self._keys(tensors(*call.arguments.values()))
-            outputs = captured
-        missing = unkept(call, outputs) or self._initial_state(call)
-        turned = any(id(tensor) in self.turned for tensor in meant.weights)
-        return Layer(
-            meant.op,
-            reads,
-            self._keys(meant.weights),
-            unkept=missing,
-            unkept_if_tied="weight being another's transposed" if turned else "",
-        )
+        return Layer(meant.op, reads, self._keys(meant.weights))
 
     def _spec(self, key: int) -> TensorSpec:
         return self.assembly.spec(self.assembly.value(key))
@@ -174,15 +159,6 @@ class _Reader:
             owner = stored.name.rpartition("/")[0] if stored else ""
             if owner.startswith(f"{call.path}/" if call.path else "") and owner != call.path:
                 return owner
-        return ""
-
-    def _initial_state(self, call: Call) -> str:
-        """Return the argument that gives a recurrent layer a state to begin with, if one does."""
-        for tensor in tensors(call.arguments.get("hx")):
-            made = self.assembly.values.get(id(tensor))
-            op = None if made is None else self.assembly.nodes[made.node].op
-            if not (isinstance(op, Rearrange) and op.kind == "zeros"):
-                return "hx"
         return ""
 
     def _agrees(self, outputs: Specs, call: Call) -> bool:
@@ -212,8 +188,6 @@ class _Reader:
         if stored is None or seen.numel != stored.spec.numel:
             return False
         self.assembly.store(id(result), stored, seen=seen)
-        if call.name in TURNS:
-            self.turned.add(id(result))
         return True
 
     def _overwrite(self, written: torch.Tensor, value: Value) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 
 from cnnstat import ops
-from cnnstat.ir.op import Op
+from cnnstat.ir.op import Argument, Arguments, Op
 from cnnstat.pytorch.capture.answers import axes_of
 from cnnstat.pytorch.capture.capture import Call
 from cnnstat.pytorch.specs import spec_of
@@ -37,6 +37,22 @@ def tensors(*values: Any) -> tuple[torch.Tensor, ...]:
         elif isinstance(value, list | tuple):
             found += tensors(*value)
     return tuple(found)
+
+
+def plain_arguments(call: Call) -> Arguments:
+    """Return the arguments that are numbers, texts or lists of them, by name."""
+    pairs = ((name, _plain(value)) for name, value in call.arguments.items())
+    return tuple((name, value) for name, value in pairs if value is not None)
+
+
+def _plain(value: Any) -> Argument | None:
+    if isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple):
+        items = [_plain(item) for item in value]
+        known = tuple(item for item in items if item is not None)
+        return known if len(known) == len(items) else None
+    return None
 
 
 CONVOLUTIONS = {1: ops.Conv1d, 2: ops.Conv2d, 3: ops.Conv3d}
@@ -197,6 +213,11 @@ def prelu(call: Call) -> Meaning:
 def softmax(call: Call) -> Meaning:
     """Read a softmax along one axis."""
     return Meaning(ops.Softmax(int(call.arguments["dim"])), (call.arguments["self"],))
+
+
+def log_softmax(call: Call) -> Meaning:
+    """Read the logarithm of a softmax along one axis."""
+    return Meaning(ops.LogSoftmax(int(call.arguments["dim"])), (call.arguments["self"],))
 
 
 def dropout(call: Call) -> Meaning:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from cnnstat import ops
 from cnnstat.pytorch.capture.capture import Call
-from cnnstat.pytorch.capture.rules import Meaning, tensors
+from cnnstat.pytorch.capture.rules import Meaning, plain_arguments, tensors
 from cnnstat.pytorch.capture.table import MOVES, RULES, VIEWS
 
 SAME = ("alias", "detach", "lift_fresh")
@@ -44,9 +44,9 @@ def meaning(call: Call) -> Meaning | None:
     if not known:
         return Meaning(ops.Opaque(name, results), reads)
     if name in MOVES or not reads:
-        return Meaning(ops.Rearrange(name, results), reads)
+        return Meaning(ops.Rearrange(name, results, plain_arguments(call)), reads)
     if name in VIEWS or call.changes_view or (name not in RULES and _is_view(call)):
-        return Meaning(ops.View(name, results), reads[:1])
+        return Meaning(ops.View(name, results, plain_arguments(call)), reads[:1])
     return Meaning(ops.Opaque(name, results), reads)
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from cnnstat.count.figures import Figures
 from cnnstat.count.report import Layer
-from cnnstat.ir.op import Sliding
+from cnnstat.ir.reach import Sliding
 from cnnstat.render.graph.outline import Box, Frame, Item, Outline, Repeat
 from cnnstat.render.numbers import count, scaled, shape_text
 
@@ -153,7 +153,7 @@ def _inside(name: str, module: str) -> str:
 
 def _shape(shape: tuple[int, ...]) -> str:
     """Return a shape without its batch where that is one image."""
-    return shape_text(shape[1:] if shape[:1] == (1,) else shape)
+    return shape_text(shape[1:] if shape[0] == 1 else shape)
 
 
 def _span(first: str, last: str) -> str:
