@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnstat.api.arguments import ExampleSpec, is_example, split_arguments
 from cnnstat.errors import ShapeError, UsageError, unknown
-from cnnstat.importers.reference import Imported, form_of
+from cnnstat.importers.reference import Imported, Shapes, form_of
 from cnnstat.ir.graph import Graph, ShapedGraph
 from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import TensorSpec, check_dtype, check_float_dtype, check_shape
@@ -39,12 +39,13 @@ class Model:
 
     ``structure`` is a graph that holds for every input; ``trace`` makes one for the inputs that it
     is given, as a PyTorch module is captured; ``named`` says that it takes inputs of just these
-    names, where an extent of 0 is free (an ONNX file), ``channels_last`` that images have their
-    channels as the last axis (a Keras model). ``places`` says where in its source a node
-    stands (``net.yaml:12``), for error messages. ``own_module`` returns the user's own module, a
-    new one with weights each time, where the model is one; ``filled_copy`` a copy of it whose
-    stored tensors are what a function makes of each. ``with_constants`` returns a module's model
-    with arguments of its forward pass that are known: example tensors, settings.
+    names, ``channels_last`` that images have their channels as the last axis (a Keras model).
+    ``fill`` returns the spec of every input from shapes of some and a batch, where a file says
+    what is open (0 in ``inputs``) and what is fixed (an ONNX file). ``places`` says where in its
+    source a node stands (``net.yaml:12``), for error messages. ``own_module`` returns the user's
+    own module, a new one with weights each time, where the model is one; ``filled_copy`` a copy of
+    it whose stored tensors are what a function makes of each. ``with_constants`` returns a module's
+    model with arguments of its forward pass that are known: example tensors, settings.
     """
 
     reference: str
@@ -55,6 +56,7 @@ class Model:
     trace: Callable[[Mapping[str, TensorSpec]], Imported] | None = None
     named: bool = False
     channels_last: bool = False
+    fill: Callable[[Shapes, int], dict[str, TensorSpec]] | None = None
     count: Callable[[Mapping[str, TensorSpec]], ModuleMeasurement] | None = None
     own_module: Callable[[], Module] | None = None
     filled_copy: Callable[[Callable[[Tensor], Tensor]], Module] | None = None
@@ -112,7 +114,7 @@ def load(
         from cnnstat.importers.onnx.importing import load_onnx
 
         found = load_onnx(reference)
-        return Model(reference, found.inputs, trace=found.trace, named=True)
+        return Model(reference, found.inputs, trace=found.trace, fill=found.fill)
     if form == "keras":
         if reference.lower().startswith("keras:"):
             from cnnstat.importers.keras.objects import application
@@ -236,6 +238,8 @@ def input_specs(
         raise UsageError(f"batch must be at least 1, got {batch}")
     if dtype is not None:
         dtype = check_float_dtype(str(dtype).removeprefix("torch."))
+    if model.fill is not None:
+        return _filled(model, model.fill, input, batch, dtype)
     if isinstance(input, Mapping):
         return _named_specs(model, input, batch=batch, dtype=dtype)
     specs = {}
@@ -246,6 +250,33 @@ def input_specs(
         kind = spec.dtype if dtype is None or "float" not in spec.dtype else dtype
         specs[name] = TensorSpec((batch, *shape), kind)
     return specs
+
+
+def _filled(
+    model: Model,
+    fill: Callable[[Shapes, int], dict[str, TensorSpec]],
+    input: Inputs | None,
+    batch: int,
+    dtype: str | None,
+) -> dict[str, TensorSpec]:
+    """Return the specs of inputs that a file declares, completed by what the user gives."""
+    shapes: dict[str, tuple[int, ...] | TensorSpec] = {}
+    if isinstance(input, Mapping):
+        for name, each in input.items():
+            shapes[name] = each if isinstance(each, TensorSpec) else _extents(each)
+            check_shape(each.shape if isinstance(each, TensorSpec) else _extents(each))
+    elif input is not None:
+        name, spec = next(iter(model.inputs.items()), ("", TensorSpec(())))
+        shape = check_shape(_extents(input))
+        images = spec.rank == 4 and len(shape) < 3
+        shapes[name] = _complete(shape, spec.shape[1:], channels_last=False) if images else shape
+    specs = fill(shapes, batch)
+    if dtype is None:
+        return specs
+    return {
+        name: spec._replace(dtype=dtype) if "float" in spec.dtype else spec
+        for name, spec in specs.items()
+    }
 
 
 def _extents(given: object) -> tuple[int, ...]:
@@ -264,7 +295,7 @@ def _named_specs(
     dtype: str | None,
 ) -> dict[str, TensorSpec]:
     """Return the specs of inputs given by name; a captured model takes any, in this order."""
-    closed = model.named or model.structure is not None
+    closed = model.structure is not None
     specs = dict(model.inputs) if closed else {}
     for name, each in given.items():
         if closed and name not in specs:

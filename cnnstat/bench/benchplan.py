@@ -52,7 +52,7 @@ class Job:
     @property
     def label(self) -> str:
         """What a progress bar says of it."""
-        return f"{self.model} {self.dtype} batch {self.report.input.shape[0]} {self.mode}"
+        return f"{self.model} {self.dtype} batch {self.report.batch} {self.mode}"
 
 
 Progress = Callable[[int, int, Job], None]

@@ -154,7 +154,8 @@ def _sizes(model: Model, report: Report) -> Iterator[Report]:
     from cnnstat import api
     from cnnstat.render.plots.scaling import default_sizes
 
-    batch, *channels = next(iter(report.entering.values())).shape[:2]
+    entering = next(iter(report.entering.values()), report.input)
+    batch, channels = report.batch, entering.shape[1:2]
     for extents in default_sizes(report.input_extents):
         with suppress(ModelError):
             shape = (*extents, *channels) if model.channels_last else (*channels, *extents)

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from cnnstat.count.conventions import Convention
 from cnnstat.ir.graph import NodeFacts
+from cnnstat.ir.op import Weight
+from cnnstat.ir.tensor import DTYPE_BYTES
 from cnnstat.ir.work import NO_WORK, Work
 
 
@@ -16,7 +18,8 @@ class Figures(NamedTuple):
 
     ``work`` and ``counted`` hold the known part; ``unknown`` counts operators without a rule.
     ``counted`` is under the report's convention; ``unknown_counted`` the operators that it cannot
-    count.
+    count; ``own_params`` are parameters of a dtype of their own (quantised ones), ``own_bytes``
+    their bytes.
     """
 
     weights: int = 0
@@ -28,6 +31,8 @@ class Figures(NamedTuple):
     unknown_counted: int = 0
     activation_bytes: int = 0
     cached_bytes: int = 0
+    own_params: int = 0
+    own_bytes: int = 0
 
     def plus(self, other: Figures) -> Figures:
         """Return the sum."""
@@ -41,6 +46,8 @@ class Figures(NamedTuple):
             self.unknown_counted + other.unknown_counted,
             self.activation_bytes + other.activation_bytes,
             self.cached_bytes + other.cached_bytes,
+            self.own_params + other.own_params,
+            self.own_bytes + other.own_bytes,
         )
 
     def times(self, count: int) -> Figures:
@@ -82,6 +89,7 @@ def figures_of(
     sums = {"weight": 0, "bias": 0, "buffer": 0}
     for weight in facts.weights:
         sums[weight.role] += weight.numel
+    own = [w for w in facts.weights if not tied and w.role != "buffer" and _has_own_dtype(w)]
     trained = sums["weight"] + sums["bias"]
     cached = facts.inputs[0].nbytes if trained and owns and facts.inputs else 0
     if tied:
@@ -97,4 +105,11 @@ def figures_of(
         int(counted is None),
         size,
         cached,
+        sum(weight.numel for weight in own),
+        sum(weight.numel * DTYPE_BYTES[weight.dtype or ""] for weight in own),
     )
+
+
+def _has_own_dtype(weight: Weight) -> bool:
+    """Return whether a weight keeps its dtype where the model's is another; float32 follows it."""
+    return weight.dtype not in (None, "float32")

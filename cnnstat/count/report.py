@@ -87,8 +87,7 @@ class Layer(NamedTuple):
 
     def without_batch(self, spec: TensorSpec) -> tuple[int, ...]:
         """Return a shape without the batch; the whole shape where the first axis is another."""
-        batch = self.report.input.shape[:1]
-        return spec.shape[1:] if spec.shape[:1] == batch else spec.shape
+        return spec.shape[1:] if spec.shape[:1] == (self.report.batch,) else spec.shape
 
     @property
     def weights(self) -> int:
@@ -218,8 +217,8 @@ class Report:
 
     @property
     def input(self) -> TensorSpec:
-        """Spec of the first input, its axes in the order in which they are shown."""
-        return next(iter(self.inputs.values()))
+        """Spec of the first input as it is shown; a scalar where the graph has none."""
+        return next(iter(self.inputs.values()), TensorSpec(()))
 
     @property
     def entering(self) -> dict[str, TensorSpec]:
@@ -230,7 +229,12 @@ class Report:
     @property
     def input_extents(self) -> tuple[int, ...]:
         """Spatial extents of the first input, in pixels or samples."""
-        return next(iter(self.entering.values())).shape[2:]
+        return next(iter(self.entering.values()), TensorSpec(())).shape[2:]
+
+    @property
+    def batch(self) -> int:
+        """Extent of the first axis of the first input that has one."""
+        return next((spec.shape[0] for spec in self.inputs.values() if spec.shape), 1)
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
@@ -372,4 +376,4 @@ def analyze(
 def param_bytes(sums: Figures, input: TensorSpec) -> int:
     """Return the bytes of the parameters of a model with this first input."""
     dtype = input.dtype if "float" in input.dtype else "float32"
-    return sums.params * DTYPE_BYTES[dtype]
+    return (sums.params - sums.own_params) * DTYPE_BYTES[dtype] + sums.own_bytes

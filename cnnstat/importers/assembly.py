@@ -22,9 +22,6 @@ from cnnstat.ops import Input, Parameter, Rearrange, View
 Key = Hashable
 """Identity of one tensor in a reader's own terms."""
 
-FIXED_INPUT = "input"
-"""Kind of the node that stands for an input whose first axis is not the batch."""
-
 
 class StoredTensor(NamedTuple):
     """A tensor of the model: its identity, path and spec, and the role that it has as data.
@@ -90,10 +87,9 @@ class Assembly:
 
     # -- tensors --------------------------------------------------------------------------------
 
-    def enter(self, key: Key, name: str, spec: TensorSpec, *, fixed: bool = False) -> None:
-        """Add an input of the model; ``fixed`` for one whose first axis is not the batch."""
-        op: Op = Rearrange(FIXED_INPUT, (spec,)) if fixed else Input(spec.shape[1:], spec.dtype)
-        self.values[key] = self.add(name, op, (), (spec,))
+    def enter(self, key: Key, name: str, spec: TensorSpec) -> None:
+        """Add an input of the model."""
+        self.values[key] = self.add(name, Input(spec.shape[1:], spec.dtype), (), (spec,))
 
     def store(self, key: Key, tensor: StoredTensor, *, seen: TensorSpec | None = None) -> None:
         """Note a tensor that the model stores; ``seen`` is its spec where ``key`` is a view."""
@@ -114,6 +110,11 @@ class Assembly:
             self._stored[key] = self._stored[of]
         else:
             self.values[key] = self.value(of)
+
+    def forget(self, key: Key) -> None:
+        """Forget a tensor, since its key is given to another."""
+        self.values.pop(key, None)
+        self._stored.pop(key, None)
 
     def is_known(self, key: Key) -> bool:
         """Return whether a tensor was made or is stored."""
@@ -238,6 +239,8 @@ def _match(op: Op, specs: Specs, stored: Sequence[StoredTensor]) -> bool:
     which are, the sum decides.
     """
     weights = op.weights(specs)
+    if any("int" in tensor.spec.dtype for tensor in stored):
+        return False  # quantised: they keep their own dtype
     if any(tensor.trained is None for tensor in stored):
         return sum(weight.numel for weight in weights) == sum(each.spec.numel for each in stored)
     expected = sorted((weight.numel, weight.role != "buffer") for weight in weights)
@@ -246,7 +249,7 @@ def _match(op: Op, specs: Specs, stored: Sequence[StoredTensor]) -> bool:
 
 def without_unread(graph: Graph) -> Graph:
     """Return the graph without views and moved tensors that nobody reads."""
-    needed = [_is_needed(node.op) for node in graph.nodes]
+    needed = [not isinstance(node.op, View | Rearrange) for node in graph.nodes]
     for value in graph.outputs:
         needed[value.node] = True
     for index in range(len(graph.nodes) - 1, -1, -1):
@@ -264,10 +267,3 @@ def without_unread(graph: Graph) -> Graph:
         nodes.append(node._replace(inputs=inputs, tied_to=tied))
     outputs = tuple(Value(place[value.node], value.result) for value in graph.outputs)
     return Graph(graph.name, tuple(nodes), outputs, origins=graph.origins)
-
-
-def _is_needed(op: Op) -> bool:
-    """Return whether a node stays even where nobody reads it."""
-    if isinstance(op, Rearrange):
-        return op.kind == FIXED_INPUT
-    return not isinstance(op, View)

@@ -8,10 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from cnnstat.ir.tensor import TensorSpec
+
 if TYPE_CHECKING:
     from cnnstat.count.report import Note
     from cnnstat.ir.graph import Graph
-    from cnnstat.ir.tensor import TensorSpec
+
+Shapes = Mapping[str, tuple[int, ...] | TensorSpec]
+"""Shapes of inputs by name, without the first axis; a spec tells a dtype, too."""
 
 Form = Literal["zoo", "spec", "onnx", "keras", "python"]
 

@@ -152,7 +152,7 @@ class MemoryPlan:
     @property
     def batch(self) -> int:
         """Images per batch."""
-        return self.report.input.shape[0]
+        return self.report.batch
 
     @property
     def unknown(self) -> tuple[str, ...]:

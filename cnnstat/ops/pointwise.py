@@ -73,6 +73,9 @@ POINTWISE: dict[str, tuple[str, ...]] = {
     "round": ("comparisons",),
     "addcmul": ("multiplications", "multiplications", "additions"),
     "addcdiv": ("divisions", "multiplications", "additions"),
+    "quantize": ("divisions", "comparisons", "additions"),
+    "dequantize": ("additions", "multiplications"),
+    "dynamic_quantize": ("comparisons", "comparisons", "divisions", "comparisons", "additions"),
     "lerp": ("additions", "multiplications", "additions"),
 }
 """Kinds of ``Pointwise`` and the operations that one element of the result takes."""
@@ -173,7 +176,8 @@ class Pointwise(NoWeights, Elementwise, Op):
 
     def work(self, inputs: Specs, outputs: Specs) -> Work:
         """Return the kind's operations per element of the result."""
-        if not any("float" in spec.dtype for spec in inputs):
+        real = any("float" in spec.dtype for spec in inputs)
+        if not real and self.kind != "dequantize":
             return NO_WORK
         numel = outputs[0].numel
         return Work(**{kind: n * numel for kind, n in Counter(POINTWISE[self.kind]).items()})

@@ -133,7 +133,7 @@ class _Bench:
             model=job.model,
             device=str(self._place),
             dtype=job.dtype,
-            batch=report.input.shape[0],
+            batch=report.batch,
             mode=job.mode,
             input_shape=report.input.shape,
             channels_last=settings.channels_last,

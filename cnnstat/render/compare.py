@@ -113,7 +113,7 @@ def compare_document(
     names = dict.fromkeys(entry.name for entry in comparison.entries)
     inputs = dict.fromkeys(entry.input for entry in comparison.entries)
     sweep = len(inputs) > len(names)
-    batches = dict.fromkeys(entry.report.input.shape[0] for entry in comparison.entries)
+    batches = dict.fromkeys(entry.report.batch for entry in comparison.entries)
     shown = [
         replace(entry.column, keep=NEVER_DROPPED)
         if sweep and entry.column.key == "input"

@@ -109,9 +109,10 @@ def _folded(entry: LayerColumn, rest: Sequence[Layer]) -> Cell:
 
 
 def _subtitle(report: Report, card: ModelCard | None) -> str:
-    n = report.input.shape[0]
+    n = report.batch
     shapes = ", ".join(
-        f"{'x'.join(map(str, spec.shape[1:]))} {spec.dtype}" for spec in report.inputs.values()
+        f"{'x'.join(map(str, spec.shape[1:])) or 'scalar'} {spec.dtype}"
+        for spec in report.inputs.values()
     )
     parts = [f"{card.family} {card.year}"] if card else []
     parts.append(f"input {shapes}")

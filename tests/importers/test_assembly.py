@@ -80,7 +80,7 @@ def test_a_view_of_a_stored_tensor_is_that_tensor() -> None:
 def test_views_that_nobody_reads_are_left_out_and_inputs_stay() -> None:
     assembly = Assembly(Names())
     assembly.enter("x", "x", ROW)
-    assembly.enter("k", "k", TensorSpec((3, 1)), fixed=True)
+    assembly.enter("k", "k", TensorSpec((3, 1)))
     assembly.apply("unread", Layer(View("view", (TensorSpec((16,)),)), ("x",)), ["v"])
     assembly.apply("relu", Layer(ReLU(), ("x",)), ["y"])
     assert [node.name for node in assembly.graph("net", ["y"]).nodes] == ["x", "k", "relu"]

@@ -21,11 +21,11 @@ def test_input_that_does_not_fit_names_the_node() -> None:
         api.analyze(str(SAMPLE), input=(3, 28, 28))
 
 
-@pytest.mark.parametrize("opset", [7, 8])
+@pytest.mark.parametrize("opset", [1, 6])
 def test_opset_too_old(opset: int, tmp_path: Path) -> None:
     proto = model([node("Relu", "x", "y")], {"x": IMAGE}, ["y"], opset=9)
     proto.opset_import[0].version = opset
-    with pytest.raises(ModelError, match=f"opset {opset} is too old, 9 and later are read"):
+    with pytest.raises(ModelError, match=f"opset {opset} is too old, 7 and later are read"):
         api.analyze(saved(proto, tmp_path))
 
 
@@ -49,14 +49,6 @@ def test_files_that_are_no_models(content: bytes, said: str, tmp_path: Path) -> 
 def test_missing_file() -> None:
     with pytest.raises(UsageError, match=r"cannot read nowhere.onnx: No such file"):
         api.analyze("nowhere.onnx")
-
-
-def test_nodes_out_of_order(tmp_path: Path) -> None:
-    nodes = [node("Relu", "b", "a", "first"), node("Relu", "a", "b", "second")]
-    with pytest.raises(
-        ModelError, match=r"first \(Relu\) reads 'b', which nothing before it makes"
-    ):
-        api.analyze(saved(model(nodes, {"x": IMAGE}, ["b"]), tmp_path))
 
 
 def test_attributes_that_mean_nothing(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """From a parsed file to a graph: the meaning of every node goes into the assembly of all readers.
 
-A tensor's key is its name. Arithmetic on shapes is computed on the way. A node without a rule, or
-whose operator infers another shape than ONNX's own inference, is opaque.
+A tensor's key is its name. Arithmetic on shapes is computed on the way. Shapes come from the rules
+of ``table`` alone, never from onnx's own inference, which a small file can crash or make grow; of a
+node without a rule the file's own declarations tell them. Such a node is opaque.
 """
 
 from __future__ import annotations
@@ -14,20 +15,24 @@ from onnx import AttributeProto, TensorProto, helper
 
 from cnnstat.count.report import Note
 from cnnstat.errors import ModelError, ShapeError
-from cnnstat.importers.assembly import Assembly, Layer, StoredTensor, role_of
+from cnnstat.importers.assembly import Assembly, Layer
 from cnnstat.importers.naming import Names
-from cnnstat.importers.onnx.call import Call, Meaning, Operand, Stored, UnknownShape
+from cnnstat.importers.onnx.call import Call, Meaning, Operand, UnknownShape
 from cnnstat.importers.onnx.constants import fold
+from cnnstat.importers.onnx.declared import declared_shapes
 from cnnstat.importers.onnx.fusing import Around, Fused, fused
-from cnnstat.importers.onnx.inference import captured, constant_of, elements, inferred_shapes
-from cnnstat.importers.onnx.loading import DTYPES, OnnxFile
+from cnnstat.importers.onnx.inference import captured, constant_of, elements, inner_tensors
+from cnnstat.importers.onnx.loading import OnnxFile
+from cnnstat.importers.onnx.order import in_order
 from cnnstat.importers.onnx.paths import path_and_function
-from cnnstat.importers.onnx.table import ALIASES, RULES, VIEWS
+from cnnstat.importers.onnx.schema import check_node
+from cnnstat.importers.onnx.table import ALIASES, ARGUMENTS, RULES, VIEWS, WEIGHTS
+from cnnstat.importers.onnx.tensors import Tensors
 from cnnstat.importers.reference import Imported
 from cnnstat.ir.op import OpError
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import WindowError
-from cnnstat.ops import Opaque
+from cnnstat.ops import Opaque, Rearrange
 
 NOBODY_KNOWS = TensorSpec((0,))
 """Stands where a shape is not known: no elements are counted, and a note says so."""
@@ -39,7 +44,7 @@ def assemble(file: OnnxFile, inputs: Mapping[str, TensorSpec]) -> Imported:
     """Return the graph of a file for inputs of these specs, and what is to be said about it.
 
     Raises ``ShapeError`` where an operator cannot take its inputs, ``ModelError`` for a file whose
-    nodes are malformed or not in an order that can run.
+    nodes are malformed or read what nothing makes.
     """
     return _Reader(file, inputs).imported()
 
@@ -49,80 +54,59 @@ class _Reader:
         self.file = file
         self.inputs = inputs
         self.graph = file.proto.graph
-        self.known: dict[str, Any] = {}  # tensor -> its elements
-        self.unknown: set[str] = set()  # tensors whose shape nobody knows
-        self.stored: dict[str, Stored] = {}
-        self.skipped: set[int] = set()  # nodes that are part of another
         alive = (node.name for node in self.graph.node if node.op_type != "Constant")
         self.assembly = Assembly(Names(path_and_function(name) for name in alive))
-        self.inferred = inferred_shapes(file, inputs)
+        self.tensors = Tensors(file.reference, self.assembly)
+        self.declared = declared_shapes(file, inputs)
 
     def imported(self) -> Imported:
-        for tensor in self.graph.initializer:
-            self._store(tensor.name, tensor)
-        batch = next((spec.shape[0] for spec in self.inputs.values() if spec.shape), 1)
-        for name, spec in self.inputs.items():
-            self.assembly.enter(name, name, spec, fixed=spec.shape[:1] != (batch,))
-        self.read(self.graph)
-        outputs = [self._key(Operand(each.name, None)) for each in self.graph.output]
+        self._enter()
+        self._store(self.graph)
+        self._read(self.graph)
+        outputs = [self.tensors.key(each.name) for each in self.graph.output]
         for key in outputs:
             self.assembly.value(key)
         self._report_unused()
         graph = self.assembly.graph(self.file.reference, outputs)
         return Imported(graph, tuple(self.assembly.notes))
 
-    def read(self, graph: Any) -> None:
-        """Read the nodes that a result depends on, in order."""
-        readers: dict[str, list[Any]] = {each.name: [None] for each in graph.output}
-        needed = set(readers)
-        alive = []
-        for node in reversed(graph.node):
-            if needed.isdisjoint(node.output):
-                continue
-            alive.append(node)
-            for name in dict.fromkeys((*node.input, *captured(node))):
-                readers.setdefault(name, []).append(node)
-                needed.add(name)
-        alive.reverse()
-        for node in alive:
-            if node.op_type == "Constant" and node.domain in STANDARD:
-                tensor = constant_of(node)
-                if tensor is not None:
-                    self._store(node.output[0], tensor, constant=True)
-        around = Around(readers, self.stored, self.known, self._known_spec)
-        for node in alive:
-            if id(node) in self.skipped or (node.op_type, node.domain) == ("Constant", ""):
-                continue
-            try:
-                self._node(node, fused(node, around))
-            except (KeyError, IndexError, ValueError, TypeError, ArithmeticError) as error:
-                # attributes or inputs that the operator's definition does not allow
-                message = f"{node.name or node.op_type} ({node.op_type}) is malformed: {error}"
-                raise ModelError(f"{self.file.reference}: {message}") from error
+    def _enter(self) -> None:
+        for name, spec in self.inputs.items():
+            self.assembly.enter(name, name, spec)
+        for name in self.file.containers:
+            self._add_unknown(name, name, "an input that is no tensor")
+
+    def _add_unknown(self, name: str, path: str, kind: str) -> None:
+        spec = (NOBODY_KNOWS,)
+        self.assembly.values[name] = self.assembly.add(path, Opaque(kind, spec), (), spec)
+        self.tensors.unknown.add(name)
 
     # -- stored tensors -------------------------------------------------------------------------
 
-    def _store(self, name: str, tensor: Any, *, constant: bool = False) -> None:
-        spec = TensorSpec(tuple(tensor.dims), DTYPES.get(tensor.data_type, "uint8"))
-        values = elements(tensor)
-        self.stored[name] = Stored(name, spec, values, constant)
-        if self.stored[name].is_weight:
-            path = name.replace(".", "/").strip("/") or "stored"
-            role = role_of(path, trained=not constant)
-            self.assembly.store(name, StoredTensor(name, path, spec, role))
-        if values is not None:
-            self.known[name] = values
+    def _store(self, graph: Any) -> None:
+        for tensor in graph.initializer:
+            self.tensors.store(tensor.name, tensor)
+        for sparse in graph.sparse_initializer:
+            dense = TensorProto(name=sparse.values.name, data_type=sparse.values.data_type)
+            dense.dims.extend(sparse.dims)
+            self.tensors.store(dense.name, dense)
 
     def _report_unused(self) -> None:
         used = {name for node in self.graph.node for name in (*node.input, *captured(node))}
         used |= {each.name for each in self.graph.output}
-        names = [each.name for each in self.graph.initializer if each.name not in used]
-        unread = {name: tensor for name in names if (tensor := self.assembly.stored(name))}
+        tensors = self.graph.initializer
+        unread = {
+            each.name: stored
+            for each in tensors
+            if each.name not in used and (stored := self.assembly.stored(each.name))
+        }
         self.assembly.unused(unread, "stored, but no operator reads it")
         scalars = [
             each
-            for each in self.graph.initializer
-            if each.name in used and "float" in self.stored[each.name].spec.dtype and not each.dims
+            for each in tensors
+            if each.name in used
+            and not each.dims
+            and "float" in self.tensors.stored[each.name].spec.dtype
         ]
         if scalars:
             message = f"{len(scalars)} stored scalars are read as constants, not as parameters"
@@ -130,22 +114,55 @@ class _Reader:
 
     # -- nodes ----------------------------------------------------------------------------------
 
-    def _node(self, node: Any, together: Fused | None) -> None:
-        call = self._call(node, together)
-        folded = fold(call) if node.domain in STANDARD else None
+    def _read(self, graph: Any) -> None:
+        """Read the nodes that a result depends on, each after those that it reads."""
+        nodes = in_order(graph.node, self.file.reference, self.tensors.has)
+        readers: dict[str, list[Any]] = {each.name: [None] for each in graph.output}
+        alive = []
+        for node in reversed(nodes):
+            if not any(name in readers for name in node.output):
+                continue
+            alive.append(node)
+            for name in dict.fromkeys((*node.input, *captured(node))):
+                readers.setdefault(name, []).append(node)
+        alive.reverse()
+        for node in alive:
+            if _is_constant(node) and (tensor := constant_of(node)) is not None:
+                self.tensors.store(node.output[0], tensor, constant=True)
+        tensors = self.tensors
+        around = Around(readers, tensors.stored, tensors.known, tensors.spec)
+        covered: set[int] = set()  # nodes that are part of another
+        for node in alive:
+            if id(node) in covered or (_is_constant(node) and tensors.has(node.output[0])):
+                continue
+            try:
+                check_node(node, self.file.opsets)
+                together = fused(node, around)
+                covered.update(map(id, together.nodes if together else ()))
+                self._node(node, together, readers)
+            except _MALFORMED as error:
+                # attributes or inputs that the operator's definition does not allow
+                message = f"{node.name or node.op_type} ({node.op_type}) is malformed: {error}"
+                raise ModelError(f"{self.file.reference}: {message}") from error
+
+    def _node(self, node: Any, together: Fused | None, readers: Mapping[str, Any]) -> None:
+        call = self._call(node, together, readers)
+        for name in filter(None, call.results):
+            self.tensors.forget((name,))
+        standard = node.domain in STANDARD
+        folded = fold(call) if standard else None
         if folded is not None:
-            for name, elements in zip(call.results, folded, strict=False):
-                self.known[name] = elements
+            self.tensors.known.update(
+                (name, value) for name, value in zip(call.results, folded, strict=False) if name
+            )
+        elif standard and call.op_type in ALIASES:
+            self.tensors.alias(call.results[0], call.given(0).name)
+        elif standard and together is None and self._is_view_of_stored(call, node):
             return
-        if call.op_type in ALIASES and node.domain in STANDARD:
-            self._alias(call)
-        elif together is None and self._is_view_of_stored(call, node):
-            return
-        elif call.op_type == "If" and call.given(0).value is not None:
+        elif standard and call.op_type == "If" and call.given(0).value is not None:
             self._branch(node, bool(call.given(0).value.reshape(-1)[0]))
         else:
             nodes = (node,) if together is None else together.nodes
-            self.skipped.update(map(id, nodes))
             last = nodes[-1]
             call = replace(call, name=self._wanted_name(last.name, last.op_type, len(nodes)))
             self._apply(call, self._meaning(call, node))
@@ -156,10 +173,11 @@ class _Reader:
         own = function.partition("_")[0] == op_type
         return self.assembly.names.of(path, function or op_type.lower(), covers=covers * own)
 
-    def _call(self, node: Any, together: Fused | None) -> Call:
+    def _call(self, node: Any, together: Fused | None, readers: Mapping[str, Any]) -> Call:
         kind = node.op_type if together is None else together.op_type
         inputs = list(node.input) if together is None else list(together.inputs)
-        results = tuple(node.output) if together is None else together.results
+        outputs = tuple(node.output) if together is None else together.results
+        results = tuple(name if name in readers else "" for name in outputs)
         attributes = {}
         for each in node.attribute:
             if each.type not in (AttributeProto.GRAPH, AttributeProto.GRAPHS):
@@ -169,29 +187,18 @@ class _Reader:
             attributes["value"] = elements(attributes["value"])
         if kind == "MaxUnpool":
             inputs = self._unpooled(inputs)
-        operands = tuple(self._operand(name, node) if name else None for name in inputs)
         while results and not results[-1]:
             results = results[:-1]
-        return Call(
-            node.name or kind, kind, self.file.opset, operands, results, attributes, self._guess
-        )
+        operands = tuple(self._operand(name, node) if name else None for name in inputs)
+        return Call(node.name or kind, kind, self.file.opset, operands, results, attributes)
 
     def _operand(self, name: str, node: Any) -> Operand:
-        if not self._has(name):
+        if not self.tensors.has(name):
             raise ModelError(
                 f"{self.file.reference}: {node.name or node.op_type} ({node.op_type}) reads "
-                f"{name!r}, which nothing before it makes; nodes stand in an order that can run"
+                f"{name!r}, which is no input, is not stored, and which no node makes"
             )
-        return Operand(name, self._known_spec(name), self.stored.get(name), self.known.get(name))
-
-    def _known_spec(self, name: str) -> TensorSpec | None:
-        """Return what is known of a tensor that was met before."""
-        if name in self.stored:
-            return self.stored[name].spec
-        if name in self.known:
-            return _spec_of(self.known[name])
-        value = self.assembly.values.get(name)
-        return self.assembly.spec(value) if value and name not in self.unknown else None
+        return self.tensors.operand(name)
 
     def _unpooled(self, inputs: list[str]) -> list[str]:
         """Return an unpooling's inputs and, as its fourth, the tensor that was pooled."""
@@ -201,63 +208,56 @@ class _Reader:
         names = [str(name) for name, value in values.items() if value in pooled]
         return [*inputs, *[""] * (3 - len(inputs)), *names[:1]]
 
-    def _guess(self, name: str) -> TensorSpec | None:
-        return self.inferred.get(name)
-
     def _meaning(self, call: Call, node: Any) -> Meaning:
         rule = RULES.get(call.op_type) if node.domain in STANDARD else None
         try:
             if any(each.spec is None for each in call.present):
                 raise UnknownShape(call.name)
-            found = rule(call) if rule is not None else None
-            if found is not None and self._agrees(call, found):
-                return found
+            meant = rule(call) if rule is not None else None
+            if meant is not None and self._answers(call, meant):
+                return meant
         except UnknownShape:
-            pass  # opaque, of whatever shape ONNX infers
+            pass  # opaque, of the shape that the file declares
         except (OpError, WindowError) as error:
             raise self._misfit(call, error) from error
         return self._opaque(call, node)
 
+    def _answers(self, call: Call, meant: Meaning) -> bool:
+        """Return whether an operator takes its inputs and makes every result that is read."""
+        made = len(self._layer(call, meant).infer([_plain(each) for each in meant.reads]))
+        extra = {number for number, _, _ in meant.extras}
+        wanted = (number for number, name in enumerate(call.results) if name)
+        return all(number < made or number in extra for number in wanted)
+
     def _opaque(self, call: Call, node: Any) -> Meaning:
         results = []
         for name in call.results:
-            spec = self._guess(name)
+            spec = self.declared.get(name)
             if spec is None and name:
-                self.unknown.add(name)
-                message = f"nobody knows the shape of {name}, a result of {call.op_type}"
-                self.assembly.notes.append(Note("unknown_shape", call.name, message))
+                self.tensors.unknown.add(name)
             results.append(spec or NOBODY_KNOWS)
-        inside = tuple(self._operand(name, node) for name in captured(node) if self._has(name))
-        reads = tuple(
-            o for o in (*call.present, *inside) if o.stored is not None or o.value is None
-        )
-        return Meaning(Opaque(call.op_type, tuple(results)), reads)
+        arguments = ARGUMENTS.get(call.op_type, ())
+        reads = [
+            each
+            for number, each in enumerate(call.operands)
+            if each is not None and number not in arguments
+        ]
+        reads += [self.tensors.operand(n) for n in captured(node) if self.tensors.has(n)]
+        for number, tensor in enumerate(inner_tensors(node)):
+            name = f"{call.name}/{number}/{tensor.name}"
+            self.tensors.store(name, tensor)
+            reads.append(self.tensors.operand(name))
+        reads = [each for each in reads if each.value is None or self._is_weight(each)]
+        distinct = {each.name: each for each in reads}
+        return Meaning(Opaque(call.op_type, tuple(results)), tuple(distinct.values()))
 
-    def _has(self, name: str) -> bool:
-        return any(name in known for known in (self.stored, self.known)) or (
-            self.assembly.is_known(name)
-        )
-
-    def _agrees(self, call: Call, meant: Meaning) -> bool:
-        """Return whether an operator makes what ONNX's inference says, where that says anything."""
-        made = self._layer(call, meant).infer([self._plain_spec(each) for each in meant.reads])
-        if len(made) < len([name for name in call.results if name]):
-            return False
-        guesses = [self._guess(name) for name in call.results]
-        return all(
-            guess is None or guess.shape == spec.shape
-            for guess, spec in zip(guesses, made, strict=False)
-        )
+    def _is_weight(self, operand: Operand) -> bool:
+        return operand.stored is not None and operand.stored.is_weight
 
     def _layer(self, call: Call, meant: Meaning) -> Layer:
         reads = tuple(each.name for each in meant.reads)
         weights = tuple(each.name for each in meant.weights)
         return Layer(meant.op, reads, weights, meant.before, meant.after)
-
-    def _plain_spec(self, operand: Operand) -> TensorSpec:
-        if operand.spec is None:
-            raise UnknownShape(operand.name)
-        return operand.spec
 
     def _misfit(self, call: Call, error: Exception) -> ShapeError:
         shapes = ", ".join(str(each.spec) for each in call.present if each.stored is None)
@@ -268,61 +268,70 @@ class _Reader:
         )
 
     def _apply(self, call: Call, meant: Meaning) -> None:
+        for number in WEIGHTS.get(call.op_type, ()):
+            operand = call.operand(number)
+            if operand is not None and operand.stored is not None and operand.stored.spec.rank:
+                self.tensors.take_as_weight(operand.name)
         for operand in (*meant.reads, *meant.weights):
-            self._key(operand)
-        layer = self._layer(call, meant)
-        self.assembly.apply(call.name, layer, [name or None for name in call.results])
-
-    def _alias(self, call: Call) -> None:
-        given, result = call.given(0), call.results[0]
-        if given.stored is not None:
-            self.stored[result] = given.stored
-        if given.value is not None:
-            self.known[result] = given.value
-        if self.assembly.is_known(given.name):
-            self.assembly.alias(result, given.name)
-        if given.name in self.unknown:
-            self.unknown.add(result)
+            self.tensors.key(operand.name)
+        try:
+            layer = self._layer(call, meant)
+            node = self.assembly.apply(call.name, layer, [name or None for name in call.results])
+        except (OpError, WindowError) as error:
+            raise self._misfit(call, error) from error
+        path = self.assembly.nodes[node].name
+        for number, kind, spec in meant.extras:
+            if number < len(call.results) and call.results[number]:
+                extra, read = Rearrange(kind, (spec,)), self.assembly.value(meant.reads[0].name)
+                value = self.assembly.applied(f"{path}/{kind}", extra, (read,))
+                self.assembly.values[call.results[number]] = value
+        for name in call.results:
+            if name in self.tensors.unknown:
+                message = f"nobody knows the shape of {name}, a result of {call.op_type}"
+                self.assembly.notes.append(Note("unknown_shape", path, message))
 
     def _is_view_of_stored(self, call: Call, node: Any) -> bool:
         """Note another view of a whole stored tensor (its transpose) as that tensor, no node."""
-        stored = call.given(0).stored if call.present[:1] == call.operands[:1] else None
-        if call.op_type not in VIEWS or node.domain not in STANDARD or stored is None:
+        operand = call.operand(0)
+        stored = None if operand is None else operand.stored
+        if operand is None or stored is None or call.op_type not in VIEWS or not stored.is_weight:
             return False
         meant = self._meaning(call, node)
-        if isinstance(meant.op, Opaque) or not stored.is_weight:
+        if isinstance(meant.op, Opaque):
             return False
-        seen = meant.op.infer((stored.spec,))[0]
-        result, tensor = call.results[0], self.assembly.stored(call.given(0).name)
-        self.stored[result] = replace(stored, spec=seen, values=None)
-        if tensor is not None:
-            self.assembly.store(result, tensor, seen=seen)
+        self.tensors.view(call.results[0], operand.name, meant.op.infer((stored.spec,))[0])
         return True
 
     def _branch(self, node: Any, taken: bool) -> None:
         """Read the branch of an ``If`` whose condition is known."""
         wanted = "then_branch" if taken else "else_branch"
-        graph = next(each.g for each in node.attribute if each.name == wanted)
-        for tensor in graph.initializer:
-            self._store(tensor.name, tensor)
-        self.read(graph)
-        for inner, outer in zip(graph.output, node.output, strict=True):
-            operand = self._operand(inner.name, node)
-            call = Call(node.name, "If", self.file.opset, (operand,), (outer,), {}, self._guess)
-            self._alias(call)
-
-    # -- values ---------------------------------------------------------------------------------
-
-    def _key(self, operand: Operand) -> str:
-        """Return the key of a tensor; one that is computed on the way becomes a constant."""
-        name = operand.name
-        if not self.assembly.is_known(name):
-            if not self._has(name):
-                raise ModelError(f"{self.file.reference}: no node makes the output {name!r}")
-            spec = self.stored[name].spec if name in self.stored else _spec_of(self.known[name])
-            self.assembly.constant(name, f"{name.strip('/')}/constant", spec)
-        return name
+        graph = next((each.g for each in node.attribute if each.name == wanted), None)
+        if graph is None or len(graph.output) != len(node.output):
+            raise ValueError(f"{wanted} is missing or has other results than the node")
+        inner = [name for each in graph.node for name in each.output if name]
+        self.tensors.forget(inner)
+        self._store(graph)
+        self._read(graph)
+        for made, name in zip(graph.output, node.output, strict=True):
+            self.tensors.alias(name, self._operand(made.name, node).name)
 
 
-def _spec_of(value: Any) -> TensorSpec:
-    return TensorSpec(tuple(value.shape), str(value.dtype))
+_MALFORMED = (
+    KeyError,
+    IndexError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+
+
+def _is_constant(node: Any) -> bool:
+    return node.op_type == "Constant" and node.domain in STANDARD
+
+
+def _plain(operand: Operand) -> TensorSpec:
+    if operand.spec is None:
+        raise UnknownShape(operand.name)
+    return operand.spec

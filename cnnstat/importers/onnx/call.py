@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from cnnstat.ir.op import Op
 from cnnstat.ir.tensor import TensorSpec
+from cnnstat.ops import Opaque
 
 
 class UnknownShape(Exception):  # noqa: N818 - a state of knowledge, not an error
@@ -27,11 +28,16 @@ class Stored:
     spec: TensorSpec
     values: Any = None
     constant: bool = False
+    quantized: bool = False
 
     @property
     def is_weight(self) -> bool:
-        """Whether it can be a parameter: real numbers, and more than one lone scalar."""
-        return "float" in self.spec.dtype and self.spec.rank > 0
+        """Whether it can be a parameter: real or quantised, and more than one lone scalar."""
+        return self.quantized or ("float" in self.spec.dtype and self.spec.rank > 0)
+
+    def seen_as(self, spec: TensorSpec) -> Stored:
+        """Return the same tensor in another shape."""
+        return replace(self, spec=spec, values=None)
 
 
 class Operand(NamedTuple):
@@ -47,6 +53,8 @@ class Meaning(NamedTuple):
     """What a call is: operator, tensors it reads, stored tensors that are its weights.
 
     ``before`` are operators on single reads (number, name, operator), ``after`` on single results.
+    ``extras`` are further results that cost nothing more (number, name, spec): a dropout's mask,
+    the mean of a normalisation.
     """
 
     op: Op
@@ -54,14 +62,12 @@ class Meaning(NamedTuple):
     weights: tuple[Operand, ...] = ()
     before: tuple[tuple[int, str, Op], ...] = ()
     after: tuple[tuple[int, str, Op], ...] = ()
+    extras: tuple[tuple[int, str, TensorSpec], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One node: ``results`` are names, empty for one that is not asked for.
-
-    ``inferred`` returns what ONNX's own shape inference knows of a result.
-    """
+    """One node: ``results`` are names, empty for one that nobody reads."""
 
     name: str
     op_type: str
@@ -69,7 +75,6 @@ class Call:
     operands: tuple[Operand | None, ...]
     results: tuple[str, ...]
     attributes: Mapping[str, Any]
-    inferred: Callable[[str], TensorSpec | None]
 
     def operand(self, number: int) -> Operand | None:
         """Return an input, or None where it is left out."""
@@ -135,6 +140,18 @@ class Call:
 def plain(number: Any) -> float:
     """Return a number as it was written down: 0.1, not what 32 bits make of it."""
     return float(str(np.float32(number))) if np.float32(number) == number else float(number)
+
+
+def shaped(
+    call: Call, *shapes: tuple[int, ...], reads: int = 1, dtypes: tuple[str, ...] = ()
+) -> Meaning:
+    """Return an operator of which only the shapes of the results are known.
+
+    They have the first input's dtype, or these ``dtypes``.
+    """
+    dtypes = dtypes or (call.spec().dtype,) * len(shapes)
+    specs = tuple(TensorSpec(*each) for each in zip(shapes, dtypes, strict=True))
+    return Meaning(Opaque(call.op_type, specs), call.present[:reads])
 
 
 Rule = Callable[[Call], Meaning | None]

@@ -159,6 +159,8 @@ def _filled(call: Call, values: list[Any]) -> list[Any] | None:
 
 def _range(call: Call, values: list[Any]) -> list[Any] | None:
     start, stop, step = (value.reshape(-1)[0] for value in values)
+    if not step:
+        return None
     if (stop - start) / step > MAX_ELEMENTS:
         return None
     return [np.arange(start, stop, step, dtype=values[0].dtype)]

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from cnnstat.errors import unknown
 from cnnstat.importers.onnx import require_onnx
-from cnnstat.importers.reference import Imported
+from cnnstat.importers.reference import Imported, Shapes
 from cnnstat.ir.tensor import TensorSpec
 
 
 class OnnxModel(NamedTuple):
-    """The inputs as the file declares them (0 for a free extent), and what makes the graph."""
+    """The inputs as the file declares them (0 for a free extent), and what makes the graph.
+
+    ``fill`` returns the spec of every input from shapes of some and a batch.
+    """
 
     inputs: Mapping[str, TensorSpec]
+    fill: Callable[[Shapes, int], dict[str, TensorSpec]]
     trace: Callable[[Mapping[str, TensorSpec]], Imported]
 
 
@@ -22,8 +25,8 @@ def load_onnx(path: str) -> OnnxModel:
     """Return the model in a file.
 
     Raises ``MissingDependencyError`` without onnx, ``UsageError`` for a file that cannot be read,
-    ``ModelError`` for one that is no model. ``trace`` raises ``UsageError`` for a free extent that
-    is not given and ``ShapeError`` for inputs that do not fit.
+    ``ModelError`` for one that is no model. ``fill`` raises ``UsageError`` for a free extent that
+    nothing fills, ``trace`` ``ShapeError`` for inputs that do not fit.
     """
     require_onnx()
     from cnnstat.importers.onnx.assemble import assemble
@@ -31,10 +34,10 @@ def load_onnx(path: str) -> OnnxModel:
 
     file = load_file(path)
 
-    def trace(given: Mapping[str, TensorSpec]) -> Imported:
-        for name in given:
-            if name not in file.inputs:
-                raise unknown("input", name, file.inputs)
-        return assemble(file, entering_specs(file, given))
+    def fill(shapes: Shapes, batch: int) -> dict[str, TensorSpec]:
+        return entering_specs(file, shapes, batch)
 
-    return OnnxModel({name: each.spec for name, each in file.inputs.items()}, trace)
+    def trace(specs: Mapping[str, TensorSpec]) -> Imported:
+        return assemble(file, specs)
+
+    return OnnxModel({name: each.spec for name, each in file.inputs.items()}, fill, trace)

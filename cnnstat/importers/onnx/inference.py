@@ -1,14 +1,10 @@
-"""What ONNX's own shape inference knows, and what a node's protocol buffer says about tensors."""
+"""What a node's protocol buffer says about tensors."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from onnx import AttributeProto, TensorProto, helper, numpy_helper, shape_inference
-
-from cnnstat.importers.onnx.loading import DTYPES, OnnxFile
-from cnnstat.ir.tensor import TensorSpec
+from onnx import AttributeProto, TensorProto, helper, numpy_helper
 
 _GRAPHS = (AttributeProto.GRAPH, AttributeProto.GRAPHS)
 
@@ -50,42 +46,12 @@ def elements(tensor: Any) -> Any:
         return None
 
 
-def inferred_shapes(file: OnnxFile, inputs: Mapping[str, TensorSpec]) -> dict[str, TensorSpec]:
-    """Return what ONNX's own shape inference knows for these inputs: the shapes without a gap."""
-    proto = type(file.proto)()
-    proto.CopyFrom(file.proto)
-    graph = proto.graph
-    del graph.value_info[:]
-    for value in graph.input:
-        if value.name in inputs:
-            del value.type.tensor_type.shape.dim[:]
-            for extent in inputs[value.name].shape:
-                value.type.tensor_type.shape.dim.add().dim_value = extent
-    for value in graph.output:
-        value.type.tensor_type.ClearField("shape")
-    _declare_empty(graph)
-    try:
-        graph = shape_inference.infer_shapes(proto, data_prop=True).graph
-    except (shape_inference.InferenceError, RuntimeError, ValueError):
-        return {}
-    found = {}
-    for value in (*graph.value_info, *graph.output):
-        tensor = value.type.tensor_type
-        dims = [dim.dim_value if dim.HasField("dim_value") else -1 for dim in tensor.shape.dim]
-        if tensor.HasField("shape") and all(dim >= 0 for dim in dims) and tensor.elem_type:
-            found[value.name] = TensorSpec(tuple(dims), DTYPES.get(tensor.elem_type, "uint8"))
-    return found
-
-
-def _declare_empty(graph: Any) -> None:
-    """Declare initializers whose contents were left out as inputs of their shape."""
-    kept = []
-    declared = {each.name for each in graph.input}
-    for tensor in graph.initializer:
-        if elements(tensor) is not None:
-            kept.append(tensor)
-        elif tensor.name not in declared:
-            made = helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
-            graph.input.append(made)
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
+def inner_tensors(node: Any) -> list[Any]:
+    """Return the tensors that the graphs inside a node store, at any depth."""
+    tensors: list[Any] = []
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs) if attribute.type in _GRAPHS else ():
+            tensors += graph.initializer
+            for inner in graph.node:
+                tensors += inner_tensors(inner)
+    return tensors

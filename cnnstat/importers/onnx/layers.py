@@ -5,17 +5,20 @@ from __future__ import annotations
 from math import isclose
 
 from cnnstat import ops
-from cnnstat.importers.onnx.call import Call, Meaning, Operand, Rule
+from cnnstat.importers.onnx.axes import check_axis
+from cnnstat.importers.onnx.call import Call, Meaning, Operand, Rule, shaped
 from cnnstat.importers.onnx.windows import axes_of, pads_of, window_of
 from cnnstat.ir.op import Op, OpError
 from cnnstat.ir.tensor import TensorSpec
-from cnnstat.ir.window import paired
+from cnnstat.ir.window import Window, paired
 from cnnstat.ops.layer_norm import SMALLEST_STEP
+from cnnstat.ops.pointwise import broadcast
 
 
-def _fits(what: str, given: int, wanted: int) -> None:
-    if given != wanted:
-        raise OpError(f"{what} (={given}) must be {wanted}, as its weights have it")
+def check_fit(what: str, actual: int, wanted: int) -> None:
+    """Raise ``OpError`` where inputs have another extent than the weights ask for."""
+    if actual != wanted:
+        raise OpError(f"{what} (={actual}) must be {wanted}, as its weights have it")
 
 
 def _held(*operands: Operand | None) -> tuple[Operand, ...]:
@@ -24,14 +27,19 @@ def _held(*operands: Operand | None) -> tuple[Operand, ...]:
 
 def convolution(call: Call) -> Meaning | None:
     """Read a convolution of 1, 2 or 3 axes."""
-    weight, bias = call.given(1), call.operand(2)
-    out, per_group, *kernel = call.shape(1)
-    if len(kernel) not in (1, 2, 3):
-        return None
+    return convolution_of(call, 1, call.operand(2))
+
+
+def convolution_of(call: Call, kernel_at: int, bias: Operand | None) -> Meaning | None:
+    """Read a convolution whose kernel is this input."""
+    weight = call.given(kernel_at)
+    out, per_group, *kernel = call.shape(kernel_at)
     groups = call.integer("group", 1)
     place = window_of(call, tuple(kernel))
-    _fits("channels", call.shape()[1], per_group * groups)
-    kind = {1: ops.Conv1d, 2: ops.Conv2d, 3: ops.Conv3d}[len(kernel)]
+    check_fit("channels", call.shape()[1], per_group * groups)
+    kind = {1: ops.Conv1d, 2: ops.Conv2d, 3: ops.Conv3d}.get(len(kernel))
+    if kind is None:
+        return None
     op = kind(out, place.kernel, place.stride, place.padding, place.dilation, groups, bool(bias))
     return Meaning(op, (call.given(0),), _held(weight, bias), place.before)
 
@@ -40,23 +48,21 @@ TRANSPOSED = {1: ops.ConvTranspose1d, 2: ops.ConvTranspose2d, 3: ops.ConvTranspo
 """Transposed convolutions by their spatial axes."""
 
 
-def transposed_convolution(call: Call) -> Meaning | None:
+def transposed_convolution(call: Call) -> Meaning:
     """Read a transposed convolution of 1, 2 or 3 axes."""
     weight, bias = call.given(1), call.operand(2)
     channels, per_group, *kernel = call.shape(1)
     rank = len(kernel)
-    if rank not in TRANSPOSED:
-        return None
-    _fits("channels", call.shape()[1], channels)
+    check_fit("channels", call.shape()[1], channels)
     groups = call.integer("group", 1)
     stride, dilation = axes_of(call, "strides", rank), axes_of(call, "dilations", rank)
-    sides = _transposed_sides(call, tuple(kernel))
-    output_padding = call.ints("output_padding") or (0,) * rank
+    sides, output_padding = _transposed_sides(call, tuple(kernel))
     limits = [max(pair) for pair in zip(stride, dilation, strict=True)]
-    if any(e >= most for e, most in zip(output_padding, limits, strict=True)):
-        return None
-    if any(min(side) < 0 for side in sides):
-        return None
+    wide = any(e >= most for e, most in zip(output_padding, limits, strict=True))
+    if rank not in TRANSPOSED or wide or any(min(side) < 0 for side in sides):
+        axes = zip(call.shape()[2:], kernel, stride, sides, dilation, output_padding, strict=True)
+        made = [Window(k, s, b, a, d).transposed_out(n, e) for n, k, s, (b, a), d, e in axes]
+        return shaped(call, (call.shape()[0], per_group * groups, *made), reads=2)
     op = TRANSPOSED[rank](
         per_group * groups,
         tuple(kernel),
@@ -70,13 +76,19 @@ def transposed_convolution(call: Call) -> Meaning | None:
     return Meaning(op, (call.given(0),), _held(weight, bias))
 
 
-def _transposed_sides(call: Call, kernel: tuple[int, ...]) -> list[tuple[int, int]]:
-    """Return the pads of a transposed convolution, worked out where its output is given."""
+def _transposed_sides(
+    call: Call, kernel: tuple[int, ...]
+) -> tuple[list[tuple[int, int]], tuple[int, ...]]:
+    """Return pads and output padding of a transposed convolution.
+
+    They are worked out where its output is stated: what is beyond it is cut off on both sides, what
+    is missing stands behind.
+    """
     auto, wanted = call.text("auto_pad", "NOTSET"), call.ints("output_shape")
     rank = len(kernel)
     if wanted is None and auto in ("NOTSET", "VALID"):
-        return pads_of(call, rank)
-    extra = call.ints("output_padding") or (0,) * rank
+        return pads_of(call, rank), call.ints("output_padding") or (0,) * rank
+    extra = list(call.ints("output_padding") or (0,) * rank)
     stride, dilation = axes_of(call, "strides", rank), axes_of(call, "dilations", rank)
     sides = []
     for axis, n in enumerate(call.shape()[2:]):
@@ -84,9 +96,10 @@ def _transposed_sides(call: Call, kernel: tuple[int, ...]) -> list[tuple[int, in
         out = n * s if wanted is None else wanted[-rank:][axis]
         full = s * (n - 1) + extra[axis] + (kernel[axis] - 1) * dilation[axis] + 1
         total = max(full - out, 0)
+        extra[axis] += max(out - full, 0)
         small, large = total // 2, total - total // 2
         sides.append((small, large) if auto == "SAME_UPPER" else (large, small))
-    return sides
+    return sides, tuple(extra)
 
 
 def general_product(call: Call) -> Meaning | None:
@@ -105,7 +118,7 @@ def general_product(call: Call) -> Meaning | None:
     bias = third is not None and third.stored is not None
     flat = third is None or (third.spec is not None and third.spec.numel in (1, columns))
     if stored and flat and (bias or third is None):
-        _fits("features", k, rows)
+        check_fit("features", k, rows)
         weights = _held(right, third if third and third.spec and third.spec.rank else None)
         op = ops.Linear(columns, len(weights) > 1)
         return Meaning(op, (left,), weights, tuple(before))
@@ -128,7 +141,7 @@ def matrix_product(call: Call) -> Meaning:
     stored = right.stored is not None and right.stored.is_weight and not _is_stored(left)
     if stored and len(call.shape(1)) == 2 and len(call.shape(0)) > 1:
         rows, columns = call.shape(1)
-        _fits("features", call.shape()[-1], rows)
+        check_fit("features", call.shape()[-1], rows)
         op = ops.Linear(columns, bias is not None)
         return Meaning(op, (left,), _held(right, bias))
     return Meaning(ops.MatMul(), _held(left, right, bias))
@@ -152,7 +165,7 @@ def _epsilon(call: Call) -> float:
 
 def batch_norm(call: Call) -> Meaning:
     """Read a batch normalisation with stored statistics; constants of 1 and 0 scale nothing."""
-    _fits("channels", call.shape()[1], call.spec(1).numel)
+    check_fit("channels", call.shape()[1], call.spec(1).numel)
     affine = not (_plain(call.operand(1), 1) and _plain(call.operand(2), 0))
     held = call.present[1 if affine else 3 : 5]
     return Meaning(ops.BatchNorm2d(affine, eps=_epsilon(call)), (call.given(0),), held)
@@ -163,7 +176,7 @@ def instance_norm(call: Call) -> Meaning:
     scale, shift = call.operand(1), call.operand(2)
     if _plain(scale, 1) and _plain(shift, 0):
         return Meaning(ops.InstanceNorm(False, _epsilon(call)), (call.given(0),))
-    _fits("channels", call.shape()[1], call.spec(1).numel)
+    check_fit("channels", call.shape()[1], call.spec(1).numel)
     return Meaning(ops.InstanceNorm(True, _epsilon(call)), (call.given(0),), _held(scale, shift))
 
 
@@ -176,27 +189,31 @@ def group_norm(call: Call) -> Meaning:
 
 def layer_norm(call: Call) -> Meaning:
     """Read a layer normalisation; constant scales of 1 and shifts of 0 are none."""
-    axes = -(call.integer("axis", -1) % -len(call.shape()))
+    rank = len(call.shape())
+    axes = rank - check_axis(call.integer("axis", -1), rank)
     scale, shift = call.operand(1), call.operand(2)
     affine = not (_plain(scale, 1) and _plain(shift, 0))
     op = ops.LayerNorm(axes, affine, affine and shift is not None, _epsilon(call))
-    return Meaning(op, (call.given(0),), _held(scale, shift) if affine else ())
+    means = TensorSpec((*call.shape()[: rank - axes], *[1] * axes), call.spec().dtype)
+    extras = ((1, "mean", means), (2, "inverse_deviation", means))
+    return Meaning(op, (call.given(0),), _held(scale, shift) if affine else (), extras=extras)
 
 
 def rms_norm(call: Call) -> Meaning:
     """Read an RMS normalisation."""
-    axes = -(call.integer("axis", -1) % -len(call.shape()))
+    rank = len(call.shape())
+    axes = rank - check_axis(call.integer("axis", -1), rank)
     held = _held(call.operand(1))
     eps = _epsilon(call)
     usual = isclose(eps, SMALLEST_STEP.get(call.spec().dtype, 0), rel_tol=1e-6)
     return Meaning(ops.RMSNorm(axes, bool(held), None if usual else eps), (call.given(0),), held)
 
 
-def prelu(call: Call) -> Meaning | None:
+def prelu(call: Call) -> Meaning:
     """Read a rectifier with trained slopes."""
     slope = call.given(1)
     if slope.stored is None:
-        return None
+        return shaped(call, broadcast(call.shape(), call.shape(1)), reads=2)
     return Meaning(ops.PReLU(slope.stored.spec.numel), (call.given(0),), (slope,))
 
 
@@ -211,7 +228,7 @@ def recurrent(kind: str, states: int) -> Rule:
             return None  # peepholes
         x = call.spec()
         n, length = x.shape[:2] if first else (x.shape[1], x.shape[0])
-        _fits("features", x.shape[-1], call.shape(1)[-1])
+        check_fit("features", x.shape[-1], call.shape(1)[-1])
         op = ops.Recurrent(kind, hidden, 1, directions, bias is not None, first)
         shape = (n, length, directions, hidden) if first else (length, directions, n, hidden)
         whole = ops.View("reshape", (TensorSpec(shape, x.dtype),))

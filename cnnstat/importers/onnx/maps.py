@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 
 from cnnstat import ops
-from cnnstat.importers.onnx.call import Call, Meaning, Operand, Rule, UnknownShape, plain
-from cnnstat.importers.onnx.windows import axes_of, pads_of, window_of
+from cnnstat.importers.onnx.axes import check_axis
+from cnnstat.importers.onnx.call import Call, Meaning, Operand, Rule, UnknownShape, plain, shaped
+from cnnstat.importers.onnx.windows import Place, axes_of, pads_of, window_of
 from cnnstat.ir.op import Op, OpError
 from cnnstat.ir.tensor import TensorSpec
+from cnnstat.ir.window import windows
+from cnnstat.ops.pointwise import broadcast
 
 MAX_POOLS = {1: ops.MaxPool1d, 2: ops.MaxPool2d, 3: ops.MaxPool3d}
 AVG_POOLS = {1: ops.AvgPool1d, 2: ops.AvgPool2d, 3: ops.AvgPool3d}
@@ -58,16 +61,24 @@ def clip(call: Call) -> Meaning:
     return Meaning(ops.Pointwise("clamp"), (call.given(0),))
 
 
-def softmax(call: Call) -> Meaning | None:
-    """Read a softmax along one axis; before opset 13 over all axes from one on."""
-    old = call.opset < 13
-    axis = call.integer("axis", 1 if old else -1)
-    behind = call.shape()[axis % len(call.shape()) + 1 :]
-    if old and math.prod(behind) > 1:
-        return None
+def softmax(call: Call) -> Meaning:
+    """Read a softmax along one axis; before opset 13 over all axes from one on, seen as one."""
+    old, shape = call.opset < 13, call.shape()
+    stated = call.integer("axis", 1 if old else -1)
+    axis = check_axis(stated, max(len(shape), 1))
+    if old and math.prod(shape[axis + 1 :]) > 1:
+        dtype = call.spec().dtype
+        rows = TensorSpec((math.prod(shape[:axis]), math.prod(shape[axis:])), dtype)
+        before = ((0, "flatten", ops.View("reshape", (rows,))),)
+        after = ((0, "reshape", ops.View("reshape", (TensorSpec(shape, dtype),))),)
+        return Meaning(_softmax(call, 1), (call.given(0),), (), before, after)
+    return Meaning(_softmax(call, stated), (call.given(0),))
+
+
+def _softmax(call: Call, axis: int) -> Op:
     if call.op_type == "LogSoftmax":
-        return Meaning(ops.LogSoftmax(axis), (call.given(0),))
-    return Meaning(ops.Softmax(axis), (call.given(0),))
+        return ops.LogSoftmax(axis)
+    return ops.Softmax(axis)
 
 
 LRN = {"alpha": 1e-4, "beta": 0.75, "bias": 1.0}
@@ -86,7 +97,9 @@ def local_response_norm(call: Call) -> Meaning:
 def dropout(call: Call) -> Meaning:
     """Read a dropout, which passes its input on in inference."""
     ratio = call.number("ratio", 0.5, 1)
-    return Meaning(ops.Dropout(0.5 if ratio is None else ratio), (call.given(0),))
+    mask = TensorSpec(call.shape(), "bool" if call.opset > 9 else call.spec().dtype)
+    op = ops.Dropout(0.5 if ratio is None else ratio)
+    return Meaning(op, (call.given(0),), extras=((1, "mask", mask),))
 
 
 def max_pool(call: Call) -> Meaning | None:
@@ -94,9 +107,9 @@ def max_pool(call: Call) -> Meaning | None:
     kernel = call.ints("kernel_shape") or ()
     place = window_of(call, kernel, pooling=True)
     kind = MAX_POOLS.get(len(kernel))
-    if kind is None:
-        return None
     ceil = bool(call.integer("ceil_mode", 0))
+    if kind is None:
+        return _windowed(call, place, ceil=ceil)
     both = len(call.results) > 1 and bool(call.results[1])
     op = kind(kernel, place.stride, place.padding, ceil, both, place.dilation)
     return Meaning(op, (call.given(0),), (), place.before)
@@ -107,12 +120,30 @@ def average_pool(call: Call) -> Meaning | None:
     kernel = call.ints("kernel_shape") or ()
     place = window_of(call, kernel, pooling=True)
     kind = AVG_POOLS.get(len(kernel))
-    if kind is None or set(place.dilation) != {1}:
-        return None
     ceil = bool(call.integer("ceil_mode", 0))
+    if kind is None or set(place.dilation) != {1}:
+        return _windowed(call, place, ceil=ceil)
     whole = bool(call.integer("count_include_pad", 0))
     op = kind(kernel, place.stride, place.padding, ceil, whole)
     return Meaning(op, (call.given(0),), (), place.before)
+
+
+def lp_pool(call: Call) -> Meaning:
+    """Read a pooling by a norm, whose work is not known."""
+    kernel = call.ints("kernel_shape") or ()
+    place = window_of(call, kernel)
+    return _windowed(call, place, ceil=bool(call.integer("ceil_mode", 0)))
+
+
+def _windowed(call: Call, place: Place, *, ceil: bool) -> Meaning:
+    """Return an operator of which only the windows are known."""
+    padded = call.spec()
+    for _, _, op in place.before:
+        (padded,) = op.infer((padded,))
+    extents = padded.shape[2:]
+    sides = windows(extents, place.kernel, place.stride, place.padding, place.dilation, ceil)
+    made = [window.out(n) for window, n in zip(sides, extents, strict=True)]
+    return shaped(call, (*call.shape()[:2], *made))
 
 
 def subsampling(call: Call) -> Meaning:
@@ -197,10 +228,11 @@ def joined(op: Op, kind: str | None = None) -> Rule:
     """Return the rule of an operator of any number of tensors of one shape."""
 
     def rule(call: Call) -> Meaning | None:
-        same = len({call.shape(i) for i, _ in enumerate(call.operands)}) == 1
-        if same and len(call.present) > 1:
+        shapes = [call.shape(i) for i, _ in enumerate(call.operands)]
+        if len(set(shapes)) == 1 and len(shapes) > 1:
             return Meaning(op, call.present)
-        return pointwise(kind)(call) if kind else None
+        meant = pointwise(kind)(call) if kind else None
+        return meant or shaped(call, broadcast(*shapes), reads=len(shapes))
 
     return rule
 
@@ -238,16 +270,32 @@ def running(kind: str) -> Rule:
 
 
 def resize(call: Call) -> Meaning | None:
-    """Read a resampling of maps: ``Upsample``, ``Resize``; other axes stay as they are."""
+    """Read a resampling of maps: ``Upsample``, ``Resize``.
+
+    Where the channels lie last, they go in front of the maps and back; where the batch or the
+    channels change, too, only the shape is known.
+    """
     shape = call.shape()
     wanted = _resized(call, shape)
     mode = call.text("mode", "nearest")
     modes = {"nearest": "nearest", "linear": "linear", "cubic": "bicubic", "bilinear": "linear"}
-    stretched = call.text("keep_aspect_ratio_policy", "stretch") == "stretch"
-    if mode not in modes or wanted[:2] != shape[:2] or len(shape) < 3 or not stretched:
-        return None
-    kind = "nearest-exact" if _rounds_exactly(call) else modes[mode]
-    return Meaning(ops.Interpolate(wanted[2:], kind), (call.given(0),))
+    kind = "nearest-exact" if _rounds_exactly(call) else modes.get(mode, "")
+    spec = call.spec()
+    if not kind or len(shape) < 3 or wanted[0] != shape[0] or _is_cropped(call):
+        return shaped(call, wanted)
+    if wanted[1] == shape[1]:
+        return Meaning(ops.Interpolate(wanted[2:], kind), (call.given(0),))
+    if wanted[-1] != shape[-1]:
+        return shaped(call, wanted)
+    first = TensorSpec((shape[0], shape[-1], *shape[1:-1]), spec.dtype)
+    before = ((0, "channels_first", ops.View("permute", (first,))),)
+    after = ((0, "channels_last", ops.View("permute", (TensorSpec(wanted, spec.dtype),))),)
+    op = ops.Interpolate(wanted[1:-1], kind)
+    return Meaning(op, (call.given(0),), (), before, after)
+
+
+def _is_cropped(call: Call) -> bool:
+    return call.text("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize"
 
 
 def _rounds_exactly(call: Call) -> bool:
@@ -258,21 +306,28 @@ def _rounds_exactly(call: Call) -> bool:
 
 
 def _resized(call: Call, shape: tuple[int, ...]) -> tuple[int, ...]:
-    at = 1 if call.opset < 11 or call.op_type == "Upsample" else 2
-    axes = call.ints("axes") or tuple(range(len(shape)))
+    """Return the extents that sizes or scales ask for, by the policy of the aspect ratio."""
+    axes = [check_axis(axis, len(shape)) for axis in call.ints("axes") or range(len(shape))]
     wanted = list(shape)
     sizes = call.operand(3)
-    if sizes is not None and sizes.value is not None and sizes.value.size:
-        extents = sizes.value.reshape(-1).tolist()
+    if sizes is not None and (sizes.value is None or sizes.value.size):
+        extents = call.ints("", 3) or ()
+        policy = call.text("keep_aspect_ratio_policy", "stretch")
+        if policy != "stretch":
+            pick = min if policy == "not_larger" else max
+            ratio = pick(n / shape[a] for a, n in zip(axes, extents, strict=True))
+            extents = tuple(math.floor(ratio * shape[axis] + 0.5) for axis in axes)
     else:
-        scales = call.operand(at)
-        given = scales.value if scales is not None else call.attributes.get("scales")
-        if given is None:
+        scales = call.operand(1 if call.opset < 11 or call.op_type == "Upsample" else 2)
+        numbers = call.attributes.get("scales") if scales is None else scales.value
+        if numbers is None:
             raise UnknownShape(call.name)
-        numbers = [float(n) for n in (given if isinstance(given, list) else given.reshape(-1))]
-        extents = [math.floor(shape[a] * n) for a, n in zip(axes, numbers, strict=True)]
+        numbers = [float(n) for n in getattr(numbers, "flat", numbers)]
+        extents = tuple(math.floor(shape[a] * n) for a, n in zip(axes, numbers, strict=True))
     for axis, extent in zip(axes, extents, strict=True):
-        wanted[axis] = int(extent)
+        if extent < 1 <= shape[axis]:
+            raise OpError(f"axis {axis} would be resized to {extent} elements")
+        wanted[axis] = extent
     return tuple(wanted)
 
 
@@ -293,38 +348,3 @@ def attention(call: Call) -> Meaning | None:
 def scaled_attention(call: Call) -> Meaning:
     """Read what ``fusing`` found: queries, keys, values, and the mask where there is one."""
     return Meaning(ops.Attention(), call.present)
-
-
-def einsum(call: Call) -> Meaning | None:
-    """Read a product of two tensors that an equation writes: [b m k] [b k n] -> [b m n]."""
-    equation = call.text("equation", "").replace(" ", "")
-    left, _, out = equation.partition("->")
-    terms = left.split(",")
-    if len(terms) != 2 or "." in equation or not out:
-        return None
-    a, b = terms
-    if any(len(set(term)) != len(term) for term in (a, b, out)) or set(out) - set(a + b):
-        return None
-    extents = dict(zip(a, call.shape(0), strict=True)) | dict(zip(b, call.shape(1), strict=True))
-    both = [c for c in a if c in b and c in out]
-    summed = [c for c in a if c in b and c not in out]
-    rows = [c for c in a if c not in b]
-    columns = [c for c in b if c not in a]
-    if any(c not in out for c in rows + columns):
-        return None
-
-    def view(*groups: list[str]) -> Op:
-        shape = [math.prod(extents[c] for c in group) for group in groups]
-        return ops.View("permute", (TensorSpec(tuple(shape), call.spec().dtype),))
-
-    before = (0, "permute", view(both, rows, summed)), (1, "permute_b", view(both, summed, columns))
-    made = TensorSpec(tuple(extents[c] for c in out), call.spec().dtype)
-    after = ((0, "permute_out", ops.View("permute", (made,))),)
-    return Meaning(ops.MatMul(), call.present, (), before, after)
-
-
-def check_axis(axis: int, rank: int) -> int:
-    """Return an axis counted from the front; raise ``OpError`` if there is none."""
-    if not -rank <= axis < rank:
-        raise OpError(f"axis (={axis}) must be one of {rank}")
-    return axis % rank

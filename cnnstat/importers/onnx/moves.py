@@ -1,22 +1,19 @@
-"""What comes out where elements only move: reshape, transpose, slice, pad, expand ...
-
-What these cannot tell ONNX's own shape inference may; what neither can is unknown.
-"""
+"""ONNX operators that only move elements: reshape, transpose, slice, pad, expand ..."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-
-import numpy as np
+from collections.abc import Callable, Sequence
 
 from cnnstat import ops
-from cnnstat.importers.onnx.call import Call, Meaning, Rule
+from cnnstat.importers.onnx.axes import check_axis
+from cnnstat.importers.onnx.call import Call, Meaning, Rule, UnknownShape
 from cnnstat.importers.onnx.constants import slices
 from cnnstat.importers.onnx.loading import DTYPES
-from cnnstat.importers.onnx.maps import check_axis
+from cnnstat.importers.onnx.tensors import spec_of
 from cnnstat.ir.op import Arguments, OpError
 from cnnstat.ir.tensor import TensorSpec
+from cnnstat.ops.pointwise import broadcast
 
 Shapes = list[tuple[int, ...]]
 Made = Callable[[Call], Shapes]
@@ -54,28 +51,81 @@ def move(kind: str, made: Made, keeps: Keeps = no_arguments) -> Rule:
     return rule
 
 
-def inferred(kind: str, reads: int = 1) -> Rule:
-    """Return the rule of a movement whose result ONNX's shape inference tells."""
+def gathered(made: Made) -> Rule:
+    """Return the rule of elements picked by indices."""
 
-    def rule(call: Call) -> Meaning | None:
-        results = [call.inferred(name) for name in call.results]
-        known = tuple(spec for spec in results if spec is not None)
-        if len(known) < len(results):
-            return None
-        moved = tuple(o for o in call.present[:reads] if o.value is None or o.stored)
-        return Meaning(ops.Rearrange(kind, known), moved)
+    def rule(call: Call) -> Meaning:
+        spec = tuple(TensorSpec(shape, call.spec().dtype) for shape in made(call))
+        moved = tuple(o for o in call.present[:2] if o.value is None or o.stored)
+        return Meaning(ops.Rearrange("gather", spec), moved)
 
     return rule
 
 
-def filled(call: Call) -> Meaning | None:
-    """Read a tensor of one number everywhere, whose extents are the input's elements."""
-    operand, value = call.operand(0), call.attributes.get("value")
-    if operand is None or operand.value is None:
-        return inferred("fill", 0)(call)
-    dtype = "float32" if value is None else str(value.dtype)
-    extents = tuple(int(n) for n in operand.value.reshape(-1))
-    return Meaning(ops.Rearrange("fill", (TensorSpec(extents, dtype),)), ())
+def like_indices(call: Call) -> Shapes:
+    """Return the shape of the indices."""
+    return [call.shape(1)]
+
+
+def gather_nd(call: Call) -> Shapes:
+    """Return the indices' shape but its last axis, and the axes that no index picks from."""
+    shape, indices = call.shape(), call.shape(1)
+    picked = call.integer("batch_dims", 0) + indices[-1]
+    if picked > len(shape):
+        raise OpError(f"indices of {indices[-1]} extents pick from {len(shape)} axes")
+    return [(*indices[:-1], *shape[picked:])]
+
+
+def one_hot(call: Call) -> Meaning:
+    """Read a one-hot encoding: an axis of the depth's extent is put in."""
+    shape = list(call.shape())
+    axis = check_axis(call.integer("axis", -1), len(shape) + 1)
+    depth = call.given(1).value
+    if depth is None:
+        raise UnknownShape(call.given(1).name)
+    shape.insert(axis, int(depth.reshape(-1)[0]))
+    made = TensorSpec(extents(shape), call.spec(2).dtype)
+    return Meaning(ops.Rearrange("one_hot", (made,)), (call.given(0),))
+
+
+def eye(call: Call) -> Meaning:
+    """Read ones on a diagonal, in the shape of another tensor, whose elements nobody reads."""
+    dtype = DTYPES.get(call.integer("dtype", 0), call.spec().dtype)
+    made = TensorSpec(call.shape(), dtype)
+    return Meaning(ops.Rearrange("eye", (made,)), ())
+
+
+def range_(call: Call) -> Meaning | None:
+    """Read numbers a step apart: ceil((limit - start) / step) of them."""
+    values = [call.given(number).value for number in range(3)]
+    if any(value is None for value in values):
+        raise UnknownShape(call.name)
+    start, stop, step = (value.reshape(-1)[0].item() for value in values)
+    if not step:
+        raise OpError("the step is 0")
+    count = max(math.ceil((stop - start) / step), 0) if isinstance(step, float) else (
+        max(-((start - stop) // step), 0)
+    )  # fmt: skip
+    made = TensorSpec((count,), call.spec().dtype)
+    return Meaning(ops.Rearrange("range", (made,)), ())
+
+
+def filled(call: Call) -> Meaning:
+    """Read a tensor of one number, in a shape that is known."""
+    shape = call.given(0).value
+    if shape is None:
+        raise UnknownShape(call.given(0).name)
+    value = call.attributes.get("value")
+    dtype = "float32" if value is None else spec_of(value).dtype
+    made = TensorSpec(extents([int(n) for n in shape.reshape(-1)]), dtype)
+    return Meaning(ops.Rearrange("fill", (made,)), ())
+
+
+def extents(shape: Sequence[int]) -> tuple[int, ...]:
+    """Return a shape; raise ``OpError`` for an extent that none can have."""
+    if any(n < 0 for n in shape):
+        raise OpError(f"the shape {'x'.join(map(str, shape))} has an extent below 0")
+    return tuple(shape)
 
 
 def cast(call: Call) -> Meaning:
@@ -191,8 +241,8 @@ def pad(call: Call) -> Shapes:
     axes = call.ints("axes", 3) or tuple(range(len(shape)))
     half = len(pads) // 2
     for axis, before, after in zip(axes, pads[:half], pads[half:], strict=True):
-        shape[axis] += before + after
-    return [tuple(shape)]
+        shape[check_axis(axis, len(shape))] += before + after
+    return [extents(shape)]
 
 
 def sides(call: Call) -> Arguments:
@@ -214,13 +264,15 @@ def block(call: Call) -> Arguments:
 
 def expand(call: Call) -> Shapes:
     """Return the broadcast shape."""
-    return [np.broadcast_shapes(call.shape(), call.ints("shape", 1) or ())]
+    return [broadcast(call.shape(), extents(call.ints("shape", 1) or ()))]
 
 
 def tile(call: Call) -> Shapes:
     """Return each extent times its repeats."""
     repeats = call.ints("repeats", 1) or ()
-    return [tuple(n * k for n, k in zip(call.shape(), repeats, strict=True))]
+    if len(repeats) != len(call.shape()):
+        raise OpError(f"repeats (={repeats}) need {len(call.shape())} numbers")
+    return [extents([n * k for n, k in zip(call.shape(), repeats, strict=True)])]
 
 
 def depth_to_space(call: Call) -> Shapes:
@@ -240,3 +292,14 @@ def space_to_depth(call: Call) -> Shapes:
 def same(call: Call) -> Shapes:
     """Return the input's shape."""
     return [call.shape()]
+
+
+def drawn(call: Call) -> Meaning:
+    """Read random numbers, in the shape of an attribute or of another tensor."""
+    like = call.operand(0)
+    if like is not None and like.spec is None:
+        raise UnknownShape(like.name)
+    own = "float32" if like is None or like.spec is None else like.spec.dtype
+    shape = extents(call.ints("shape") or ()) if like is None else call.shape()
+    spec = TensorSpec(shape, DTYPES.get(call.integer("dtype", 0), own))
+    return Meaning(ops.Rearrange("random", (spec,)), ())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cnnstat import ops
-from cnnstat.importers.onnx import layers, maps, moves
+from cnnstat.importers.onnx import equations, layers, maps, moves, quantized
 from cnnstat.importers.onnx.call import Rule
 from cnnstat.importers.onnx.maps import nonlinearity, numbered, pointwise, reduce, unary
 
@@ -13,12 +13,46 @@ ALIASES = frozenset({"Identity"})
 VIEWS = frozenset({"Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze"})
 """Operators that show a whole tensor in another way: of a weight, they are that weight."""
 
+WEIGHTS: dict[str, tuple[int, ...]] = {
+    "DequantizeLinear": (0,),
+    "QLinearConv": (3, 8),
+    "QLinearMatMul": (0, 3),
+    "ConvInteger": (1,),
+    "MatMulInteger": (0, 1),
+}
+"""Inputs that are weights where they are stored, of whatever element type."""
+
+ARGUMENTS: dict[str, tuple[int, ...]] = {
+    "Resize": (1, 2, 3),
+    "Upsample": (1,),
+    "Pad": (1, 2, 3),
+    "Clip": (1, 2),
+    "OneHot": (1, 2),
+    "QuantizeLinear": (1, 2),
+    "DequantizeLinear": (1, 2),
+    "QLinearConv": (1, 2, 4, 5, 6, 7),
+    "QLinearMatMul": (1, 2, 4, 5, 6, 7),
+    "ConvInteger": (2, 3),
+    "MatMulInteger": (2, 3),
+    "NonMaxSuppression": (2, 3, 4),
+    "Dropout": (1, 2),
+}
+"""Inputs that say how an operator works: never a parameter, though they are stored."""
+
 RULES: dict[str, Rule] = {
     "Conv": layers.convolution,
     "ConvTranspose": layers.transposed_convolution,
+    "QLinearConv": quantized.quantized_convolution,
+    "ConvInteger": quantized.integer_convolution,
+    "QLinearMatMul": quantized.quantized_product,
+    "MatMulInteger": quantized.integer_product,
+    "QuantizeLinear": quantized.quantize,
+    "DequantizeLinear": quantized.dequantize,
+    "DynamicQuantizeLinear": quantized.dynamic_quantize,
+    "LpPool": maps.lp_pool,
     "Gemm": layers.general_product,
     "MatMul": layers.matrix_product,
-    "Einsum": maps.einsum,
+    "Einsum": equations.einsum,
     "Attention": maps.attention,
     "ScaledAttention": maps.scaled_attention,
     "BatchNormalization": layers.batch_norm,
@@ -122,11 +156,16 @@ RULES: dict[str, Rule] = {
     "ReverseSequence": moves.move("reverse_sequence", moves.same),
     "ScatterND": moves.move("scatter", moves.same),
     "ScatterElements": moves.move("scatter", moves.same),
-    "GatherElements": moves.inferred("gather", 2),
-    "GatherND": moves.inferred("gather", 2),
-    "OneHot": moves.inferred("one_hot"),
-    "EyeLike": moves.inferred("eye"),
-    "Range": moves.inferred("range", 0),
+    "GatherElements": moves.gathered(moves.like_indices),
+    "GatherND": moves.gathered(moves.gather_nd),
+    "OneHot": moves.one_hot,
+    "EyeLike": moves.eye,
+    "Range": moves.range_,
+    "RandomNormal": moves.drawn,
+    "RandomUniform": moves.drawn,
+    "RandomNormalLike": moves.drawn,
+    "RandomUniformLike": moves.drawn,
+    "Bernoulli": moves.drawn,
     "ConstantOfShape": moves.filled,
 }
 """``Swish`` is ONNX's of opset 24 and x * sigmoid(x), as ``Gelu``, ``Mish`` and two normalisations

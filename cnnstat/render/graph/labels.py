@@ -153,7 +153,7 @@ def _inside(name: str, module: str) -> str:
 
 def _shape(shape: tuple[int, ...]) -> str:
     """Return a shape without its batch where that is one image."""
-    return shape_text(shape[1:] if shape[0] == 1 else shape)
+    return shape_text(shape[1:] if shape[:1] == (1,) else shape)
 
 
 def _span(first: str, last: str) -> str:

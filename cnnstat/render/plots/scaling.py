@@ -66,7 +66,7 @@ def scaling_figure(reports: Sequence[Report]) -> Figure:
     with styled():
         figure = new_figure(5.6)
         figure.suptitle(
-            f"{ordered[0].name}, batch {ordered[0].input.shape[0]}", fontsize=9, x=0.01, ha="left"
+            f"{ordered[0].name}, batch {ordered[0].batch}", fontsize=9, x=0.01, ha="left"
         )
         all_axes = figure.subplots(3, 1, sharex=True)
         for axes, (title, unit, series) in zip(all_axes, panels, strict=True):
