@@ -25,6 +25,8 @@ EXTRAS: dict[str, str] = {
     "yaml": "PyYAML",
     "pandas": "pandas",
     "keras": "keras h5py",
+    "parquet": "pyarrow",
+    "dask": "distributed",
 }
 """The packages that each extra of cnnstat brings, as pip takes them."""
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import cnnstat
 from cnnstat import bench, count, ir, ledger, memory, ops, zoo
+from cnnstat.sweep import __path__ as sweep_path
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-PUBLIC = ["__version__", "analyze", "build", "compare", "load"]
+PUBLIC = ["__version__", "analyze", "build", "compare", "load", "sweep"]
 
 
 def test_the_version_is_one() -> None:
@@ -52,9 +53,10 @@ def test_the_core_needs_two_packages() -> None:
 
 def test_the_core_imports_the_standard_library_alone() -> None:
     modules = ["cnnstat.errors"]
-    for package in (ir, ops, zoo, count, memory, bench, ledger):
-        found = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
-        modules += [package.__name__, *(module.name for module in found)]
+    packages = [(p.__path__, p.__name__) for p in (ir, ops, zoo, count, memory, bench, ledger)]
+    for path, package in (*packages, (sweep_path, "cnnstat.sweep")):
+        found = pkgutil.walk_packages(path, f"{package}.")
+        modules += [package, *(module.name for module in found)]
     program = f"""
 import sys
 from importlib import import_module

@@ -1,12 +1,13 @@
 """Design spaces: what ``cnnstat sweep`` and ``cnnstat.sweep`` call; one batch of points here.
 
-``evaluate`` runs in whatever process an executor puts it; each process remembers models' parsed
+``evaluate`` runs in whatever process an executor puts it; each thread remembers models' parsed
 files and operators' answers as long as the plan is the same.
 """
 
 from __future__ import annotations
 
 import gc
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -90,7 +91,7 @@ class _Evaluator:
         if self.form == "spec":
             spec = self.template(reference).spec(point.arguments)
             return Model(reference, default_inputs(spec.graph), spec.graph)
-        if self.form == "python":
+        if self.form != "zoo":
             arguments = {name: _mutable(value) for name, value in point.arguments.items()}
             return load(reference, arguments=arguments or None)
         classes = point.settings.get("classes")
@@ -194,16 +195,21 @@ def _failed(position: int, point: Point, error: str) -> Row:
     return Row(position, point.reference, point.values, (), 0, "", "failed", (), said)
 
 
-_EVALUATOR: list[_Evaluator] = []
-"""The evaluator of this process, for the plan that it worked on last."""
+class _Local(threading.local):
+    """The evaluator of this thread, for the plan that it worked on last."""
+
+    evaluator: _Evaluator | None = None
+
+
+_LOCAL = _Local()
 
 
 def evaluate(plan: Plan, start: int, stop: int) -> Batch:
     """Return what becomes of the points at positions ``start`` to ``stop`` of a plan's order."""
-    if not _EVALUATOR or _EVALUATOR[0].plan.key != plan.key:
-        _EVALUATOR[:] = [_Evaluator(plan)]
-    evaluator = _EVALUATOR[0]
-    with _no_collection(unless=evaluator.form == "python"):
+    evaluator = _LOCAL.evaluator
+    if evaluator is None or evaluator.plan.key != plan.key:
+        evaluator = _LOCAL.evaluator = _Evaluator(plan)
+    with _no_collection(unless=evaluator.form not in ("zoo", "spec")):
         return evaluator.batch(start, stop)
 
 

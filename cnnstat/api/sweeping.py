@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cnnstat.api.points import evaluate, shape_of
@@ -15,10 +15,10 @@ from cnnstat.importers.reference import form_of
 from cnnstat.ir.tensor import check_float_dtype, check_shape
 from cnnstat.memory.memory import MODES, OPTIMIZERS
 from cnnstat.sweep.columns import Mode, chosen
-from cnnstat.sweep.engine import Engine, here, run
-from cnnstat.sweep.plan import FAILED, KEPT, SKIPPED, Batch, Plan, check_names
-from cnnstat.sweep.resumable import Counts
+from cnnstat.sweep.engine import Engine, here
+from cnnstat.sweep.plan import Plan, check_names
 from cnnstat.sweep.rows import row_data
+from cnnstat.sweep.run import Counts, Run
 from cnnstat.sweep.selection import Choice, Selection, check_choice, rankings
 from cnnstat.sweep.space import SETTINGS, Space
 from cnnstat.sweep.values import AxisValue, check_values, frozen, parse_values
@@ -29,14 +29,8 @@ if TYPE_CHECKING:
 Values = Mapping[str, "str | Sequence[object]"]
 """Values of each axis: a text as on the command line, or a sequence (a range stays lazy)."""
 
-LOCAL_SECONDS = 0.5
-"""A run begins in this process: a space of a few hundred points needs no other."""
-
 LARGEST = 10**7
 """Points that run without being confirmed."""
-
-FRUITLESS = 100_000
-"""Draws without a legal combination after which a sample is given up."""
 
 
 @dataclass(frozen=True)
@@ -167,67 +161,6 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:,.0f} minutes"
 
 
-@dataclass
-class Run:
-    """A plan on its way: ``batches`` yields results in order; ``counts`` says how far it is."""
-
-    plan: Plan
-    counts: Counts = field(default_factory=Counts)
-    reason: str = ""
-    first_error: str = ""
-
-    def batches(self, engine: AbstractContextManager[Engine] | None = None) -> Iterator[Batch]:
-        """Yield what becomes of the points that are left, in order.
-
-        Without an engine they are evaluated in this process. Raises ``UsageError`` where no
-        combination is legal.
-        """
-        for batch in self._raw(engine):
-            cut = self._cut(batch)
-            self.counts.add(cut)
-            self.reason = self.reason or cut.reason
-            failed = next((row.error for row in cut.rows if row.status == "failed"), "")
-            self.first_error = self.first_error or failed
-            yield cut
-            if self.plan.sample is not None and self.counts.evaluated >= self.plan.sample:
-                break
-            if not self.counts.evaluated and self.counts.skipped >= FRUITLESS:
-                break
-        if not self.counts.evaluated and self.counts.skipped:
-            raise UsageError(
-                f"{self.plan.space.reference}: none of {self.counts.skipped:,} combinations is "
-                f"legal: {self.reason}"
-            )
-        self.counts.next = None
-
-    def _raw(self, engine: AbstractContextManager[Engine] | None) -> Iterator[Batch]:
-        start, stop = self.counts.next, self.plan.space.size
-        if start is None:
-            return
-        seconds = float("inf") if engine is None else LOCAL_SECONDS
-        points = 0
-        for batch in here(evaluate, self.plan, start, stop, seconds):
-            start += len(batch.outcomes)
-            points = len(batch.outcomes)
-            yield batch
-        if start < stop and engine is not None:
-            with engine as running:
-                yield from run(evaluate, self.plan, start, stop, running, points)
-
-    def _cut(self, batch: Batch) -> Batch:
-        """Return a batch up to the last model that the sample still wants."""
-        if self.plan.sample is None:
-            return batch
-        missing = self.plan.sample - self.counts.evaluated
-        for place, outcome in enumerate(batch.outcomes):
-            missing -= outcome != SKIPPED
-            if not missing:
-                outcomes = batch.outcomes[: place + 1]
-                rows = outcomes.count(KEPT) + outcomes.count(FAILED)
-                return batch._replace(outcomes=outcomes, rows=batch.rows[:rows])
-        return batch
-
-
 def sweep(
     reference: str,
     values: Values,
@@ -263,7 +196,7 @@ def sweep(
         seed=seed,
         choice=choice,
     )
-    running = Run(plan)
+    running = Run(plan, evaluate)
     selection = Selection(choice, plan.space)
     engine = None if executor is None else _engine(executor, in_flight)
     for batch in running.batches(engine):

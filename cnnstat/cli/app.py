@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "summary": "summary:summary",
     "list": "listing:listing",
     "compare": "compare:compare",
+    "sweep": "sweep:sweep",
     "bench": "bench:bench",
     "memory": "memory:memory",
     "fit": "fit:fit",

@@ -11,41 +11,23 @@ import csv
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from typing import IO, Protocol
 
 from cnnstat.errors import UsageError
-from cnnstat.sweep.plan import DROPPED, FAILED, KEPT, SKIPPED, Batch, Plan, Row
+from cnnstat.sweep.plan import Plan, Row
 from cnnstat.sweep.rows import csv_header, csv_lines, json_line
+from cnnstat.sweep.run import Counts
 
 SCHEMA = "cnnstat.sweep/1"
 MAX_END = 2_000
 """Longest end of a file, from which its counts are read."""
 
 
-@dataclass
-class Counts:
-    """How far a run is: ``next`` is the position that follows, None at the end."""
-
-    evaluated: int = 0
-    kept: int = 0
-    failed: int = 0
-    skipped: int = 0
-    next: int | None = 0
-
-    def add(self, batch: Batch) -> None:
-        """Count a batch."""
-        outcomes = batch.outcomes
-        failed, kept = outcomes.count(FAILED), outcomes.count(KEPT)
-        self.kept += kept
-        self.failed += failed
-        self.skipped += outcomes.count(SKIPPED)
-        self.evaluated += kept + failed + outcomes.count(DROPPED)
-        self.next = batch.start + len(outcomes)
-
-
 class RowFile(Protocol):
     """A file that takes rows; ``append`` raises ``UsageError`` and leaves the rows before."""
+
+    counts: Counts
 
     def append(self, rows: tuple[Row, ...], counts: Counts) -> None:
         """Write rows; ``counts`` are those with them."""
@@ -99,10 +81,10 @@ class JsonFile:
 
     def __init__(self, path: str, plan: Plan, *, resume: bool = False) -> None:
         self._plan = plan
-        self._counts = Counts()
+        self.counts = Counts()
         self._first = True
         if resume:
-            self._counts, offset, self._first = _check_json(path, plan)
+            self.counts, offset, self._first = _check_json(path, plan)
         self._stream = _Stream(path, resume=resume)
         if resume:
             self._stream.good = offset
@@ -111,27 +93,22 @@ class JsonFile:
             text = f'{{"schema": "{SCHEMA}", "space": {head}, "models": ['
             self._stream.write(text.encode(), self._end(), b"")
 
-    @property
-    def counts(self) -> Counts:
-        """How far the file is."""
-        return Counts(**asdict(self._counts))
-
     def append(self, rows: tuple[Row, ...], counts: Counts) -> None:
         """Write rows and the counts with them."""
         old = self._end()
-        before = self._counts
-        self._counts = Counts(**asdict(counts))
+        before = self.counts
+        self.counts = replace(counts)
         lines = ",\n".join([json_line(row, self._plan) for row in rows])
         glue = "" if not rows else "\n" if self._first else ",\n"
         try:
             self._stream.write(f"{glue}{lines}".encode(), self._end(), old)
         except UsageError:
-            self._counts = before
+            self.counts = before
             raise
         self._first = self._first and not rows
 
     def _end(self) -> bytes:
-        return f"\n], {json.dumps(asdict(self._counts))[1:]}\n".encode()
+        return f"\n], {json.dumps(asdict(self.counts))[1:]}\n".encode()
 
     def close(self) -> None:
         """Close the file."""
@@ -153,7 +130,7 @@ class CsvFile:
     def append(self, rows: tuple[Row, ...], counts: Counts) -> None:
         """Write rows."""
         self._stream.write(csv_lines(rows, self._plan).encode(), b"", b"")
-        self.counts = Counts(**asdict(counts))
+        self.counts = replace(counts)
 
     def close(self) -> None:
         """Close the file."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from cnnstat.sweep.plan import FIXED_COLUMNS, Plan, Row
 from cnnstat.sweep.values import spelled
@@ -59,6 +59,25 @@ def csv_lines(rows: Iterable[Row], plan: Plan) -> str:
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows(_cells(row, plan) for row in rows)
     return out.getvalue()
+
+
+def flat_cells(row: Mapping[str, object], plan: Plan) -> list[object]:
+    """Return the cells of a row of plain data under ``csv_header``; what does not apply is None."""
+    parameters = row["parameters"]
+    values = dict(parameters) if isinstance(parameters, Mapping) else {}
+    shape = row["input"]
+    return [
+        row["position"],
+        row["model"],
+        *[values.get(name) for name in plan.space.parameters],
+        *([row["classes"]] if "classes" in row else []),
+        "x".join(map(str, shape)) if isinstance(shape, list | tuple) else None,
+        row["batch"],
+        row["dtype"],
+        row["status"],
+        *[row[key] for key in plan.figures],
+        row.get("error"),
+    ]
 
 
 def _cells(row: Row, plan: Plan) -> list[object]:

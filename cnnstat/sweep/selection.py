@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from cnnstat.errors import UsageError
-from cnnstat.sweep.plan import check_names, figure_of, plain_value, side
+from cnnstat.sweep.columns import BY_KEY
+from cnnstat.sweep.plan import Plan, check_names, figure_of, plain_value, side
 from cnnstat.sweep.space import Space
 
 RowData = Mapping[str, object]
@@ -150,3 +151,10 @@ def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
 def check_choice(choice: Choice, space: Space, mode: str) -> tuple[str, ...]:
     """Return the figures that a choice reads; raise ``UsageError`` for an unknown column."""
     return check_names(choice.names, space, "training" if mode == "training" else "inference")
+
+
+def shadowed(plan: Plan, choice: Choice) -> tuple[str, ...]:
+    """Return names in the filter and the choice that mean a parameter, not the figure called so."""
+    names = (*(plan.condition.names if plan.condition else ()), *choice.names)
+    own = plan.space.parameters
+    return tuple(dict.fromkeys(name for name in names if name in own and name in BY_KEY))

@@ -1,0 +1,91 @@
+"""A sweep into a file, so that whatever cuts it off leaves rows that can be read and continued.
+
+JSON and CSV take the rows as they come. Every other form needs all of them: they stream into
+``FILE.part``, which is JSON, and become FILE in the end.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+
+from cnnstat.errors import UsageError
+from cnnstat.sweep.engine import Engine
+from cnnstat.sweep.resumable import CsvFile, JsonFile, RowFile, read_rows
+from cnnstat.sweep.run import Run
+from cnnstat.sweep.selection import Choice, Selection
+
+PART = ".part"
+STREAMED: dict[str, type[JsonFile] | type[CsvFile]] = {"json": JsonFile, "csv": CsvFile}
+
+Finish = Callable[[Run, Iterable[Mapping[str, object]]], None]
+"""Writes the result from a run and the rows that are shown."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where rows go: ``path`` is the result, ``stream`` the file that they stream into.
+
+    ``finish`` turns the stream into the result where the two differ.
+    """
+
+    path: str
+    format: str
+    choice: Choice
+    finish: Finish
+
+    @property
+    def direct(self) -> bool:
+        """Whether rows stream into the result itself."""
+        return self.format in STREAMED and self.choice.everything
+
+    @property
+    def stream(self) -> str:
+        """The file that rows stream into, and from which a run goes on."""
+        return self.path if self.direct else self.path + PART
+
+
+def into_file(
+    run: Run,
+    target: Target,
+    engine: AbstractContextManager[Engine] | None = None,
+    *,
+    resume: bool = False,
+    tell: Callable[[Run], None] = lambda run: None,
+) -> None:
+    """Run and write; ``tell`` is called after each batch.
+
+    With ``resume`` the run goes on behind the rows of the stream. Raises ``UsageError`` where the
+    stream is of another space or cannot be written; what it holds stays.
+    """
+    kind = STREAMED[target.format] if target.direct else JsonFile
+    file: RowFile = kind(target.stream, run.plan, resume=resume)
+    run.counts = replace(file.counts)
+    try:
+        for batch in run.batches(engine):
+            file.append(batch.rows, run.counts)
+            tell(run)
+        file.append((), run.counts)
+    finally:
+        file.close()
+    if target.direct:
+        return
+    if target.choice.everything:
+        target.finish(run, read_rows(target.stream))
+    else:
+        selection = Selection(target.choice, run.plan.space)
+        selection.extend(read_rows(target.stream))
+        target.finish(run, selection.rows())
+    os.unlink(target.stream)
+
+
+def resumed(path: str, output: str | None) -> str:
+    """Return the result that a file to resume belongs to; raise ``UsageError`` where -o differs."""
+    if not os.path.isfile(path):
+        raise UsageError(f"cannot resume {path}: there is no such file")
+    own = path.removesuffix(PART)
+    if output is not None and os.path.realpath(output) != os.path.realpath(own):
+        raise UsageError(f"--resume {path} goes on with {own}; -o {output} is another file")
+    return own

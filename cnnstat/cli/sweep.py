@@ -1,0 +1,377 @@
+"""``cnnstat sweep MODEL NAME=VALUES ...``: the figures of every model of a space."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cnnstat.cli import INTERRUPTED
+from cnnstat.cli.memory import ModeOption, OptimizerOption
+from cnnstat.cli.options import OUTPUT, OutputOption, argument, at_least_one, continuing, option
+from cnnstat.cli.output import remark
+from cnnstat.cli.progress import progress
+from cnnstat.errors import CnnstatError, UsageError
+from cnnstat.sweep.columns import BY_KEY, DEFAULT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cnnstat.api.sweepfiles import Target
+    from cnnstat.sweep.engine import Engine
+    from cnnstat.sweep.plan import Plan
+    from cnnstat.sweep.run import Run
+    from cnnstat.sweep.selection import Choice
+
+SPACE, ROWS, ENGINE = "Space", "Rows and columns", "Engine"
+EXAMPLES = (
+    "cnnstat sweep 'wrn-{depth}-{width}' 'depth=range(10,41,6)' width=1,2,4 --where 'params < 5M'",
+    "cnnstat sweep net.yaml 'width=range(16,65,8)' input=160,192,224 --pareto macs,-depth",
+    "cnnstat sweep model.py:make width=16,32 act=relu,silu --mode training -o space.csv",
+)
+
+
+def sweep(
+    model: Annotated[
+        str,
+        argument(
+            "MODEL",
+            "A name with placeholders (wrn-{depth}-{width}), a spec file, file.py:callable, "
+            "timm:NAME, or a YAML file of a space.",
+        ),
+    ],
+    values: Annotated[
+        list[str] | None,
+        argument(
+            "[NAME=VALUES]...",
+            "Values of a placeholder, parameter or argument, of input, batch, dtype or classes: "
+            "16,24,32, range(start,stop,step) or choice(relu,silu).",
+            complete=None,
+        ),
+    ] = None,
+    batch: Annotated[
+        int | None,
+        option(*("--batch", "-b"), group=SPACE, metavar="N", help="The same as batch=N."),
+    ] = None,
+    sample: Annotated[
+        int | None,
+        option("--sample", group=SPACE, metavar="N", help="Draw N legal models at random."),
+    ] = None,
+    seed: Annotated[int, option("--seed", group=SPACE, metavar="S", help="Seed of --sample.")] = 0,
+    every: Annotated[
+        bool, option("--all", group=SPACE, help="Confirm a space of more than 10 million points.")
+    ] = False,
+    mode: ModeOption = "inference",
+    optimizer: OptimizerOption = None,
+    where: Annotated[
+        str | None,
+        option(
+            *("--where", "-w"),
+            group=ROWS,
+            metavar="CONDITION",
+            help="Keep the models that meet it: 'params < 5M and macs < 600M'.",
+            default="all models",
+        ),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        option(
+            *("--columns", "-c"),
+            group=ROWS,
+            metavar="KEYS",
+            help="Figures by key, comma-separated; +KEYS adds to the default, all is every one: "
+            f"{', '.join(BY_KEY)}.",
+            default=",".join(DEFAULT),
+            complete=continuing(lambda: BY_KEY),
+        ),
+    ] = None,
+    pareto: Annotated[
+        str | None,
+        option(
+            "--pareto",
+            group=ROWS,
+            metavar="KEYS",
+            help="Keep what nothing dominates: less is better, with a minus more (-depth,macs).",
+        ),
+    ] = None,
+    sort: Annotated[
+        str | None,
+        option(
+            "--sort",
+            group=ROWS,
+            metavar="KEYS",
+            help="Smallest first, with a minus largest first (-macs).",
+            default="the order of the space",
+        ),
+    ] = None,
+    top: Annotated[
+        int | None, option("--top", group=ROWS, metavar="N", help="Keep the first N rows.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        option(
+            *("--workers", "-j"),
+            group=ENGINE,
+            metavar="N",
+            help="Processes of this machine.",
+            default="one for each core",
+        ),
+    ] = None,
+    dask: Annotated[
+        str | None,
+        option(
+            "--dask",
+            group=ENGINE,
+            metavar="ADDRESS",
+            help="A Dask scheduler (tcp://host:8786), or local (needs distributed).",
+        ),
+    ] = None,
+    resume: Annotated[
+        str | None,
+        option(
+            "--resume",
+            group=OUTPUT,
+            metavar="FILE",
+            help="Continue behind the rows of a file that an earlier run left.",
+        ),
+    ] = None,
+    format: Annotated[
+        str | None,
+        option(
+            *("--format", "-f"),
+            group=OUTPUT,
+            metavar="NAME",
+            help="table, json, csv, md, html or parquet.",
+            default="by the suffix of -o, else table",
+        ),
+    ] = None,
+    output: OutputOption = None,
+) -> None:
+    """Count every model of a design space; filter, sort and compare what comes out."""
+    from cnnstat.api.points import evaluate
+    from cnnstat.api.sweeping import check_size, make_plan
+    from cnnstat.render.sweep import outcome_line
+    from cnnstat.sweep.run import Run
+    from cnnstat.sweep.selection import Choice, rankings, shadowed
+
+    gc.enable()  # `main` leaves garbage alone; thousands of modules would fill the memory
+    gc.enable()  # `main` leaves garbage alone; thousands of modules would fill the memory
+    model, axes, where = _space(model, values or [], where)
+    if batch is not None:
+        if "batch" in axes:
+            raise UsageError("batch is given twice: by --batch and by batch=")
+        axes["batch"] = [batch]
+    choice = Choice(rankings(pareto), rankings(sort), at_least_one("top", top))
+    plan = make_plan(
+        model,
+        axes,
+        where=where,
+        columns=columns,
+        mode=mode,
+        optimizer=optimizer,
+        sample=sample,
+        seed=seed,
+        choice=choice,
+    )
+    for name in shadowed(plan, choice):
+        remark(f"{name} is the space's own here; the figure is figures.{name}")
+    run = Run(plan, evaluate)
+    count = at_least_one("workers", workers) or os.cpu_count() or 1
+    target = _target(format, output, resume, choice)
+    check_size(plan, confirmed=every, workers=count)
+    _execute(run, target, choice, _engine(plan, count, dask), format=format, resume=resume)
+    remark(outcome_line(run))
+
+
+def _space(
+    model: str, texts: list[str], where: str | None
+) -> tuple[str, dict[str, Any], str | None]:
+    """Return reference, axes and condition; a file of a space comes first, the line adds to it."""
+    axes: dict[str, Any] = {}
+    if model.lower().endswith((".yaml", ".yml")) and "{" not in model:
+        from cnnstat.importers.spec.space import read_space
+
+        stated = read_space(model)
+        if stated is not None:
+            model, axes, where = stated.model, dict(stated.values), where or stated.where
+    given: set[str] = set()
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"{text!r}: values are given as name=16,24,32")
+        if name in given:
+            raise UsageError(f"{name}: values are given twice")
+        given.add(name)
+        axes[name.strip()] = value
+    return model, axes, where
+
+
+def _engine(plan: Plan, workers: int, dask: str | None) -> AbstractContextManager[Engine] | None:
+    if dask is not None:
+        from cnnstat.importers.reference import form_of
+        from cnnstat.sweep.cluster import cluster
+
+        source = plan.space.reference
+        file = source.rpartition(":")[0] if form_of(source) == "python" else source
+        files = [file] if os.path.isfile(file) else []
+        return cluster(dask, workers=workers, files=files)
+    if workers == 1:
+        return None
+    from cnnstat.sweep.pool import Pool
+
+    return Pool(workers)
+
+
+def _target(
+    format: str | None, output: str | None, resume: str | None, choice: Choice
+) -> Target | None:
+    """Return the file that the result goes to; None for standard output."""
+    from cnnstat.api.sweepfiles import Target, resumed
+    from cnnstat.cli.output import destination, file_of
+
+    if resume is not None:
+        output = resumed(resume, output)
+    path = file_of(output)
+    if format == "parquet" or (format is None and (path or "").lower().endswith(".parquet")):
+        from cnnstat.render.as_parquet import require_pyarrow
+
+        require_pyarrow()
+        if path is None:
+            raise UsageError("parquet is written to a file: add -o FILE.parquet")
+        return Target(path, "parquet", choice, _finish("parquet", path))
+    to = destination(format, output)
+    if path is None or (os.path.exists(path) and not os.path.isfile(path)):
+        return None
+    return Target(path, to.format, choice, _finish(to.format, path))
+
+
+def _finish(format: str, path: str) -> Callable[[Run, Iterable[Mapping[str, object]]], None]:
+    def finish(run: Run, rows: Iterable[Mapping[str, object]]) -> None:
+        if format == "parquet":
+            from cnnstat.render.as_parquet import write_parquet
+
+            write_parquet(path, rows, run.plan)
+            return
+        from cnnstat.cli.output import Destination, emit
+        from cnnstat.render.sweep import sweep_document
+
+        emit(sweep_document(run, list(rows), format), Destination(format, path))
+
+    return finish
+
+
+def _execute(
+    run: Run,
+    target: Target | None,
+    choice: Choice,
+    engine: AbstractContextManager[Engine] | None,
+    *,
+    format: str | None,
+    resume: str | None,
+) -> None:
+    """Run into a file or onto standard output; say how to go on where it is cut off."""
+    from cnnstat.api.sweepfiles import into_file
+
+    with _progress(run) as tell:
+        if target is None:
+            _to_stdout(run, choice, engine, format, tell)
+            return
+        if resume is not None and os.path.realpath(resume) != os.path.realpath(target.stream):
+            raise UsageError(
+                f"--resume {resume}: with this format and choice of rows a run goes on from "
+                f"{target.stream}"
+            )
+        try:
+            into_file(run, target, engine, resume=resume is not None, tell=tell)
+        except KeyboardInterrupt:
+            remark(f"interrupted: {_hint(run, target)}")
+            raise typer.Exit(INTERRUPTED) from None
+        except CnnstatError as error:
+            if "--resume" in str(error) or run.counts.next == 0:
+                raise
+            raise type(error)(f"{error}; {_hint(run, target)}") from error
+
+
+def _hint(run: Run, target: Target) -> str:
+    return (
+        f"{target.stream} holds {run.counts.kept + run.counts.failed:,} rows; go on with the same "
+        f"command and --resume {target.stream}"
+    )
+
+
+def _to_stdout(
+    run: Run,
+    choice: Choice,
+    engine: AbstractContextManager[Engine] | None,
+    format: str | None,
+    tell: Callable[[Run], None],
+) -> None:
+    from cnnstat.cli.output import Destination, emit
+    from cnnstat.render.formats import check_format
+    from cnnstat.render.sweep import sweep_document
+    from cnnstat.sweep.rows import row_data
+    from cnnstat.sweep.selection import Selection
+
+    selection = Selection(choice, run.plan.space)
+    interrupted = False
+    try:
+        for batch in run.batches(engine):
+            selection.extend(row_data(row, run.plan) for row in batch.rows)
+            tell(run)
+    except KeyboardInterrupt:
+        interrupted = True
+    kind = "table" if format is None else check_format(format)
+    emit(sweep_document(run, selection.rows(), kind), Destination(kind))
+    if interrupted:
+        remark("interrupted: these are the rows so far")
+        raise typer.Exit(INTERRUPTED)
+
+
+@contextmanager
+def _progress(run: Run) -> Iterator[Callable[[Run], None]]:
+    """Show a bar on a terminal's standard error; elsewhere nothing."""
+    import sys
+
+    if not sys.stderr.isatty():
+        yield lambda run: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    progress.stop()  # this display takes the place of the general one
+    sample = run.plan.sample
+    with Progress(
+        TextColumn("sweep"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}/s  {task.fields[kept]:,} kept"),
+        TextColumn("{task.fields[failed]:,} failed"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        task = bar.add_task("", total=sample or run.plan.space.size, rate="-", kept=0, failed=0)
+
+        def tell(run: Run) -> None:
+            counts = run.counts
+            done = counts.evaluated if sample else counts.next or 0
+            speed = bar.tasks[0].speed or 0
+            bar.update(
+                task,
+                completed=done,
+                rate=f"{speed:,.0f}",
+                kept=counts.kept,
+                failed=counts.failed,
+            )
+
+        yield tell

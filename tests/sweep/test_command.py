@@ -1,0 +1,332 @@
+"""``cnnstat sweep``: formats, selections, files that go on, and what is wrong in one line."""
+
+import csv
+import io
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commandline import Cnnstat
+
+WRN = ("wrn-{depth}-{width}", "depth=10,16", "width=range(1,5)", "-j", "1")
+LONG = ("densenet-bc{d}-{k}-cifar", "d=range(10,71,6)", "k=range(4,25)", "input=32,40")
+COMMAND = (sys.executable, "-m", "cnnstat", "sweep")
+
+
+def models(text: str) -> list[str]:
+    return [row["model"] for row in json.loads(text)["models"]]
+
+
+def test_json(cnnstat: Cnnstat) -> None:
+    result = cnnstat("sweep", *WRN, "--where", "width != 3", "-f", "json")
+    assert result.code == 0
+    payload = json.loads(result.out)
+    assert next(iter(payload)) == "schema"
+    assert payload["schema"] == "cnnstat.sweep/1"
+    assert (payload["evaluated"], payload["kept"], payload["failed"]) == (8, 6, 0)
+    first = payload["models"][0]
+    assert first["model"] == "wrn-10-1"
+    assert first["parameters"] == {"depth": 10, "width": 1}
+    assert first["depth"] == 10 - 2  # two of the three shortcut convolutions lie on no longest path
+    assert "cnnstat: 8 models evaluated, 6 kept" in result.err
+
+
+@pytest.mark.parametrize("kind", ["json", "csv", "md", "html", "parquet", "txt"])
+def test_every_format_has_every_row(kind: str, tmp_path: Path, cnnstat: Cnnstat) -> None:
+    if kind == "parquet":
+        pytest.importorskip("pyarrow")
+    path = tmp_path / f"space.{kind}"
+    assert cnnstat("sweep", *WRN, "-o", str(path)).code == 0
+    names = [f"wrn-{depth}-{width}" for depth in (10, 16) for width in range(1, 5)]
+    if kind == "parquet":
+        from pyarrow import parquet
+
+        table = parquet.read_table(path)
+        assert table["model"].to_pylist() == names
+        assert table["depth"].to_pylist() == [10] * 4 + [16] * 4
+        assert table["figures.depth"].to_pylist() == [8] * 4 + [14] * 4
+        assert str(table.schema.field("params").type) == "int64"
+    else:
+        text = path.read_text()
+        assert [name for name in names if name in text] == names
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+def test_csv_on_standard_output_is_the_csv_of_a_file(tmp_path: Path, cnnstat: Cnnstat) -> None:
+    path = tmp_path / "a.csv"
+    wide = ("wrn-{depth}-{width}", "depth=10,11", "width=1,2", "input=32,3x8x16", "-j", "1")
+    cnnstat("sweep", *wide, "-o", str(path))
+    assert cnnstat("sweep", *wide, "-f", "csv").out == path.read_text()
+    rows = list(csv.DictReader(io.StringIO(path.read_text())))
+    assert [row["figures.depth"] for row in rows] == ["8"] * 4
+
+
+def test_front_order_and_top(cnnstat: Cnnstat) -> None:
+    by_macs = cnnstat("sweep", *WRN, "--sort", "-macs", "--top", "2", "-f", "json")
+    assert models(by_macs.out) == ["wrn-16-4", "wrn-16-3"]  # 2 blocks of 3^2 are more than 1 of 4^2
+    front = cnnstat("sweep", *WRN, "--pareto", "-figures.depth,macs", "-f", "json")
+    assert models(front.out) == ["wrn-10-1", "wrn-16-1"]  # the cheapest of each depth
+    both = cnnstat("sweep", *WRN, "--sort", "width,-depth", "--top", "3", "-f", "json")
+    assert models(both.out) == ["wrn-16-1", "wrn-10-1", "wrn-16-2"]
+
+
+def test_columns(cnnstat: Cnnstat) -> None:
+    rows = json.loads(cnnstat("sweep", *WRN, "-c", "macs", "-f", "json").out)["models"]
+    assert "params" not in rows[0]
+    rows = json.loads(cnnstat("sweep", *WRN, "-c", "+receptive_field", "-f", "json").out)["models"]
+    # one 3x3, then 2 a block: 1 + 2 + (2+2) at stride 1, the next blocks 2+4 and 4+8 pixels more
+    assert rows[0]["receptive_field"] == 1 + 2 * (1 + 2) + 2 * (1 + 2) + 2 * (2 + 4)
+
+
+def test_illegal_combinations_are_counted(cnnstat: Cnnstat) -> None:
+    result = cnnstat("sweep", "resnet{d}-cifar", "d=range(19,33)", "-f", "json", "-j", "1")
+    payload = json.loads(result.out)
+    assert (payload["kept"], payload["skipped"]) == (3, 11)  # 20, 26, 32
+    assert "6n+2" in result.err
+
+
+def test_a_model_that_fails_is_a_row(tmp_path: Path, cnnstat: Cnnstat) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "input: [4, 8, 8]\nparameters: {g: 1}\n"
+        "layers:\n  - {Conv2d: {out_channels: 4, kernel: 3, groups: $g}}\n"
+    )
+    result = cnnstat("sweep", str(path), "g=1,2,3", "--where", "params < 1M", "-f", "json")
+    payload = json.loads(result.out)
+    assert result.code == 0
+    assert (payload["kept"], payload["failed"]) == (2, 1)
+    failed = payload["models"][2]
+    assert failed["status"] == "failed"
+    assert "divisible by groups (=3)" in failed["error"]
+    assert failed["params"] is None
+    assert "1 failed" in result.err
+    table = cnnstat("sweep", str(path), "g=3,1", "-f", "csv").out.splitlines()
+    assert table[1].split(",")[3:7] == ["", "", "", "failed"]
+    assert "?,?" in table[1]
+
+
+def test_a_sample_is_the_same_for_the_same_seed(cnnstat: Cnnstat) -> None:
+    big = (
+        "wrn-{depth}-{width}",
+        "depth=range(10,100)",
+        "width=range(1,9)",
+        "-j",
+        "1",
+        "-f",
+        "json",
+    )
+    one = models(cnnstat("sweep", *big, "--sample", "20", "--seed", "1").out)
+    assert len(set(one)) == 20
+    assert models(cnnstat("sweep", *big, "--sample", "20", "--seed", "1").out) == one
+    assert models(cnnstat("sweep", *big, "--sample", "20", "--seed", "2").out) != one
+    every = models(cnnstat("sweep", *big, "--sample", "1000").out)
+    assert sorted(every) == sorted(f"wrn-{d}-{w}" for d in range(10, 100, 6) for w in range(1, 9))
+
+
+def test_a_file_of_the_space(tmp_path: Path, cnnstat: Cnnstat) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text(
+        "model: wrn-{depth}-{width}\n"
+        "values:\n  depth: [10, 16]\n  width: range(1,5)\n"
+        "where: width != 3\n"
+    )
+    whole = cnnstat("sweep", str(path), "-f", "json", "-j", "1")
+    assert whole.out == cnnstat("sweep", *WRN, "--where", "width != 3", "-f", "json").out
+    assert models(cnnstat("sweep", str(path), "width=2", "-f", "json").out) == [
+        "wrn-10-2",
+        "wrn-16-2",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["json", "csv"])
+@pytest.mark.parametrize("rows", [0, 1, 5, 8])
+def test_a_run_goes_on_where_it_was_cut_off(
+    kind: str, rows: int, tmp_path: Path, cnnstat: Cnnstat
+) -> None:
+    path, whole = tmp_path / f"a.{kind}", tmp_path / f"b.{kind}"
+    cnnstat("sweep", *WRN, "-o", str(whole))
+    lines = whole.read_bytes().splitlines(keepends=True)
+    torn = b"" if rows == 8 else lines[1 + rows][:20]
+    path.write_bytes(b"".join(lines[: 1 + rows]) + torn)  # killed in the middle of a row
+    result = cnnstat("sweep", *WRN, "--resume", str(path))
+    assert result.code == 0, result.err
+    assert path.read_bytes() == whole.read_bytes()
+    again = cnnstat("sweep", *WRN, "--resume", str(path))
+    assert again.code == 0
+    assert path.read_bytes() == whole.read_bytes()
+
+
+def test_files_of_something_else_are_not_resumed(tmp_path: Path, cnnstat: Cnnstat) -> None:
+    path = tmp_path / "a.json"
+    cnnstat("sweep", *WRN, "-o", str(path))
+    before = path.read_bytes()
+    other = ("wrn-{depth}-{width}", "depth=10,16", "width=range(1,6)", "-j", "1")
+    result = cnnstat("sweep", *other, "--resume", str(path))
+    assert (result.code, path.read_bytes()) == (2, before)
+    assert "its size is 8, not 10" in result.err
+    path.write_text('{"schema": "cnnstat.summary/1", "layers": []}')
+    result = cnnstat("sweep", *WRN, "--resume", str(path))
+    assert result.code == 2
+    assert "no result of the schema cnnstat.sweep/1" in result.err
+    table = tmp_path / "a.csv"
+    cnnstat("sweep", *WRN, "-o", str(table))
+    result = cnnstat(
+        "sweep", "wrn-{depth}-{width}", "depth=16,10", "width=range(1,5)", "--resume", str(table)
+    )
+    assert result.code == 2
+    assert "no model of this space there" in result.err
+
+
+def started(*args: str, limit: int | None = None) -> subprocess.Popen[str]:
+    def limited() -> None:
+        if limit is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    return subprocess.Popen(
+        [*COMMAND, *args], stderr=subprocess.PIPE, text=True, preexec_fn=limited
+    )
+
+
+def wait_for_rows(path: Path, count: int) -> None:
+    for _ in range(600):
+        if path.exists() and path.read_bytes().count(b"\n") > count:
+            return
+        time.sleep(0.05)
+    raise AssertionError("no rows came")
+
+
+def test_an_interrupt_leaves_a_file_that_goes_on(tmp_path: Path, cnnstat: Cnnstat) -> None:
+    path, whole = tmp_path / "a.csv", tmp_path / "b.csv"
+    run = started(*LONG, "-j", "1", "-o", str(path))
+    wait_for_rows(path, 20)
+    run.send_signal(signal.SIGINT)
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 130, err
+    assert f"--resume {path}" in err
+    assert "Traceback" not in err
+    rows = list(csv.reader(path.read_text().splitlines()))
+    assert 20 < len(rows) < 1 + 11 * 21 * 2
+    assert len({len(row) for row in rows}) == 1
+    cnnstat("sweep", *LONG, "-j", "1", "-o", str(whole))
+    cnnstat("sweep", *LONG, "-j", "1", "--resume", str(path))
+    assert path.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["json", "csv", "md"])
+def test_a_full_disk_leaves_a_file_that_goes_on(
+    kind: str, tmp_path: Path, cnnstat: Cnnstat
+) -> None:
+    path = tmp_path / f"a.{kind}"
+    stream = path if kind != "md" else tmp_path / "a.md.part"
+    run = started(*LONG, "-j", "1", "-o", str(path), limit=40_000)
+    _, err = run.communicate(timeout=120)
+    assert run.returncode == 2, err
+    assert f"cannot write {stream}" in err
+    assert f"--resume {stream}" in err
+    if kind == "csv":
+        assert len({len(row) for row in csv.reader(stream.read_text().splitlines())}) == 1
+    else:
+        payload = json.loads(stream.read_text())
+        assert payload["kept"] == len(payload["models"]) > 5
+    whole = tmp_path / f"b.{kind}"
+    cnnstat("sweep", *LONG, "-j", "1", "-o", str(whole))
+    assert cnnstat("sweep", *LONG, "-j", "1", "--resume", str(stream)).code == 0
+    assert path.read_bytes() == whole.read_bytes()
+    assert not (tmp_path / "a.md.part").exists()
+
+
+def children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in text.split()]
+
+
+def workers(pid: int) -> list[int]:
+    """Return the processes of the pool, without Python's own tracker of resources."""
+    found = []
+    for child in children(pid):
+        command = Path(f"/proc/{child}/cmdline").read_bytes()
+        if b"spawn_main" in command:
+            found.append(child)
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find the workers")
+def test_a_killed_worker_changes_nothing(tmp_path: Path, cnnstat: Cnnstat) -> None:
+    path, whole = tmp_path / "a.json", tmp_path / "b.json"
+    run = started(*LONG, "batch=1,2", "-j", "2", "-o", str(path))
+    for _ in range(600):
+        if len(workers(run.pid)) == 2:
+            break
+        time.sleep(0.02)
+    wait_for_rows(path, 150)
+    os.kill(workers(run.pid)[0], signal.SIGKILL)
+    _, err = run.communicate(timeout=200)
+    assert run.returncode == 0, err
+    cnnstat("sweep", *LONG, "batch=1,2", "-j", "1", "-o", str(whole))
+    assert path.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("wrn-{depth}-{width}", "depth=10"), "placeholder {width} has no values"),
+        (("wrn-{depth}-2", "depth=10", "width=2"), "no placeholder {width}"),
+        (("wrn-28-10", "width=2"), "no placeholder {width}"),
+        (("wrn-{d}-2", "d=range(1,10,0)"), "step must not be 0"),
+        (("wrn-{d}-2", "d="), "a value is missing"),
+        (("wrn-{d}-2", "d"), "name=16,24,32"),
+        (("wrn-{d}-2", "d=10", "d=16"), "given twice"),
+        (("wrn-{d}-2", "d=10", "--where", "params <"), "expected, not 'the end'"),
+        (("wrn-{d}-2", "d=10", "--where", "parms < 5"), "did you mean params"),
+        (("wrn-{d}-2", "d=10", "--where", "training_bytes < 5"), "add --mode training"),
+        (("wrn-{d}-2", "d=10", "-c", "training_bytes"), "add --mode training"),
+        (("wrn-{d}-2", "d=10", "-c", "parms"), "did you mean params"),
+        (("wrn-{d}-2", "d=10", "--sort", "mac"), "did you mean macs"),
+        (("wrn-{d}-2", "d=10", "--pareto", "-"), "name columns"),
+        (("wrn-{d}-2", "d=10", "--top", "0"), "top must be at least 1"),
+        (("wrn-{d}-2", "d=10", "--workers", "0"), "workers must be at least 1"),
+        (("wrn-{d}-2", "d=10", "--sample", "0"), "--sample must be at least 1"),
+        (("wrn-{d}-2", "d=10", "--mode", "train"), "did you mean training"),
+        (("wrn-{d}-2", "d=10", "--optimizer", "adam"), "add --mode training"),
+        (("wrn-{d}-2", "d=10", "input=0"), "at least 1"),
+        (("wrn-{d}-2", "d=10", "input=wide"), "expected whole numbers joined by x"),
+        (("wrn-{d}-2", "d=10", "dtype=float31"), "did you mean float32"),
+        (("wrn-{d}-2", "d=10", "batch=0"), "at least 1"),
+        (("wrn-{d}-2", "d=10", "batch=2", "--batch", "3"), "twice"),
+        (("wrn-{d}-2", "d=11,12"), "none of 2 combinations is legal"),
+        (("wnr-{d}-2", "d=10"), "unknown model 'wnr-10-2'"),
+        (("samples/scaled.yaml", "widht=2"), "did you mean width"),
+        (("samples/none.yaml", "width=2"), "cannot read samples/none.yaml"),
+        (("samples/tiny.onnx", "width=2"), "no parameters to vary"),
+        (("wrn-{a}-{b}", "a=range(1000000)", "b=range(1000)"), "1,000,000,000 points"),
+        (("wrn-{d}-2", "d=10", "--resume", "no.json"), "no such file"),
+        (("wrn-{d}-2", "d=10", "-f", "parquet"), "add -o FILE.parquet"),
+        (("wrn-{d}-2", "d=10", "-o", "x.jsno"), "unknown suffix"),
+        (("wrn-{d}-2", "d=10", "-o", "no/such/folder.csv"), "no folder"),
+    ],
+)
+def test_bad_input_is_one_line(args: tuple[str, ...], said: str, cnnstat: Cnnstat) -> None:
+    if "parquet" in args:
+        pytest.importorskip("pyarrow")
+    result = cnnstat("sweep", *args)
+    assert result.code == 2, result.err
+    assert result.out == ""
+    errors = [line for line in result.err.splitlines() if line.startswith("cnnstat: error: ")]
+    assert len(errors) == 1
+    assert said in errors[0]
+
+
+def test_the_size_of_a_space_is_confirmed(cnnstat: Cnnstat) -> None:
+    big = ("wrn-{a}-{b}", "a=range(1000000)", "b=range(1000)")
+    said = cnnstat("sweep", *big).err
+    assert "--sample" in said
+    assert "--all" in said
+    assert "days" in said or "hours" in said or "minutes" in said
