@@ -266,6 +266,8 @@ ARITHMETIC = (
     case(ops.Nonlinearity("CELU", (0.5,)), (2, 8, 5, 7)),
     case(ops.Nonlinearity("Softplus", (2.0,)), (2, 8, 5, 7)),
     case(ops.Nonlinearity("Hardtanh", (-0.5, 2.0)), (2, 8, 5, 7)),
+    case(ops.Nonlinearity("Hardshrink", (0.2,)), (2, 8, 5, 7)),
+    case(ops.Nonlinearity("Threshold", (0.1, 2.0)), (2, 8, 5, 7)),
     case(ops.PReLU(), (2, 8, 5, 7)),
     case(ops.PReLU(8), (2, 8, 5, 7)),
     *(
@@ -311,6 +313,7 @@ SEQUENCES = (
     case(ops.Embedding(20, 6), (2, 5), dtype="int64"),
     case(ops.Recurrent("LSTM", 6), (2, 5, 4)),
     case(ops.Recurrent("LSTM", 6, 2, 2, False, False), (5, 2, 4)),
+    case(ops.Recurrent("LSTM", 6, 2, 2, projection=3), (2, 5, 4)),
     case(ops.Recurrent("GRU", 6, 2), (2, 5, 4)),
     case(ops.Recurrent("GRU", 6, 1, 2), (2, 5, 4)),
     case(ops.Recurrent("RNN", 6, 3, 2, False), (2, 5, 4)),

@@ -40,7 +40,9 @@ def role_of(name: str, *, trained: bool) -> Role:
     """Return the role of a stored tensor from its path: a trained one is a bias if named so."""
     if not trained:
         return "buffer"
-    return "bias" if name.rpartition("/")[2] == "bias" else "weight"
+    last = name.rpartition("/")[2]
+    additive = last.endswith("bias") or last.startswith(("bias_ih", "bias_hh"))
+    return "bias" if additive else "weight"
 
 
 class Layer(NamedTuple):

@@ -10,8 +10,8 @@ from cnnstat.ir.work import Work
 
 
 def _features(inputs: Specs) -> int:
-    if not inputs or len(inputs[0].shape) < 2:
-        raise OpError("it needs at least 2 axes (batch, features)")
+    if not inputs or not inputs[0].shape:
+        raise OpError("it needs an axis of features")
     return inputs[0].shape[-1]
 
 
@@ -24,7 +24,7 @@ def _all_features(inputs: Specs) -> Reach:
 class Linear(NoDetail, Op):
     """Fully connected layer over the last axis.
 
-    Shape: (n, ..., in) -> (n, ..., out_features).
+    Shape: (n, ..., in) -> (n, ..., out_features); a vector is one row.
     Weights: in * out_features, and out_features biases.
     Work: macs = n * ... * in * out_features; bias_adds = output elements.
     Source: torch.nn.Linear.

@@ -1,4 +1,4 @@
-"""An operator that cnnstat has no rule for: it is carried, named and never counted as zero."""
+"""An operator that only its reader knows: it is carried, named and never counted as zero."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,11 +11,12 @@ from cnnstat.ir.work import Work
 
 @dataclass(frozen=True, slots=True)
 class Opaque(NoWeights, Op):
-    """A foreign operator of which only the name and the results' specs are known.
+    """A foreign operator of which the name and the results' specs are known, and maybe its work.
 
     Shape: whatever was captured: ``outputs``, whatever the inputs.
     Weights: none of its own.
-    Work: unknown; its row shows ``?`` and makes the report partial.
+    Work: ``operations`` where its reader defines them; else unknown: its row shows ``?`` and makes
+        the report partial.
     Source: the graph that it was imported from.
     """
 
@@ -23,6 +24,7 @@ class Opaque(NoWeights, Op):
 
     foreign_name: str
     outputs: tuple[TensorSpec, ...]
+    operations: Work | None = None
 
     @property
     def type_name(self) -> str:
@@ -31,16 +33,16 @@ class Opaque(NoWeights, Op):
 
     @property
     def detail(self) -> str:
-        """Return ``no rule``."""
-        return "no rule"
+        """Return ``no rule`` where there is none."""
+        return "no rule" if self.operations is None else ""
 
     def infer(self, inputs: Specs) -> Specs:
         """Return the captured specs."""
         return self.outputs
 
     def work(self, inputs: Specs, outputs: Specs) -> Work | None:
-        """Return None: nobody knows."""
-        return None
+        """Return what the reader defined; None where nobody knows."""
+        return self.operations
 
     def reach(self, inputs: Specs) -> Reach:
         """Return unknown."""

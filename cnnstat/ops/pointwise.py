@@ -36,12 +36,18 @@ NONLINEARITIES = (
     "Mish",
     "Softplus",
     "Softsign",
+    "Hardshrink",
+    "Softshrink",
+    "Threshold",
     "LogSigmoid",
     "Erf",
 )
 """Nonlinearities by PyTorch's names of their modules."""
 
-NUMBERS = {"LeakyReLU": 1, "ELU": 1, "CELU": 1, "Softplus": 1, "Hardtanh": 2}
+NUMBERS = {
+    **{"LeakyReLU": 1, "ELU": 1, "CELU": 1, "Softplus": 1, "Hardtanh": 2},
+    **{"Hardshrink": 1, "Softshrink": 1, "Threshold": 2},
+}
 """How many numbers of its own a nonlinearity has: a slope, an alpha, a beta, two limits."""
 
 POINTWISE: dict[str, tuple[str, ...]] = {

@@ -1,6 +1,7 @@
 """Recurrent layers: LSTM, GRU and the plain recurrent net."""
 
 from dataclasses import dataclass
+from math import prod
 from typing import ClassVar
 
 from cnnstat.ir.op import Op, OpError, Specs, Weight
@@ -18,9 +19,11 @@ class Recurrent(Op):
 
     Shape: (n, l, in), or (l, n, in) without ``batch_first`` -> the same with hidden * directions
         features; then the last hidden state, (layers * directions, n, hidden), and for an LSTM the
-        cell state alike.
+        cell state alike. An LSTM with a ``projection`` p has p in the place of hidden, except in
+        the cell state. Packed: (steps of all ``sequences``, in) -> (steps, hidden * directions).
     Weights: per layer and direction g*hidden*in + g*hidden*hidden, and 2*g*hidden biases, or
-        g*hidden with ``single_bias``; g is 4 for an LSTM, 3 for a GRU, 1 for the plain net.
+        g*hidden with ``single_bias``; g is 4 for an LSTM, 3 for a GRU, 1 for the plain net. With a
+        projection g*hidden*in + g*hidden*p + p*hidden.
     Work: macs = n * l * the matrices; bias_adds = n * l * the biases; activations = n * l * g *
         hidden, for an LSTM one more per unit; multiplications and additions of the gates: 3 and 1
         per unit.
@@ -38,12 +41,17 @@ class Recurrent(Op):
     batch_first: bool = True
     single_bias: bool = False
     """One vector of biases instead of two, as Keras stores them."""
+    projection: int = 0
+    sequences: int = 0
+    """How many sequences of their own lengths are packed into rows; 0: they are not."""
 
     def __post_init__(self) -> None:
         if self.kind not in GATES:
             raise OpError(f"kind (={self.kind!r}) must be one of {', '.join(GATES)}")
         if min(self.hidden, self.layers) < 1 or self.directions not in (1, 2):
             raise OpError("hidden and layers must be at least 1, directions 1 or 2")
+        if self.projection and not (self.kind == "LSTM" and 0 < self.projection < self.hidden):
+            raise OpError(f"projection (={self.projection}) must be less than an LSTM's hidden")
 
     @property
     def type_name(self) -> str:
@@ -58,13 +66,19 @@ class Recurrent(Op):
 
     def infer(self, inputs: Specs) -> Specs:
         """Return the sequence and the final states."""
-        if not inputs or inputs[0].rank != 3:
-            raise OpError("it needs 3 axes (batch, length, features)")
+        if not inputs or inputs[0].rank != (2 if self.sequences else 3):
+            raise OpError("it needs 3 axes (batch, length, features), packed 2 (steps, features)")
         shape, dtype = inputs[0].shape, inputs[0].dtype
-        n = shape[0] if self.batch_first else shape[1]
-        out = TensorSpec((*shape[:2], self.hidden * self.directions), dtype)
-        state = TensorSpec((self.layers * self.directions, n, self.hidden), dtype)
-        return (out, state, state) if self.kind == "LSTM" else (out, state)
+        n = self.sequences or (shape[0] if self.batch_first else shape[1])
+        out = TensorSpec((*shape[:-1], self._shown * self.directions), dtype)
+        state = TensorSpec((self.layers * self.directions, n, self._shown), dtype)
+        cell = TensorSpec((self.layers * self.directions, n, self.hidden), dtype)
+        return (out, state, cell) if self.kind == "LSTM" else (out, state)
+
+    @property
+    def _shown(self) -> int:
+        """Features of a direction's result."""
+        return self.projection or self.hidden
 
     def weights(self, inputs: Specs) -> tuple[Weight, ...]:
         """Return the matrices and biases, layer by layer, direction by direction."""
@@ -72,20 +86,22 @@ class Recurrent(Op):
         features = inputs[0].shape[-1]
         stored = []
         for layer in range(self.layers):
-            width = features if layer == 0 else self.hidden * self.directions
+            width = features if layer == 0 else self._shown * self.directions
             for way in range(self.directions):
                 end = f"l{layer}" + ("_reverse" if way else "")
                 stored.append(Weight(f"weight_ih_{end}", (rows, width)))
-                stored.append(Weight(f"weight_hh_{end}", (rows, self.hidden)))
+                stored.append(Weight(f"weight_hh_{end}", (rows, self._shown)))
                 if self.bias:
                     stored.append(Weight(f"bias_ih_{end}", (rows,), "bias"))
                     if not self.single_bias:
                         stored.append(Weight(f"bias_hh_{end}", (rows,), "bias"))
+                if self.projection:
+                    stored.append(Weight(f"weight_hr_{end}", (self.projection, self.hidden)))
         return tuple(stored)
 
     def work(self, inputs: Specs, outputs: Specs) -> Work:
         """Return the matrix products of every step, the gates and the biases."""
-        steps = inputs[0].shape[0] * inputs[0].shape[1]
+        steps = prod(inputs[0].shape[:-1])
         weights = self.weights(inputs)
         matrices = sum(w.numel for w in weights if w.role == "weight")
         biases = sum(w.numel for w in weights if w.role == "bias")
@@ -100,7 +116,9 @@ class Recurrent(Op):
         )
 
     def reach(self, inputs: Specs) -> Reach:
-        """Return the steps so far, those to come too where it runs both ways, of all features."""
+        """Return the steps so far (both ways: all), of all features; unknown if packed."""
+        if self.sequences:  # of which step of which sequence a row is, the graph does not know
+            return "unknown"
         n, length = (0, 1) if self.batch_first else (1, 0)
         steps = tuple((0, step) for step in range(inputs[0].shape[length]))
         axes: list[AxisReach] = [Slide(0), Slide(1), "whole"]
@@ -110,7 +128,7 @@ class Recurrent(Op):
 
     def reach_of_result(self, inputs: Specs, number: int) -> Reach:
         """Return the whole sequence for a final state."""
-        if number == 0:
+        if number == 0 or self.sequences:
             return self.reach(inputs)
         axes: list[AxisReach] = ["whole"] * 3
         axes[0 if self.batch_first else 1] = Slide(1)

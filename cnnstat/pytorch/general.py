@@ -149,7 +149,8 @@ def nonlinearity(op: ops.Nonlinearity, facts: NodeFacts) -> nn.Module | Function
     """Return the nonlinearity of that name."""
     if op.kind == "Erf":
         return Function(torch.erf)
-    made: nn.Module = getattr(nn, op.kind)(*op.numbers)
+    usual = (0.0, 0.0) if op.kind == "Threshold" else ()
+    made: nn.Module = getattr(nn, op.kind)(*(op.numbers or usual))
     return made
 
 
@@ -170,7 +171,9 @@ def attention(op: ops.Attention, facts: NodeFacts) -> Function:
 
 
 def recurrent(op: ops.Recurrent, facts: NodeFacts) -> nn.Module:
-    """Return the recurrent layers."""
+    """Return the recurrent layers; raise where sequences of several lengths are packed."""
+    if op.sequences:
+        raise ModelError(f"{op.type_name}: the lengths of packed sequences are not in the graph")
     made: nn.Module = RECURRENT[op.kind](
         facts.inputs[0].shape[-1],
         op.hidden,
@@ -178,6 +181,7 @@ def recurrent(op: ops.Recurrent, facts: NodeFacts) -> nn.Module:
         bias=op.bias,
         batch_first=op.batch_first,
         bidirectional=op.directions == 2,
+        **({"proj_size": op.projection} if op.projection else {}),
     )
     return made
 

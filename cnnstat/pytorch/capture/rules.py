@@ -100,7 +100,7 @@ def linear(call: Call) -> Meaning | None:
     """Read a matrix with stored weights."""
     a = call.arguments
     bias = a.get("bias")
-    if a["weight"].dim() != 2 or a["input"].dim() < 2:
+    if a["weight"].dim() != 2:
         return None
     op = ops.Linear(int(a["weight"].shape[0]), bias is not None)
     return Meaning(op, (a["input"],), tensors(a["weight"], bias))
@@ -193,6 +193,13 @@ def numbered(kind: str, name: str, usual: float) -> Rule:
         return Meaning(op, (call.arguments["self"],))
 
     return rule
+
+
+def threshold(call: Call) -> Meaning:
+    """Read a line above a limit and a constant below it."""
+    a = call.arguments
+    numbers = float(a["threshold"]), float(a["value"])
+    return Meaning(ops.Nonlinearity("Threshold", numbers), (a["self"],))
 
 
 def hardtanh(call: Call) -> Meaning:
@@ -371,18 +378,23 @@ def recurrent(kind: str) -> Rule:
 
     def rule(call: Call) -> Meaning | None:
         a = call.arguments
-        if "params" not in a or a["input"].dim() != 3:
+        packed = "batch_sizes" in a  # sequences of their own lengths, step by step
+        x, state = a["data" if packed else "input"], call.results[1]
+        if "params" not in a or x.dim() != (2 if packed else 3):
             return None
-        state = call.results[1]
+        directions = 2 if a["bidirectional"] else 1
+        shown = int(call.results[0].shape[-1]) // directions
+        hidden = int(call.results[-1].shape[-1])  # of the cell, which no projection makes smaller
         op = ops.Recurrent(
             kind,
-            int(state.shape[-1]),
+            hidden,
             int(a["num_layers"]),
-            2 if a["bidirectional"] else 1,
+            directions,
             bool(a["has_biases"]),
-            bool(a["batch_first"]),
+            bool(a.get("batch_first", False)),
+            projection=shown if shown != hidden else 0,
+            sequences=int(state.shape[1]) if packed else 0,
         )
-        projected = int(call.results[0].shape[-1]) != op.hidden * op.directions
-        return None if projected else Meaning(op, (a["input"],), tensors(a["params"]))
+        return Meaning(op, (x,), tensors(a["params"]))
 
     return rule

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from cnnstat import ops
 from cnnstat.pytorch.capture.capture import Call
+from cnnstat.pytorch.capture.functions import FUNCTIONS, work_of
 from cnnstat.pytorch.capture.rules import Meaning, plain_arguments, tensors
 from cnnstat.pytorch.capture.table import MOVES, RULES, VIEWS
 
@@ -18,7 +19,7 @@ SAME = ("alias", "detach", "lift_fresh")
 def leaf(name: str) -> bool:
     """Return whether a function is understood as it stands."""
     plain = plain_name(name)
-    return plain in RULES or plain in MOVES or plain in VIEWS
+    return any(plain in table for table in (RULES, FUNCTIONS, MOVES, VIEWS))
 
 
 def plain_name(name: str) -> str:
@@ -43,6 +44,9 @@ def meaning(call: Call) -> Meaning | None:
         return None
     if not known:
         return Meaning(ops.Opaque(name, results), reads)
+    operations = work_of(call, name)
+    if operations is not None:
+        return Meaning(ops.Opaque(name, results, operations), reads)
     if name in MOVES or not reads:
         return Meaning(ops.Rearrange(name, results, plain_arguments(call)), reads)
     if name in VIEWS or call.changes_view or (name not in RULES and _is_view(call)):
