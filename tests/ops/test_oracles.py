@@ -29,6 +29,7 @@ def test_shapes_weights_and_counts_are_those_of_pytorch(case: Case) -> None:
     assert differences(shaped, measure(shaped)) == ()
 
 
+@pytest.mark.filterwarnings("ignore:LSTM with projections")
 @each_case
 def test_a_real_run_gives_the_inferred_shapes_and_dtypes(case: Case) -> None:
     shaped = case.shaped()

@@ -7,6 +7,7 @@ fails.
 
 from __future__ import annotations
 
+import copy
 import importlib
 import importlib.util
 import os
@@ -95,7 +96,7 @@ def _built(reference: str, build: Callable[..., Any], given: Arguments, *, weigh
     import torch
 
     if isinstance(build, torch.nn.Module):  # the name of a module instead of a callable
-        return build
+        return copy.deepcopy(build) if weights else build
     if not weights:
         try:
             with torch.device("meta"):
@@ -193,16 +194,26 @@ def _callable(source: str, name: str) -> Any:
 
 
 def _file(source: str) -> ModuleType:
+    """Return a file as a module, executed once until it is changed, as an import is."""
     path = Path(source)
     if not path.is_file():
         raise UsageError(f"cannot read {source}: no such file")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"{source}: not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    loader = spec.loader
-    _run(source, path.parent, lambda: loader.exec_module(module))
-    return module
+    state = path.stat()
+    key = path.resolve(), state.st_mtime_ns, state.st_size
+    if key not in _executed:
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        if spec is None or spec.loader is None:
+            raise UsageError(f"{source}: not a Python file")
+        module = importlib.util.module_from_spec(spec)
+        loader = spec.loader
+        _run(source, path.parent, lambda: loader.exec_module(module))
+        _executed[key] = module
+    return _executed[key]
+
+
+_executed: dict[tuple[Path, int, int], ModuleType] = {}
+"""Modules by path, time of the last change and size. Some cannot run twice: a library of operators
+is defined once in a process."""
 
 
 def _package(source: str) -> ModuleType:
