@@ -6,19 +6,36 @@ where it is the longest.
 
 from __future__ import annotations
 
-from cnnstat.ir.graph import Node, NodeFacts, ShapedGraph
+from collections.abc import Sequence
+
+from cnnstat.ir.graph import Graph, Node, NodeFacts, ShapedGraph
 
 
 def depth_of(shaped: ShapedGraph) -> int:
     """Return the weighted layers (convolutions, fully connected ...) on the longest path."""
+    weighted = [
+        node[1].is_layer and is_weighted(node, facts)
+        for node, facts in zip(shaped.nodes, shaped.facts, strict=True)
+    ]
+    return longest_path(sources_of(shaped.graph), weighted)
+
+
+def sources_of(graph: Graph) -> list[int | tuple[int, ...]]:
+    """Return the nodes that each node reads: one as a number, several or none as a tuple."""
+    return [
+        node[2][0][0] if len(node[2]) == 1 else tuple([value[0] for value in node[2]])
+        for node in graph.nodes
+    ]
+
+
+def longest_path(sources: Sequence[int | tuple[int, ...]], weighted: Sequence[bool]) -> int:
+    """Return the most weighted nodes on a path, from what each node reads."""
     longest: list[int] = []
-    for node, facts in zip(shaped.nodes, shaped.facts, strict=True):
-        inputs = node[2]
-        if len(inputs) == 1:
-            before = longest[inputs[0][0]]
+    for source, own in zip(sources, weighted, strict=True):
+        if source.__class__ is int:
+            longest.append(longest[source] + own)
         else:
-            before = max([longest[value[0]] for value in inputs], default=0)
-        longest.append(before + 1 if node[1].is_layer and is_weighted(node, facts) else before)
+            longest.append(max([longest[each] for each in source], default=0) + own)  # type: ignore[union-attr]
     return max(longest)
 
 

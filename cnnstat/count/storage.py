@@ -8,9 +8,12 @@ follow from this one rule, so their sums agree in every view of the table.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from operator import sub
 
-from cnnstat.ir.graph import Node, NodeFacts, ShapedGraph
+from cnnstat.ir.graph import Graph, Node, NodeFacts, ShapedGraph
 from cnnstat.ir.op import Op
 
 
@@ -102,32 +105,39 @@ def allocated_bytes(op: Op, facts: NodeFacts, *, owns: bool) -> int:
     return sum([spec.nbytes for spec in facts.outputs[elsewhere:]])
 
 
+def last_uses(graph: Graph, placement: Placement) -> list[int]:
+    """Return for each node the last node that reads it or a view of it, at least itself.
+
+    What leaves the graph lives to its end: the number of nodes.
+    """
+    count = len(graph.nodes)
+    last = list(range(count))
+    root = placement.root
+    for index, node in enumerate(graph.nodes):
+        for value in node[2]:
+            last[root[value[0]]] = index
+            last[value[0]] = index
+    for value in (*graph.outputs, *graph.training_outputs):
+        last[root[value.node]] = count
+        last[value.node] = count
+    return last
+
+
+def alive(sizes: Sequence[int], last: Sequence[int]) -> list[int]:
+    """Return the bytes alive while each node runs, from what each adds and its last use."""
+    dying = [0] * (len(sizes) + 2)
+    for size, end in zip(sizes, last, strict=True):
+        dying[end + 1] += size  # gone when the node behind its last reader runs
+    return list(accumulate(map(sub, sizes, dying)))
+
+
 def live_bytes(shaped: ShapedGraph, placement: Placement) -> list[int]:
     """Return what is alive while each node runs, its inputs and results included.
 
     An ideal allocator: each tensor is freed after the last node that reads it or a view of it;
     inputs live until their last use, outputs to the end. Weights are not part of it.
     """
-    count = len(shaped.nodes)
-    last = list(range(count))
-    for index, node in enumerate(shaped.nodes):
-        for value in node.inputs:
-            last[placement.root[value.node]] = index
-            last[value.node] = index
-    for value in (*shaped.graph.outputs, *shaped.graph.training_outputs):
-        last[placement.root[value.node]] = count
-        last[value.node] = count
-    sizes = owned_bytes(shaped, placement)
-    dying: list[int] = [0] * (count + 1)
-    for index, size in enumerate(sizes):
-        dying[max(last[index], index)] += size
-    alive = 0
-    timeline = []
-    for index, size in enumerate(sizes):
-        alive += size
-        timeline.append(alive)
-        alive -= dying[index]
-    return timeline
+    return alive(owned_bytes(shaped, placement), last_uses(shaped.graph, placement))
 
 
 def peak_bytes(shaped: ShapedGraph, placement: Placement) -> tuple[int, int]:

@@ -9,8 +9,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from itertools import count
+from typing import Any, NamedTuple
 
 from cnnstat.errors import GraphError
 from cnnstat.ir.graph import Graph, Node, Value
@@ -18,6 +20,30 @@ from cnnstat.ir.op import Op
 
 _FIRST_RESULTS: list[Value] = []
 """The first result of the node at each position, shared by all graphs."""
+
+
+MAX_BLOCKS = 1024
+MAX_PLACED = 8192
+
+
+class _Block(NamedTuple):
+    """Nodes that a block added, relative to its first one; -1 stands for its input.
+
+    Each is the name behind the block's path, the operator, the inputs, and all further fields.
+    """
+
+    nodes: tuple[tuple[str, Op, tuple[int, ...], tuple[Any, ...]], ...]
+    result: int
+    number: int
+
+
+_BLOCKS: dict[tuple[object, ...], _Block | None] = {}
+"""Blocks by what built them; None for one that cannot be copied. Emptied when it is full."""
+
+
+_NUMBERS = count()
+_PLACED: dict[tuple[int, str, int, Value], list[Node]] = {}
+"""Nodes of a block by its number, path, position and input: graphs that begin alike share them."""
 
 
 class _Scope:
@@ -30,8 +56,9 @@ class _Scope:
         self._outer = builder._prefix
         self._inner = f"{self._outer}{name}/"
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> str:
         self._builder._prefix = self._inner
+        return self._inner
 
     def __exit__(self, *_: object) -> None:
         self._builder._prefix = self._outer
@@ -46,9 +73,51 @@ class Builder:
         self._prefix = ""
         self._training_only = False
 
-    def scope(self, name: str) -> AbstractContextManager[None]:
+    def scope(self, name: str) -> AbstractContextManager[str]:
         """Put the nodes added inside under the path ``name/``; scopes nest."""
         return _Scope(self, name)
+
+    def block(
+        self, name: str, build: Callable[..., Value], x: Value, *arguments: Hashable
+    ) -> Value:
+        """Add what ``build(self, x, *arguments)`` adds under the path ``name/``; return its result.
+
+        ``build`` is a function that reads ``x`` and its own nodes alone: an equal block that was
+        built before, in this graph or another, is copied.
+        """
+        key = (build, arguments, self._training_only)
+        block = _BLOCKS.get(key)
+        if block is not None:
+            return self._copy(f"{self._prefix}{name}/", block, x)
+        begin = len(self._nodes)
+        with _Scope(self, name) as path:
+            result = build(self, x, *arguments)
+        if key not in _BLOCKS:
+            if len(_BLOCKS) >= MAX_BLOCKS:
+                _BLOCKS.clear()
+            _BLOCKS[key] = _recorded(self._nodes[begin:], begin, len(path), x, result)
+        return result
+
+    def _copy(self, path: str, block: _Block, x: Value) -> Value:
+        begin = len(self._nodes)
+        while len(_FIRST_RESULTS) < begin + len(block.nodes):
+            _FIRST_RESULTS.append(Value(len(_FIRST_RESULTS)))
+        place = (block.number, path, begin, x)
+        nodes = _PLACED.get(place)
+        if nodes is None:
+            if len(_PLACED) >= MAX_PLACED:
+                _PLACED.clear()
+            nodes = _PLACED[place] = [
+                Node(
+                    path + name,
+                    op,
+                    tuple([x if i < 0 else _FIRST_RESULTS[begin + i] for i in inputs]),
+                    *rest,
+                )
+                for name, op, inputs, rest in block.nodes
+            ]
+        self._nodes += nodes
+        return x if block.result < 0 else _FIRST_RESULTS[begin + block.result]
 
     @contextmanager
     def training_only(self) -> Iterator[None]:
@@ -87,3 +156,27 @@ class Builder:
     def graph(self, *outputs: Value, training_outputs: tuple[Value, ...] = ()) -> Graph:
         """Return the finished graph; raise ``GraphError`` if it is none."""
         return Graph(self.name, tuple(self._nodes), outputs, training_outputs)
+
+
+def _recorded(
+    nodes: Sequence[Node], begin: int, path: int, x: Value, result: Value
+) -> _Block | None:
+    """Return added nodes as a block; None where one reads what stands neither in it nor in ``x``.
+
+    ``path`` is the length of the names' common beginning.
+    """
+    recorded = []
+    for node in nodes:
+        inputs = [_relative(value, begin, x) for value in node.inputs]
+        if None in inputs or node.tied_to is not None:
+            return None
+        known = tuple([each for each in inputs if each is not None])
+        recorded.append((node.name[path:], node.op, known, tuple(node[3:])))
+    end = _relative(result, begin, x)
+    return None if end is None else _Block(tuple(recorded), end, next(_NUMBERS))
+
+
+def _relative(value: Value, begin: int, x: Value) -> int | None:
+    if value == x:
+        return -1
+    return value.node - begin if value.node >= begin and not value.result else None

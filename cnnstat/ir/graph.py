@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import NamedTuple
 
 from cnnstat.errors import GraphError
@@ -58,18 +59,22 @@ class Graph:
 
     def __post_init__(self) -> None:
         nodes = self.nodes
-        if len({node[0] for node in nodes}) < len(nodes):
+        if len(set(map(itemgetter(0), nodes))) < len(nodes):
             twice = _repeated(nodes)
             raise GraphError(
                 f"{self.name}: the name {twice!r} is used twice; every node needs its own"
             )
-        for index, node in enumerate(nodes):
-            for value in node[2]:
-                if not 0 <= value[0] < index:
-                    raise GraphError(
-                        f"{self.name}: {node.name} reads node {value.node}, which does not "
-                        "come before it; a graph has no cycles"
-                    )
+        astray = [
+            (node, value)
+            for index, node in enumerate(nodes)
+            for value in node[2]
+            if not 0 <= value[0] < index
+        ]
+        for node, value in astray:
+            raise GraphError(
+                f"{self.name}: {node.name} reads node {value.node}, which does not "
+                "come before it; a graph has no cycles"
+            )
         if not self.outputs:
             raise GraphError(f"{self.name}: the graph has no output")
         for value in (*self.outputs, *self.training_outputs):

@@ -29,12 +29,12 @@ class FactTable:
         self.generation = 0
         """Counts how often the table was emptied: until then, equal facts are one object."""
         self._limit = limit
-        self._following: dict[tuple[int, int], NodeFacts] = {}
+        self._following: dict[tuple[int, ...], NodeFacts] = {}
         self._answers: dict[tuple[int, Specs], NodeFacts] = {}
         self._ops: dict[int, tuple[Op, Op]] = {}
         self._by_value: dict[tuple[type[Op], str], Op] = {}
 
-    def begin(self) -> dict[tuple[int, int], NodeFacts]:
+    def begin(self) -> dict[tuple[int, ...], NodeFacts]:
         """Return the answers by the identities of an operator and of the facts in front of it."""
         largest = max(len(self._answers), len(self._ops), len(self._following) // 4)
         if self._limit is not None and largest > self._limit:
@@ -73,18 +73,22 @@ def infer_shapes(
     table = FactTable(None) if table is None else table
     following = table.begin()
     facts: list[NodeFacts] = []
-    for name, op, values, tied_to, *_ in graph.nodes:
-        if len(values) == 1 and not values[0][1]:  # the only input is a first result
-            step = (id(op), id(facts[values[0][0]]))
-            answer = following.get(step)
-            if answer is None:
-                answer = _answer(graph, name, op, values, facts, inputs, table)
+    for node in graph.nodes:  # by position: this loop is most of what a sweep does
+        op, values = node[1], node[2]
+        step: tuple[int, ...] | None = None
+        if len(values) == 1:
+            if not values[0][1]:  # the only input is a first result
+                step = (id(op), id(facts[values[0][0]]))
+        elif len(values) == 2 and not values[0][1] and not values[1][1]:
+            step = (id(op), id(facts[values[0][0]]), id(facts[values[1][0]]))
+        answer = following.get(step) if step else None
+        if answer is None:
+            answer = _answer(graph, node, facts, inputs, table)
+            if step:
                 following[step] = answer
-        else:
-            answer = _answer(graph, name, op, values, facts, inputs, table)
         facts.append(answer)
-        if tied_to is not None:
-            _check_tie(graph, graph.nodes[len(facts) - 1], answer, facts[tied_to])
+        if node[3] is not None:
+            _check_tie(graph, node, answer, facts[node[3]])
     for value in (*graph.outputs, *graph.training_outputs):
         _check_result(graph, "", value, facts)
     return ShapedGraph(graph, tuple(facts))
@@ -92,19 +96,17 @@ def infer_shapes(
 
 def _answer(
     graph: Graph,
-    name: str,
-    op: Op,
-    values: tuple[Value, ...],
+    node: Node,
     facts: list[NodeFacts],
     inputs: Mapping[str, TensorSpec],
     table: FactTable,
 ) -> NodeFacts:
-    for value in values:
-        _check_result(graph, name, value, facts)
-    specs = tuple([facts[value.node].outputs[value.result] for value in values])
-    if not specs and name in inputs:
-        specs = (inputs[name],)
-    return table.ask(graph, name, op, specs)
+    for value in node.inputs:
+        _check_result(graph, node.name, value, facts)
+    specs = tuple([facts[value.node].outputs[value.result] for value in node.inputs])
+    if not specs and node.name in inputs:
+        specs = (inputs[node.name],)
+    return table.ask(graph, node.name, node.op, specs)
 
 
 def _check_result(graph: Graph, reader: str, value: Value, facts: list[NodeFacts]) -> None:

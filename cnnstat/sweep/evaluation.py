@@ -7,29 +7,60 @@ comes back thousands of times.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Mapping
 from functools import cached_property
+from operator import itemgetter
+from typing import NamedTuple
 
 from cnnstat.count.conventions import PAPER
-from cnnstat.count.figures import Figures, figures_of, total_of
-from cnnstat.count.paths import depth_of, paths_of
-from cnnstat.count.report import Report, analyze, param_bytes
-from cnnstat.count.storage import Placement, allocated_bytes, peak_bytes, place
-from cnnstat.ir.graph import Graph, NodeFacts, ShapedGraph
-from cnnstat.ir.op import Op
+from cnnstat.count.figures import figures_of
+from cnnstat.count.paths import is_weighted, longest_path, paths_of, sources_of
+from cnnstat.count.report import Report, analyze
+from cnnstat.count.storage import alive, allocated_bytes, last_uses, place
+from cnnstat.ir.graph import Graph, Node, NodeFacts, ShapedGraph
 from cnnstat.ir.shapes import FactTable, infer_shapes
 from cnnstat.ir.tensor import TensorSpec
 
 
+class Sums(NamedTuple):
+    """Figures of one operator that add up, in one line."""
+
+    weights: int
+    biases: int
+    buffers: int
+    macs: int
+    flops: int
+    unknown: int
+    activation_bytes: int
+    cached_bytes: int
+    weighted: bool
+    """Whether the operator counts for the depth."""
+
+
+class Structure(NamedTuple):
+    """What depends on the connections of a graph alone.
+
+    Whose memory is its own, until when it is read, and what each node reads.
+    """
+
+    owns: tuple[bool, ...]
+    last: list[int]
+    sources: list[int | tuple[int, ...]]
+
+
+MAX_STRUCTURES = 256
+
+
 class Memory:
-    """Answers of operators and their figures, for as long as a sweep lasts; bounded."""
+    """Answers of operators, their figures, and structures, while a sweep lasts; all bounded."""
 
     def __init__(self) -> None:
         self.table = FactTable()
         self._generation = 0
-        self._sums: dict[tuple[int, bool, bool], Figures] = {}
+        self._sums: dict[int, Sums] = {}
+        self._structures: dict[object, Structure] = {}
 
-    def shape(self, graph: Graph, inputs: dict[str, TensorSpec]) -> ShapedGraph:
+    def shape(self, graph: Graph, inputs: Mapping[str, TensorSpec]) -> ShapedGraph:
         """Return the graph with shapes; errors are those of ``infer_shapes``."""
         shaped = infer_shapes(graph, inputs, self.table)
         if self.table.generation != self._generation:  # identities are those of forgotten facts
@@ -37,24 +68,52 @@ class Memory:
             self._sums.clear()
         return shaped
 
-    def sums(self, shaped: ShapedGraph, placement: Placement) -> Figures:
-        """Return the sums over all operators of a graph that ``shape`` returned."""
-        keys = [
-            (id(facts), owns, node.tied_to is not None)
-            for node, facts, owns in zip(shaped.nodes, shaped.facts, placement.owns, strict=True)
-        ]
-        counts = Counter(keys)
-        known = self._sums
-        if not known.keys() >= counts.keys():
-            for key, node, facts in zip(keys, shaped.nodes, shaped.facts, strict=True):
-                if key not in known:
-                    known[key] = _figures(node.op, facts, owns=key[1], tied=key[2])
-        return total_of([(known[key], count) for key, count in counts.items()])
+    def structure(self, shaped: ShapedGraph) -> Structure:
+        """Return the structure of a graph, worked out once for all graphs of the same."""
+        graph = shaped.graph
+        nodes = graph.nodes
+        storages = tuple([node[1].storage for node in nodes])
+        values = tuple([node[2] for node in nodes])
+        key = (values, storages, graph.outputs, graph.training_outputs)
+        structure = self._structures.get(key)
+        if structure is None:
+            if len(self._structures) >= MAX_STRUCTURES:
+                self._structures.clear()
+            placement = place(shaped)
+            last = last_uses(graph, placement)
+            structure = Structure(placement.owns, last, sources_of(graph))
+            self._structures[key] = structure
+        return structure
+
+    def rows(self, shaped: ShapedGraph, structure: Structure) -> list[Sums]:
+        """Return the figures of each node of a graph that ``shape`` returned."""
+        known, rows = self._sums, []
+        for node, facts, owns in zip(shaped.nodes, shaped.facts, structure.owns, strict=True):
+            if node[3] is None:
+                key = id(facts) if owns else -id(facts)
+                row = known.get(key)
+                if row is None:
+                    row = known[key] = _sums_of(node, facts, owns=owns)
+            else:
+                row = _sums_of(node, facts, owns=owns)
+            rows.append(row)
+        return rows
 
 
-def _figures(op: Op, facts: NodeFacts, *, owns: bool, tied: bool) -> Figures:
-    size = allocated_bytes(op, facts, owns=owns)
-    return figures_of(op.type_name, facts, PAPER, size, tied=tied, owns=owns)
+def _sums_of(node: Node, facts: NodeFacts, *, owns: bool) -> Sums:
+    size = allocated_bytes(node.op, facts, owns=owns)
+    tied = node.tied_to is not None
+    figures = figures_of(node.op.type_name, facts, PAPER, size, tied=tied, owns=owns)
+    work = figures.work
+    return Sums(
+        *figures[:3],
+        work.macs,
+        work.flops,
+        figures.unknown,
+        size,
+        figures.cached_bytes,
+        is_weighted(node, facts),
+    )
 
 
 class Counted:
@@ -66,23 +125,26 @@ class Counted:
         self._memory = memory
 
     @cached_property
-    def _placement(self) -> Placement:
-        return place(self.shaped)
+    def _structure(self) -> Structure:
+        return self._memory.structure(self.shaped)
 
     @cached_property
-    def sums(self) -> Figures:
-        """What adds up over operators."""
-        return self._memory.sums(self.shaped, self._placement)
+    def _rows(self) -> list[Sums]:
+        return self._memory.rows(self.shaped, self._structure)
+
+    def total(self, key: str) -> int:
+        """Return the sum of one field of ``Sums`` over all operators."""
+        return sum(map(itemgetter(Sums._fields.index(key)), self._rows))
 
     @property
     def params(self) -> int:
         """Weights and biases."""
-        return self.sums.params
+        return self.total("weights") + self.total("biases")
 
     @property
     def complete(self) -> bool:
         """Whether every operator has a rule; else ``macs`` and ``flops`` are lower bounds."""
-        return not self.sums.unknown
+        return not self.total("unknown")
 
     @cached_property
     def report(self) -> Report:
@@ -92,20 +154,18 @@ class Counted:
     @property
     def param_bytes(self) -> int:
         """Bytes of the parameters."""
-        nodes = zip(self.shaped.nodes, self.shaped.facts, strict=True)
-        return param_bytes(
-            self.sums, next(facts.outputs[0] for node, facts in nodes if node.op.is_input)
-        )
+        return self.report.totals.param_bytes
 
     @property
     def peak_activation_bytes(self) -> int:
         """The most alive at once in the forward pass."""
-        return peak_bytes(self.shaped, self._placement)[0]
+        sizes = [row.activation_bytes for row in self._rows]
+        return max(alive(sizes, self._structure.last))
 
     @property
     def depth(self) -> int:
         """Weighted layers on the longest path."""
-        return depth_of(self.shaped)
+        return longest_path(self._structure.sources, [row.weighted for row in self._rows])
 
     @property
     def paths(self) -> int:

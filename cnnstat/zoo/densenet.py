@@ -120,15 +120,17 @@ def dense_block(
 
     c channels become c + count * growth.
     """
-    squeeze = conv_op(4 * growth, 1, bias=False)
-    grow = conv_op(growth, 3, bias=False)
     for layer in range(1, count + 1):
-        with b.scope(f"{block}_block{layer}"):
-            new = _activated(b, x, "1")
-            if bottleneck:
-                new = _activated(b, b.add("1x1", squeeze, new), "2")
-            x = b.add("concat", CONCAT, x, b.add("3x3", grow, new))
+        x = b.block(f"{block}_block{layer}", _layer, x, growth, bottleneck)
     return x
+
+
+def _layer(b: Builder, x: Value, growth: int, bottleneck: bool) -> Value:
+    new = _activated(b, x, "1")
+    if bottleneck:
+        new = _activated(b, b.add("1x1", conv_op(4 * growth, 1, bias=False), new), "2")
+    grow = conv_op(growth, 3, bias=False)
+    return b.add("concat", CONCAT, x, b.add("3x3", grow, new))
 
 
 def _activated(b: Builder, x: Value, number: str = "") -> Value:

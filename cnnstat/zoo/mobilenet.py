@@ -86,8 +86,12 @@ def separable(
     b: Builder, name: str, x: Value, channels: int, out: int, *, stride: int = 1
 ) -> Value:
     """Add ``name/dw``, a 3x3 per channel, and ``name/sep``, a 1x1; both with norm and ReLU."""
-    x = conv(b, f"{name}/dw", x, channels, 3, stride=stride, groups=channels, bias=False, norm=True)
-    return conv(b, f"{name}/sep", x, out, 1, bias=False, norm=True)
+    return b.block(name, _separable, x, channels, out, stride)
+
+
+def _separable(b: Builder, x: Value, channels: int, out: int, stride: int) -> Value:
+    x = conv(b, "dw", x, channels, 3, stride=stride, groups=channels, bias=False, norm=True)
+    return conv(b, "sep", x, out, 1, bias=False, norm=True)
 
 
 def build(name: str, multiplier: Fraction, full: bool, classes: int) -> Graph:

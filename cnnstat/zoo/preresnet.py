@@ -76,16 +76,23 @@ def stages(
     for stage, (count, out) in enumerate(zip(counts, widths, strict=True), 1):
         for position in range(1, count + 1):
             stride = 2 if stage > 1 and position == 1 else 1
-            with b.scope(f"stage{stage}/unit{position}"):
-                if stage == position == 1:
-                    x = _add(b, unit, x, x, width, out, stride)
-                elif position == 1:
-                    x = activation(b, "preact", x)
-                    x = _add(b, unit, x, x, width, out, stride)
-                else:
-                    x = _add(b, unit, activation(b, "preact", x), x, width, out, stride)
+            first = stage == position == 1
+            x = b.block(f"stage{stage}/unit{position}", _unit, x, unit, width, out, stride, first)
             width = out
     return activation(b, "last", x)
+
+
+def _unit(
+    b: Builder, x: Value, unit: Unit, width: int, out: int, stride: int, first: bool
+) -> Value:
+    """Add one unit; the ``first`` one of all finds its input activated.
+
+    The shortcut of a unit that changes the width, or is strided, starts behind the activation.
+    """
+    if first:
+        return _add(b, unit, x, x, width, out, stride)
+    active = activation(b, "preact", x)
+    return _add(b, unit, active, active if out != width or stride > 1 else x, width, out, stride)
 
 
 def _add(

@@ -181,16 +181,14 @@ def stages(b: Builder, x: Value, form: Form) -> Value:
     for stage, count in enumerate(form.blocks, 2):
         width = WIDTHS[stage - 2]
         for index in range(1, count + 1):
-            with b.scope(f"conv{stage}_{index}"):
-                stride = 2 if stage > 2 and index == 1 else 1
-                x, channels = _block(b, x, channels, width, stride, form)
+            stride = 2 if stage > 2 and index == 1 else 1
+            x = b.block(f"conv{stage}_{index}", _block, x, channels, width, stride, form)
+            channels = 4 * width if form.bottleneck else width
     return x
 
 
-def _block(
-    b: Builder, x: Value, channels: int, width: int, stride: int, form: Form
-) -> tuple[Value, int]:
-    """Add one residual block on ``channels`` maps; return its result and how many maps that has."""
+def _block(b: Builder, x: Value, channels: int, width: int, stride: int, form: Form) -> Value:
+    """Add one residual block on ``channels`` maps; its result has 4 or 1 times ``width``."""
     if form.bottleneck:
         out = 4 * width
         first, second = (1, stride) if form.stride_in_3x3 else (stride, 1)
@@ -203,13 +201,13 @@ def _block(
         y = _conv(b, "3x3_1", x, width, 3, stride=stride)
         y = _conv(b, "3x3_2", y, width, 3, act=RELU if not form.residual else None)
     if not form.residual:
-        return y, out
+        return y
     if stride != 1 or out != channels:
         if form.option == "A":
             x = b.add("shortcut", ZeroPadShortcut(out, stride), x)
         else:
             x = _conv(b, "shortcut", x, out, 1, stride=stride, act=None)
-    return b.add("add/relu", RELU, b.add("add", ADD, y, x)), out
+    return b.add("add/relu", RELU, b.add("add", ADD, y, x))
 
 
 def card(name: str) -> ModelCard:

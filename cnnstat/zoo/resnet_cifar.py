@@ -82,8 +82,8 @@ def build(
             keep = (
                 None if last_survival is None else survival_of(block, 3 * per_stage, last_survival)
             )
-            with b.scope(f"stage{stage}/block{position}"):
-                x = _block(b, x, width, stride, residual, keep)
+            name = f"stage{stage}/block{position}"
+            x = b.block(name, _block, x, width, stride, residual, keep)
     x = b.add("pool", GLOBAL_AVG_POOL, x)
     return b.graph(classifier(b, "fc", x, classes))
 
