@@ -189,9 +189,10 @@ CUSTOM = """
 import torch
 from torch import nn
 
-torch.library.define("cnnstat_check::odd", "(Tensor x) -> Tensor")
-for key in ("CPU", "Meta"):
-    torch.library.impl("cnnstat_check::odd", key)(lambda x: x.clone())
+if not hasattr(torch.ops.cnnstat_check, "odd"):
+    torch.library.define("cnnstat_check::odd", "(Tensor x) -> Tensor")
+    for key in ("CPU", "Meta"):
+        torch.library.impl("cnnstat_check::odd", key)(lambda x: x.clone())
 
 
 class Net(nn.Module):
