@@ -1,6 +1,6 @@
-"""What a notebook and the command line both call: load a model by reference, analyse it.
+"""The functions that a notebook and the command line call: load a model, analyse it.
 
-One file per kind of question; what is heavy is imported by the function that needs it.
+One file per kind of question; heavy libraries are imported by the function that needs them.
 """
 
 from cnnstat.api.exporting import export_onnx

@@ -1,4 +1,4 @@
-"""Reports of models, one by one, side by side, and of the whole zoo."""
+"""Reports of single models, comparisons, and the zoo."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def claims(
 
     for model in models:
         if form_of(model) != "zoo":
-            raise UsageError(f"{model}: published figures are kept for models of the zoo alone")
+            raise UsageError(f"{model}: only models of 'cnnstat list' have published figures")
     return ledger_claims(*models, verdict=verdict, source=source)
 
 
@@ -109,7 +109,7 @@ def _entry(model: Model, report: Report) -> Entry:
 
 
 def _quoted(entries: Sequence[Entry]) -> tuple[Quoted, ...]:
-    """Return what the ledger says of ratios between the compared models of the zoo."""
+    """Return the published ratios between the compared models of the zoo."""
     names = dict.fromkeys(entry.name for entry in entries if entry.family)
     if len(names) < 2:
         return ()

@@ -1,8 +1,7 @@
-"""Results for a notebook or a script: figures, with what is known of the model beside them.
+"""Results for a notebook or a script: the figures together with their model.
 
-A result holds the plain record of ``count`` and reads its figures from it; how it is shown is the
-business of ``render``. The documents and formats are those of the command line, so a figure cannot
-differ between the two.
+A result contains the plain record of ``count`` and reads its figures from it; ``render`` shows it
+with the documents and formats of the command line, so that the figures are the same everywhere.
 """
 
 from __future__ import annotations

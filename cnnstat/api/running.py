@@ -66,7 +66,7 @@ def check(
     dtype: str | None = None,
     classes: int | None = None,
 ) -> Check:
-    """Return a model's figures held against fvcore, FlopCounterMode and an execution.
+    """Return a model's figures compared with fvcore, FlopCounterMode and an execution.
 
     The arguments are those of ``analyze``. Nothing is allocated: the model runs on the device
     ``meta``. A module of the user's own runs as it is, under FlopCounterMode alone. Raises
@@ -79,8 +79,8 @@ def check(
 
 
 def check_report(model: Model, report: Report) -> Check:
-    """Return a model's report held against its counters; errors as ``check``."""
-    from cnnstat.count.check import check as hold_against
+    """Return a model's report compared with its counters; errors as ``check``."""
+    from cnnstat.count.check import check as compare_with
     from cnnstat.count.check import check_module
     from cnnstat.pytorch import require_torch
 
@@ -89,7 +89,7 @@ def check_report(model: Model, report: Report) -> Check:
         return check_module(report, model.count(report.inputs))
     from cnnstat.pytorch.count import measure
 
-    return hold_against(report.shaped, measure(report.shaped))
+    return compare_with(report.shaped, measure(report.shaped))
 
 
 def bench(
@@ -123,7 +123,9 @@ def bench(
     for reference in IMAGENET if references is None else references:
         model = load(reference, arguments=arguments)
         if model.own_module is not None and settings is not None and settings.layers:
-            raise UsageError(f"{reference}: a module of your own is timed whole, not by layers")
+            raise UsageError(
+                f"{reference}: --layers needs a model of the zoo, a spec or an ONNX file"
+            )
         jobs += [
             Job(
                 reference,
@@ -141,7 +143,7 @@ def bench(
         if earlier is not None and not other_device:
             check_same_device(environment, earlier, source=baseline or "")
 
-    found = measure(jobs, settings or Settings(), begin=begin, progress=progress)
+    measurement = measure(jobs, settings or Settings(), begin=begin, progress=progress)
     if earlier is None or baseline is None:
-        return found
-    return with_baseline(found, earlier, source=baseline, other_device=other_device)
+        return measurement
+    return with_baseline(measurement, earlier, source=baseline, other_device=other_device)

@@ -1,7 +1,7 @@
-"""HTML: one self-contained page, no request leaves it: nothing in it comes from outside.
+"""HTML: one self-contained page, which loads nothing from outside.
 
-A click on a heading sorts by the raw values, which stand in ``data-value``. ``fragment`` is the
-table alone, without script, for a notebook. Everything that comes from a model is escaped.
+A click on a heading sorts by the raw values in ``data-value``. ``fragment`` is the table alone,
+without script, for a notebook. All text of a model is escaped.
 """
 
 from __future__ import annotations
@@ -84,16 +84,16 @@ for (const head of document.querySelectorAll("th[aria-sort]")) {
 
 TEXT = ' class="text"'
 LONG = 48
-"""Words of more characters than this may take several lines."""
+"""Text of more characters than this may wrap."""
 
 
 def render(document: Document, look: Look) -> str:
-    """Return the page; ``look`` has no bearing on it."""
+    """Return the page; ``look`` does not matter."""
     return page(document.title, content(document, sortable=True))
 
 
 def page(title: str, body: str, *, style: str = "", script: str = "") -> str:
-    """Return a whole page around HTML, with what it needs beyond style and script of documents."""
+    """Return a page around HTML; ``style`` and ``script`` are added to those of documents."""
     policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -133,7 +133,7 @@ def content(document: Document, *, sortable: bool) -> str:
 
 
 def table(document: Document, *, sortable: bool) -> str:
-    """Return the table alone, in a frame that scrolls where it is wider than its place."""
+    """Return the table alone, in a frame that scrolls if the table is too wide."""
     lines = _table(document, sortable=sortable)
     return "\n".join(['<div class="scroll">', *lines, "</div>"])
 
@@ -148,7 +148,7 @@ def sections(document: Document, *, level: int = 2) -> str:
 
 
 def definitions(document: Document) -> str:
-    """Return what the columns mean as one list; nothing where none is defined."""
+    """Return the definitions of the columns as one list; empty if there are none."""
     terms = "\n".join(
         f"<dt>{escape(column.title or 'mark')}</dt><dd>{escape(column.definition)}</dd>"
         for column in document.columns
@@ -158,7 +158,7 @@ def definitions(document: Document) -> str:
 
 
 def _item(line: str) -> str:
-    """Return one line of text; one that is aligned by spaces in letters of one width."""
+    """Return one line of text, in a monospaced font if spaces align it."""
     aligned = ' class="aligned"' if "  " in line else ""
     return f"<li{aligned}>{escape(line)}</li>"
 
@@ -202,11 +202,11 @@ def _cells(
     texts: tuple[str, ...],
     levels: tuple[int, ...] = (),
 ) -> str:
-    """Return one row: the text that people read, the raw value beside it, heat as a tint."""
-    found = []
+    """Return one row: each cell with its text, its raw value, and a tint for heat."""
+    row = []
     for index, (column, value, text) in enumerate(zip(columns, values, texts, strict=True)):
         kind = "" if column.kind != "text" else ' class="text long"' if len(text) > LONG else TEXT
         level = levels[index] if levels else 0
         tint = f' style="background: rgba(var(--heat), {level * 0.06:.2f})"' if level else ""
-        found.append(f'<td data-value="{escape(raw(value))}"{kind}{tint}>{escape(text)}</td>')
-    return f"<tr>{''.join(found)}</tr>"
+        row.append(f'<td data-value="{escape(raw(value))}"{kind}{tint}>{escape(text)}</td>')
+    return f"<tr>{''.join(row)}</tr>"

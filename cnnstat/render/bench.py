@@ -1,4 +1,4 @@
-"""Measured runs as a document: a row per run, or per layer; definitions and environment below."""
+"""Measured runs as a document: one row per run or layer, then definitions and environment."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from cnnstat.render.numbers import bytes_text, number
 class _RunColumn(NamedTuple):
     column: Column
     get: Callable[[Run], Cell]
-    wanted: Callable[[Run], bool] | None = None
-    """Shown only if any run wants it; None: always."""
+    applies: Callable[[Run], bool] | None = None
+    """The column is shown only if this holds for any run; None: always."""
 
 
-def _field(column: Column, wanted: Callable[[Run], bool] | None = None) -> _RunColumn:
-    return _RunColumn(column, lambda run: getattr(run, column.key), wanted)
+def _field(column: Column, applies: Callable[[Run], bool] | None = None) -> _RunColumn:
+    return _RunColumn(column, lambda run: getattr(run, column.key), applies)
 
 
 RUN_COLUMNS: tuple[_RunColumn, ...] = (
@@ -39,9 +39,9 @@ RUN_COLUMNS: tuple[_RunColumn, ...] = (
     _field(Column("images_per_s", "Images/s", "number", keep=8)),
     _field(Column("gmacs_per_s", "GMACs/s", "number", keep=7)),
     _field(Column("gflops_per_s", "GFLOP/s", "number", keep=1)),
-    _field(Column("share_of_matmul", "Of matmul", "percent", keep=5)),
-    _field(Column("share_of_copy", "Of copy", "percent", keep=4)),
-    _field(Column("share_of_bound", "Of bound", "percent", keep=7)),
+    _field(Column("share_of_matmul", "% of peak matmul", "percent", keep=5)),
+    _field(Column("share_of_copy", "% of peak copy", "percent", keep=4)),
+    _field(Column("share_of_bound", "% of bound", "percent", keep=7)),
     _field(Column("bound_by", "Bound by", keep=6)),
     _field(Column("macs_per_byte", "MACs/B", "number", keep=3)),
     _field(
@@ -74,31 +74,32 @@ LAYER_COLUMNS: tuple[Column, ...] = (
     Column("share", "Share", "percent", keep=8),
     Column("gmacs_per_s", "GMACs/s", "number", keep=7),
     Column("bound_ms", "Bound ms", "number", keep=4),
-    Column("share_of_bound", "Of bound", "percent", keep=6),
+    Column("share_of_bound", "% of bound", "percent", keep=6),
     Column("bound_by", "Bound by", keep=6),
 )
 """Columns of a table of layers."""
 
 DEFINITIONS = (
-    "Median of single steps after a warm-up; quartiles and 95th percentile beside it. Inference: "
-    "the forward pass of random seeded inputs in evaluation mode. Training: forward, loss (cross "
-    "entropy to random labels), backward, SGD step with momentum.",
-    "GMACs/s: predicted multiply-accumulates of a step per second; in training the products for "
-    "the gradients are counted. FLOPs are defined for the forward pass alone (? in training).",
-    "Of matmul, of copy: share of what this device reached, in this call, on a large matrix "
-    "product of the same type and on a large copy.",
-    "Of bound: roofline bound / median. The bound adds up, by layer, the longer of its MACs at the "
-    "matmul rate and its bytes (inputs, output, weights) at the copy rate. Caches, fused layers "
-    "and Winograd convolutions can beat it: a share above 100% says that they did.",
+    "Median, quartiles and 95th percentile of single steps after a warm-up. Inference: a forward "
+    "pass of random seeded inputs in evaluation mode. Training: forward, loss (cross entropy with "
+    "random labels), backward, an SGD step with momentum.",
+    "GMACs/s: predicted multiply-accumulates of a step per second; in training, products for the "
+    "gradients count, too. FLOPs are defined for the forward pass only (? in training).",
+    "% of peak matmul, % of peak copy: share of the rate that this device reached in this call on "
+    "a large matrix product of the same type, and on a large copy.",
+    "% of bound: roofline bound / median. The bound is the sum over layers of the larger of MACs / "
+    "matmul rate and bytes (inputs, output, weights) / copy rate. Caches, fused layers and "
+    "Winograd convolutions can beat it; the share is above 100% then.",
 )
 MEMORY_DEFINITION = (
-    "Peak memory: the most that PyTorch's allocator had given out, workspaces of kernels included. "
-    "Predicted: what an eager step holds without them, as 'cnnstat memory --device cuda' says."
+    "Peak memory: the most bytes that PyTorch's allocator had allocated, workspaces of kernels "
+    "included. Predicted: the peak of an eager step without workspaces, as 'cnnstat memory "
+    "--device cuda' prints it."
 )
 LAYER_DEFINITIONS = (
-    "Each layer timed by itself in inference, its normalisation and activation included; the sum "
-    "of the rows beside the median of the whole. On CUDA the device's own time: launching a layer, "
-    "which can take longer at small batches, is in the whole alone.",
+    "Each layer is timed separately in inference, with its normalisation and activation. On CUDA, "
+    "rows are device time: the time to launch a layer, which can be longer at small batches, is in "
+    "the median of the whole model only.",
 )
 
 
@@ -109,7 +110,7 @@ def bench_document(measurement: Measurement, *, baseline: str | None = None) -> 
     """
     runs = measurement.runs
     layered = any(run.layers for run in runs)
-    shown = [c for c in RUN_COLUMNS if c.wanted is None or any(map(c.wanted, runs))]
+    shown = [c for c in RUN_COLUMNS if c.applies is None or any(map(c.applies, runs))]
     columns = LAYER_COLUMNS if layered else tuple(entry.column for entry in shown)
     rows = (
         [_layer_row(run, row) for run in runs for row in run.layers]
@@ -129,7 +130,7 @@ def bench_document(measurement: Measurement, *, baseline: str | None = None) -> 
 def _title(measurement: Measurement) -> str:
     models = list(dict.fromkeys(run.model for run in measurement.runs))
     named = ", ".join(models) if 0 < len(models) <= 3 else f"{len(models)} models"
-    stopped = "" if measurement.complete else " (interrupted: what was done)"
+    stopped = "" if measurement.complete else " (interrupted)"
     return f"{named} on {measurement.environment['device_name']}{stopped}"
 
 
@@ -167,7 +168,7 @@ def _sections(
     if baseline is not None:
         missing = sum(run.ratio_to_baseline is None for run in runs)
         line = f"To baseline: median / median in {baseline}; below 1x is faster."
-        lost = f" {missing} of {len(runs)} runs are not in it." if missing else ""
+        lost = f" {missing} of {len(runs)} runs are not in the baseline." if missing else ""
         yield Section("Baseline", (line + lost,))
     yield Section("Definitions", tuple(_definitions(runs, layered=layered)))
     yield Section("Environment", tuple(_environment_lines(measurement.environment)))

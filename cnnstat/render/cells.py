@@ -1,6 +1,6 @@
 """A document's cells as text, for the formats that people read (table, Markdown, HTML).
 
-Bytes read in one unit per column, named in the column's title; a total is ``>= x`` where the
+Bytes have one unit per column, named in its title; a total is ``>= x`` where the
 document is a lower bound and a row of its column is unknown.
 """
 

@@ -1,6 +1,6 @@
-"""Every column of a layer table, one entry each: its name, how it reads, where it comes from.
+"""Every column of a layer table: one entry with its name, its kind and its value.
 
-The same entries feed each format, ``--columns`` and ``--sort``. A further column is one more entry.
+Every format, ``--columns`` and ``--sort`` use the same entries. A new column is one more entry.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SHORT = {
 """Names of operators as the literature shortens them; any other loses its ``2d``."""
 
 SILENT = frozenset({"Flatten", "Identity"})
-"""Operators that share a row without being worth a word in it: nothing is computed."""
+"""Operators that compute nothing and are not named in their row."""
 
 
 class LayerColumn(NamedTuple):
@@ -56,7 +56,7 @@ def short_type(type_name: str) -> str:
 
 
 def operator_text(layer: Layer) -> str:
-    """Return type, kernel, what acts on the result, in short: ``Conv 3x3/2 pad 1 + BN + ReLU``."""
+    """Return type, kernel and fused operators in short: ``Conv 3x3/2 pad 1 + BN + ReLU``."""
     if layer.grouped:
         return layer.detail
     nodes = layer.report.shaped.nodes
@@ -102,12 +102,12 @@ LAYER_COLUMNS: tuple[LayerColumn, ...] = (
             "operator",
             "Type and kernel",
             keep=NEVER_DROPPED,
-            definition="operator, kernel/stride, padding, and what acts on its result",
+            definition="operator, kernel/stride, padding, and the operators that act on its result",
         ),
         operator_text,
     ),
     LayerColumn(
-        Column("output", "Output", "shape", 7, definition="shape that leaves, without the batch"),
+        Column("output", "Output", "shape", 7, definition="output shape without the batch"),
         lambda layer: layer.output_without_batch,
     ),
     LayerColumn(
@@ -132,7 +132,7 @@ LAYER_COLUMNS: tuple[LayerColumn, ...] = (
             "bytes",
             6,
             heat=True,
-            definition="bytes of the tensors that the layer makes, the whole batch",
+            definition="bytes of the layer's output tensors, for the whole batch",
         ),
         lambda layer: layer.activation_bytes,
         lambda report: report.totals_figures.activation_bytes,
@@ -159,23 +159,25 @@ LAYER_COLUMNS: tuple[LayerColumn, ...] = (
         lambda report: report.totals_figures.counted,
     ),
     LayerColumn(
-        Column("path", "Module", definition="module that the layer lies in"),
+        Column("path", "Module", definition="module that contains the layer"),
         lambda layer: layer.path,
     ),
     LayerColumn(
         Column("type", "Operator", definition="name of the operator"), lambda layer: layer.type
     ),
     LayerColumn(
-        Column("detail", "Detail", definition="hyper-parameters and what else acts on the result"),
+        Column(
+            "detail",
+            "Detail",
+            definition="hyper-parameters and operators that follow",
+        ),
         lambda layer: layer.detail,
     ),
     LayerColumn(
-        Column("input_shapes", "Input shapes", definition="shapes that enter, batch first"), _inputs
+        Column("input_shapes", "Input shapes", definition="input shapes, batch included"), _inputs
     ),
     LayerColumn(
-        Column(
-            "output_shape", "Output shape", "shape", definition="shape that leaves, batch included"
-        ),
+        Column("output_shape", "Output shape", "shape", definition="output shape, batch included"),
         lambda layer: layer.output.shape,
     ),
     LayerColumn(
@@ -199,7 +201,7 @@ LAYER_COLUMNS: tuple[LayerColumn, ...] = (
             "receptive_field",
             "Receptive field",
             "shape",
-            definition="extent of the input that one element of the output reads",
+            definition="extent of the input that one output element depends on",
         ),
         _field,
     ),
@@ -208,7 +210,7 @@ LAYER_COLUMNS: tuple[LayerColumn, ...] = (
             "jump",
             "Jump",
             "shape",
-            definition="input elements between neighbours of the output; empty where all is read",
+            definition="input elements between neighbouring outputs; empty if all is read",
         ),
         _jump,
     ),
@@ -251,7 +253,7 @@ LAYER_COLUMNS: tuple[LayerColumn, ...] = (
 )
 
 DEFAULT: tuple[str, ...] = tuple(entry.key for entry in LAYER_COLUMNS[:9])
-"""The columns that the lecture tables have."""
+"""The columns of the lecture tables."""
 
 WITH_FORMULAS = (
     "layer",
@@ -261,7 +263,7 @@ WITH_FORMULAS = (
     "activation_formula",
     "macs_formula",
 )
-"""The same with the arithmetic written out."""
+"""The default columns with --formulas."""
 
 FORMULA_OF = {
     "params": "params_formula",
@@ -281,9 +283,7 @@ def layer_column(key: str) -> LayerColumn:
     return entry
 
 
-def chosen(
-    wanted: str | None, convention: str, *, formulas: bool = False
-) -> tuple[LayerColumn, ...]:
+def chosen(text: str | None, convention: str, *, formulas: bool = False) -> tuple[LayerColumn, ...]:
     """Return the columns that a list of keys names (``a,b``); ``+a,b`` adds to the default.
 
     A convention other than ``paper`` has its own column after the default ones, under its name.
@@ -291,12 +291,12 @@ def chosen(
     """
     default = WITH_FORMULAS if formulas else DEFAULT
     keys = [*default, *(["counted"] if convention != "paper" else [])]
-    if wanted is not None:
-        named = [key.strip().replace("-", "_") for key in wanted.removeprefix("+").split(",")]
+    if text is not None:
+        named = [key.strip().replace("-", "_") for key in text.removeprefix("+").split(",")]
         if not any(named):
-            raise UsageError(f"columns {wanted!r}: name at least one of {', '.join(_BY_KEY)}")
+            raise UsageError(f"columns {text!r}: name at least one of {', '.join(_BY_KEY)}")
         named = list(_BY_KEY) if named == ["all"] else [key for key in named if key]
-        keys = [*keys, *named] if wanted.startswith("+") else named
+        keys = [*keys, *named] if text.startswith("+") else named
     entries = [layer_column(key) for key in (_with_formulas(keys) if formulas else keys)]
     return tuple(_named(entry, convention) for entry in dict.fromkeys(entries))
 

@@ -1,4 +1,4 @@
-"""A comparison as a document: one row per model and input, every figure beside its ratio."""
+"""A comparison as a document: one row per model and input, each figure with its ratio."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cnnstat.render.summary import TOTALS
 Getter = Callable[[Entry], Cell]
 RATIO = "_ratio"
 MANY = 8
-"""Up to so many models the title names them."""
+"""The title names at most this many models."""
 
 
 class EntryColumn(NamedTuple):
@@ -39,7 +39,7 @@ def _rated(entry: Entry) -> Cell:
 
 COLUMNS: tuple[EntryColumn, ...] = (
     EntryColumn(
-        Column("name", "Model", keep=NEVER_DROPPED, definition="what MODEL takes"),
+        Column("name", "Model", keep=NEVER_DROPPED, definition="the model's name or reference"),
         lambda entry: entry.name,
     ),
     EntryColumn(
@@ -56,18 +56,22 @@ COLUMNS: tuple[EntryColumn, ...] = (
         Column("flops", "FLOPs", "scaled", 4, definition="2 per MAC and every other operation")
     ),
     _measure(
-        Column("activation_bytes", "Memory", "bytes", 7, definition="sum of the rows' outputs")
+        Column("activation_bytes", "Memory", "bytes", 7, definition="bytes of all activations")
     ),
     _measure(
-        Column("peak_activation_bytes", "Peak", "bytes", 6, definition="most that is alive at once")
+        Column("peak_activation_bytes", "Peak", "bytes", 6, definition="most bytes alive at once")
     ),
     _measure(
         Column("macs_per_param", "MACs per param", "number", 3, definition="MACs / parameters")
     ),
-    _measure(Column("top1_error", "Top-1 %", "number", 6, definition="published top-1 error")),
-    _measure(Column("top5_error", "Top-5 %", "number", 6, definition="published top-5 error")),
+    _measure(
+        Column("top1_error", "Top-1 error, %", "number", 6, definition="top-1 error as published")
+    ),
+    _measure(
+        Column("top5_error", "Top-5 error, %", "number", 6, definition="published top-5 error")
+    ),
     EntryColumn(
-        Column("error_models", "Error of", keep=4, definition="one model, or several averaged"),
+        Column("error_models", "Error of", keep=4, definition="one model, or an ensemble"),
         _rated,
     ),
     EntryColumn(
@@ -75,7 +79,7 @@ COLUMNS: tuple[EntryColumn, ...] = (
         _error("dataset"),
     ),
     EntryColumn(
-        Column("error_setting", "Setting", keep=0, definition="what was averaged for the error"),
+        Column("error_setting", "Setting", keep=0, definition="averaged crops and scales"),
         _error("setting"),
     ),
     EntryColumn(
@@ -83,10 +87,10 @@ COLUMNS: tuple[EntryColumn, ...] = (
         _error("source"),
     ),
 )
-"""Every column of a comparison; those of figures have one for the ratio beside them."""
+"""Every column of a comparison; with a baseline, each figure has a ratio column."""
 
 RATIO_KEEP = {"params": 8, "macs": 8, "activation_bytes": 5}
-"""How late the ratio of a figure leaves a narrow table; any other goes with the first."""
+"""``keep`` of a figure's ratio; all other ratios leave a narrow table first."""
 
 MORE_OR_LESS = {
     "depth": ("depth", "deeper", "shallower"),
@@ -99,7 +103,7 @@ MORE_OR_LESS = {
     "top1_error": ("top-1 error", "higher", "lower"),
     "top5_error": ("top-5 error", "higher", "lower"),
 }
-"""How a ratio of each measure is said."""
+"""The words for a ratio of each measure."""
 
 
 def compare_document(
@@ -153,77 +157,77 @@ def label(entry: Entry, comparison: Comparison) -> str:
 
 
 def all_columns(comparison: Comparison) -> dict[str, EntryColumn]:
-    """Return every column by key, a ratio behind each figure where there is a baseline."""
-    found: dict[str, EntryColumn] = {}
+    """Return every column by key; with a baseline, a ratio follows each figure."""
+    columns: dict[str, EntryColumn] = {}
     for entry in COLUMNS:
         key = entry.column.key
-        found[key] = entry
+        columns[key] = entry
         if comparison.baseline is not None and key in MEASURES:
             column = Column(
                 key + RATIO,
-                f"{entry.column.title.removesuffix(' %')} ratio",
+                f"{entry.column.title.removesuffix(', %')} ratio",
                 "ratio",
                 RATIO_KEEP.get(key, 2),
-                definition=f"{entry.column.definition}, to the baseline's",
+                definition=f"{entry.column.definition}, relative to the baseline",
             )
-            found[column.key] = EntryColumn(column, _ratio(comparison, key))
-    return found
+            columns[column.key] = EntryColumn(column, _ratio(comparison, key))
+    return columns
 
 
 def _ratio(comparison: Comparison, key: str) -> Getter:
     return lambda entry: comparison.ratio(entry, key)
 
 
-def _chosen(comparison: Comparison, wanted: str | None) -> tuple[EntryColumn, ...]:
+def _chosen(comparison: Comparison, text: str | None) -> tuple[EntryColumn, ...]:
     """Return the columns that a list of keys names; ``+a,b`` and ``all`` as in a summary."""
     known = all_columns(comparison)
-    if wanted is None:
+    if text is None:
         return tuple(known.values())
-    listed = wanted.removeprefix("+").split(",")
-    asked = [key for text in listed if (key := text.strip().replace("-", "_"))]
-    if not asked:
-        raise UsageError(f"columns {wanted!r}: name at least one of {', '.join(known)}")
-    if asked == ["all"] or wanted.startswith("+"):
-        asked = [*known, *(key for key in asked if key != "all")]
-    for key in asked:
+    parts = text.removeprefix("+").split(",")
+    keys = [key for part in parts if (key := part.strip().replace("-", "_"))]
+    if not keys:
+        raise UsageError(f"columns {text!r}: name at least one of {', '.join(known)}")
+    if keys == ["all"] or text.startswith("+"):
+        keys = [*known, *(key for key in keys if key != "all")]
+    for key in keys:
         if key.endswith(RATIO) and comparison.baseline is None and key[: -len(RATIO)] in MEASURES:
             raise UsageError(f"column {key!r}: a ratio needs --baseline MODEL")
         if key not in known:
             raise unknown("column", key, known)
-    return tuple(known[key] for key in dict.fromkeys(asked))
+    return tuple(known[key] for key in dict.fromkeys(keys))
 
 
 def _sections(comparison: Comparison, quoted: Sequence[Quoted]) -> Iterator[Section]:
     if comparison.baseline is not None:
         lines = tuple(_ratio_lines(comparison, comparison.baseline))
-        yield Section(f"Beside {label(comparison.baseline, comparison)}", lines)
+        yield Section(f"Compared with {label(comparison.baseline, comparison)}", lines)
     if quoted:
-        yield Section("Published ratios", tuple(_said_lines(quoted)))
+        yield Section("Published ratios", tuple(_quoted_lines(quoted)))
     errors = tuple(_error_lines(comparison.entries))
     if errors:
-        yield Section("Errors as published, in percent", errors)
+        yield Section("Published error rates: setting and source", errors)
     partial = tuple(_partial_lines(comparison.entries))
     if partial:
         yield Section("Partial", partial)
     yield Section(
         "Legend",
         (
-            "MACs are what papers call FLOPs or ops; FLOPs: 2 per MAC and every other operation; "
-            "Memory: sum of the rows' outputs; MB is 1000^2 bytes; ? is unknown.",
+            "MACs: what papers call FLOPs or ops; FLOPs: 2 per MAC plus every other operation; "
+            "Memory: bytes of all activations; MB is 1000^2 bytes; ? is unknown.",
         ),
     )
 
 
 def _ratio_lines(comparison: Comparison, baseline: Entry) -> Iterator[str]:
-    """One line per other entry: ``googlenet: parameters 8.9x fewer, MACs 1.4x more ...``."""
+    """Yield one line per other entry: ``googlenet: parameters 8.9x fewer, MACs 1.4x more``."""
     others = [entry for entry in comparison.entries if entry is not baseline]
     for entry in others or [baseline]:
-        said = [
+        words = [
             f"{name} {ratio_text(ratio, more, less)}"
             for key, (name, more, less) in MORE_OR_LESS.items()
             if (ratio := comparison.ratio(entry, key)) is not None
         ]
-        yield f"{label(entry, comparison)}: {', '.join(said)}"
+        yield f"{label(entry, comparison)}: {', '.join(words)}"
 
 
 def ratio_text(ratio: float, more: str = "more", less: str = "fewer") -> str:
@@ -237,35 +241,35 @@ def ratio_text(ratio: float, more: str = "more", less: str = "fewer") -> str:
     return f"{text}x {more if ratio > 1 else less}"
 
 
-def _said_lines(quotes: Sequence[Quoted]) -> Iterator[str]:
-    """Verdict, who says what, the computed figure and the reason; once where sources agree."""
+def _quoted_lines(quotes: Sequence[Quoted]) -> Iterator[str]:
+    """Yield verdict, published figures with sources, computed figure and reason."""
     groups: dict[tuple[str, ...], list[str]] = {}
-    for models, said in quotes:
-        subject = f"{', '.join(models)}: {said.quantity}"
-        key = (f"{said.verdict:<10}", subject, said.computed_with_unit, said.explanation)
-        groups.setdefault(key, []).append(f"published {said.published} ({said.source})")
+    for models, quote in quotes:
+        subject = f"{', '.join(models)}: {quote.quantity}"
+        key = (f"{quote.verdict:<10}", subject, quote.computed_with_unit, quote.explanation)
+        groups.setdefault(key, []).append(f"published {quote.published} ({quote.source})")
     for (verdict, subject, computed, explanation), sources in groups.items():
         why = f"; {explanation}" if explanation else ""
         yield f"{verdict}  {subject}: {', '.join(sources)}, computed {computed}{why}"
 
 
 def _error_lines(entries: Sequence[Entry]) -> Iterator[str]:
-    """One line per data set: the models rated on it, those of one setting and source together."""
+    """Yield one line per data set: its models, grouped by setting and source."""
     groups: dict[str, dict[str, list[str]]] = {}
     for entry in entries:
         if entry.error is not None:
             rated = groups.setdefault(entry.error.dataset, {})
             rated.setdefault(f"{entry.error.setting}; {entry.error.source}", []).append(entry.name)
     for dataset, rated in groups.items():
-        said = [f"{', '.join(dict.fromkeys(names))} ({how})" for how, names in rated.items()]
-        yield f"{dataset}: {', '.join(said)}"
+        lists = [f"{', '.join(dict.fromkeys(names))} ({how})" for how, names in rated.items()]
+        yield f"{dataset}: {', '.join(lists)}"
 
 
 def _partial_lines(entries: Sequence[Entry]) -> Iterator[str]:
     for entry in entries:
         if entry.report.status == "partial":
             known = f"{entry.report.totals.macs:,} MACs, {entry.report.totals.flops:,} FLOPs"
-            yield f"{entry.name}: at least {known}; operators without a rule are not in them"
+            yield f"{entry.name}: at least {known}; operators without a rule are not counted"
 
 
 def _payload(comparison: Comparison, quoted: Sequence[Quoted]) -> dict[str, object]:

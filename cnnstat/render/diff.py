@@ -1,4 +1,4 @@
-"""Two models layer by layer as a document: aligned rows, a mark on what changed, ratios below."""
+"""Two models layer by layer as a document: aligned rows, changes marked, ratios below."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ SIDES = ("left", "right")
 
 
 OF_EACH: tuple[tuple[str, str, Kind, int, str], ...] = (
-    ("output", "output", "shape", 7, "shape that leaves"),
+    ("output", "output", "shape", 7, "output shape"),
     ("params", "params", "count", 5, "weights and biases"),
     ("macs", "MACs", "scaled", 6, "multiply-accumulates"),
 )
-"""Key, title, kind, ``keep`` and definition of what both sides have."""
+"""Key, title, kind, ``keep`` and definition of the columns of both sides."""
 
 
 def _columns(left: str, right: str) -> tuple[Column, ...]:
@@ -33,16 +33,16 @@ def _columns(left: str, right: str) -> tuple[Column, ...]:
         for side, model in zip(SIDES, (left, right), strict=True)
     ]
     figures = [
-        Column(f"{side}_{key}", f"{side} {title}", kind, keep, definition=what, pair=key)
-        for key, title, kind, keep, what in OF_EACH
+        Column(f"{side}_{key}", f"{side} {title}", kind, keep, definition=words, pair=key)
+        for key, title, kind, keep, words in OF_EACH
         for side in SIDES
     ]
     return (
         Column("change", "", keep=NEVER_DROPPED, definition="~ changed, - left, + right only"),
-        Column("layer", "Layer", keep=NEVER_DROPPED, definition="its name; both where they differ"),
+        Column("layer", "Layer", keep=NEVER_DROPPED, definition="its name, or both names"),
         *operators,
         *figures,
-        Column("fields", "Differs", keep=3, definition="what differs"),
+        Column("fields", "Differs", keep=3, definition="attributes that differ"),
     )
 
 
@@ -53,10 +53,10 @@ def diff_document(comparison: Comparison, rows: Sequence[DiffRow]) -> Document:
     """
     left, right = comparison.entries
     changed = {change: sum(row.change == change for row in rows) for change in MARK}
-    said = ", ".join(f"{n} {change}" for change, n in changed.items() if n)
+    counts = ", ".join(f"{n} {change}" for change, n in changed.items() if n)
     return Document(
         title=f"{left.name} | {right.name}",
-        subtitle=f"left {left.name}, right {right.name}; layers: {said}",
+        subtitle=f"left {left.name}, right {right.name}; layers: {counts}",
         columns=_columns(left.name, right.name),
         rows=tuple(_row(row) for row in rows),
         total=_zipped("", "total", _total(left.report), _total(right.report), ""),

@@ -1,4 +1,4 @@
-"""What every command hands to every format: columns, raw rows, and text below.
+"""The document that every command hands to every format: columns, raw rows, and text below.
 
 Cells are raw values in the unit that the column's key names; a format decides how they look. None
 is an unknown value and prints as ``?`` (never 0). The JSON ``payload`` is the contract that scripts
@@ -14,22 +14,21 @@ from typing import Literal
 Cell = int | float | str | bool | tuple[int, ...] | None
 
 Kind = Literal["text", "count", "scaled", "bytes", "shape", "number", "percent", "ratio", "year"]
-"""How a column reads: words; a whole number, thousands separated; bytes, shown in MB of 1000^2;
-extents joined by x; a measured number in four significant digits; a share of 1 shown in percent; a
-factor shown as ``8.9x``; a year, as it is."""
+"""How a column is shown: words; a count with thousands separators or an SI prefix; bytes in MB of
+1000^2; extents joined by x; a measured number with four significant digits; a share of 1 in
+percent; a factor as ``8.9x``; a year."""
 
 NEVER_DROPPED = 9
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """``key`` is the machine-readable name (unit in it); ``keep`` how late it leaves.
+    """``key`` is the machine-readable name, with the unit; ``definition`` goes into the legend.
 
-    The column with the smallest ``keep`` leaves first; one with ``NEVER_DROPPED`` stays. ``heat``
-    marks a column whose heaviest cells stand out at a glance. ``definition`` is one sentence for
-    the legend. With ``group`` the table leaves a cell out that repeats the one above; with ``wrap``
-    words that do not fit go on in a further line instead of being cropped. Columns of one ``pair``
-    leave together: the two sides of a comparison.
+    In a narrow terminal the column with the smallest ``keep`` is dropped first, one with
+    ``NEVER_DROPPED`` never; columns of one ``pair`` are dropped together. ``heat`` highlights the
+    largest cells. With ``group`` the table omits a cell that repeats the one above; with ``wrap``
+    long text is wrapped instead of cropped.
     """
 
     key: str
@@ -55,7 +54,7 @@ class Section:
 class Document:
     """One table and its text. ``lower_bound``: totals are at least what they say (``>= x``).
 
-    ``rest`` is one row for all the rows that were left out, between the rows and the total.
+    ``rest`` is one row for all rows that were omitted, between the rows and the total.
     """
 
     title: str

@@ -1,7 +1,7 @@
 """The output formats, one file each; a format turns a ``Document`` into text, nothing else.
 
-Where the text goes is ``cli/output.py``'s business. A format's file is imported when it is asked
-for: JSON needs no rich.
+Where the text goes is ``cli/output.py``'s business. A format's file is imported when it is
+used: JSON needs no rich.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ SUFFIXES: dict[str, str] = {
     ".md": "md",
     ".html": "html",
 }
-"""The format that a file's name asks for when no format is given."""
+"""The format that a file's suffix stands for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What the destination can show. ``width`` in characters; None where a line has no end."""
+    """What the destination can show. ``width`` is in characters; None means no limit."""
 
     width: int | None = None
     color: bool = False
@@ -53,9 +53,9 @@ def check_format(name: str) -> str:
 
 
 def render(document: Document, format: str, look: Look = PLAIN) -> str:
-    """Return the document as text that ends its last line. Raises ``UsageError`` for no format."""
+    """Return the document as text with a final newline. Raises ``UsageError`` for a bad format."""
     module = import_module(f"cnnstat.render.{FORMATS[check_format(format)]}")
     text = module.render(document, look)
     if not isinstance(text, str):
-        raise TypeError(f"the format {format} made no text")
+        raise TypeError(f"the format {format} did not return text")
     return text if text.endswith("\n") else f"{text}\n"

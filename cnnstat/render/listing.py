@@ -1,4 +1,4 @@
-"""The zoo as a document: one row per name, its figures derived like everybody else's."""
+"""The zoo as a document: one row per name with its computed figures."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from cnnstat.zoo.card import ModelCard
 
 COLUMNS = (
     Column("family", "Family", keep=4, group=True, definition="architecture family"),
-    Column("name", "Name", keep=NEVER_DROPPED, definition="what MODEL takes"),
-    Column("title", "Title", keep=3, definition="the model in words"),
+    Column("name", "Name", keep=NEVER_DROPPED, definition="name for MODEL"),
+    Column("title", "Title", keep=3, definition="full name of the model"),
     Column("year", "Year", "year", 5, definition="year of publication"),
     Column("input", "Input", "shape", 6, definition="default input, without the batch"),
     Column("params", "Parameters", "count", 8, heat=True, definition="weights and biases"),

@@ -1,4 +1,4 @@
-"""How a number reads: thousands separated, units always said, rounding by whole-number arithmetic.
+"""Numbers as text: thousands separators, units, rounding in whole-number arithmetic.
 
 Sizes are bytes in powers of 1000 (kB, MB, GB), as the literature counts them. No float touches a
 count, so a figure of forty digits is as exact as one of four.
@@ -45,7 +45,7 @@ def bytes_text(value: int) -> str:
 
 
 def column_unit(values: Iterable[Cell]) -> tuple[str, int]:
-    """Return the one unit, with its bytes, in which a whole column of bytes reads.
+    """Return the unit of a column of bytes, and its size in bytes.
 
     MB, as in the literature, unless every value is below 1 MB (kB) or one has more than six digits
     before the point (GB and so on).
@@ -72,7 +72,7 @@ def number(value: float) -> str:
 
 
 def cell_text(cell: Cell, kind: Kind, unit: int = 1000**2) -> str:
-    """Return a cell as a reader sees it; bytes in ``unit``, three decimals; ``?`` for unknown."""
+    """Return a cell as text; bytes in ``unit`` with three decimals; ``?`` for unknown."""
     if cell is None:
         return "?"
     if isinstance(cell, str):
@@ -83,7 +83,7 @@ def cell_text(cell: Cell, kind: Kind, unit: int = 1000**2) -> str:
         return shape_text(cell)
     if kind == "bytes":
         text = fixed(int(cell), unit, 3)
-        return "<0.001" if cell and text == "0.000" else text  # what is there is never shown as 0
+        return "<0.001" if cell and text == "0.000" else text  # a small value is not 0
     if kind == "scaled":
         return scaled(int(cell))
     if kind == "percent":

@@ -1,7 +1,7 @@
 """A page of chapters: documents, pictures and text behind a table of contents, one HTML file.
 
-Nothing in it comes from outside. Pictures are SVG elements in the page: what they refer to inside
-themselves is renamed, because all of them share the page's names.
+The page loads nothing from outside. Pictures are SVG elements in the page; their ids are renamed,
+because all pictures share the page's ids.
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ SCRIPT = """
 for (const place of document.querySelectorAll(".drawing"))
   place.scrollLeft = (place.scrollWidth - place.clientWidth) / 2;
 """
-"""Shows the middle of a drawing that is wider than its place: inputs and outputs stand there."""
+"""Scrolls a wide drawing to its middle, where the inputs and outputs are."""
 
 Kind = Literal["plot", "drawing"]
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An ``<svg>`` element. A plot is as wide as the page, a drawing as large as it is drawn."""
+    """An ``<svg>`` element. A plot is as wide as the page, a drawing has its natural size."""
 
     svg: str
     caption: str
@@ -89,7 +89,7 @@ class Chapter:
 
 
 def render_page(title: str, chapters: Iterable[Chapter], *, line: str = "", foot: str = "") -> str:
-    """Return the page; ``line`` stands below the title, ``foot`` at the end."""
+    """Return the page, with ``line`` below the title and ``foot`` at the end."""
     named = list(_named(chapters))
     parts = [f"<h1>{escape(title)}</h1>", text(line) if line else "", _contents(named)]
     for name, chapter in named:
@@ -106,7 +106,7 @@ def text(line: str) -> str:
 
 
 def document_part(document: Document) -> str:
-    """Return a document without its title: table, what its columns mean (folded), text below."""
+    """Return a document without its title: table, definitions (folded), text below."""
     terms = definitions(document)
     meanings = f'<details class="terms"><summary>Columns</summary>\n{terms}\n</details>'
     parts = (table(document, sortable=True), meanings if terms else "", sections(document, level=4))
@@ -114,13 +114,13 @@ def document_part(document: Document) -> str:
 
 
 def words_part(document: Document) -> str:
-    """Return a document of words without its title: nothing to sort, every cell in full."""
+    """Return a document of words without its title: not sortable, cells not cropped."""
     body = table(document, sortable=False)
     return f'<div class="words">\n{body}\n</div>\n{sections(document, level=4)}'
 
 
 def folded(title: str, source: str) -> str:
-    """Return text of a program as it stands, hidden until its title is clicked."""
+    """Return source text, hidden until its title is clicked."""
     body = f'<div class="scroll"><pre>{escape(source)}</pre></div>'
     return f"<details><summary>{escape(title)}</summary>\n{body}\n</details>"
 
@@ -170,15 +170,15 @@ def _figure(picture: Picture, scope: str) -> str:
 
 
 def _scoped(svg: str, scope: str) -> str:
-    """Return an ``<svg>`` whose names begin with ``scope``; those that nothing refers to go.
+    """Return an ``<svg>`` whose ids begin with ``scope``, without ids that nothing refers to.
 
-    Its own style sheet, which would hold for the whole page, and its tool tips go too.
+    Its style sheet, which would apply to the whole page, and its tool tips are removed.
     """
     svg = re.sub(r"<style.*?</style>|<title>.*?</title>\n?", "", svg, flags=re.DOTALL)
-    wanted = set(re.findall(r'(?:href="|url\()#([^")]+)', svg))
+    referred = set(re.findall(r'(?:href="|url\()#([^")]+)', svg))
 
-    def name(found: re.Match[str]) -> str:
-        return f' id="{scope}{found[1]}"' if found[1] in wanted else ""
+    def name(match: re.Match[str]) -> str:
+        return f' id="{scope}{match[1]}"' if match[1] in referred else ""
 
     svg = re.sub(r' id="([^"]*)"', name, svg)
     return re.sub(r'(href="|url\()#', rf"\1#{scope}", svg).strip()

@@ -1,7 +1,7 @@
-"""Models as one page to hand on: card, layers, plots, drawing, ledger, and models side by side.
+"""Models as one page: card, layers, plots, drawing, published figures, comparison.
 
-A part that cannot be made (no matplotlib, no Graphviz, no published error rate) is a line that says
-why; a missing picture takes nothing else away.
+A part that cannot be made (no matplotlib, no Graphviz, no published error rate) is replaced by a
+line with the reason.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from cnnstat.zoo.card import ModelCard
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A model of the page: its entry of the comparison and what is known of it.
+    """A model of the page with its documents.
 
-    ``card`` and ``info`` are None for a model that is not of the zoo; ``ledger`` holds the figures
-    published of it, computed on its own input. ``sizes`` are reports on several inputs.
+    ``card`` and ``info`` are None for a model that is not in the zoo; ``ledger`` has the published
+    figures, computed on the model's own input. ``sizes`` are reports on several inputs.
     """
 
     entry: Entry
@@ -96,53 +96,53 @@ def _blocks(subject: Subject) -> Iterator[Block]:
 
 def _ledger(subject: Subject, ledger: Document) -> Iterator[str]:
     if not ledger.rows:
-        yield text("No published figure of it is in the ledger.")
+        yield text("No published figures are known.")
         return
     own = subject.card.input_shape if subject.card else ()
-    given = subject.entry.report.input.shape
-    if given[1:] != own:
-        yield text(f"On the published input {shape_text(own)}, not on {shape_text(given[1:])}.")
+    shape = subject.entry.report.input.shape[1:]
+    if shape != own:
+        yield text(f"For the published input {shape_text(own)}, not for {shape_text(shape)}.")
     yield document_part(_without(ledger, "model"))
 
 
 def _without(document: Document, key: str) -> Document:
-    """Return a document without a column, one that says the same in every row."""
-    kept = [place for place, column in enumerate(document.columns) if column.key != key]
+    """Return a document without a column that is the same in every row."""
+    places = [place for place, column in enumerate(document.columns) if column.key != key]
     return replace(
         document,
-        columns=tuple(document.columns[place] for place in kept),
-        rows=tuple(tuple(row[place] for place in kept) for row in document.rows),
+        columns=tuple(document.columns[place] for place in places),
+        rows=tuple(tuple(row[place] for place in places) for row in document.rows),
     )
 
 
 def _plot(make: Callable[[], str], caption: str) -> str | Picture:
-    """Return a plot, or the line why there is none."""
+    """Return a plot, or a line with the reason why there is none."""
     try:
         return Picture(make(), caption, "plot")
     except CnnstatError as error:
-        return text(f"No plot here: {error}")
+        return text(f"No plot: {error}")
 
 
 def _bubbles(subjects: Sequence[Subject]) -> Iterator[str | Picture]:
-    """Yield the chart of the error rate that more of the models have, and the models without it."""
+    """Yield the chart of the error rate that most models have, and the models without it."""
     from cnnstat.render.plots.bubble import Rate, bubble_figure, bubbles
 
     models = [(subject.entry.report, subject.card) for subject in subjects]
     rates: tuple[Rate, ...] = ("top1", "top5")
     charts = {rate: bubbles(models, rate=rate) for rate in rates}
     rate = max(rates, key=lambda rate: len(charts[rate][0]))
-    found, without = charts[rate]
+    circles, without = charts[rate]
     words = f"top-{rate.removeprefix('top')}"
 
     def make() -> str:
         from cnnstat.render.plots.style import inline_svg
 
-        return inline_svg(bubble_figure(found, rate=rate), label=caption)
+        return inline_svg(bubble_figure(circles, rate=rate), label=caption)
 
-    caption = f"The {words} accuracy over multiply-accumulates; the area: number of parameters."
+    caption = f"{words.capitalize()} accuracy over multiply-accumulates; area: parameters."
     yield _plot(make, caption)
-    if found and without:
-        yield text(f"Not in it, because no {words} error is published: {', '.join(without)}.")
+    if circles and without:
+        yield text(f"Without a published {words} error: {', '.join(without)}.")
 
 
 def _layers(subject: Subject) -> str | Picture:
@@ -163,17 +163,17 @@ def _scaling(subject: Subject) -> str | Picture:
 
         return inline_svg(scaling_figure(subject.sizes), label=caption)
 
-    caption = "The same model on inputs of other sizes."
+    caption = "The model at other input sizes."
     return _plot(make, caption)
 
 
 def _drawing(subject: Subject) -> Iterator[str | Picture]:
-    """Yield the drawing; where Graphviz cannot draw it the line why, and the drawing as text."""
+    """Yield the drawing, or the reason why Graphviz cannot draw it and the drawing as text."""
     from cnnstat.render.graph.as_dot import render_dot
     from cnnstat.render.graph.graphviz import inline_svg
 
-    found = outline(subject.entry.report)
-    dot = render_dot(found, title=subject.entry.title)
+    drawing = outline(subject.entry.report)
+    dot = render_dot(drawing, title=subject.entry.title)
     try:
         svg = inline_svg(dot)
     except UsageError as error:
@@ -181,7 +181,7 @@ def _drawing(subject: Subject) -> Iterator[str | Picture]:
 
         yield text(f"No drawing here: {error}")
         yield folded(
-            "The drawing as Mermaid text", render_mermaid(found, title=subject.entry.title)
+            "The drawing as Mermaid text", render_mermaid(drawing, title=subject.entry.title)
         )
         yield folded("The drawing as DOT text", dot)
         return

@@ -12,8 +12,8 @@ BILLION, MILLION = 10**9, 10**6
 def stages_document(table: StageTable) -> Document:
     """Return the document of ``cnnstat compare --stages``."""
     columns = (
-        Column("stage", "Stage", keep=NEVER_DROPPED, group=True, definition="name in the model"),
-        Column("output", "Output", keep=8, group=True, definition="extents that leave"),
+        Column("stage", "Stage", keep=NEVER_DROPPED, group=True, definition="name of the stage"),
+        Column("output", "Output", keep=8, group=True, definition="output extents"),
         *(
             Column(name, name, keep=NEVER_DROPPED, wrap=True, definition=f"layers of {name}")
             for name in table.models
@@ -39,10 +39,10 @@ def stages_document(table: StageTable) -> Document:
             Section(
                 "Legend",
                 (
-                    "[a; b] x n: a module of a and b, n times in a row; | parts branches; C=32 is "
-                    "32 groups; dw: one per channel; conv3-64 is a 3x3 convolution to 64 maps.",
-                    "Papers call multiply-accumulates FLOPs; the shortcuts of a residual module "
-                    "are counted, not written.",
+                    "[a; b] x n: a module of a and b, repeated n times; | separates branches; C=32 "
+                    "is 32 groups; dw is depthwise; conv3-64 is a 3x3 convolution with 64 outputs.",
+                    "Papers call multiply-accumulates FLOPs; shortcuts of residual modules are "
+                    "counted but not listed.",
                 ),
             ),
         ),

@@ -1,4 +1,4 @@
-"""A report as a document: rows of the chosen view, totals in words, what was published."""
+"""A report as a document: rows of the chosen view, totals in words, published figures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Rows and columns: ``depth`` folds modules, ``expand`` unfolds layers, ``top`` cuts."""
+    """Choice of rows and columns, as the options of ``cnnstat summary`` make it."""
 
     columns: str | None = None
     depth: int | None = None
@@ -41,7 +41,7 @@ def summary_document(
 ) -> Document:
     """Return the document of ``cnnstat summary``. Raises ``UsageError`` for an unknown column.
 
-    ``checked`` holds the report's graph against what other tools count.
+    ``checked`` has the counts of other tools.
     """
     view = view or View()
     columns = chosen(view.columns, report.convention.name, formulas=view.formulas)
@@ -80,7 +80,7 @@ def _title(report: Report, card: ModelCard | None) -> str:
 
 
 def _sorted(layers: tuple[Layer, ...], key: str | None) -> tuple[Layer, ...]:
-    """Largest first, unknown before everything (it may be larger); words in their own order."""
+    """Return the layers sorted, largest first, unknown before all; words alphabetically."""
     if key is None:
         return layers
     get = layer_column(key.replace("-", "_")).get
@@ -131,7 +131,7 @@ def _sections(
 ) -> Iterator[Section]:
     yield Section("Totals", totals_lines(report))
     if published:
-        yield Section("Published beside computed", tuple(map(published_line, published)))
+        yield Section("Published and computed", tuple(map(published_line, published)))
     if checked is not None:
         from cnnstat.render.check import counter_lines
 
@@ -140,13 +140,13 @@ def _sections(
         f"{note.path}: {note.message}" if note.path else note.message for note in report.notes
     ]
     if card and card.departs:
-        remarks.insert(0, f"{card.name} departs: {card.departs}")
+        remarks.insert(0, f"{card.name} differs from its paper: {card.departs}")
     if remarks:
         yield Section("Notes", tuple(remarks))
 
 
 def _legend(columns: Sequence[LayerColumn]) -> Section:
-    """Return one line, and the definition of every column that is not a default one."""
+    """Return one line, and the definitions of all columns that are not default ones."""
     further = [entry.column for entry in columns if entry.key not in DEFAULT]
     return Section(
         "Legend",
@@ -159,14 +159,14 @@ def _legend(columns: Sequence[LayerColumn]) -> Section:
 
 
 def published_line(p: Published) -> str:
-    """Return the verdict, what stands where beside what is computed, and why they differ."""
-    said = f"{p.quantity}: published {p.published}, computed {p.computed_with_unit} ({p.source})"
+    """Return the verdict, the published and the computed figure, and the reason."""
+    figures = f"{p.quantity}: published {p.published}, computed {p.computed_with_unit} ({p.source})"
     why = f"; {p.explanation}" if p.explanation else ""
-    return f"{p.verdict:<10}  {said}{why}"
+    return f"{p.verdict:<10}  {figures}{why}"
 
 
 class Payload(Mapping[str, object]):
-    """The JSON contract ``cnnstat.summary/1``, worked out when first read: only JSON needs it."""
+    """The JSON contract ``cnnstat.summary/1``, computed when first read: only JSON needs it."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
-"""The table for people: as wide as the terminal, heavy cells marked, totals in words below.
+"""The table for people: as wide as the terminal, large cells marked, totals in words below.
 
-In a narrow terminal the columns that matter least leave first and words are cropped last; a line
-says what is hidden and how to see it. Without a width (a pipe, a file) everything is there.
+In a narrow terminal the least important columns are dropped first and words are cropped last; a
+line names the hidden columns. Without a width (a pipe, a file) everything is shown.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from cnnstat.render.wrapping import wrapped
 
 GAP = 2
 FULL_TEXT, LEAST_TEXT = 24, 14
-"""Widths down to which words are cropped: for a column of figures that may leave, or must not."""
-KEPT = 6
-"""Columns below this ``keep`` leave before words are cropped to the least."""
+"""Least widths of words: before columns of figures are dropped, and after."""
+LATE = 6
+"""Columns below this ``keep`` are dropped before words are cropped to the least width."""
 ENDLESS = 1_000_000
 
 _RULED = Box("    \n    \n ── \n    \n    \n ── \n    \n    \n")
@@ -76,12 +76,12 @@ def _paragraph(console: Console, text: str, look: Look, *, style: str = "") -> N
 
 
 def _shown(document: Document, cells: Grid, width: int | None) -> dict[int, int]:
-    """Return the columns that fit, each with its width; the least important left out first."""
+    """Return the columns that fit, each with its width; the least important are dropped first."""
     widths = {index: _natural(document, cells, index) for index in range(len(document.columns))}
     if width is None:
         return widths
     shown = widths
-    for words, limit in ((FULL_TEXT, KEPT), (LEAST_TEXT, NEVER_DROPPED)):
+    for words, limit in ((FULL_TEXT, LATE), (LEAST_TEXT, NEVER_DROPPED)):
         shown = {
             index: min(widths[index], max(words, _longest_word(document, cells, index)))
             if document.columns[index].kind == "text" or document.columns[index].wrap
@@ -98,7 +98,7 @@ def _shown(document: Document, cells: Grid, width: int | None) -> dict[int, int]
 
 
 def _drop(document: Document, shown: dict[int, int], width: int, limit: int) -> None:
-    """Take out columns with ``keep`` below ``limit`` until it fits, rightmost of equals first."""
+    """Drop columns with ``keep`` below ``limit`` until it fits, rightmost of equals first."""
     while _needed(shown) > width:
         droppable = [index for index in shown if document.columns[index].keep < limit]
         if not droppable:
@@ -124,7 +124,7 @@ def _natural(document: Document, cells: Grid, index: int) -> int:
 
 
 def _longest_word(document: Document, cells: Grid, index: int) -> int:
-    """Return what a wrapped column needs at least, so that no word is cropped; 0 for others."""
+    """Return the longest word of a wrapped column, its least width; 0 for other columns."""
     if not document.columns[index].wrap:
         return 0
     return max((cell_len(word) for row in cells.rows for word in row[index].split()), default=0)
@@ -165,7 +165,7 @@ def _table(document: Document, cells: Grid, shown: dict[int, int], look: Look) -
 
 
 def _words(title: str, width: int) -> list[str]:
-    """Return a column's title as lines of at most ``width``, its words whole."""
+    """Return a column's title as lines of at most ``width``; words are not broken."""
     lines = [""]
     for word in title.split():
         longer = f"{lines[-1]} {word}".strip()
@@ -187,7 +187,7 @@ def _cell(text: str, level: int, column: Column, width: int, look: Look) -> Text
 
 
 def _placed(text: str, width: int, column: Column, look: Look) -> str:
-    """Return a cell at its width: words to the left and cropped, everything else to the right."""
+    """Return a cell at its width: words left-aligned and cropped, figures right-aligned."""
     if cell_len(text) > width:
         text = set_cell_size(text, width - 1).rstrip() + ("…" if look.unicode else "~")
     space = " " * (width - cell_len(text))

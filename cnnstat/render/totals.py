@@ -1,4 +1,4 @@
-"""The totals of a report in words: each figure with its unit and its one definition."""
+"""The totals of a report in words: each figure with its unit and definition."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _totals(report: Report) -> Iterator[tuple[str, str, str]]:
         "parameters",
         count(totals.params),
         f"weights {count(totals.weights)} + biases {count(totals.biases)}, "
-        f"a tensor used twice counted once; {bytes_text(totals.param_bytes)}",
+        f"a tensor used twice counts once; {bytes_text(totals.param_bytes)}",
     )
     if totals.buffers:
         yield "buffers", count(totals.buffers), "stored, not trained"
@@ -47,7 +47,7 @@ def _totals(report: Report) -> Iterator[tuple[str, str, str]]:
         (
             "with cached inputs",
             totals.cached_activation_bytes,
-            "that, plus a copy of each weighted layer's input, kept for a backward pass",
+            "activations, plus a copy of each weighted layer's input for the backward pass",
         ),
         (
             "peak activations",
@@ -57,7 +57,7 @@ def _totals(report: Report) -> Iterator[tuple[str, str, str]]:
     ):
         yield name, bytes_text(size), f"{_values(report, size)}{words}"
     yield "depth", count(totals.depth), "weighted layers on the longest path"
-    yield "paths", count(totals.paths), "different ways from input to output"
+    yield "paths", count(totals.paths), "distinct paths from input to output"
     yield from _last_map(report)
 
 
@@ -70,7 +70,7 @@ def _convention(report: Report) -> Iterator[tuple[str, str, str]]:
 
 
 def _values(report: Report, size: int) -> str:
-    """Return how many values lie behind bytes, where every tensor of the model has one dtype."""
+    """Return the number of values, if all tensors of the model have one dtype."""
     dtypes = {spec.dtype for facts in report.shaped.facts for spec in facts.outputs}
     if len(dtypes) != 1:
         return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def wrapped(line: str, width: int | None, *, indent: int | None = None) -> list[str]:
-    """Return a line as lines of at most ``width``; a word longer than that stays whole.
+    """Return a line as lines of at most ``width``; a longer word is not broken.
 
     A continuation starts where the last column of the line starts (behind two or more spaces), or
     where the line's own text starts if that column lies beyond half of the width; or at ``indent``.
@@ -15,7 +15,7 @@ def wrapped(line: str, width: int | None, *, indent: int | None = None) -> list[
     from textwrap import wrap
 
     start = len(line) - len(line.lstrip())
-    columns = [found.end() for found in re.finditer(r"(?<=\S) {2,}", line)]
+    columns = [match.end() for match in re.finditer(r"(?<=\S) {2,}", line)]
     if indent is None:
         indent = max((at for at in columns if at <= width // 2), default=start + 2)
     return wrap(

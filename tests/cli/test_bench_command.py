@@ -151,7 +151,7 @@ def test_a_ratio_to_an_earlier_result(
     code, out, err = cnnstat("bench", "lenet5", "--batch", "1,2", "--baseline", old)
     assert (code, err) == (0, "")
     assert "0.5x" in out
-    assert "1 of 2 runs are not in it" in out
+    assert "1 of 2 runs are not in the baseline" in out
 
 
 def test_another_device_is_refused_before_anything_runs_unless_told(

@@ -49,7 +49,7 @@ def test_a_spec_file_is_drawn_too(cnnstat: Cnnstat) -> None:
         (["resnt50"], ["unknown model 'resnt50'", "resnet50"]),
         (["lenet5", "-o", "{tmp}/a.jpg"], ["cannot tell the format", ".svg, .png, .pdf"]),
         (["lenet5", "-o", "{tmp}/none/a.dot"], ["cannot write", "no folder"]),
-        (["lenet5", "-f", "png"], ["png is no text", "-o FILE.png"]),
+        (["lenet5", "-f", "png"], ["png is not text", "-o FILE.png"]),
         (["lenet5", "-f", "dott"], ["unknown format 'dott'", "dot"]),
         (["lenet5", "--depth", "0"], ["depth must be at least 1", "0"]),
     ],

@@ -310,7 +310,7 @@ def test_strict_exits_with_1_where_something_is_unknown(net: str, cnnstat: Cnnst
             3,
             "The size of tensor a (5) must match the size of tensor b (3)",
         ),
-        (["claims", "{net}:Net"], 2, "published figures are kept for models of the zoo"),
+        (["claims", "{net}:Net"], 2, "only models of 'cnnstat list' have published figures"),
         (["export", "{net}:Net", "--to", "yml"], 2, "unknown export format 'yml'"),
     ],
 )

@@ -129,8 +129,8 @@ def test_the_ledger_is_that_of_claims(cnnstat: Cnnstat) -> None:
 @pytest.mark.usefixtures("tables_only")
 def test_another_input_is_said_beside_the_ledger(cnnstat: Cnnstat) -> None:
     page = made(cnnstat, "vgg11", "--input", "64")
-    assert "On the published input 3x224x224, not on 3x64x64." in page.plain
-    assert "On the published input" not in made(cnnstat, "vgg11").plain
+    assert "For the published input 3x224x224, not for 3x64x64." in page.plain
+    assert "For the published input" not in made(cnnstat, "vgg11").plain
 
 
 def test_a_spec_file_has_no_card_and_no_ledger(cnnstat: Cnnstat) -> None:
@@ -157,7 +157,7 @@ def test_a_module_of_pytorch_has_a_page_too(cnnstat: Cnnstat, tmp_path: Path) ->
         8 * (3 * 3 * 3 + 1),
         10 * (8 * 222 * 222 + 1),
     ]
-    assert "No plot here: nothing to plot: scaling needs two or more input sizes" in page.plain
+    assert "No plot: nothing to plot: scaling needs two or more input sizes" in page.plain
 
 
 @pytest.mark.usefixtures("tables_only")
@@ -175,7 +175,7 @@ def test_without_matplotlib_the_page_says_so_and_has_the_rest(cnnstat: Cnnstat) 
     assert "pip install matplotlib" in hint
     page = Report(result.out)
     for place in ("comparison.accuracy-over-work", "lenet5.plots", "alexnet.plots"):
-        assert "No plot here: matplotlib is needed for this" in page.blocks[place]
+        assert "No plot: matplotlib is needed for this" in page.blocks[place]
     assert len(page.tables["alexnet.layers"]) > 8
 
 
@@ -193,15 +193,15 @@ def test_without_graphviz_the_drawing_is_there_as_text(cnnstat: Cnnstat) -> None
 
 def test_a_model_without_published_error_has_no_bubble_and_says_why(cnnstat: Cnnstat) -> None:
     page = made(cnnstat, "samples/tiny.yaml", "samples/residual.yaml")
-    assert "No plot here: nothing to plot" in page.blocks["comparison.accuracy-over-work"]
+    assert "No plot: nothing to plot" in page.blocks["comparison.accuracy-over-work"]
 
 
 def test_the_chart_has_the_rate_that_more_models_have(cnnstat: Cnnstat) -> None:
     page = made(cnnstat, "vgg16", "googlenet", "samples/tiny.yaml")  # googlenet: top-5 alone
     block = page.blocks["comparison.accuracy-over-work"]
-    assert "The top-5 accuracy over" in block
-    assert "Not in it, because no top-5 error is published: tiny." in block
-    assert "Not in it" not in made(cnnstat, "vgg16", "alexnet").plain
+    assert "Top-5 accuracy over" in block
+    assert "Without a published top-5 error: tiny." in block
+    assert "Without a published" not in made(cnnstat, "vgg16", "alexnet").plain
 
 
 def test_the_file_is_what_standard_output_gets_and_small_enough(

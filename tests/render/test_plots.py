@@ -316,7 +316,7 @@ def test_scaling_shows_the_totals_at_each_size() -> None:
     assert np.asarray(lines["multiply-accumulates"].get_ydata()).tolist() == [
         report.totals.macs for report in ordered
     ]
-    assert np.asarray(lines["most at a time"].get_ydata()).tolist() == [
+    assert np.asarray(lines["peak"].get_ydata()).tolist() == [
         report.totals.peak_activation_bytes for report in ordered
     ]
     assert [text.get_text() for text in axes[-1].get_xticklabels()] == ["112", "160x96", "224"]

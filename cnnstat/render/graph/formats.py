@@ -21,31 +21,30 @@ SUFFIXES: dict[str, Format] = {
     ".png": "png",
     ".pdf": "pdf",
 }
-"""The format that a file's name asks for when no format is given."""
+"""The format that a file's suffix stands for."""
 
 
 def choose_format(name: str | None, path: str | None) -> Format:
-    """Return the format of a drawing: the one asked for, else by the file's suffix, else DOT.
+    """Return the format of a drawing: by name, else by the file's suffix, else DOT.
 
-    Raises ``UsageError`` for an unknown one, and for a picture without a file.
+    Raises ``UsageError`` for an unknown format, and for a picture without a file.
     """
     if name is not None:
-        asked = name.lower()
-        found = next((known for known in FORMATS if known == asked), None)
-        if found is None:
+        drawing = next((known for known in FORMATS if known == name.lower()), None)
+        if drawing is None:
             raise unknown("format", name, FORMATS)
     elif path is None:
-        found = "dot"
+        drawing = "dot"
     else:
-        found = SUFFIXES.get(os.path.splitext(path)[1].lower())
-        if found is None:
+        drawing = SUFFIXES.get(os.path.splitext(path)[1].lower())
+        if drawing is None:
             raise UsageError(
                 f"cannot tell the format of {path}: end it in one of {', '.join(SUFFIXES)}, "
                 "or use --format"
             )
-    if found in ("png", "pdf") and path is None:
-        raise UsageError(f"{found} is no text: say where to write it with -o FILE.{found}")
-    return found
+    if drawing in ("png", "pdf") and path is None:
+        raise UsageError(f"{drawing} is not text: write it to a file with -o FILE.{drawing}")
+    return drawing
 
 
 def draw_graph(
@@ -53,17 +52,17 @@ def draw_graph(
 ) -> str | bytes:
     """Return the drawing of a report: text for DOT and Mermaid, else the bytes of a file.
 
-    Modules deeper than ``depth`` are one box each; ``title`` stands beside the model's name. Raises
+    Modules deeper than ``depth`` are one box each; ``title`` follows the model's name. Raises
     ``UsageError`` for a picture where Graphviz is missing.
     """
-    found = outline(report, depth=depth)
+    drawing = outline(report, depth=depth)
     if format == "mermaid":
         from cnnstat.render.graph.as_mermaid import render_mermaid
 
-        return render_mermaid(found, title=title)
+        return render_mermaid(drawing, title=title)
     from cnnstat.render.graph.as_dot import render_dot
 
-    text = render_dot(found, title=title)
+    text = render_dot(drawing, title=title)
     if format == "dot":
         return text
     from cnnstat.render.graph.graphviz import draw

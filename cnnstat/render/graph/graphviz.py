@@ -14,7 +14,7 @@ Picture = Literal["svg", "png", "pdf"]
 HOW_TO_INSTALL = (
     "Graphviz's 'dot' is needed for SVG, PNG and PDF and is not on the path: install it "
     "(apt install graphviz, brew install graphviz, https://graphviz.org/download), "
-    "or write DOT or Mermaid text, which needs nothing (-o FILE.dot, FILE.mmd)"
+    "or write DOT or Mermaid text instead (-o FILE.dot, FILE.mmd)"
 )
 
 

@@ -1,6 +1,6 @@
-"""What a box and a frame of a drawing say, line by line, the first in bold; in no format yet.
+"""The lines of a box and of a frame of a drawing, the first in bold, in no particular format.
 
-A box that stands for several rows says what is the same in all, and the first and last of the rest.
+A box for several rows shows their common values, and the first and last of the others.
 """
 
 from __future__ import annotations
@@ -116,12 +116,12 @@ def frame_lines(frame: Frame, *, module: str = "", outer: int = 1) -> tuple[str,
     share = outer * (times if each else 1)
     figures = _figures(total, share=share)
     lead = "each " if each else "together " if times > 1 else ""
-    kept = sorted(set(frame.survivals), reverse=True)
+    survivals = sorted(set(frame.survivals), reverse=True)
     lines = [
         _marked(names, frame.repeat),
         f"{lead}{figures}" if figures else "",
-        f"kept in training with {_span(f'{kept[0]:.3g}', f'{kept[-1]:.3g}')}"
-        if kept and times > 1
+        f"kept in training with {_span(f'{survivals[0]:.3g}', f'{survivals[-1]:.3g}')}"
+        if survivals and times > 1
         else "",
     ]
     return tuple(line for line in lines if line)

@@ -81,7 +81,7 @@ class Edge(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """What is drawn of a report, from the inputs to the outputs."""
+    """The drawing of a report, from the inputs to the outputs."""
 
     report: Report
     items: tuple[Item, ...]
@@ -151,18 +151,18 @@ def _modules(rows: Sequence[Layer]) -> tuple[Item, ...]:
 def _stages(items: Sequence[Item]) -> tuple[Item, ...]:
     """Return the items with those of one stage in a frame.
 
-    What runs in training alone leads nowhere, so it does not part a stage and stands behind it.
+    Items of training alone lead nowhere: they do not split a stage and follow it.
     """
-    found: list[Item] = []
+    staged: list[Item] = []
     members: list[Item] = []
     heads: list[Item] = []
 
     def close() -> None:
         if len(members) > 1:
-            found.append(Frame((_stage(members[0]),), tuple(members), "stage"))
+            staged.append(Frame((_stage(members[0]),), tuple(members), "stage"))
         else:
-            found.extend(members)
-        found.extend(heads)
+            staged.extend(members)
+        staged.extend(heads)
         members.clear()
         heads.clear()
 
@@ -175,7 +175,7 @@ def _stages(items: Sequence[Item]) -> tuple[Item, ...]:
             close()
         members.append(item)
     close()
-    return tuple(found)
+    return tuple(staged)
 
 
 def _stage(item: Item) -> str:

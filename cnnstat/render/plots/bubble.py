@@ -1,4 +1,4 @@
-"""Accuracy over operations, the circle's area the parameters: many models in one picture."""
+"""Accuracy over MACs, with the parameters as the area of the circles: many models in one plot."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SMALLEST = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Bubble:
-    """One model: what it costs and how often it is right, in percent, on which images."""
+    """One model: MACs, parameters, and accuracy in percent on a data set."""
 
     name: str
     family: str
@@ -42,14 +42,14 @@ def bubbles(
     models: Iterable[tuple[Report, ModelCard | None]], *, rate: Rate = "top1"
 ) -> tuple[tuple[Bubble, ...], tuple[str, ...]]:
     """Return the models as bubbles, and the names of those without a published rate."""
-    found, without = [], []
+    circles, without = [], []
     for report, card in models:
         entry = None if card is None else _entry(card, rate)
         if card is None or entry is None:
             without.append(report.name)
             continue
         totals, (accuracy, wrong) = report.totals, entry
-        found.append(
+        circles.append(
             Bubble(
                 report.name,
                 card.family,
@@ -59,7 +59,7 @@ def bubbles(
                 _dataset(accuracy.dataset),
             )
         )
-    return tuple(found), tuple(without)
+    return tuple(circles), tuple(without)
 
 
 def _entry(card: ModelCard, rate: Rate) -> tuple[Accuracy, float] | None:
@@ -73,23 +73,23 @@ def _entry(card: ModelCard, rate: Rate) -> tuple[Accuracy, float] | None:
 
 
 def _dataset(name: str) -> str:
-    """Return one name for the images that all ImageNet papers classify."""
+    """Return one name for the data set of all ImageNet papers."""
     return "ImageNet" if name.startswith(("ImageNet", "ILSVRC")) else name
 
 
-def bubble_figure(found: Sequence[Bubble], *, rate: Rate = "top1") -> Figure:
+def bubble_figure(circles: Sequence[Bubble], *, rate: Rate = "top1") -> Figure:
     """Return the chart, one panel for each dataset. Raises ``UsageError`` if there is no bubble."""
-    if not found:
+    if not circles:
         raise UsageError(
             f"nothing to plot: no model has a published {_words(rate)} error "
             "('cnnstat info MODEL' shows what is published)"
         )
-    datasets = list(dict.fromkeys(bubble.dataset for bubble in found))
-    families = list(dict.fromkeys(bubble.family for bubble in found))
+    datasets = list(dict.fromkeys(bubble.dataset for bubble in circles))
+    families = list(dict.fromkeys(bubble.family for bubble in circles))
     colours = {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(families)}
-    most = max(bubble.params for bubble in found)
+    most = max(bubble.params for bubble in circles)
     with styled():
-        counts = [sum(bubble.dataset == dataset for bubble in found) for dataset in datasets]
+        counts = [sum(bubble.dataset == dataset for bubble in circles) for dataset in datasets]
         heights = [3.6 if count > 2 else 2.0 for count in counts]
         figure = new_figure(1.0 + sum(heights), width=WIDTH)
         panels = figure.subplots(
@@ -97,15 +97,15 @@ def bubble_figure(found: Sequence[Bubble], *, rate: Rate = "top1") -> Figure:
         )[:, 0]
         inside = []
         for axes, dataset in zip(panels, datasets, strict=True):
-            members = [bubble for bubble in found if bubble.dataset == dataset]
+            members = [bubble for bubble in circles if bubble.dataset == dataset]
             _panel(axes, members, most, colours)
-            axes.set_ylabel(f"{_words(rate).capitalize()} on {dataset} (%)")
+            axes.set_ylabel(f"{_words(rate).capitalize()} accuracy on {dataset}, %")
             inside.append((axes, members))
-        panels[-1].set_xlabel("Multiply-accumulates for one image")
+        panels[-1].set_xlabel("Multiply-accumulates per image")
         _legend(figure, most)
         figure.suptitle(
-            f"{_words(rate).capitalize()} accuracy as the papers print it "
-            "(crops and scales differ); area: parameters",
+            f"{_words(rate).capitalize()} accuracy as published (crops and scales differ); "
+            "area: parameters",
             fontsize=9,
             x=0.01,
             ha="left",

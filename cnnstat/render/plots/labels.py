@@ -1,4 +1,4 @@
-"""Labels beside points so that none covers another, worked out in points of the finished figure.
+"""Labels next to points so that none covers another, computed in the finished layout.
 
 Each label tries places around its point, near ones first, and takes the first that is free of other
 labels, markers and the edge of the plot; the points in the densest company choose first. A label
@@ -77,7 +77,7 @@ class Point(NamedTuple):
 
 
 class _Scene(NamedTuple):
-    """What stands already, in pixels: a candidate must keep off it."""
+    """Everything that a new label must not cover, in pixels."""
 
     frame: Box
     discs: list[Box]
@@ -102,7 +102,7 @@ def label_points(
 
     figure = axes.get_figure()
     if not isinstance(figure, Figure):
-        raise TypeError("labels are placed on a whole figure")
+        raise TypeError("labels need a figure, not a subfigure")
     figure.draw_without_rendering()  # carries the layout out
     scale = figure.dpi / 72
     centres: list[Spot] = []
@@ -117,14 +117,14 @@ def label_points(
         text = axes.text(point.x, point.y, point.label, fontsize=fontsize, ha="center", va="center")
         extent = text.get_window_extent()
         size = (extent.width + 2 * GAP * scale, extent.height + 2 * GAP * scale)
-        found = _place(centres[index], point.radius * scale, size, scale, scene, own=index)
-        scene.labels.append(found.box)
-        middle = ((found.box.left + found.box.right) / 2, (found.box.bottom + found.box.top) / 2)
+        place = _place(centres[index], point.radius * scale, size, scale, scene, own=index)
+        scene.labels.append(place.box)
+        middle = ((place.box.left + place.box.right) / 2, (place.box.bottom + place.box.top) / 2)
         x, y = axes.transData.inverted().transform(middle)
         text.set_position((float(x), float(y)))
-        if found.line is not None:
-            scene.lines.append(found.line)
-            ends = axes.transData.inverted().transform(found.line)
+        if place.line is not None:
+            scene.lines.append(place.line)
+            ends = axes.transData.inverted().transform(place.line)
             axes.plot(ends[:, 0], ends[:, 1], color="#888888", linewidth=0.6, zorder=1.5)
 
 
@@ -146,7 +146,7 @@ def _place(
     for number, distance in enumerate(STEPS):
         for direction in range(DIRECTIONS):
             angle = 2 * pi * direction / DIRECTIONS
-            box = _beside(centre, radius + distance * scale, size, angle)
+            box = _touching(centre, radius + distance * scale, size, angle)
             line = _line(centre, box, radius) if number else None
             if not _is_free(box, line, scene):
                 continue
@@ -170,7 +170,7 @@ def _is_free(box: Box, line: Line | None, scene: _Scene) -> bool:
 def _anywhere(centre: Spot, radius: float, size: Spot, scene: _Scene) -> _Place:
     """Return the nearest free place on a grid; lines may cross labels only where nothing else is.
 
-    In a plot that is full of labels, the place beside the marker.
+    In a plot that is full of labels, the place next to the marker.
     """
     width, height = size
     columns = int((scene.frame.right - scene.frame.left) / (width / 3))
@@ -187,11 +187,11 @@ def _anywhere(centre: Spot, radius: float, size: Spot, scene: _Scene) -> _Place:
             if _is_free(box, line, bare):
                 return _Place(box, line)
     apart = (box for box in boxes if _is_free(box, None, scene._replace(lines=[])))
-    box = next(apart, _beside(centre, radius, size, 0.0))
+    box = next(apart, _touching(centre, radius, size, 0.0))
     return _Place(box, _line(centre, box, radius))
 
 
-def _beside(centre: Spot, distance: float, size: Spot, angle: float) -> Box:
+def _touching(centre: Spot, distance: float, size: Spot, angle: float) -> Box:
     """Return the rectangle that touches a circle of this radius around the centre from outside."""
     width, height = size
     x = centre[0] + cos(angle) * (distance + width / 2)

@@ -1,7 +1,7 @@
-"""Where a model's parameters, activation memory and work are: three panels over its layers.
+"""Parameters, activation memory and work of a model: three panels over its layers.
 
-In a classic network the memory is in the early convolutions and the parameters in the last layers;
-this is the picture that shows it.
+In a classic network most memory is in the early convolutions and most parameters in the last
+layers; this plot shows it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MOST_NAMES = 45
 """Layers whose names fit under the panels; more are named by stage."""
 
 LETTERS = 26
-"""Of a layer's name that are shown."""
+"""Characters of a layer's name that are shown."""
 
 
 class Panel(NamedTuple):
@@ -60,7 +60,9 @@ def layers_figure(report: Report, *, depth: int | None = None) -> Figure:
     """Return the picture of a report; modules deeper than ``depth`` are one layer each."""
     rows = report.view(depth=depth)
     if not any(row.params or row.macs or row.activation_bytes for row in rows):
-        raise UsageError(f"{report.name}: nothing to plot: no layer holds or computes anything")
+        raise UsageError(
+            f"{report.name}: nothing to plot: no layer has parameters, outputs or work"
+        )
     named = len(rows) <= MOST_NAMES
     parts = single(rows) if named else spans_of(rows)
     with styled():
@@ -111,10 +113,10 @@ def single(rows: Sequence[Layer]) -> list[Section]:
 def spans_of(rows: Sequence[Layer]) -> list[Section]:
     """Return the stages and single modules at the top of a model with the rows in them."""
     number = {row.name: place for place, row in enumerate(rows)}
-    found = []
-    for name, members in sections(rows):
-        found.append(Section(name, tuple(number[row.name] for row in members)))
-    return found
+    return [
+        Section(name, tuple(number[row.name] for row in members))
+        for name, members in sections(rows)
+    ]
 
 
 def _draw(axes: Axes, panel: Panel, parts: Sequence[Section], *, bars: bool) -> None:

@@ -1,7 +1,7 @@
-"""Measured runs under the device's measured bound: rate over arithmetic intensity.
+"""Measured runs and the measured roofline of their device: rate over arithmetic intensity.
 
-The roof is the copy rate times the intensity up to the matrix-product rate, both measured with the
-runs. A point above it has kept data in caches, or computed with fewer multiplications than defined.
+The roof is the copy rate times the intensity, up to the matrix-product rate; both were measured
+with the runs. A run above it used caches, or fewer multiplications than its definition counts.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ def rates_of(measurement: Measurement) -> dict[str, Rates]:
     products = reference.get("matmul")
     if copied is None or not isinstance(products, Mapping):
         return {}
-    found = {dtype: _positive(entry, "macs_per_s") for dtype, entry in products.items()}
-    return {dtype: Rates(rate, copied) for dtype, rate in found.items() if rate is not None}
+    rates = {dtype: _positive(entry, "macs_per_s") for dtype, entry in products.items()}
+    return {dtype: Rates(rate, copied) for dtype, rate in rates.items() if rate is not None}
 
 
 def _positive(entry: object, key: str) -> float | None:
@@ -96,7 +96,7 @@ def roofline_figure(measurement: Measurement) -> Figure:
         raise UsageError("nothing to plot: no run of the result was measured")
     if not rates:
         raise UsageError(
-            "nothing to plot under: the result has no measured rates of the device "
+            "nothing to plot: the result has no measured rates of the device "
             "('reference' in its environment)"
         )
     dtypes = list(dict.fromkeys(point.dtype for point in points))
@@ -135,10 +135,10 @@ def roofline_figure(measurement: Measurement) -> Figure:
 
 
 def _limits(points: Sequence[Measured], rates: Mapping[str, Rates]) -> tuple[float, float]:
-    """Return intensities that hold every point and every roof's edge."""
+    """Return limits that include every point and every roof's edge."""
     edges = [rate.macs_per_s / rate.bytes_per_s for rate in rates.values()]
-    found = [point.macs_per_byte for point in points] + edges
-    return min(found) / 3, max(found) * 3
+    intensities = [point.macs_per_byte for point in points] + edges
+    return min(intensities) / 3, max(intensities) * 3
 
 
 def _roof(

@@ -1,4 +1,4 @@
-"""What a model costs at other input sizes: operations, memory and parameters over the size."""
+"""MACs, memory and parameters of a model over its input size."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FACTORS = ((1, 2), (3, 4), (1, 1), (5, 4), (3, 2), (2, 1))
-"""Of the model's own input, where no sizes are given."""
+"""Default sizes, relative to the model's own input."""
 
 
 class Series(NamedTuple):
@@ -38,7 +38,7 @@ class Series(NamedTuple):
 
 
 def default_sizes(extents: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """Return input extents around those of a model, each kept in proportion."""
+    """Return input extents around those of a model, in the same proportion."""
     return [
         tuple(max(1, extent * above // below) for extent in extents) for above, below in FACTORS
     ]
@@ -47,7 +47,7 @@ def default_sizes(extents: tuple[int, ...]) -> list[tuple[int, ...]]:
 def scaling_figure(reports: Sequence[Report]) -> Figure:
     """Return the plot of one model's reports at several sizes of its first input.
 
-    Raises ``UsageError`` for fewer than two sizes, or inputs that are no images.
+    Raises ``UsageError`` for fewer than two sizes, or inputs that are not images.
     """
     for report in reports:
         if len(report.input.shape) != 4:
@@ -90,7 +90,7 @@ def _memory(reports: Sequence[Report]) -> list[Series]:
     peak = tuple(report.totals.peak_activation_bytes for report in reports)
     return [
         Series("all activations", every, ORANGE, "s", "-"),
-        Series("most at a time", peak, RED, "^", "-."),
+        Series("peak", peak, RED, "^", "-."),
     ]
 
 
@@ -122,7 +122,7 @@ def _draw(
             color=GREY,
             linestyle=":",
             linewidth=1,
-            label="in proportion to the area",
+            label="proportional to the area",
             zorder=1,
         )
         axes.legend(loc="upper left", fontsize=7)
@@ -132,7 +132,7 @@ def _draw(
 
 
 def _sizes(axes: Axes, reports: Sequence[Report]) -> None:
-    """Write the sizes under the axis, those that come too close to the one before left out."""
+    """Write the sizes under the axis, except those too close to the one before."""
     from matplotlib.ticker import FixedLocator
 
     sides = [_side(report) for report in reports]

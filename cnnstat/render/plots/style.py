@@ -1,7 +1,7 @@
-"""What all plots share: size, type, palette, and files that come out equal for equal input.
+"""Size, type and palette of all plots, and files that are equal for equal input.
 
-A figure is as wide as half a page of A4 in landscape and read at that size: type of 7 points at
-least. Colours are Okabe and Ito's, told apart in every vision; no meaning is told by colour alone.
+A figure is as wide as half a page of A4 in landscape; its type has at least 7 points. The colours
+are Okabe and Ito's, which stay distinct in colour blindness; colour is never the only sign.
 matplotlib is imported when a plot is made, without pyplot, its window systems or a user's settings.
 """
 
@@ -58,7 +58,7 @@ METADATA: dict[Picture, dict[str, None]] = {
     "png": {"Software": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
-"""Entries left out: they change from day to day and from version to version."""
+"""Entries that are omitted, because they change with the date or the version."""
 
 
 def require_matplotlib() -> None:
@@ -82,7 +82,7 @@ def picture_of(path: str) -> Picture:
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Put matplotlib's defaults and these settings in force, whatever the user's are."""
+    """Use matplotlib's defaults and these settings instead of the user's."""
     require_matplotlib()
     from matplotlib import style
 
@@ -109,9 +109,9 @@ def save(figure: Figure, picture: Picture) -> bytes:
 
 
 def inline_svg(figure: Figure, *, label: str) -> str:
-    """Return the figure as an ``<svg>`` element to stand in a page; ``label`` is what it shows.
+    """Return the figure as an ``<svg>`` element for a page; ``label`` describes it.
 
-    As wide as its place, without prolog and metadata.
+    It is as wide as its container, without prolog and metadata.
     """
     from html import escape
 
