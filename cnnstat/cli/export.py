@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import Annotated
 
 from cnnstat.cli.options import (
@@ -69,7 +68,7 @@ def export(
     An ONNX file is in inference form, its batch free where the model allows it.
     """
     from cnnstat import api
-    from cnnstat.cli.output import file_of, replacing, write_file, write_stdout
+    from cnnstat.cli.output import file_of, remark, replacing, write_file, write_stdout
 
     output = file_of(output)
     name = _chosen(to, output)
@@ -84,7 +83,7 @@ def export(
         with replacing(output) as part:
             exported.save(part)
         for note in exported.notes:
-            print(f"cnnstat: {exported.name}: {note}", file=sys.stderr)
+            remark(f"{exported.name}: {note}")
         return
     from cnnstat.importers.spec.writing import write_shaped
 

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 SPACE, ROWS, ENGINE = "Space", "Rows and columns", "Engine"
 EXAMPLES = (
     "cnnstat sweep 'wrn-{depth}-{width}' 'depth=range(10,41,6)' width=1,2,4 --where 'params < 5M'",
-    "cnnstat sweep net.yaml 'width=range(16,65,8)' input=160,192,224 --pareto macs,-depth",
-    "cnnstat sweep model.py:make width=16,32 act=relu,silu --mode training -o space.csv",
+    "cnnstat sweep samples/scaled.yaml 'width=range(16,65,8)' input=160,192 --pareto macs,-depth",
+    "cnnstat sweep samples/small_net.py:SmallNet width=16,32 input=32 -o space.csv",
 )
 
 
