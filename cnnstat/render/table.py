@@ -2,17 +2,16 @@
 
 In a narrow terminal the least important columns are dropped first and words are cropped last; a
 line names the hidden columns. Without a width (a pipe, a file) everything is shown.
+Cells are brought to their column's width here, so that lines are joined and not laid out once more:
+a table of hundreds of rows takes milliseconds. Rich measures cells and colours them.
 """
 
 from __future__ import annotations
 
-from io import StringIO
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
-from rich.box import Box
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from cnnstat.render.cells import ASCII_MARKS, MARKS, Grid, grid
 from cnnstat.render.document import NEVER_DROPPED, Column, Document
@@ -24,55 +23,71 @@ FULL_TEXT, LEAST_TEXT = 24, 14
 """Least widths of words: before columns of figures are dropped, and after."""
 LATE = 6
 """Columns below this ``keep`` are dropped before words are cropped to the least width."""
-ENDLESS = 1_000_000
 
-_RULED = Box("    \n    \n ── \n    \n    \n ── \n    \n    \n")
-_RULED_ASCII = Box("    \n    \n -- \n    \n    \n -- \n    \n    \n", ascii=True)
+
+class Span(NamedTuple):
+    """A piece of a line in one style."""
+
+    text: str
+    style: str = ""
+
+
+Line = list[Span]
+
+
+class Block(NamedTuple):
+    """The lines of one cell, each as wide as its column."""
+
+    lines: list[str]
+    style: str = ""
 
 
 def render(document: Document, look: Look) -> str:
     """Return title, table, hidden columns and sections as lines of at most ``look.width``."""
+    lines = _lines(document, look)
+    if look.color:
+        return "\n".join(_colored(lines)) + "\n"
+    return "\n".join("".join([span.text for span in line]).rstrip() for line in lines) + "\n"
+
+
+def _colored(lines: Iterable[Line]) -> Iterator[str]:
+    """Yield the lines with the terminal's codes for their styles."""
+    from rich.color import ColorSystem
+    from rich.style import Style
+
+    for line in lines:
+        yield "".join(
+            Style.parse(style).render(text, color_system=ColorSystem.STANDARD) if style else text
+            for text, style in line
+        )
+
+
+def _lines(document: Document, look: Look) -> Iterator[Line]:
     cells = grid(document)
     shown = _shown(document, cells, look.width)
-    out = StringIO()
-    console = Console(
-        file=out,
-        width=ENDLESS,
-        force_terminal=look.color,
-        color_system="standard" if look.color else None,
-        no_color=not look.color,
-        legacy_windows=False,
-        markup=False,
-        highlight=False,
-        emoji=False,
-        _environ={},
-    )
-    _paragraph(console, document.title, look, style="bold")
+    yield from _paragraph(document.title, look, "bold")
     if document.subtitle:
-        _paragraph(console, document.subtitle, look, style="dim")
-    console.print()
-    console.print(_table(document, cells, shown, look))
+        yield from _paragraph(document.subtitle, look, "dim")
+    yield []
+    yield from _table(document, cells, shown, look)
     hidden = [c.title for i, c in enumerate(document.columns) if i not in shown]
     if hidden:
-        _paragraph(
-            console,
+        yield from _paragraph(
             f"Not shown at {look.width} columns: {', '.join(hidden)}. "
             "A wider window, a pipe into less or --format csv shows them.",
             look,
-            style="dim",
+            "dim",
         )
     for section in document.sections:
-        console.print()
-        _paragraph(console, section.title, look, style="bold")
+        yield []
+        yield from _paragraph(section.title, look, "bold")
         for line in section.lines:
-            _paragraph(console, f"  {line}", look)
-    text = out.getvalue()
-    return text if look.color else "\n".join(line.rstrip() for line in text.split("\n"))
+            yield from _paragraph(f"  {line}", look)
 
 
-def _paragraph(console: Console, text: str, look: Look, *, style: str = "") -> None:
+def _paragraph(text: str, look: Look, style: str = "") -> Iterator[Line]:
     for line in wrapped(text, look.width):
-        console.print(Text(line, style=style, no_wrap=True), soft_wrap=True)
+        yield [Span(line, style)]
 
 
 def _shown(document: Document, cells: Grid, width: int | None) -> dict[int, int]:
@@ -130,38 +145,47 @@ def _longest_word(document: Document, cells: Grid, index: int) -> int:
     return max((cell_len(word) for row in cells.rows for word in row[index].split()), default=0)
 
 
-def _table(document: Document, cells: Grid, shown: dict[int, int], look: Look) -> Table:
-    table = Table(
-        box=_RULED if look.unicode else _RULED_ASCII,
-        show_edge=False,
-        show_footer=cells.total is not None,
-        pad_edge=False,
-        padding=(0, GAP - 1, 0, 0),
-        header_style="bold",
-        footer_style="bold",
-    )
-    for index, width in shown.items():
-        column = document.columns[index]
-        inner = width - 2 * column.heat
-        total = cells.total[index] if cells.total else ""
-        title = _words(cells.titles[index], inner)
-        table.add_column(
-            Text("\n".join(_placed(line, inner, column, look) for line in title)),
-            footer=Text(_placed(total, inner, column, look)),
-            vertical="top" if any(c.wrap for c in document.columns) else "bottom",
-            width=width,
-            overflow="crop",
-        )
+def _table(document: Document, cells: Grid, shown: dict[int, int], look: Look) -> Iterator[Line]:
+    """Yield the titles, a rule, the rows and, behind another rule, the totals."""
+    columns = document.columns
+    inner = {index: width - 2 * columns[index].heat for index, width in shown.items()}
+    titles = [
+        Block([_placed(w, inner[i], columns[i], look) for w in _words(cells.titles[i], inner[i])])
+        for i in shown
+    ]
+    rule = ("─" if look.unicode else "-") * _needed(shown)
+    widths = list(shown.values())
+    at_top = any(column.wrap for column in columns)
+    yield from _joined([Block(b.lines, "bold") for b in titles], widths, at_top=False)
+    yield [Span(rule)]
     above: tuple[str, ...] = ()
     for row, levels in zip(cells.rows, cells.levels, strict=True):
-        texts = []
+        blocks = []
         for i, width in shown.items():
-            column = document.columns[i]
-            repeats = column.group and above != () and above[i] == row[i]
-            texts.append(_cell("" if repeats else row[i], levels[i], column, width, look))
-        table.add_row(*texts)
+            repeats = columns[i].group and above != () and above[i] == row[i]
+            blocks.append(_cell("" if repeats else row[i], levels[i], columns[i], width, look))
+        yield from _joined(blocks, widths, at_top=at_top)
         above = row
-    return table
+    if cells.total is not None:
+        yield [Span(rule)]
+        totals = [_placed(cells.total[i], inner[i], columns[i], look) for i in shown]
+        yield from _joined([Block([text], "bold") for text in totals], widths, at_top=True)
+
+
+def _joined(blocks: list[Block], widths: list[int], *, at_top: bool) -> Iterator[Line]:
+    """Yield the cells of one row side by side; the shorter ones at its top or its bottom."""
+    height = max(len(block.lines) for block in blocks)
+    columns = []
+    for (lines, style), width in zip(blocks, widths, strict=True):
+        empty = [""] * (height - len(lines))
+        padded = [*lines, *empty] if at_top else [*empty, *lines]
+        columns.append([Span(text + " " * (width - cell_len(text)), style) for text in padded])
+    gap = Span(" " * GAP)
+    for spans in zip(*columns, strict=True):
+        line = [spans[0]]
+        for span in spans[1:]:
+            line += (gap, span)
+        yield line
 
 
 def _words(title: str, width: int) -> list[str]:
@@ -176,14 +200,14 @@ def _words(title: str, width: int) -> list[str]:
     return lines
 
 
-def _cell(text: str, level: int, column: Column, width: int, look: Look) -> Text:
+def _cell(text: str, level: int, column: Column, width: int, look: Look) -> Block:
     style = "bold red" if level > 4 else "bold" if level > 2 else "dim" if text == "0" else ""
     if column.wrap and cell_len(text) > width:
         lines = wrapped(text, width, indent=0)
-        return Text("\n".join(_placed(line, width, column, look) for line in lines), style=style)
+        return Block([_placed(line, width, column, look) for line in lines], style)
     placed = _placed(text, width - 2 * column.heat, column, look)
     marks = MARKS if look.unicode else ASCII_MARKS
-    return Text(f"{placed} {marks[level - 1]}" if level else placed, style=style)
+    return Block([f"{placed} {marks[level - 1]}" if level else placed], style)
 
 
 def _placed(text: str, width: int, column: Column, look: Look) -> str:
