@@ -7,6 +7,7 @@ report ``partial``: its totals are lower bounds then.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -16,7 +17,7 @@ from cnnstat.count.figures import Figures, figures_of, total_of
 from cnnstat.count.formulas import activation_formula, macs_formula, params_formula
 from cnnstat.count.paths import depth_of, paths_of, shortest_depth_of
 from cnnstat.count.receptive import Fields, ReceptiveField
-from cnnstat.count.storage import Placement, owned_bytes, peak_bytes, place
+from cnnstat.count.storage import Placement, allocated_bytes, peak_bytes, place
 from cnnstat.ir.graph import NodeFacts, ShapedGraph, Value
 from cnnstat.ir.tensor import DTYPE_BYTES, TensorSpec
 
@@ -285,10 +286,8 @@ class Report:
     @cached_property
     def totals_figures(self) -> Figures:
         """Sum of the figures of all operators."""
-        repeats: dict[int, int] = {}  # equal operators share one instance of their figures
-        distinct = {id(figures): figures for figures in self.nodes}
-        for figures in self.nodes:
-            repeats[id(figures)] = repeats.get(id(figures), 0) + 1
+        repeats = Counter(map(id, self.nodes))  # equal operators share one instance
+        distinct = dict(zip(map(id, self.nodes), self.nodes, strict=True))
         return total_of([(figures, repeats[key]) for key, figures in distinct.items()])
 
     @cached_property
@@ -352,19 +351,17 @@ def analyze(
 ) -> Report:
     """Return the report of a shaped graph under a convention."""
     placement = place(shaped)
-    sizes = owned_bytes(shaped, placement)
-    known: dict[tuple[int, int, bool, bool], Figures] = {}
+    known: dict[tuple[int, bool, bool], Figures] = {}
     figures = []
-    for index, (node, facts) in enumerate(zip(shaped.nodes, shaped.facts, strict=True)):
-        tied, owns = node.tied_to is not None, placement.owns[index]
-        key = (id(facts), sizes[index], tied, owns)
-        found = known.get(key)
-        if found is None:
-            found = figures_of(
-                node.op.type_name, facts, convention, sizes[index], tied=tied, owns=owns
-            )
-            known[key] = found
-        figures.append(found)
+    for node, facts, owns in zip(shaped.nodes, shaped.facts, placement.owns, strict=True):
+        tied = node.tied_to is not None
+        key = (id(facts), tied, owns)
+        own = known.get(key)
+        if own is None:
+            size = allocated_bytes(node.op, facts, owns=owns)
+            own = figures_of(node.op.type_name, facts, convention, size, tied=tied, owns=owns)
+            known[key] = own
+        figures.append(own)
     unruled = [n for n, f in zip(shaped.nodes, figures, strict=True) if f.unknown]
     missing = tuple(
         Note("no_rule", node.name, f"{node.op.type_name} has no work rule; totals are lower bounds")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from cnnstat.count.paths import depth_of, paths_of
 from cnnstat.count.report import Layer, Report
 from cnnstat.ir.graph import Node, NodeFacts
 from cnnstat.ir.op import Op
@@ -109,13 +110,13 @@ ROWS: dict[str, tuple[str, Callable[[Report, str], Computed]]] = {
 """Reads of one row, with their units."""
 
 MODEL: dict[str, tuple[str, Callable[[Report], Computed]]] = {
-    "depth": ("layers", lambda report: report.totals.depth),
-    "paths": ("paths", lambda report: report.totals.paths),
+    "depth": ("layers", lambda report: depth_of(report.shaped)),
+    "paths": ("paths", lambda report: paths_of(report.shaped)),
     "param_bytes": ("bytes", lambda report: report.totals.param_bytes),
-    "values": ("values", lambda report: values(report, report.totals.activation_bytes)),
+    "values": ("values", lambda report: values(report, summed(report, "activation_bytes"))),
     "cached_values": (
         "values",
-        lambda report: values(report, report.totals.cached_activation_bytes),
+        lambda report: values(report, summed(report, "cached_activation_bytes")),
     ),
     "input_hwc": ("height x width x channels", lambda report: hwc(report.input)),
     "convolutions": ("convolutions", _counted(Conv2d, ConnectedConv2d)),
@@ -136,12 +137,17 @@ def unit_of(read: str, at: str) -> str:
 
 def read_model(report: Report, read: str) -> Computed:
     """Return a quantity of the whole model."""
-    if read not in SUMS:
-        return MODEL[read][1](report)
+    return MODEL[read][1](report) if read in MODEL else summed(report, read)
+
+
+def summed(report: Report, read: str) -> int:
+    """Return one of ``SUMS`` of the whole model, without what takes a further walk over it."""
+    sums = report.totals_figures
     if read == "macs":
-        return report.totals_figures.work.macs
-    plain = read in ("weights", "biases", "params", "buffers")
-    return int(getattr(report.totals_figures if plain else report.totals, read))
+        return sums.work.macs
+    if read == "cached_activation_bytes":
+        return sums.activation_bytes + sums.cached_bytes
+    return int(getattr(sums, read))
 
 
 def read_row(report: Report, read: str, at: str) -> Computed:

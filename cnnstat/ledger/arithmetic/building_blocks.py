@@ -78,7 +78,10 @@ def sum_keeps_shape(reports: Reports) -> Computed:
 def branches_equal_groups(reports: Reports) -> Computed:
     """Return whether the three forms of the block have the same parameters, MACs and output."""
     forms = [reports(f"resnext-block{suffix}") for suffix in ("", "-concat", "-grouped")]
-    sums = {(f.totals.params, f.totals.macs, f.layers[-1].output.shape) for f in forms}
+    sums = {
+        (f.totals_figures.params, f.totals_figures.work.macs, f.layers[-1].output.shape)
+        for f in forms
+    }
     return len(sums) == 1
 
 

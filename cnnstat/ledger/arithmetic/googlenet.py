@@ -117,7 +117,7 @@ def flattened_layer(reports: Reports, outputs_of: str) -> Computed:
 def row_counted_twice(reports: Reports) -> Computed:
     """Return the MACs of the reduced module with its 3x3 row counted twice."""
     net = reports(REDUCED)
-    return net.totals.macs + (row(net, "3x3").macs or 0)
+    return net.totals_figures.work.macs + (row(net, "3x3").macs or 0)
 
 
 def pooling_keeps_channels(reports: Reports) -> Computed:
@@ -161,4 +161,4 @@ def last_modules_on_6x6(reports: Reports) -> Computed:
     last = [r for r in net.layers if r.name.startswith(("inception_5a/", "inception_5b/"))]
     macs = sum(layer.macs or 0 for layer in last)
     h, w = row(net, "inception_5b/output").output.shape[2:]
-    return net.totals.macs - macs + Fraction(macs * 6 * 6, h * w)
+    return net.totals_figures.work.macs - macs + Fraction(macs * 6 * 6, h * w)

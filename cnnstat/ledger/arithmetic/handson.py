@@ -20,7 +20,7 @@ def _example(channels: int) -> Graph:
 
 def example_params(reports: Reports) -> Computed:
     """Return the parameters of the notes' first example on 1 and on 3 channels."""
-    return tuple(reports(_example(channels)).totals.params for channels in (1, 3))
+    return tuple(reports(_example(channels)).totals_figures.params for channels in (1, 3))
 
 
 def filters(reports: Reports) -> Computed:
