@@ -1,4 +1,4 @@
-"""One node on its way to a tape: what a lowering gets, and what a lowering is."""
+"""The call of one node that a lowering writes on a tape."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Operator's name -> the kernels that PyTorch runs for it, in order: ``LOWERINGS``, one line each.
+"""Operator -> the kernels that PyTorch runs for it, in order: ``LOWERINGS``, one line each.
 
-The modules are those that the PyTorch backend builds, run by generated code. An operator that has
-no line is unknown: what it makes is carried, what it keeps is not, and figures are lower bounds.
+Tables go by the name of the operator's class, so that none has to be imported. The modules are
+those that ``pytorch`` builds, run by generated code. An operator without a line is unknown: its
+results count, what it saves does not, and figures are lower bounds.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 from math import prod
 
 from cnnstat.count.storage import place
-from cnnstat.ir.graph import Node, NodeFacts, ShapedGraph
+from cnnstat.ir.graph import ShapedGraph
+from cnnstat.ir.op import Op
 from cnnstat.memory import kernels as k
 from cnnstat.memory.call import Call, Lowering, padded
 from cnnstat.memory.pooling import POOLINGS
@@ -30,8 +32,12 @@ OVERWRITABLE = frozenset(
         "Linear",
     }
 )
-"""Operators that make a tensor of their own which their backward pass does not read: a ReLU behind
+"""Operators that make a tensor of their own which their backward pass does not read: a ReLU after
 one may write over it."""
+
+
+def _kind(op: Op) -> str:
+    return type(op).__name__
 
 
 def overwriting(shaped: ShapedGraph) -> list[int]:
@@ -40,9 +46,9 @@ def overwriting(shaped: ShapedGraph) -> list[int]:
     return [
         index
         for index, node in enumerate(shaped.nodes)
-        if node.op.type_name == "ReLU"
+        if _kind(node.op) == "ReLU"
         and not owns[index]
-        and shaped.nodes[node.inputs[0].node].op.type_name in OVERWRITABLE
+        and _kind(shaped.nodes[node.inputs[0].node].op) in OVERWRITABLE
     ]
 
 
@@ -71,7 +77,8 @@ def _linear(t: Tape, call: Call) -> Tensor:
 
 
 def _batch_norm(t: Tape, call: Call) -> Tensor:
-    return k.batch_norm(t, call.x, call.affine, training=call.training)
+    own = call.training or not call.op.tracked  # statistics of the batch
+    return k.batch_norm(t, call.x, call.affine, training=own)
 
 
 def _relu(t: Tape, call: Call) -> Tensor:
@@ -235,8 +242,12 @@ def _group_norm(t: Tape, call: Call) -> Tensor:
     return k.own_statistics(t, "group_norm", call.x, call.affine, call.shape[0] * call.op.groups)
 
 
-def _mean(t: Tape, call: Call) -> Tensor:
-    return k.mean_of_maps(t, call.x, call.shape)
+def _nonlinearity(t: Tape, call: Call) -> Tensor | list[Tensor]:
+    return NONLINEARITIES[call.op.kind](t, call)
+
+
+def _interpolate(t: Tape, call: Call) -> Tensor:
+    return k.unary(t, call.x, call.shape)
 
 
 def _multiply(t: Tape, call: Call) -> Tensor:
@@ -255,6 +266,23 @@ def _larger_first(call: Call) -> tuple[Tensor, Tensor]:
     first, second = call.inputs
     return (first, second) if first.shape == call.shape else (second, first)
 
+
+NONLINEARITIES: dict[str, Lowering] = {
+    "SiLU": _from_input,
+    "GELU": _from_input,
+    "Hardswish": _from_input,
+    "Hardsigmoid": _from_input,
+    "Hardtanh": _from_input,
+    "ReLU6": _from_input,
+    "ELU": _from_input,
+    "LeakyReLU": _from_input,
+    "Mish": _from_input,
+    "Softplus": _softplus,
+}
+"""Kind of ``Nonlinearity`` -> its kernels."""
+
+POINTWISE: dict[str, Lowering] = {"mul": _multiply, "add": _plus}
+"""Kind of ``Pointwise`` -> its kernels, where one tensor has the shape of the result."""
 
 LOWERINGS: dict[str, Lowering] = {
     "Conv1d": _convolution,
@@ -283,37 +311,37 @@ LOWERINGS: dict[str, Lowering] = {
     "Concat": _concat,
     "Flatten": _flatten,
     "ZeroPadShortcut": _zero_pad_shortcut,
-    "SiLU": _from_input,
-    "GELU": _from_input,
-    "Hardswish": _from_input,
-    "Hardsigmoid": _from_input,
-    "Hardtanh": _from_input,
-    "ReLU6": _from_input,
-    "ELU": _from_input,
-    "LeakyReLU": _from_input,
-    "Mish": _from_input,
-    "Softplus": _softplus,
+    "Nonlinearity": _nonlinearity,
     "LayerNorm": _layer_norm,
     "GroupNorm": _group_norm,
-    "Mean": _mean,
+    "Interpolate": _interpolate,
 }
-"""Operator's name -> its kernels; an operator that is not here is unknown, never free."""
+"""Operator's class -> its kernels; an operator that is not here is unknown, never free."""
 
 
-POINTWISE: dict[str, Lowering] = {"mul": _multiply, "add": _plus}
-"""Kinds of elementwise arithmetic, where one tensor has the shape of the result."""
+def lowering(shaped: ShapedGraph, index: int) -> Lowering | None:
+    """Return the kernels of a node, or None where they are not known.
 
-
-def lowering(node: Node, facts: NodeFacts) -> Lowering | None:
-    """Return the kernels of a node, or None where nobody knows them."""
-    known = LOWERINGS.get(node.op.type_name)
-    if known is not None:
-        return known
-    if node.op.storage == "view" and len(facts.outputs) == 1:
-        return _view if node.inputs else _itself
-    kind = getattr(node.op, "kind", "")
-    shaped_so = [spec for spec in facts.inputs if spec == facts.outputs[0]]
-    return POINTWISE.get(kind) if shaped_so and len(facts.inputs) < 3 else None
+    They are not where weights are computed, nor of a slow transposed convolution, whose result may
+    take more memory than its elements.
+    """
+    node, facts = shaped.nodes[index], shaped.facts[index]
+    kind = _kind(node.op)
+    owner = facts if node.tied_to is None else shaped.facts[node.tied_to]
+    if {weight.name for weight in facts.weights} - {weight.name for weight in owner.weights}:
+        return None
+    if kind == "ConvTranspose3d" and facts.inputs[0].numel > facts.outputs[0].numel:
+        return None
+    if kind == "Nonlinearity" and getattr(node.op, "kind", "") not in NONLINEARITIES:
+        return None
+    if kind == "Pointwise":
+        alike = facts.outputs[0] in facts.inputs and len(facts.inputs) < 3
+        return POINTWISE.get(getattr(node.op, "kind", "")) if alike else None
+    if kind == "Parameter" and len(facts.weights) == 1:
+        return _itself
+    if kind == "View" and len(facts.outputs) == 1 and node.inputs:
+        return _view
+    return LOWERINGS.get(kind)
 
 
 def _view(t: Tape, call: Call) -> Tensor:
@@ -325,26 +353,28 @@ def _itself(t: Tape, call: Call) -> Tensor:
 
 
 def unknown_call(t: Tape, call: Call) -> list[Tensor]:
-    """Return the results of an operator without a line; views stay in their input's memory.
+    """Return the results of an unknown operator; those of an opaque one and views take no memory.
 
-    Gradients pass through it, so that what stands before it is still counted; what it keeps is not.
+    Gradients pass through it without memory of their own, so that the layers before it count.
     """
     if call.op.storage == "view" and call.inputs:
         return [call.x._replace(shape=spec.shape) for spec in call.facts.outputs]
-    makes = [(spec.shape, spec.dtype) for spec in call.facts.outputs]
-    given = (*call.inputs, *call.stored.values())
-    made = t.run(given, *makes)
+    opaque = _kind(call.op) == "Opaque"
+    makes = [((0,) if opaque else spec.shape, spec.dtype) for spec in call.facts.outputs]
+    reads = (*call.inputs, *call.stored.values())
+    pairs = zip(t.run(reads, *makes), call.facts.outputs, strict=True)
+    made = [tensor._replace(shape=spec.shape) for tensor, spec in pairs]
     if not all("float" in spec.dtype for spec in call.facts.outputs):
         return made  # whole numbers have no gradient
-    return t.record(given, made, k.simple(given))
+    return t.record(reads, made, k.without_memory(reads))
 
 
-def lower(t: Tape, call: Call) -> list[Tensor]:
+def lower(t: Tape, call: Call, kernels: Lowering | None) -> list[Tensor]:
     """Write the kernels of one node and return its results.
 
     Its inputs are held until then, but those of a sum: it is written as a sum of two after another.
     """
-    made = (lowering(call.node, call.facts) or unknown_call)(t, call)
-    if call.op.type_name != "Add":
+    made = (kernels or unknown_call)(t, call)
+    if _kind(call.op) != "Add":
         t.hold(call.inputs)
     return made if isinstance(made, list) else [made]

@@ -312,9 +312,9 @@ def plan(report: Report, chosen: Settings, rehearsed: Pass | None = None) -> Mem
     shaped = report.shaped
     run = training if chosen.mode == "training" else inference
     written = rehearsed or run(shaped, chosen.conditions)
-    trained, buffers = _stored(shaped)
-    total = sum(trained)
-    state = written.state or StateBytes(total, sum(buffers), total, tuple(trained))
+    params, buffers = _stored(shaped)
+    gradients = written.trained
+    state = written.state or StateBytes(sum(params), sum(buffers), sum(gradients), gradients)
     trained = list(state.trained)
     optimizer = OPTIMIZERS[chosen.optimizer]
     learns = chosen.mode == "training"

@@ -15,7 +15,16 @@ from cnnstat.ir.graph import ShapedGraph, Value
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.memory.call import Call
 from cnnstat.memory.lowering import lower, lowering, overwriting
-from cnnstat.memory.tape import Autocast, Record, Step, Tape, Tensor, backward
+from cnnstat.memory.tape import (
+    Autocast,
+    Record,
+    Step,
+    Tape,
+    Tensor,
+    backward,
+    free_unreached,
+    reached,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,7 @@ class Pass:
     ``saved`` are the bytes that each node is the first to save for the backward pass; ``unknown``
     the nodes whose kernels are not known. Of a pass that PyTorch rehearsed, ``foreign`` names the
     functions whose memory is not known, or why there was no rehearsal, and ``state`` is what the
-    module stores.
+    module stores. ``trained`` are the bytes of each parameter that gets a gradient.
     """
 
     tape: Tape
@@ -59,6 +68,7 @@ class Pass:
     unknown: tuple[int, ...] = ()
     foreign: tuple[str, ...] = ()
     state: StateBytes | None = None
+    trained: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -86,7 +96,7 @@ class _Run:
                 self.training,
                 index in self.overwriting,
             )
-            made = lower(self.tape, call)
+            made = lower(self.tape, call, lowering(self.shaped, index))
         for number, tensor in enumerate(made):
             self.values[Value(index, number)] = tensor
 
@@ -100,8 +110,8 @@ class _Run:
                 )
                 for weight in self.shaped.facts[at].weights
             }
-        own = self.shaped.facts[index].weights
-        return {weight.name: self.stored[at][weight.name] for weight in own}
+        names = [weight.name for weight in self.shaped.facts[index].weights]
+        return {name: self.stored[at][name] for name in names if name in self.stored[at]}
 
 
 def parameter_dtype(shaped: ShapedGraph) -> str:
@@ -122,7 +132,7 @@ def _unknown(shaped: ShapedGraph) -> tuple[int, ...]:
     return tuple(
         index
         for index, node in enumerate(shaped.nodes)
-        if not node.op.is_input and lowering(node, shaped.facts[index]) is None
+        if not node.op.is_input and lowering(shaped, index) is None
     )
 
 
@@ -157,9 +167,12 @@ def training(shaped: ShapedGraph, conditions: Conditions) -> Pass:
         saved = again.saved()
         backward(tape, outputs, again.unpack)
     else:
-        saved = _saved(run)
+        records = reached(tape, outputs)
+        saved = _saved(run, records)
+        free_unreached(tape, records)
         backward(tape, outputs)
-    return Pass(tape, forward_steps, saved, _unknown(shaped))
+    trained = tuple(size for leaf, size in enumerate(tape.leaves) if leaf in tape.learned)
+    return Pass(tape, forward_steps, saved, _unknown(shaped), trained=trained)
 
 
 def inputs_alone(shaped: ShapedGraph, unknown: str, state: StateBytes) -> Pass:
@@ -174,16 +187,17 @@ def inputs_alone(shaped: ShapedGraph, unknown: str, state: StateBytes) -> Pass:
     return Pass(tape, len(tape.steps), nothing, foreign=(unknown,), state=state)
 
 
-def _saved(run: _Run) -> tuple[int, ...]:
-    """Return the bytes that each node is the first to keep, each storage once."""
-    found = [0] * len(run.shaped.nodes)
+def _saved(run: _Run, records: set[int]) -> tuple[int, ...]:
+    """Return the bytes that each node's records are the first to save, each storage once."""
+    sizes = [0] * len(run.shaped.nodes)
     seen: set[int] = set()
-    for record in run.tape.records:
+    for number in sorted(records):
+        record = run.tape.records[number]
         for storage in record.saves:
             if storage not in seen:
                 seen.add(storage)
-                found[record.node] += run.tape.sizes[storage]
-    return tuple(found)
+                sizes[record.node] += run.tape.sizes[storage]
+    return tuple(sizes)
 
 
 def blocks(shaped: ShapedGraph) -> list[int | None]:

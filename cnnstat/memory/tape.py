@@ -70,12 +70,14 @@ class Step(NamedTuple):
 class Record:
     """What autograd knows of one kernel, whose step is the tape's ``step``-th.
 
-    ``saves`` names storages; ``unpacks`` tells whether it saves any tensor, a parameter included.
+    ``outputs`` and ``saves`` name storages; ``unpacks`` tells whether it saves any tensor, a
+    parameter included.
     """
 
     node: int
     step: int
     inputs: tuple[Source | None, ...]
+    outputs: tuple[int, ...]
     saves: tuple[int, ...]
     unpacks: bool
     backward: Backward
@@ -95,6 +97,7 @@ class Tape:
     """The steps so far, in order. ``training`` leaves records; ``tracked`` forbids in-place sums.
 
     Under storage tracking PyTorch does not add up gradients in place, as it does otherwise.
+    ``leaves`` are the bytes of each parameter, ``learned`` the numbers of those with a gradient.
     """
 
     training: bool
@@ -108,6 +111,7 @@ class Tape:
     steps: list[Step] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     leaves: list[int] = field(default_factory=list)
+    learned: set[int] = field(default_factory=set)
     lasting: set[int] = field(default_factory=set)
     making: Kind = "activation"
     lowered: dict[int, Tensor] = field(default_factory=dict)
@@ -117,7 +121,7 @@ class Tape:
         storage = self._storage(0, "activation")
         source = None
         if trained and self.training:
-            self.leaves.append(storage)
+            self.leaves.append(prod(shape) * DTYPE_BYTES[dtype])
             source = (-len(self.leaves), 0)
         return Tensor(storage, shape, dtype, source, parameter=True)
 
@@ -158,10 +162,13 @@ class Tape:
         sources = tuple([tensor.source for tensor in inputs])
         if not self.training or not any(source is not None for source in sources):
             return list(outputs)
-        kept = [tensor for tensor in saves if tensor is not None]
-        own = tuple(dict.fromkeys(t.storage for t in kept if not t.parameter))
-        step = len(self.steps) - 1
-        self.records.append(Record(self.node, step, sources, own, bool(kept), backward, self.block))
+        saved = [tensor for tensor in saves if tensor is not None]
+        own = tuple(dict.fromkeys(t.storage for t in saved if not t.parameter))
+        results = tuple([tensor.storage for tensor in outputs])
+        step, unpacks = len(self.steps) - 1, bool(saved)
+        self.records.append(
+            Record(self.node, step, sources, results, own, unpacks, backward, self.block)
+        )
         at = len(self.records) - 1
         return [tensor._replace(source=(at, i)) for i, tensor in enumerate(outputs)]
 
@@ -173,6 +180,33 @@ class Tape:
         self.sizes.append(size)
         self.kinds.append(kind)
         return len(self.sizes) - 1
+
+
+def reached(tape: Tape, outputs: Iterable[Tensor]) -> set[int]:
+    """Return the records that the backward pass from ``outputs`` runs."""
+    waiting = [output.source for output in outputs]
+    records: set[int] = set()
+    while waiting:
+        source = waiting.pop()
+        if source is not None and source[0] >= 0 and source[0] not in records:
+            records.add(source[0])
+            waiting += tape.records[source[0]].inputs
+    return records
+
+
+def free_unreached(tape: Tape, records: set[int]) -> None:
+    """Let what the other records save live as long as any result behind them does."""
+    last = spans(tape)
+    ends = [max([record.step, *[last[each] for each in record.outputs]]) for record in tape.records]
+    for number in range(len(tape.records) - 1, -1, -1):
+        if number in records:
+            continue
+        record, end = tape.records[number], min(ends[number], len(tape.steps) - 1)
+        for source in record.inputs:
+            if source is not None and source[0] >= 0:
+                ends[source[0]] = max(ends[source[0]], end)
+        step = tape.steps[end]
+        tape.steps[end] = step._replace(uses=(*step.uses, *record.saves))
 
 
 Unpack = Callable[[int], None]
@@ -264,6 +298,7 @@ class _Sums:
         elif self._holders[gradient.storage] or not gradient.whole:
             gradient = self._tape.like(gradient, gradient)
         self._found[source] = gradient
+        self._tape.learned.add(-1 - source[0])
         self._tape.kinds[gradient.storage] = "parameter_gradient"
         self._tape.lasting.add(gradient.storage)
 

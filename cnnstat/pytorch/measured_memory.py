@@ -220,11 +220,14 @@ def _tracked_inference(chosen: Subject) -> int:
 
 
 class Passes(NamedTuple):
-    """Readings of one meter in a forward and a backward pass; ``between`` is alive in between."""
+    """Readings of one meter in a forward and a backward pass; ``between`` is alive in between.
+
+    ``backward`` is None where no result has a gradient.
+    """
 
     forward: int
     between: int
-    backward: int
+    backward: int | None
 
 
 def both_passes(chosen: Subject, *meters: Meter) -> tuple[Passes, ...]:
@@ -238,8 +241,9 @@ def both_passes(chosen: Subject, *meters: Meter) -> tuple[Passes, ...]:
     between = [meter.live_bytes for meter in meters]
     for meter in meters:
         meter.restart()
-    if loss.requires_grad:
-        loss.backward(loss.new_empty(0))
+    if not loss.requires_grad:
+        return tuple(Passes(*each, None) for each in zip(forward, between, strict=True))
+    loss.backward(loss.new_empty(0))
     backward = [meter.peak_bytes for meter in meters]
     return tuple(map(Passes, forward, between, backward))
 
@@ -354,7 +358,7 @@ def _training_on_cuda(chosen: Subject, settings: Settings) -> Measured:
     tracker = _tracker(chosen)
     with tracker:
         allocated, alive = both_passes(chosen, allocator, tracker)
-    higher = max((allocated.forward, alive.forward), (allocated.backward, alive.backward))
+    higher = max((allocated.forward, alive.forward), (allocated.backward or 0, alive.backward or 0))
     return Measured(
         chosen.param_bytes,
         chosen.buffer_bytes,

@@ -15,7 +15,6 @@ from cnnstat.pytorch.module_calls import ModuleCalls, Position
 PARTS = {
     "linear": ("addmm", "mm", "mv", "bmm"),
     "matmul": ("mm", "mv", "bmm", "dot"),
-    "einsum": ("bmm",),
     "contiguous": ("clone",),
     "scaled_dot_product_attention": ("_scaled_dot_product", "_safe_softmax"),
 }

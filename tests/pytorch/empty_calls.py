@@ -159,6 +159,22 @@ def layers() -> list[Call]:
         nn.Sequential(nn.Flatten(2), nn.Conv1d(8, 4, 3), nn.BatchNorm1d(4)),
         nn.Sequential(nn.Unflatten(1, (2, 4)), nn.Conv3d(2, 4, 3, padding=1), nn.BatchNorm3d(4)),
         nn.Sequential(nn.LocalResponseNorm(3), nn.Linear(6, 4), nn.ReflectionPad2d(1)),
+        *(lambda x, layer=layer: layer(x.detach()) for layer in without_input_gradients()),
+        lambda x: F.conv_transpose3d(x[None], x.new_ones(2, 1, 3, 1, 1), dilation=2),
+        lambda x: F.conv_transpose3d(x[None], x.new_ones(2, 1, 3, 1, 1).requires_grad_()),
+    ]
+
+
+def without_input_gradients() -> list[nn.Module]:
+    """Return layers for an input without a gradient; one has a trained bias alone.
+
+    A group normalisation is none of them: PyTorch 2.13 crashes there with its channels last.
+    """
+    frozen = nn.Conv2d(8, 4, 3)
+    frozen.weight.requires_grad_(False)
+    return [
+        *(frozen, nn.Conv2d(8, 4, 3), nn.ConvTranspose2d(8, 1, 3, dilation=2)),
+        *(nn.BatchNorm2d(8), nn.InstanceNorm2d(8, affine=True), nn.LayerNorm(6)),
     ]
 
 
