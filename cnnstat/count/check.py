@@ -184,4 +184,4 @@ def _figures(
 
 
 def _count(convention: Convention, node: Node, facts: NodeFacts) -> int:
-    return convention.count(node.op.type_name, facts) or 0
+    return convention.count(node.op, facts) or 0

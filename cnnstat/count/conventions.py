@@ -1,7 +1,7 @@
 """Conventions: how a paper or a tool turns work into one number, reproduced to the unit.
 
 A convention weighs the kinds of ``Work``; where a tool has a formula of its own for an operator,
-the formula stands in ``rules`` under the operator's name, as it does in the tool's own table. An
+the formula stands in ``rules`` under the operator's class, as it does in the tool's own table. An
 operator that a tool leaves out counts 0 there, as the tool does it; cnnstat's own conventions
 (``paper``, ``flops``) leave nothing out. For tools that watch modules an operator is the module of
 ``torch.nn`` that means the same; what is written with ``+`` and ``*`` they do not see.
@@ -9,47 +9,77 @@ operator that a tool leaves out counts 0 there, as the tool does it; cnnstat's o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from math import prod
 from operator import floordiv, truediv
+from typing import Any
 
+from cnnstat import ops
 from cnnstat.errors import unknown
 from cnnstat.ir.graph import NodeFacts
+from cnnstat.ir.op import Op
 from cnnstat.ir.work import FLOPS_PER_UNIT, NO_WORK, Work
 
-Rule = Callable[[NodeFacts], int]
+Rule = Callable[[Any, NodeFacts], int]
+"""What a tool counts for an operator of the class that the rule stands under."""
 
-_MEANS = ("AvgPool1d", "AvgPool2d", "AvgPool3d")
-_TRANSPOSED = ("ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d")
-_ADAPTIVE_MEANS = (
-    *("AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d"),
-    "GlobalAvgPool2d",
-)
-_MAXIMA = (
-    *("MaxPool1d", "MaxPool2d", "MaxPool3d"),
-    *("AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "AdaptiveMaxPool3d"),
-)
+Rules = Mapping[type[Op], Rule]
+
+
+def _no_rules() -> Rules:
+    return {}
+
+
+def _convolutions() -> tuple[type[Op], ...]:
+    return ops.Conv1d, ops.Conv2d, ops.Conv3d
+
+
+def _transposed() -> tuple[type[Op], ...]:
+    return ops.ConvTranspose1d, ops.ConvTranspose2d, ops.ConvTranspose3d
+
+
+def _means() -> tuple[type[Op], ...]:
+    return ops.AvgPool1d, ops.AvgPool2d, ops.AvgPool3d
+
+
+def _adaptive_means() -> tuple[type[Op], ...]:
+    of_axes = ops.AdaptiveAvgPool1d, ops.AdaptiveAvgPool2d, ops.AdaptiveAvgPool3d
+    return *of_axes, ops.GlobalAvgPool2d
+
+
+def _maxima() -> tuple[type[Op], ...]:
+    adaptive = ops.AdaptiveMaxPool1d, ops.AdaptiveMaxPool2d, ops.AdaptiveMaxPool3d
+    return ops.MaxPool1d, ops.MaxPool2d, ops.MaxPool3d, *adaptive
+
+
+def _alike(classes: Iterable[type[Op]], rule: Rule) -> Rules:
+    """Return one rule under several classes."""
+    return dict.fromkeys(classes, rule)
 
 
 @dataclass(frozen=True, slots=True)
 class Convention:
-    """``weights`` by kind of work, ``rules`` by operator; ``unit`` is what the result is called."""
+    """``weights`` by kind of work, ``rules`` by operator; ``unit`` is what the result is called.
+
+    ``rules`` is called for the table when an operator is counted: it imports operators.
+    """
 
     name: str
     title: str
     unit: str
     weights: Mapping[str, int]
     source: str
-    rules: Mapping[str, Rule] = field(default_factory=dict)
+    rules: Callable[[], Rules] = _no_rules
     needs_rule: bool = True
     """Whether an operator without a work rule is unknown here too (a tool's count needs none)."""
 
-    def count(self, type_name: str, facts: NodeFacts) -> int | None:
+    def count(self, op: Op, facts: NodeFacts) -> int | None:
         """Return what one operator counts under this convention; None where nobody knows."""
-        rule = self.rules.get(type_name)
+        rule = self.rules().get(type(op))
         if rule is not None:
-            return rule(facts)
+            return rule(op, facts)
         if facts.work is None:
             return None if self.needs_rule else 0
         if not any(facts.work):
@@ -60,22 +90,22 @@ class Convention:
 
 
 def _per_input(times: int) -> Rule:
-    return lambda facts: times * facts.inputs[0].numel
+    return lambda op, facts: times * facts.inputs[0].numel
 
 
 def _per_output(times: int) -> Rule:
-    return lambda facts: times * facts.outputs[0].numel
+    return lambda op, facts: times * facts.outputs[0].numel
 
 
 def _work(facts: NodeFacts) -> Work:
     return facts.work or NO_WORK
 
 
-def _macs(facts: NodeFacts) -> int:
+def _macs(op: Op, facts: NodeFacts) -> int:
     return _work(facts).macs
 
 
-def _macs_and_bias(facts: NodeFacts) -> int:
+def _macs_and_bias(op: Op, facts: NodeFacts) -> int:
     return _work(facts).macs + _work(facts).bias_adds
 
 
@@ -84,19 +114,19 @@ def _scaled(facts: NodeFacts) -> bool:
     return any(weight.role == "weight" for weight in facts.weights)
 
 
-def _fvcore_batch_norm(facts: NodeFacts) -> int:
-    tracked = any(weight.role == "buffer" for weight in facts.weights)
-    return _per_normalized(1, 2)(facts) if tracked else _per_normalized(4, 5)(facts)
+def _fvcore_batch_norm(op: ops.BatchNorm2d, facts: NodeFacts) -> int:
+    rule = _per_normalized(1, 2) if op.tracked else _per_normalized(4, 5)
+    return rule(op, facts)
 
 
 def _per_normalized(plain: int, scaled: int) -> Rule:
-    return lambda facts: (scaled if _scaled(facts) else plain) * facts.inputs[0].numel
+    return lambda op, facts: (scaled if _scaled(facts) else plain) * facts.inputs[0].numel
 
 
-def _product(facts: NodeFacts) -> int:
+def _product(op: Op, facts: NodeFacts) -> int:
     """[..., m, k] [..., k, n]: the elements of the first times n, whatever broadcasts."""
     right = facts.inputs[1].shape
-    return facts.inputs[0].numel * right[-1] if len(right) > 1 else _macs(facts)
+    return facts.inputs[0].numel * right[-1] if len(right) > 1 else _macs(op, facts)
 
 
 PAPER = Convention(
@@ -115,10 +145,20 @@ FLOPS = Convention(
 )
 
 
-def _torch_product(facts: NodeFacts) -> int:
+def _torch_product(op: ops.MatMul, facts: NodeFacts) -> int:
     """Return nothing for a product with a vector, for which there is no formula (mv, dot)."""
     left, right = (spec.rank for spec in facts.inputs[:2])
-    return 0 if right == 1 or left == 1 < right - 1 else 2 * _macs(facts)
+    return 0 if right == 1 or left == 1 < right - 1 else _torch_matrix(op, facts)
+
+
+def _torch_matrix(op: Op, facts: NodeFacts) -> int:
+    """Count a complex product of matrices like a real one, a quarter of what it takes."""
+    return 2 * _macs(op, facts) // (4 if facts.inputs[0].is_complex else 1)
+
+
+@cache
+def _torch_rules() -> Rules:
+    return {ops.MatMul: _torch_product, ops.Linear: _torch_matrix}
 
 
 TORCH = Convention(
@@ -127,16 +167,27 @@ TORCH = Convention(
     "FLOPs",
     {"macs": 2},
     "torch.utils.flop_counter.FlopCounterMode (PyTorch 2.13; an LSTM as on the device meta)",
-    {"MatMul": _torch_product},
+    _torch_rules,
     needs_rule=False,
 )
 
 
-def _fvcore_interpolate(facts: NodeFacts) -> int:
-    per_output = {0: 1, 4: 4}  # multiplications of one output: nearest, bilinear
+def _fvcore_interpolate(op: ops.Interpolate, facts: NodeFacts) -> int:
+    per_output = {1: 1, 4: 4}  # by elements read: nearest, bilinear
     out = facts.outputs[0]
-    known = out.rank == 4
-    return per_output.get(_work(facts).multiplications // out.numel, 0) * out.numel if known else 0
+    return per_output.get(op.taps, 0) * out.numel if out.rank == 4 else 0
+
+
+@cache
+def _fvcore_rules() -> Rules:
+    return {
+        ops.BatchNorm2d: _fvcore_batch_norm,
+        **_alike((ops.LayerNorm, ops.GroupNorm, ops.InstanceNorm), _per_normalized(4, 5)),
+        **_alike((ops.AdaptiveAvgPool2d, ops.GlobalAvgPool2d), _per_input(1)),
+        ops.Interpolate: _fvcore_interpolate,
+        ops.MatMul: _product,
+        **_alike((ops.Attention, ops.Recurrent), _per_input(0)),
+    }
 
 
 FVCORE = Convention(
@@ -146,36 +197,37 @@ FVCORE = Convention(
     "flops (fvcore's word)",
     {"macs": 1},
     "fvcore 0.1.5: nn.flop_count._DEFAULT_SUPPORTED_OPS, nn.jit_handles",
-    {
-        "BatchNorm2d": _fvcore_batch_norm,
-        "LayerNorm": _per_normalized(4, 5),
-        "GroupNorm": _per_normalized(4, 5),
-        "InstanceNorm": _per_normalized(4, 5),
-        "AdaptiveAvgPool2d": _per_input(1),
-        "GlobalAvgPool2d": _per_input(1),
-        "Interpolate": _fvcore_interpolate,
-        "MatMul": _product,
-        **dict.fromkeys(("Attention", "LSTM", "GRU", "RNN"), _per_input(0)),
-    },
+    _fvcore_rules,
     needs_rule=False,
 )
 
 
-def _torchinfo_conv(facts: NodeFacts) -> int:
+def _torchinfo_conv(op: Op, facts: NodeFacts) -> int:
     n, _, *extents = facts.outputs[0].shape
     return n * prod(extents) * _trained(facts)
 
 
-def _torchinfo_recurrent(facts: NodeFacts) -> int:
+def _torchinfo_recurrent(op: Op, facts: NodeFacts) -> int:
     return prod(facts.outputs[0].shape[:2]) * _trained(facts)
 
 
-def _torchinfo_other(facts: NodeFacts) -> int:
+def _torchinfo_other(op: Op, facts: NodeFacts) -> int:
     return facts.outputs[0].shape[0] * _trained(facts)
 
 
 def _trained(facts: NodeFacts) -> int:
     return sum(weight.numel for weight in facts.weights if weight.role != "buffer")
+
+
+@cache
+def _torchinfo_rules() -> Rules:
+    norms = ops.BatchNorm2d, ops.LayerNorm, ops.GroupNorm, ops.InstanceNorm, ops.RMSNorm
+    others = ops.Linear, ops.Subsampling, ops.PReLU, ops.Embedding
+    return {
+        **_alike((*_convolutions(), ops.ConnectedConv2d, *_transposed()), _torchinfo_conv),
+        ops.Recurrent: _torchinfo_recurrent,
+        **_alike((*others, *norms), _torchinfo_other),
+    }
 
 
 TORCHINFO = Convention(
@@ -184,21 +236,12 @@ TORCHINFO = Convention(
     "mult-adds (torchinfo's word)",
     {},
     "torchinfo 1.8.0: layer_info.LayerInfo.calculate_macs, model_statistics.ModelStatistics",
-    {
-        **dict.fromkeys(
-            ("Conv1d", "Conv2d", "Conv3d", "ConnectedConv2d", *_TRANSPOSED), _torchinfo_conv
-        ),
-        **dict.fromkeys(("LSTM", "GRU", "RNN"), _torchinfo_recurrent),
-        **dict.fromkeys(("Linear", "Subsampling", "PReLU", "Embedding"), _torchinfo_other),
-        **dict.fromkeys(
-            ("BatchNorm2d", "LayerNorm", "GroupNorm", "InstanceNorm", "RMSNorm"), _torchinfo_other
-        ),
-    },
+    _torchinfo_rules,
     needs_rule=False,
 )
 
 
-def _spread_everywhere(facts: NodeFacts) -> int:
+def _spread_everywhere(op: Op, facts: NodeFacts) -> int:
     """Count a transposed convolution as if each output element read a whole kernel."""
     c, per_group, *kernel = facts.weights[0].shape
     groups = facts.outputs[0].shape[1] // per_group
@@ -208,10 +251,10 @@ def _spread_everywhere(facts: NodeFacts) -> int:
 def _thop_adaptive(divide: Callable[[int, int], float]) -> Rule:
     """Count inputs/outputs elements per output, in the tool's floating point, and a division."""
 
-    def rule(facts: NodeFacts) -> int:
-        given, made = facts.inputs[0].shape[2:], facts.outputs[0].shape[2:]
+    def rule(op: Op, facts: NodeFacts) -> int:
+        before, after = facts.inputs[0].shape[2:], facts.outputs[0].shape[2:]
         taps = 1.0
-        for extent, out in zip(given, made, strict=True):
+        for extent, out in zip(before, after, strict=True):
             taps *= divide(extent, out)
         return int((taps + 1) * facts.outputs[0].numel)
 
@@ -220,33 +263,39 @@ def _thop_adaptive(divide: Callable[[int, int], float]) -> Rule:
 
 def _thop_interpolate(nearest: int) -> Rule:
     """Per output: 5 linear, 11 bilinear, 31 trilinear, 259 bicubic, by the elements it reads."""
-    per_output = {0: nearest, 2: 5, 4: 11, 8: 31, 16: 259}
+    per_output = {1: nearest, 2: 5, 4: 11, 8: 31, 16: 259}
 
-    def rule(facts: NodeFacts) -> int:
-        numel = facts.outputs[0].numel
-        return per_output.get(_work(facts).multiplications // numel, 0) * numel
+    def rule(op: ops.Interpolate, facts: NodeFacts) -> int:
+        return per_output.get(op.taps, 0) * facts.outputs[0].numel
 
     return rule
 
 
-def _thop_recurrent(gates: int, extra: int) -> Rule:
+def _thop_recurrent(op: ops.Recurrent, facts: NodeFacts) -> int:
     """Per step, layer and way: h*(in + h) + h for each gate, 2h for biases, ``extra`` units."""
-
-    def rule(facts: NodeFacts) -> int:
-        hidden = facts.outputs[1].shape[-1]
-        inputs = [w.shape[1] for w in facts.weights if w.name.startswith("weight_ih")]
-        bias = 2 * hidden if any(w.role == "bias" for w in facts.weights) else 0
-        cells = [gates * (hidden * (x + hidden) + hidden + bias) + extra * hidden for x in inputs]
-        return prod(facts.inputs[0].shape[:2]) * sum(cells)
-
-    return rule
+    gates, extra = {"LSTM": (4, 4), "GRU": (3, 4), "RNN": (1, 0)}[op.kind]
+    hidden = op.hidden
+    inputs = [w.shape[1] for w in facts.weights if w.name.startswith("weight_ih")]
+    bias = 2 * hidden if op.bias else 0
+    cells = [gates * (hidden * (x + hidden) + hidden + bias) + extra * hidden for x in inputs]
+    return prod(facts.inputs[0].shape[:2]) * sum(cells)
 
 
-_THOP_RECURRENT: Mapping[str, Rule] = {
-    "LSTM": _thop_recurrent(4, 4),
-    "GRU": _thop_recurrent(3, 4),
-    "RNN": _thop_recurrent(1, 0),
-}
+@cache
+def _thop_rules() -> Rules:
+    norms = ops.BatchNorm2d, ops.LayerNorm, ops.InstanceNorm
+    return {
+        **_alike((*_convolutions(), ops.Linear), _macs),
+        **_alike(_transposed(), _spread_everywhere),
+        **_alike(norms, _per_normalized(2, 4)),
+        ops.PReLU: _per_input(1),
+        ops.Softmax: lambda op, facts: _work(facts).flops,
+        **_alike(_means(), _per_output(1)),
+        **_alike(_adaptive_means(), _thop_adaptive(truediv)),
+        ops.Interpolate: _thop_interpolate(1),
+        ops.Recurrent: _thop_recurrent,
+    }
+
 
 THOP = Convention(
     "thop",
@@ -256,23 +305,33 @@ THOP = Convention(
     {},
     "thop 0.1.1.post2209072238: profile.register_hooks, vision.basic_hooks, vision.calc_func, "
     "rnn_hooks",
-    {
-        **dict.fromkeys(("Conv1d", "Conv2d", "Conv3d", "Linear"), _macs),
-        **dict.fromkeys(_TRANSPOSED, _spread_everywhere),
-        **dict.fromkeys(("BatchNorm2d", "LayerNorm", "InstanceNorm"), _per_normalized(2, 4)),
-        "PReLU": _per_input(1),
-        "Softmax": lambda facts: _work(facts).flops,
-        **dict.fromkeys(_MEANS, _per_output(1)),
-        **dict.fromkeys(_ADAPTIVE_MEANS, _thop_adaptive(truediv)),
-        "Interpolate": _thop_interpolate(1),
-        **_THOP_RECURRENT,
-    },
+    _thop_rules,
     needs_rule=False,
 )
 
 
-def _thop_2021_transposed(facts: NodeFacts) -> int:
-    return _spread_everywhere(facts) + _work(facts).bias_adds
+def _thop_2021_transposed(op: Op, facts: NodeFacts) -> int:
+    return _spread_everywhere(op, facts) + _work(facts).bias_adds
+
+
+def _per_kind(**times: int) -> Rule:
+    """Return the rule of nonlinearities: so many per input, by kind; none of the others."""
+    return lambda op, facts: times.get(op.kind, 0) * facts.inputs[0].numel
+
+
+@cache
+def _thop_2021_rules() -> Rules:
+    return {
+        **_alike(_convolutions(), _macs_and_bias),
+        ops.Linear: _macs,
+        **_alike(_transposed(), _thop_2021_transposed),
+        ops.BatchNorm2d: _per_input(2),
+        ops.Nonlinearity: _per_kind(LeakyReLU=1),
+        **_alike(_means(), _per_output(1)),
+        **_alike(_adaptive_means(), _thop_adaptive(floordiv)),
+        ops.Interpolate: _thop_interpolate(0),
+        ops.Recurrent: _thop_recurrent,
+    }
 
 
 THOP_2021 = Convention(
@@ -283,44 +342,48 @@ THOP_2021 = Convention(
     {},
     "thop 0.0.31.post2005241907, as it stood until 2022: profile.register_hooks, "
     "vision.basic_hooks, rnn_hooks",
-    {
-        **dict.fromkeys(("Conv1d", "Conv2d", "Conv3d"), _macs_and_bias),
-        "Linear": _macs,
-        **dict.fromkeys(_TRANSPOSED, _thop_2021_transposed),
-        "BatchNorm2d": _per_input(2),
-        "LeakyReLU": _per_input(1),
-        **dict.fromkeys(_MEANS, _per_output(1)),
-        **dict.fromkeys(_ADAPTIVE_MEANS, _thop_adaptive(floordiv)),
-        "Interpolate": _thop_interpolate(0),
-        **_THOP_RECURRENT,
-    },
+    _thop_2021_rules,
     needs_rule=False,
 )
 
 
-def _ptflops_lrn(facts: NodeFacts) -> int:
+def _ptflops_lrn(op: ops.LocalResponseNorm, facts: NodeFacts) -> int:
     """Count three elementwise operations and a pooling behind size - 1 maps of zeros."""
     n, c, *extents = facts.inputs[0].shape
-    numel = facts.inputs[0].numel
-    size = _work(facts).additions // numel
-    return 3 * numel + n * (c + size - 1) * prod(extents)
+    return 3 * facts.inputs[0].numel + n * (c + op.size - 1) * prod(extents)
 
 
-def _ptflops_upsample(facts: NodeFacts) -> int:
+def _ptflops_upsample(op: Op, facts: NodeFacts) -> int:
     """Add the elements of one image (the module's count) to the batch's (the function's)."""
     numel = facts.outputs[0].numel
     return numel // facts.outputs[0].shape[0] + numel
 
 
-def _ptflops_recurrent(extra: int) -> Rule:
-    """Per step: the parameters, and ``extra`` for each unit of each layer and way."""
+def _ptflops_recurrent(op: ops.Recurrent, facts: NodeFacts) -> int:
+    """Per step: the parameters, and so many for each unit of each layer and way."""
+    extra = {"LSTM": 10, "GRU": 7, "RNN": 1}[op.kind]
+    cells = op.layers * op.directions
+    return prod(facts.inputs[0].shape[:2]) * (_trained(facts) + extra * op.hidden * cells)
 
-    def rule(facts: NodeFacts) -> int:
-        hidden = facts.outputs[1].shape[-1]
-        cells = sum(1 for weight in facts.weights if weight.name.startswith("weight_ih"))
-        return prod(facts.inputs[0].shape[:2]) * (_trained(facts) + extra * hidden * cells)
 
-    return rule
+@cache
+def _ptflops_rules() -> Rules:
+    pools = *_maxima(), *_means(), *_adaptive_means()
+    norms = ops.BatchNorm2d, ops.InstanceNorm, ops.GroupNorm
+    return {
+        **_alike((*_convolutions(), *_transposed(), ops.Linear), _macs_and_bias),
+        **_alike(norms, _per_normalized(1, 2)),
+        ops.LayerNorm: _per_input(1),
+        ops.LocalResponseNorm: _ptflops_lrn,
+        **_alike((ops.ReLU, ops.PReLU), _per_input(2)),
+        ops.Nonlinearity: _per_kind(ELU=2, GELU=2, LeakyReLU=1, ReLU6=1, SiLU=1),
+        ops.Softmax: _per_input(1),
+        **_alike(pools, _per_input(2)),
+        ops.Subsampling: _per_input(1),
+        ops.Interpolate: _ptflops_upsample,
+        ops.MatMul: _product,
+        ops.Recurrent: _ptflops_recurrent,
+    }
 
 
 # A module whose forward pass calls a function that ptflops watches too is counted twice: hence 2
@@ -333,43 +396,35 @@ PTFLOPS = Convention(
     {},
     "ptflops 0.7.5, its default backend 'pytorch': pytorch_engine.get_flops_pytorch, "
     "pytorch_ops.MODULES_MAPPING and FUNCTIONAL_MAPPING",
-    {
-        **dict.fromkeys(("Conv1d", "Conv2d", "Conv3d", *_TRANSPOSED, "Linear"), _macs_and_bias),
-        **dict.fromkeys(("BatchNorm2d", "InstanceNorm", "GroupNorm"), _per_normalized(1, 2)),
-        "LayerNorm": _per_input(1),
-        "LocalResponseNorm": _ptflops_lrn,
-        **dict.fromkeys(("ReLU", "PReLU", "ELU", "GELU"), _per_input(2)),
-        **dict.fromkeys(("LeakyReLU", "ReLU6", "SiLU", "Softmax"), _per_input(1)),
-        **dict.fromkeys((*_MAXIMA, *_MEANS, *_ADAPTIVE_MEANS), _per_input(2)),
-        "Subsampling": _per_input(1),
-        "Interpolate": _ptflops_upsample,
-        "MatMul": _product,
-        "LSTM": _ptflops_recurrent(10),
-        "GRU": _ptflops_recurrent(7),
-        "RNN": _ptflops_recurrent(1),
-    },
+    _ptflops_rules,
     needs_rule=False,
 )
+
+
+def _ptflops_aten_recurrent(op: ops.Recurrent, facts: NodeFacts) -> int:
+    return 0 if op.kind == "LSTM" else _macs_and_bias(op, facts)
+
+
+@cache
+def _ptflops_aten_rules() -> Rules:
+    layers: tuple[type[Op], ...]
+    layers = *_convolutions(), ops.ConnectedConv2d, *_transposed(), ops.Linear
+    return {**_alike(layers, _macs_and_bias), ops.Recurrent: _ptflops_aten_recurrent}
+
+
 PTFLOPS_ATEN = Convention(
     "ptflops-aten",
     "1 per multiply-accumulate and per bias of a convolution or a fully connected layer",
     "MACs (ptflops' word)",
     {"macs": 1},
     "ptflops 0.7.5, its backend 'aten': aten_ops.ATEN_OPS_MAPPING",
-    {
-        **dict.fromkeys(
-            ("Conv1d", "Conv2d", "Conv3d", "ConnectedConv2d", *_TRANSPOSED, "Linear"),
-            _macs_and_bias,
-        ),
-        **dict.fromkeys(("GRU", "RNN"), _macs_and_bias),
-        "LSTM": _per_input(0),
-    },
+    _ptflops_aten_rules,
     needs_rule=False,
 )
 
 CONVENTIONS: dict[str, Convention] = {
-    found.name: found
-    for found in (
+    each.name: each
+    for each in (
         *(PAPER, FLOPS, TORCH, FVCORE, TORCHINFO),
         *(THOP, THOP_2021, PTFLOPS, PTFLOPS_ATEN),
     )
@@ -379,7 +434,6 @@ CONVENTIONS: dict[str, Convention] = {
 
 def convention(name: str) -> Convention:
     """Return the convention of this name; raise ``UsageError`` with the nearest names if none."""
-    found = CONVENTIONS.get(name)
-    if found is None:
+    if name not in CONVENTIONS:
         raise unknown("convention", name, CONVENTIONS)
-    return found
+    return CONVENTIONS[name]

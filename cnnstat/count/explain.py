@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+from cnnstat.count.figures import float_dtype
 from cnnstat.count.formulas import activation_formula, macs_formula, weight_product
 from cnnstat.count.report import Layer, Report
 from cnnstat.errors import unknown
@@ -270,8 +271,18 @@ def _parameter_totals(report: Report) -> Iterator[Step]:
     yield Step("parameters", parts, totals.params)
     if totals.buffers:
         yield Step("stored, not trained", _by_type(report, "buffers"), totals.buffers)
-    size = totals.param_bytes // totals.params if totals.params else 0
-    yield Step("parameter memory", f"{totals.params:,}*{size} B", totals.param_bytes, "bytes")
+    yield Step("parameter memory", _param_bytes(report), totals.param_bytes, "bytes")
+
+
+def _param_bytes(report: Report) -> str:
+    """Return the parameters of each element size: ``448*2 B + 90*4 B``."""
+    numbers: dict[int, int] = {}
+    for node, facts in zip(report.shaped.nodes, report.shaped.facts, strict=True):
+        for weight in facts.weights if node.tied_to is None else ():
+            if weight.role != "buffer":
+                size = DTYPE_BYTES[weight.dtype or float_dtype(facts)]
+                numbers[size] = numbers.get(size, 0) + weight.numel
+    return " + ".join(f"{count:,}*{size} B" for size, count in sorted(numbers.items())) or "none"
 
 
 def _work_totals(report: Report) -> Iterator[Step]:

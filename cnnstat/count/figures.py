@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from cnnstat.count.conventions import Convention
 from cnnstat.ir.graph import NodeFacts
-from cnnstat.ir.op import Weight
+from cnnstat.ir.op import Op
 from cnnstat.ir.tensor import DTYPE_BYTES
 from cnnstat.ir.work import NO_WORK, Work
 
@@ -18,21 +18,19 @@ class Figures(NamedTuple):
 
     ``work`` and ``counted`` hold the known part; ``unknown`` counts operators without a rule.
     ``counted`` is under the report's convention; ``unknown_counted`` the operators that it cannot
-    count; ``own_params`` are parameters of a dtype of their own (quantised ones), ``own_bytes``
-    their bytes.
+    count. ``param_bytes`` follow each parameter's own dtype.
     """
 
     weights: int = 0
     biases: int = 0
     buffers: int = 0
+    param_bytes: int = 0
     work: Work = NO_WORK
     counted: int = 0
     unknown: int = 0
     unknown_counted: int = 0
     activation_bytes: int = 0
     cached_bytes: int = 0
-    own_params: int = 0
-    own_bytes: int = 0
 
     def plus(self, other: Figures) -> Figures:
         """Return the sum."""
@@ -40,23 +38,23 @@ class Figures(NamedTuple):
             self.weights + other.weights,
             self.biases + other.biases,
             self.buffers + other.buffers,
+            self.param_bytes + other.param_bytes,
             self.work.plus(other.work) if any(other.work) else self.work,
             self.counted + other.counted,
             self.unknown + other.unknown,
             self.unknown_counted + other.unknown_counted,
             self.activation_bytes + other.activation_bytes,
             self.cached_bytes + other.cached_bytes,
-            self.own_params + other.own_params,
-            self.own_bytes + other.own_bytes,
         )
 
     def times(self, count: int) -> Figures:
         """Return the sum of ``count`` such figures."""
-        weights, biases, buffers, work, *others = self
+        weights, biases, buffers, param_bytes, work, *others = self
         return Figures(
             weights * count,
             biases * count,
             buffers * count,
+            param_bytes * count,
             work.times(count) if any(work) else work,
             *[other * count for other in others],
         )
@@ -71,15 +69,21 @@ def total_of(parts: Sequence[tuple[Figures, int]]) -> Figures:
     """Return the sum of figures, each so many times."""
     figures = [each for each, _ in parts]
     counts = [count for _, count in parts]
-    weights, biases, buffers, works, *others = zip(*figures, strict=True)
+    weights, biases, buffers, param_bytes, works, *others = zip(*figures, strict=True)
     work = Work(*[sum(map(mul, kind, counts)) for kind in zip(*works, strict=True)])
-    before = [sum(map(mul, column, counts)) for column in (weights, biases, buffers)]
+    before = [sum(map(mul, column, counts)) for column in (weights, biases, buffers, param_bytes)]
     behind = [sum(map(mul, column, counts)) for column in others]
     return Figures._make([*before, work, *behind])
 
 
+def float_dtype(facts: NodeFacts) -> str:
+    """Return the dtype of weights that have none of their own: that of what they act on."""
+    numbers = [spec.dtype for spec in facts.inputs if spec.is_float or spec.is_complex]
+    return numbers[0] if numbers else "float32"
+
+
 def figures_of(
-    type_name: str, facts: NodeFacts, convention: Convention, size: int, *, tied: bool, owns: bool
+    op: Op, facts: NodeFacts, convention: Convention, size: int, *, tied: bool, owns: bool
 ) -> Figures:
     """Return the figures of one operator.
 
@@ -87,29 +91,25 @@ def figures_of(
     ``owns``: whether the operator makes a tensor of its own.
     """
     sums = {"weight": 0, "bias": 0, "buffer": 0}
+    param_bytes = 0
     for weight in facts.weights:
         sums[weight.role] += weight.numel
-    own = [w for w in facts.weights if not tied and w.role != "buffer" and _has_own_dtype(w)]
+        if weight.role != "buffer":
+            param_bytes += weight.numel * DTYPE_BYTES[weight.dtype or float_dtype(facts)]
     trained = sums["weight"] + sums["bias"]
     cached = facts.inputs[0].nbytes if trained and owns and facts.inputs else 0
     if tied:
-        sums = dict.fromkeys(sums, 0)
-    counted = convention.count(type_name, facts)
+        sums, param_bytes = dict.fromkeys(sums, 0), 0
+    counted = convention.count(op, facts)
     return Figures(
         sums["weight"],
         sums["bias"],
         sums["buffer"],
+        param_bytes,
         facts.work or NO_WORK,
         counted or 0,
         int(facts.work is None),
         int(counted is None),
         size,
         cached,
-        sum(weight.numel for weight in own),
-        sum(weight.numel * DTYPE_BYTES[weight.dtype or ""] for weight in own),
     )
-
-
-def _has_own_dtype(weight: Weight) -> bool:
-    """Return whether a weight keeps its dtype where the model's is another; float32 follows it."""
-    return weight.dtype not in (None, "float32")

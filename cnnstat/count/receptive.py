@@ -172,8 +172,10 @@ class Fields:
 def _is_beside(read: tuple[AxisReach, ...], before: Shape, after: Shape) -> bool:
     """Return whether the windows along some axis all lie in its padding."""
     for n, answer in zip(before, read, strict=True):
-        if isinstance(answer, Slide) and answer.window.before >= answer.window.extent:
-            window, transposed = answer.window, answer.transposed
+        if not isinstance(answer, Slide) or not answer.window.before:
+            continue
+        window, transposed = answer.window, answer.transposed
+        if window.dilation > 1 or window.before >= window.extent:  # taps can miss a short axis
             positions = range(after[answer.axis])
             if not any(taps(window, p, n, transposed=transposed) for p in positions):
                 return True

@@ -19,7 +19,7 @@ from cnnstat.count.paths import depth_of, paths_of, shortest_depth_of
 from cnnstat.count.receptive import Fields, ReceptiveField
 from cnnstat.count.storage import Placement, allocated_bytes, peak_bytes, place
 from cnnstat.ir.graph import NodeFacts, ShapedGraph, Value
-from cnnstat.ir.tensor import DTYPE_BYTES, TensorSpec
+from cnnstat.ir.tensor import TensorSpec
 
 
 class Note(NamedTuple):
@@ -40,6 +40,12 @@ class Layer(NamedTuple):
     figures: Figures
     grouped: bool = False
     """Whether the row stands for a whole module (``--depth``) and not for one layer."""
+
+    def __repr__(self) -> str:
+        macs = "? MACs" if self.macs is None else f"{self.macs:,} MACs"
+        shapes = f"{', '.join(map(str, self.inputs)) or 'nothing'} -> {self.output}"
+        what = " ".join(filter(None, (self.type, self.detail)))
+        return f"<Layer {self.name}: {what}, {shapes}, {self.params:,} parameters, {macs}>"
 
     @property
     def path(self) -> str:
@@ -181,7 +187,7 @@ class Totals:
     paths: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """Everything about one shaped graph under one convention.
 
@@ -196,6 +202,14 @@ class Report:
     notes: tuple[Note, ...] = ()
     frozen_params: int = 0
     """Parameters that training leaves alone."""
+
+    def __repr__(self) -> str:
+        least = ">= " if self.status == "partial" else ""
+        figures = self.totals_figures
+        return (
+            f"<Report {self.name}: {len(self.layers)} layers, {figures.params:,} parameters, "
+            f"{least}{figures.work.macs:,} MACs, {self.status}>"
+        )
 
     @property
     def name(self) -> str:
@@ -274,10 +288,10 @@ class Report:
 
     def layer(self, name: str) -> Layer | None:
         """Return the row or the single operator of this name; None if there is neither."""
-        found = self._by_name.get(name)
-        if found is None:
-            found = next((row for row in self.view(expand=True) if row.name == name), None)
-        return found
+        row = self._by_name.get(name)
+        if row is None:
+            row = next((each for each in self.view(expand=True) if each.name == name), None)
+        return row
 
     @cached_property
     def _by_name(self) -> dict[str, Layer]:
@@ -304,7 +318,7 @@ class Report:
             macs=sums.work.macs,
             flops=sums.work.flops,
             counted=sums.counted,
-            param_bytes=param_bytes(sums, self.input),
+            param_bytes=sums.param_bytes,
             activation_bytes=sums.activation_bytes,
             cached_activation_bytes=sums.activation_bytes + sums.cached_bytes,
             peak_activation_bytes=peak,
@@ -359,7 +373,7 @@ def analyze(
         own = known.get(key)
         if own is None:
             size = allocated_bytes(node.op, facts, owns=owns)
-            own = figures_of(node.op.type_name, facts, convention, size, tied=tied, owns=owns)
+            own = figures_of(node.op, facts, convention, size, tied=tied, owns=owns)
             known[key] = own
         figures.append(own)
     unruled = [n for n, f in zip(shaped.nodes, figures, strict=True) if f.unknown]
@@ -368,9 +382,3 @@ def analyze(
         for node in unruled
     )
     return Report(shaped, convention, placement, tuple(figures), notes + missing, frozen_params)
-
-
-def param_bytes(sums: Figures, input: TensorSpec) -> int:
-    """Return the bytes of the parameters of a model with this first input."""
-    dtype = input.dtype if "float" in input.dtype else "float32"
-    return (sums.params - sums.own_params) * DTYPE_BYTES[dtype] + sums.own_bytes

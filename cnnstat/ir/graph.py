@@ -44,7 +44,7 @@ class Node(NamedTuple):
     """Order in which the axes of its results are shown, of results of that rank; empty: as is."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Graph:
     """Nodes in topological order; ``training_outputs`` leave beside ``outputs`` in training.
 
@@ -81,6 +81,9 @@ class Graph:
             if not 0 <= value.node < len(self.nodes):
                 raise GraphError(f"{self.name}: output {value.node} is no node of the graph")
 
+    def __repr__(self) -> str:
+        return f"<Graph {self.name}: {len(self.nodes)} nodes, {len(self.outputs)} results leave>"
+
     def consumers(self) -> list[list[int]]:
         """Return for each node the positions of its results' readers, in order, repeats kept."""
         readers: list[list[int]] = [[] for _ in self.nodes]
@@ -110,12 +113,18 @@ class NodeFacts(NamedTuple):
     reach: Reach
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ShapedGraph:
     """A graph whose every node has met its input shapes; ``facts`` runs parallel to its nodes."""
 
     graph: Graph
     facts: tuple[NodeFacts, ...]
+
+    def __repr__(self) -> str:
+        pairs = zip(self.nodes, self.facts, strict=True)
+        inputs = [str(facts.outputs[0]) for node, facts in pairs if node.op.is_input]
+        shapes = ", ".join(inputs) or "no input"
+        return f"<ShapedGraph {self.graph.name}: {len(self.nodes)} nodes on {shapes}>"
 
     @property
     def nodes(self) -> tuple[Node, ...]:

@@ -49,6 +49,16 @@ class TensorSpec(NamedTuple):
         """Number of axes, the batch included."""
         return len(self.shape)
 
+    @property
+    def is_float(self) -> bool:
+        """Whether the elements are real floating-point numbers."""
+        return "float" in self.dtype
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether the elements are complex numbers."""
+        return self.dtype.startswith("complex")
+
     def __str__(self) -> str:
         return "x".join(map(str, self.shape)) or "scalar"
 

@@ -151,6 +151,12 @@ class Interpolate(NoWeights, Op):
             raise OpError(f"output_size (={self.output_size}) must be at least 1")
 
     @property
+    def taps(self) -> int:
+        """Elements that one output reads."""
+        taps: int = TAPS_PER_AXIS[self.mode] ** len(self.output_size)
+        return taps
+
+    @property
     def detail(self) -> str:
         """Return the mode and the extents."""
         return f"{self.mode} to {'x'.join(map(str, self.output_size))}"
@@ -163,11 +169,10 @@ class Interpolate(NoWeights, Op):
 
     def work(self, inputs: Specs, outputs: Specs) -> Work:
         """Return the weighted sums."""
-        taps = TAPS_PER_AXIS[self.mode] ** len(self.output_size)
-        if taps == 1:
+        if self.taps == 1:
             return NO_WORK
         numel = outputs[0].numel
-        return Work(multiplications=taps * numel, additions=(taps - 1) * numel)
+        return Work(multiplications=self.taps * numel, additions=(self.taps - 1) * numel)
 
     def reach(self, inputs: Specs) -> Reach:
         """Return unknown: neighbouring outputs read at fractional distances."""

@@ -103,7 +103,7 @@ class Memory:
 def _sums_of(node: Node, facts: NodeFacts, *, owns: bool) -> Sums:
     size = allocated_bytes(node.op, facts, owns=owns)
     tied = node.tied_to is not None
-    figures = figures_of(node.op.type_name, facts, PAPER, size, tied=tied, owns=owns)
+    figures = figures_of(node.op, facts, PAPER, size, tied=tied, owns=owns)
     work = figures.work
     return Sums(
         *figures[:3],
@@ -121,7 +121,7 @@ class Counted:
 
     def __init__(self, memory: Memory, shaped: ShapedGraph, frozen_params: int = 0) -> None:
         self.shaped = shaped
-        self.frozen_params = frozen_params
+        self.frozen_params: int = frozen_params
         self._memory = memory
 
     @cached_property

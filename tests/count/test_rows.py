@@ -2,6 +2,7 @@
 
 import pytest
 
+from cnnstat.api import analyze as analyze_model
 from cnnstat.count.report import analyze
 from cnnstat.ir.builder import Builder
 from cnnstat.ir.shapes import infer_shapes
@@ -21,3 +22,16 @@ def test_the_first_axis_is_left_out_where_it_is_the_batch(
     graph = net.graph(net.add("moved", View("permute", (TensorSpec(moved),)), x))
     report = analyze(infer_shapes(graph, {"input": TensorSpec((2, 3, 4))}))
     assert report.layers[-1].output_without_batch == shown
+
+
+def test_reports_rows_and_graphs_print_as_one_line() -> None:
+    report = analyze_model("alexnet").report
+    assert repr(report) == (
+        "<Report alexnet: 12 layers, 62,378,344 parameters, 1,135,256,096 MACs, complete>"
+    )
+    assert repr(report.layers[1]) == (
+        "<Layer conv1: Conv2d 11x11/4 + ReLU + LocalResponseNorm, 1x3x227x227 -> 1x96x55x55, "
+        "34,944 parameters, 105,415,200 MACs>"
+    )
+    assert repr(report.shaped.graph) == "<Graph alexnet: 25 nodes, 1 results leave>"
+    assert repr(report.shaped) == "<ShapedGraph alexnet: 25 nodes on 1x3x227x227>"
