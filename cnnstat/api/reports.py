@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
     from cnnstat.ledger.claim import Claim, Quoted
+    from cnnstat.ledger.figure import Printed
 
 
 def analyze(
@@ -106,6 +107,15 @@ def _entry(model: Model, report: Report) -> Entry:
     error = leading_accuracy(card) if published_on else None
     name, title = card.name, card.title
     return Entry(name, report, model.reference, title, card.family, card.year, error)
+
+
+def papers_macs(entries: Sequence[Entry]) -> list[Printed | None]:
+    """Return the multiply-accumulates that papers print of compared models; None for no figure."""
+    from cnnstat.ledger.claims import printed_macs
+
+    return [
+        printed_macs(entry.report, find(entry.name)) if entry.family else None for entry in entries
+    ]
 
 
 def _quoted(entries: Sequence[Entry]) -> tuple[Quoted, ...]:

@@ -135,6 +135,7 @@ def _one_input(name: str, inputs: tuple[tuple[int, ...] | None, ...]) -> tuple[i
 
 def _stages(models: list[str], inputs: tuple[tuple[int, ...] | None, ...], batch: int) -> Document:
     from cnnstat import api
+    from cnnstat.api.reports import papers_macs
     from cnnstat.count.stages import stage_table
     from cnnstat.render.stages import stages_document
 
@@ -142,7 +143,8 @@ def _stages(models: list[str], inputs: tuple[tuple[int, ...] | None, ...], batch
         raise UsageError("--stages needs at least one MODEL, such as resnet18 resnet34-a resnet50")
     shape = _one_input("--stages", inputs)
     entries = api.compare(*models, inputs=(shape,), batch=batch).entries
-    return stages_document(stage_table([(entry.name, entry.report) for entry in entries]))
+    table = stage_table([(entry.name, entry.report) for entry in entries])
+    return stages_document(table, papers_macs(entries))
 
 
 def _diff(models: list[str], inputs: tuple[tuple[int, ...] | None, ...], batch: int) -> Document:

@@ -13,6 +13,7 @@ from cnnstat.zoo.catalog import family_of, find
 
 if TYPE_CHECKING:
     from cnnstat.ledger.claim import Claim, Published, Quoted
+    from cnnstat.ledger.figure import Printed
 
 
 def claims(
@@ -72,6 +73,23 @@ def quoted(models: Iterable[str]) -> tuple[Quoted, ...]:
     return tuple(
         [Quoted(f.models, shown(claim(f, reports))) for f in ratios if set(f.models) <= set(names)]
     )
+
+
+def printed_macs(report: Report, card: ModelCard) -> Printed | None:
+    """Return the multiply-accumulates that a paper prints of a model, its own paper first.
+
+    None where no paper prints any, and on another input than it was published with.
+    """
+    if not as_published(report, card):
+        return None
+    from cnnstat.ledger.figure import Printed
+    from cnnstat.ledger.load import figures
+    from cnnstat.ledger.sources import is_paper
+
+    for figure in figures(family_of(card.name).module):
+        if (figure.model, figure.quantity) == (card.name, "MACs") and is_paper(figure.source):
+            return figure.value if isinstance(figure.value, Printed) else None
+    return None
 
 
 def as_published(report: Report, card: ModelCard) -> bool:

@@ -30,6 +30,11 @@ SOURCES: dict[str, str] = {
 }
 
 
+def is_paper(source: str) -> bool:
+    """Return whether a source is a paper: its key has a year."""
+    return any(part.isdecimal() for part in source.split("-"))
+
+
 def citation(source: str, place: str = "") -> str:
     """Return the citation of a source's key, with the place in it."""
     return f"{SOURCES[source]}, {place}" if place else SOURCES[source]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cnnstat.count.stages import StageRow, StageTable
+from cnnstat.ledger.figure import Printed
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
-from cnnstat.render.numbers import count, fixed
-
-BILLION, MILLION = 10**9, 10**6
+from cnnstat.render.numbers import count
 
 
-def stages_document(table: StageTable) -> Document:
-    """Return the document of ``cnnstat compare --stages``."""
+def stages_document(table: StageTable, papers: Sequence[Printed | None] = ()) -> Document:
+    """Return the document of ``cnnstat compare --stages``.
+
+    ``papers`` are the multiply-accumulates that papers print of the models; None for no figure.
+    """
+    printed = [papers_flops(figure) for figure in papers] or [None] * len(table.models)
     columns = (
         Column("stage", "Stage", keep=NEVER_DROPPED, group=True, definition="name of the stage"),
         Column("output", "Output", keep=8, group=True, definition="output extents"),
@@ -20,7 +25,7 @@ def stages_document(table: StageTable) -> Document:
         ),
     )
     rows = [line for row in table.rows for line in _lines(row)]
-    rows.append(("FLOPs (papers)", "", *map(papers_flops, table.macs)))
+    rows.append(("FLOPs (papers)", "", *(text or "" for text in printed)))
     rows.append(("MACs", "", *(None if m is None else count(m) for m in table.macs)))
     return Document(
         title=f"Stages of {', '.join(table.models)}",
@@ -33,6 +38,7 @@ def stages_document(table: StageTable) -> Document:
                 {"name": row.name, "output_size": row.size, "cells": [list(c) for c in row.cells]}
                 for row in table.rows
             ],
+            "published_macs": printed,
             "macs": list(table.macs),
         },
         sections=(
@@ -41,8 +47,8 @@ def stages_document(table: StageTable) -> Document:
                 (
                     "[a; b] x n: a module of a and b, repeated n times; | separates branches; C=32 "
                     "is 32 groups; dw is depthwise; conv3-64 is a 3x3 convolution with 64 outputs.",
-                    "Papers call multiply-accumulates FLOPs; shortcuts of residual modules are "
-                    "counted but not listed.",
+                    "FLOPs (papers): multiply-accumulates as a paper prints them, empty where none "
+                    "does; MACs: computed. Shortcuts of residual modules are counted, not listed.",
                 ),
             ),
         ),
@@ -58,9 +64,9 @@ def _lines(row: StageRow) -> list[tuple[Cell, ...]]:
     ]
 
 
-def papers_flops(macs: int | None) -> str | None:
-    """Return MACs as tables print them: ``3.9 x 10^9``, ``568.7 x 10^6``; None for unknown."""
-    if macs is None:
+def papers_flops(figure: Printed | None) -> str | None:
+    """Return a printed figure as tables show it: ``3.8 x 10^9``, ``569 x 10^6``; None for none."""
+    if figure is None:
         return None
-    scale, power = (BILLION, 9) if macs >= BILLION else (MILLION, 6)
-    return f"{fixed(macs, scale, 1)} x 10^{power}"
+    power = len(str(figure.scale)) - 1
+    return f"{figure.digits} x 10^{power}" if power else figure.digits

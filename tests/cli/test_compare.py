@@ -102,12 +102,21 @@ def test_the_stages_of_resnets_look_like_this(
 def test_the_stages_print_the_papers_flops(cnnstat: Cnnstat) -> None:
     models = ("resnet18", "resnet34-a", "resnet50", "resnet101", "resnet152")
     rows = list(csv.reader(io.StringIO(cnnstat("compare", *models, "--stages", "-f", "csv").out)))
-    flops = ["1.8", "3.6", "3.9", "7.6", "11.3"]
-    assert rows[-2][2:] == [f"{text} x 10^9" for text in flops]
+    flops = ["1.8", "3.6", "3.8", "7.6", "11.3"]
+    assert rows[-2] == ["FLOPs (papers)", "", *(f"{text} x 10^9" for text in flops)]
     assert rows[-1][4] == "3,857,973,248"
     found = json.loads(cnnstat("compare", *models, "--stages", "-f", "json").out)
     assert found["schema"] == "cnnstat.stages/1"
     assert found["macs"] == [api.analyze(name).totals.macs for name in models]
+    assert found["published_macs"] == [f"{text} x 10^9" for text in flops]
+
+
+def test_the_stages_show_no_papers_flops_where_none_are_printed(cnnstat: Cnnstat) -> None:
+    models = ("mobilenet", "lenet5-modern", "vgg16")
+    found = json.loads(cnnstat("compare", *models, "--stages", "-f", "json").out)
+    assert found["published_macs"] == ["569 x 10^6", None, "15.3 x 10^9"]
+    smaller = cnnstat("compare", *models[::2], "--stages", "--input", "160", "-f", "json")
+    assert json.loads(smaller.out)["published_macs"] == [None, None]
 
 
 def test_the_difference_of_two_modules_looks_like_this(
