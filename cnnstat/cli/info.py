@@ -27,16 +27,21 @@ def info(
     to = destination(format, output)
     if form_of(model) != "zoo":
         raise UsageError(f"{model}: only models of the zoo have a card ('cnnstat list' shows them)")
-    emit(card_document(find(model)), to)
+    emit(card_document(find(model), figures=True), to)
 
 
-def card_document(card: ModelCard) -> Document:
-    """Return the document of a card, with the other names of the model and its training step."""
+def card_document(card: ModelCard, *, figures: bool = False) -> Document:
+    """Return the document of a card, with the other names of the model and its training step.
+
+    With ``figures``, also the published figures that a summary shows.
+    """
     from cnnstat import api
     from cnnstat.count.expected import expected
     from cnnstat.render.info import info_document
     from cnnstat.zoo.catalog import ALIASES
 
     aliases = [alias for alias, name in ALIASES.items() if name == card.name]
-    average = expected(api.analyze(card.name).shaped)
-    return info_document(card, aliases=aliases, average=average)
+    result = api.analyze(card.name)
+    average = expected(result.report.shaped)
+    published = result.published if figures else ()
+    return info_document(card, aliases=aliases, average=average, published=published)

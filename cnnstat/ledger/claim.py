@@ -57,6 +57,7 @@ class Published(NamedTuple):
     verdict: Verdict
     source: str
     explanation: str
+    unit: str
     computed_with_unit: str
 
 
@@ -95,6 +96,7 @@ def shown(claim: Claim) -> Published:
         claim.verdict,
         claim.source,
         claim.explanation,
+        figure.unit,
         with_unit(claim.computed, figure.unit),
     )
 

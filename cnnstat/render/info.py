@@ -5,29 +5,39 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cnnstat.count.expected import Expected
+from cnnstat.ledger.claim import Published
 from cnnstat.render.document import NEVER_DROPPED, Column, Document, Section
+from cnnstat.render.summary import published_line, published_payload
 from cnnstat.zoo.card import Accuracy, ModelCard
 
 COLUMNS = (
     Column("item", "Item", keep=NEVER_DROPPED, definition="entry of the card"),
-    Column("content", "Content", keep=NEVER_DROPPED, wrap=True, definition="what the sources say"),
+    Column("content", "Content", keep=NEVER_DROPPED, wrap=True, definition="from the sources"),
 )
 
 
 def info_document(
-    card: ModelCard, *, aliases: Sequence[str] = (), average: Expected | None = None
+    card: ModelCard,
+    *,
+    aliases: Sequence[str] = (),
+    average: Expected | None = None,
+    published: Sequence[Published] = (),
 ) -> Document:
     """Return the document of ``cnnstat info``.
 
-    ``average`` is what a training step costs on average, where the model drops paths.
+    ``average`` is the cost of a training step on average, where the model drops paths;
+    ``published`` are the figures of the ledger that a summary shows.
     """
     return Document(
         title=f"{card.name}: {card.title}",
         subtitle=f"{card.family} {card.year}, {card.task}",
         columns=COLUMNS,
         rows=tuple(_rows(card, aliases)),
-        payload=_payload(card, aliases, average),
-        sections=tuple(_sections(card, average)),
+        payload={
+            **_payload(card, aliases, average),
+            "published": published_payload(published),
+        },
+        sections=tuple(_sections(card, average, published)),
     )
 
 
@@ -56,11 +66,17 @@ def _rows(card: ModelCard, aliases: Sequence[str]) -> Iterator[tuple[str, str]]:
         yield "initialization", training.initialization
 
 
-def _sections(card: ModelCard, average: Expected | None) -> Iterator[Section]:
+def _sections(
+    card: ModelCard, average: Expected | None, published: Sequence[Published]
+) -> Iterator[Section]:
     corrections = card.training.corrections if card.training else ()
+    figures = [published_line(figure._replace(explanation="")) for figure in published]
+    if figures:
+        figures.append(f"all figures, with reasons: 'cnnstat claims {card.name}'")
     for title, lines in (
         ("Ideas", card.ideas),
         ("Accuracy", tuple(map(accuracy_line, card.accuracy))),
+        ("Published figures", tuple(figures)),
         ("Training step", average_lines(average) if average else ()),
         ("Corrected", corrections),
         ("Facts", card.facts),
@@ -70,7 +86,7 @@ def _sections(card: ModelCard, average: Expected | None) -> Iterator[Section]:
 
 
 def average_lines(average: Expected) -> tuple[str, ...]:
-    """Return depth and work of a training step on average, beside those of inference."""
+    """Return depth and work of a training step on average and in inference."""
     return (
         f"depth {average.depth:.1f} on average, {average.full_depth:,} in inference",
         f"MACs {average.macs:,.0f} on average, {average.full_macs:,} in inference",
@@ -79,7 +95,7 @@ def average_lines(average: Expected) -> tuple[str, ...]:
 
 
 def accuracy_line(accuracy: Accuracy) -> str:
-    """Return one published error in words, with what was averaged and where it stands."""
+    """Return one published error in words, with its setting and its source."""
     errors = (("top-1 error", accuracy.top1_error), ("top-5 error", accuracy.top5_error))
     parts = [f"{name} {value:g}%" for name, value in errors if value is not None]
     detail = accuracy.setting

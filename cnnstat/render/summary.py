@@ -165,6 +165,22 @@ def published_line(p: Published) -> str:
     return f"{p.verdict:<10}  {figures}{why}"
 
 
+def published_payload(published: Sequence[Published]) -> list[dict[str, object]]:
+    """Return published figures as JSON has them."""
+    return [
+        {
+            "quantity": p.quantity,
+            "published": p.published,
+            "computed": p.value,
+            "unit": p.unit or None,
+            "verdict": p.verdict,
+            "source": p.source,
+            "explanation": p.explanation,
+        }
+        for p in published
+    ]
+
+
 class Payload(Mapping[str, object]):
     """The JSON contract ``cnnstat.summary/1``, computed when first read: only JSON needs it."""
 
@@ -214,17 +230,7 @@ class Payload(Mapping[str, object]):
             "convention": {"name": report.convention.name, "counted": totals.counted},
             "layers": [_layer(layer) for layer in self._layers],
             "totals": {key: getattr(totals, key) for key in TOTALS},
-            "published": [
-                {
-                    "quantity": p.quantity,
-                    "published": p.published,
-                    "computed": p.computed if p.value is None else p.value,
-                    "verdict": p.verdict,
-                    "source": p.source,
-                    "explanation": p.explanation,
-                }
-                for p in self._published
-            ],
+            "published": published_payload(self._published),
             "notes": [note._asdict() for note in report.notes],
         }
         if self._checked is not None:

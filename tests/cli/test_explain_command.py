@@ -110,3 +110,22 @@ def test_an_unknown_card_gets_the_nearest_names(cnnstat: Cnnstat) -> None:
     result = cnnstat("info", "lenet6")
     assert (result.code, result.out) == (2, "")
     assert "did you mean" in result.err
+
+
+def test_info_and_explain_read_the_records_of_claims(cnnstat: Cnnstat) -> None:
+    claims = json.loads(cnnstat("claims", "densenet264", "--format", "json").out)["claims"]
+    explained = json.loads(cnnstat("explain", "densenet264", "--format", "json").out)["published"]
+    assert explained == [claim for claim in claims if not claim["layer"]]
+    card = json.loads(cnnstat("info", "densenet264", "--format", "json").out)
+    keys = ("quantity", "published", "computed", "unit", "verdict", "source")
+    assert [[figure[key] for key in keys] for figure in card["published"]] == [
+        [claim[key] for key in keys] for claim in claims
+    ]
+    assert card["published"][0]["computed"] == 1 + 2 * (6 + 12 + 64 + 48) + 3 + 1
+
+
+def test_info_shows_units_and_leaves_reasons_to_claims(cnnstat: Cnnstat) -> None:
+    out = " ".join(cnnstat("info", "vgg16", columns=100).out.split())
+    assert "published 24M * 4 bytes ~ 96MB, computed 15,237,608 values" in out
+    assert "No public derivation" not in out
+    assert "all figures, with reasons: 'cnnstat claims vgg16'" in out
