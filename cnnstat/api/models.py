@@ -162,6 +162,8 @@ def _module(
     from cnnstat.pytorch.capture.loading import default_input
 
     settings = {name: value for name, value in constants.items() if not is_example(value)}
+    default = {"input": default_input(module)}
+    latest: dict[str, TensorSpec] = {}  # what a lazy module gets its shapes from
 
     def quiet() -> AbstractContextManager[object]:
         # A model by reference may print what it likes; results alone go to standard output.
@@ -170,6 +172,8 @@ def _module(
     def trace(specs: Mapping[str, TensorSpec]) -> Imported:
         from cnnstat.pytorch.capture.importing import import_module
 
+        latest.clear()
+        latest.update(specs)
         with quiet():
             return import_module(reference, module, specs, remake=remake, constants=constants)
 
@@ -182,23 +186,27 @@ def _module(
     def own_module() -> Module:
         from copy import deepcopy
 
+        from cnnstat.pytorch.capture.lazy import with_shapes
         from cnnstat.pytorch.named import use_settings
 
         made = deepcopy(module) if remake is None else remake()
+        made = with_shapes(made, latest or default, constants, kinds=("real",))
         use_settings(made, settings)
         return made
 
     def filled_copy(filling: Callable[[Tensor], Tensor]) -> Module:
         from cnnstat.pytorch.capture.copying import filled_copy
+        from cnnstat.pytorch.capture.lazy import with_shapes
         from cnnstat.pytorch.named import use_settings
 
-        made = filled_copy(getattr(module, "_orig_mod", module), filling)
+        inner = getattr(module, "_orig_mod", module)
+        made = filled_copy(with_shapes(inner, latest or default, constants), filling)
         use_settings(made, settings)
         return made
 
     return Model(
         reference,
-        {"input": default_input(module)},
+        default,
         trace=trace,
         count=count,
         own_module=own_module,

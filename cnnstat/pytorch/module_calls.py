@@ -89,6 +89,11 @@ class ModuleCalls:
             call = ModuleCall(name.replace(".", "/"), leaf=not any(each.children()))
             each.__dict__["_call_impl"] = self._followed(each._call_impl, each, call)
 
+    def forget(self, module: nn.Module) -> None:
+        """Stop following the calls of a module and of those in it."""
+        for _, each in named_modules(module):
+            each.__dict__.pop("_call_impl", None)
+
     def failure_of(self, error: BaseException) -> Failure:
         """Return where an error was raised; without a path if not in a module."""
         return self._failure if self._failure.error is error else Failure(error)

@@ -160,15 +160,12 @@ def prepared(
     """
     devices = None if kind in EMPTY else _cuda_devices(module)  # empty tensors draw nothing
     with torch.inference_mode(), random_state_kept(devices, seed=SEED):
-        mode = _mode(kind)
-        stand_ins = _StandIns(module, _float_of(inputs), kind, mode)
+        mode = mode_of(kind)
+        stand_ins = StandIns(module, inputs, kind, mode)
         with mode:
             stored = _stored(module, stand_ins)
             device = stored[0].tensor.device if stored else _device(torch.device("cpu"), kind)
-            given = {
-                name: _tensor(spec, device, kind, constants.get(name))
-                for name, spec in inputs.items()
-            }
+            given = input_tensors(inputs, device, kind, constants)
         subject = evaluation_copy(module, stand_ins.made, stand_ins.unregistered)
         _keep_own(subject, stored)
         use_settings(subject, {key: constants[key] for key in constants if key not in inputs})
@@ -191,7 +188,7 @@ def forward(run: Run, watcher: Watcher) -> Any:
             raise ForwardError(watcher.modules.failure_of(error)) from error
 
 
-def _mode(kind: Kind) -> AbstractContextManager[Any]:
+def mode_of(kind: Kind) -> AbstractContextManager[Any]:
     """Return the mode under which tensors are made and used; each can be entered twice."""
     if kind == "meta":
         return torch.device("meta")  # of what the forward pass makes, too
@@ -220,6 +217,16 @@ def _float_of(inputs: Mapping[str, TensorSpec]) -> torch.dtype | None:
     return getattr(torch, kinds[0]) if kinds else None
 
 
+def input_tensors(
+    inputs: Mapping[str, TensorSpec],
+    device: torch.device,
+    kind: Kind,
+    constants: Mapping[str, object],
+) -> dict[str, torch.Tensor]:
+    """Return the inputs as tensors of a kind, under its mode; ``constants`` has examples."""
+    return {name: _tensor(spec, device, kind, constants.get(name)) for name, spec in inputs.items()}
+
+
 def _tensor(
     spec: TensorSpec, device: torch.device, kind: Kind, example: object = None
 ) -> torch.Tensor:
@@ -234,7 +241,7 @@ def _tensor(
     return torch.full(spec.shape, kind == "real", dtype=dtype, device=device)
 
 
-class _StandIns:
+class StandIns:
     """Makes stand-ins of a kind; floating-point tensors of the main dtype take the inputs'.
 
     ``made`` has them by the identity of the originals.
@@ -243,15 +250,21 @@ class _StandIns:
     def __init__(
         self,
         module: nn.Module,
-        dtype: torch.dtype | None,
+        inputs: Mapping[str, TensorSpec],
         kind: Kind,
         mode: AbstractContextManager[Any],
     ) -> None:
-        self.main, self.dtype, self.kind, self.mode = main_dtype(module), dtype, kind, mode
+        self.main, self.dtype, self.kind, self.mode = (
+            main_dtype(module),
+            _float_of(inputs),
+            kind,
+            mode,
+        )
         self.made: dict[int, torch.Tensor] = {}
         self.others: list[torch.Tensor] = []
 
     def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Return the stand-in of a tensor, always the same."""
         if id(tensor) not in self.made:
             converted = self.dtype is not None and tensor.dtype == self.main
             dtype = self.dtype if converted and self.dtype is not None else tensor.dtype
@@ -267,13 +280,10 @@ class _StandIns:
         return made
 
 
-def _stored(module: nn.Module, stand_ins: _StandIns) -> list[Stored]:
+def _stored(module: nn.Module, stand_ins: StandIns) -> list[Stored]:
     """Return what the module stores, each tensor once."""
     stored: dict[int, Stored] = {}
     for name, tensor, trained in named_stored(module):
-        if is_lazy(tensor):
-            why = f"{name} has no shape yet; run the module once on an input of its own"
-            raise ForwardError(Failure(ValueError(why)))
         if id(tensor) not in stored:
             made = stand_ins(tensor)
             stored[id(tensor)] = Stored(
@@ -291,6 +301,10 @@ def _keep_own(subject: nn.Module, stored: list[Stored]) -> None:
 
 def _stand_in(tensor: torch.Tensor, dtype: torch.dtype, kind: Kind) -> torch.Tensor:
     device = _device(tensor.device, kind)
+    if is_lazy(tensor):
+        lazy: Any = type(tensor)
+        made: torch.Tensor = lazy(tensor.requires_grad, device, dtype)
+        return made
     if kind in EMPTY:
         return torch.empty_strided(tensor.shape, tensor.stride(), dtype=dtype, device=device)
     if tensor.device.type == "meta":

@@ -18,6 +18,7 @@ from cnnstat.count.check import LIMITATIONS, ModuleMeasurement
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch.capture.capture import Kind, Watcher, forward, prepared
 from cnnstat.pytorch.capture.importing import on_emptiest
+from cnnstat.pytorch.stored import named_stored
 
 
 def count_module(
@@ -33,27 +34,27 @@ def count_module(
     Stored tensors are the module's own word, each once.
     """
 
-    def counted(subject: nn.Module, kind: Kind) -> tuple[dict[str, int], int]:
+    def counted(subject: nn.Module, kind: Kind) -> ModuleMeasurement:
         with (
             prepared(subject, inputs, kind, constants) as run,
             FlopCounterMode(display=False) as counter,
         ):
             shares = _Shares(counter)
             forward(run, shares)
-            return shares.flops, counter.get_total_flops()
+        return _measurement(subject, shares.flops, counter.get_total_flops())
 
-    (flops, total), _ = on_emptiest(name, module, inputs, counted, remake)
+    return on_emptiest(name, module, inputs, counted, remake, constants)[0]
+
+
+def _measurement(module: nn.Module, flops: Mapping[str, int], total: int) -> ModuleMeasurement:
+    """Return what was counted of a module, and the elements of what it stores, each once."""
+    elements = {True: 0, False: 0}
     left_out = {row.tensor for row in LIMITATIONS}
-    return ModuleMeasurement(
-        params=sum(tensor.numel() for tensor in module.parameters()),
-        buffers=sum(
-            tensor.numel()
-            for path, tensor in module.named_buffers()
-            if path.rpartition(".")[2] not in left_out
-        ),
-        torch_flops=flops,
-        torch_total=total,
-    )
+    distinct = {id(each[1]): each for each in reversed(list(named_stored(module)))}
+    for path, tensor, trained in distinct.values():
+        if path.rpartition(".")[2] not in left_out:
+            elements[trained] += tensor.numel()
+    return ModuleMeasurement(elements[True], elements[False], flops, total)
 
 
 class _Shares(Watcher):  # type: ignore[no-untyped-call]

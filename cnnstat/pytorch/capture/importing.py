@@ -14,6 +14,7 @@ from cnnstat.importers.reference import Imported
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch.capture.assemble import assemble
 from cnnstat.pytorch.capture.capture import EMPTY, ForwardError, Kind, Trace, capture
+from cnnstat.pytorch.capture.lazy import with_shapes
 from cnnstat.pytorch.capture.rules import Meaning
 from cnnstat.pytorch.capture.translate import leaf, meaning
 from cnnstat.pytorch.module_calls import Failure
@@ -47,7 +48,7 @@ def import_module(
             subject, inputs, leaves=leaf, meaning=meaning, kind=kind, constants=constants
         )
 
-    trace, kind = on_emptiest(name, module, inputs, captured, remake)
+    trace, kind = on_emptiest(name, module, inputs, captured, remake, constants)
     silent = not trace.outputs
     if silent:
         trace.outputs = next((c.results for c in reversed(trace.calls) if c.results), ())
@@ -73,6 +74,7 @@ def on_emptiest(
     inputs: Mapping[str, TensorSpec],
     run: Callable[[nn.Module, Kind], Found],
     remake: Callable[[], nn.Module] | None,
+    constants: Mapping[str, object],
 ) -> tuple[Found, Kind]:
     """Return what a run gives on the emptiest tensors that it takes, and which these are.
 
@@ -82,13 +84,16 @@ def on_emptiest(
     """
     module = getattr(module, "_orig_mod", module)  # what torch.compile wraps
     try:
+        module = with_shapes(module, inputs, constants)
         for kind in EMPTY:
             try:
                 return run(module, kind), kind
             except ForwardError as error:
                 if _is_bad_call(error.failure):
                     raise
-        return _on_contents(module if remake is None else remake(), run)
+        if remake is not None:
+            module = with_shapes(remake(), inputs, constants, kinds=("real",))
+        return _on_contents(module, run)
     except ForwardError as error:
         failure = error.failure
         raise ModelError(f"{name}: {_explained(failure, module, inputs)}") from failure.error
