@@ -11,6 +11,7 @@ from cnnstat.cli.memory import AmpOption, CheckpointOption, ModeOption
 from cnnstat.cli.options import (
     MODEL,
     OUTPUT,
+    TABLE,
     ArgsOption,
     BatchOption,
     DepthOption,
@@ -29,11 +30,13 @@ if TYPE_CHECKING:
     from cnnstat.count.report import Report
 
 KINDS = {name: f"plot:{name}" for name in ("bubble", "layers", "memory", "roofline", "scaling")}
+KINDS["sweep"] = "plot:space"
 EXAMPLES = {
     "bubble": ("cnnstat plot bubble -o bubble.svg",),
     "layers": ("cnnstat plot layers vgg16 -o layers.svg",),
     "memory": ("cnnstat plot memory resnet50 --mode training -o memory.png",),
     "roofline": ("cnnstat plot roofline samples/bench/cpu-1-thread.json -o roofline.pdf",),
+    "space": ("cnnstat plot sweep space.csv --x macs --y params --colour width -o space.svg",),
     "scaling": ("cnnstat plot scaling resnet50 --input 128,160,192,224 -o scaling.png",),
 }
 
@@ -174,6 +177,31 @@ def scaling(
 
     reports = _own_sizes(model, batch) if input is None else _sizes(model, input, batch)
     _write(scaling_figure(reports), picture, output)
+
+
+def space(
+    results: Annotated[
+        str, argument("FILE", "A JSON, CSV or Parquet file that a sweep wrote.", complete=None)
+    ],
+    output: PictureOption,
+    x: Annotated[
+        str, option("--x", group=TABLE, metavar="KEY", help="Column across; -KEY: more is better.")
+    ] = "macs",
+    y: Annotated[
+        str, option("--y", group=TABLE, metavar="KEY", help="Column upwards; likewise.")
+    ] = "params",
+    colour: Annotated[
+        str | None,
+        option(
+            *("--colour", "--color"), group=TABLE, metavar="KEY", help="Column that colours a dot."
+        ),
+    ] = None,
+) -> None:
+    """Plot the models of a sweep and the front that none of them dominates."""
+    picture = _ready(output)
+    from cnnstat.render.plots.sweep import sweep_figure
+
+    _write(sweep_figure(results, x=x, y=y, colour=colour), picture, output)
 
 
 def _sizes(model: str, text: str, batch: int) -> list[Report]:

@@ -13,8 +13,8 @@ from cnnstat.ir.op import Op, OpError, Specs
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import WindowError
 
-MAX_FACTS = 20_000
-"""Most answers that a ``FactTable`` remembers: some ten megabytes."""
+MAX_FACTS = 40_000
+"""Most answers that a ``FactTable`` remembers: some ninety megabytes in all."""
 
 
 class FactTable:
