@@ -1,5 +1,6 @@
 """The package as it is installed: version, typing marker, public names, imports of the core."""
 
+import ast
 import pkgutil
 import subprocess
 import sys
@@ -75,6 +76,55 @@ for name in {modules!r}:
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+FILES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in (ROOT / "cnnstat").rglob("*.py")
+}
+"""Every file of the package by the name under which it is imported."""
+
+
+def imported(path: Path) -> set[str]:
+    """Files that a file imports, inside functions too; what only a type checker reads is none."""
+    names: set[str] = set()
+    waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            waiting += node.orelse
+            continue
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            inner = {alias.name: f"{module}.{alias.name}" for alias in node.names}
+            names |= {full if full in FILES else module for full in inner.values()}
+        waiting += ast.iter_child_nodes(node)
+    return names & FILES.keys()
+
+
+def circles(imports: dict[str, set[str]]) -> set[str]:
+    """Files that import themselves by way of others, or stand between such."""
+    left = dict(imports)
+    while (
+        True
+    ):  # what imports nothing of the rest, or is imported by nothing of it, is in no circle
+        read = set().union(*left.values())
+        ends = {
+            name for name, others in left.items() if not others & left.keys() or name not in read
+        }
+        if not ends:
+            return set(left)
+        left = {name: others - ends for name, others in left.items() if name not in ends}
+
+
+def test_no_two_files_import_each_other_in_a_circle() -> None:
+    assert circles({name: imported(path) - {name} for name, path in FILES.items()}) == set()
+
+
+def test_a_circle_is_seen() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}, "e": set()}) == {"a", "b", "c"}
 
 
 def test_ci_pins_everything_that_it_installs() -> None:

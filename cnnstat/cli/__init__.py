@@ -10,12 +10,11 @@ from __future__ import annotations
 import gc
 import sys
 
+from cnnstat.cli.status import INTERRUPTED
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
-
-INTERRUPTED = 130
-"""Exit status of a process that was interrupted."""
 
 
 def main() -> NoReturn:

@@ -11,10 +11,10 @@ from typing import Annotated
 
 import typer
 
-from cnnstat.cli import INTERRUPTED
 from cnnstat.cli.command import Group
 from cnnstat.cli.output import write_stdout
 from cnnstat.cli.progress import progress
+from cnnstat.cli.status import INTERRUPTED
 from cnnstat.errors import CnnstatError
 
 COMMANDS: dict[str, str] = {

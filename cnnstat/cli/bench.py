@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from cnnstat.cli import INTERRUPTED
 from cnnstat.cli.options import (
     REFERENCE,
     ArgsOption,
@@ -19,6 +18,7 @@ from cnnstat.cli.options import (
     option,
 )
 from cnnstat.cli.progress import progress
+from cnnstat.cli.status import INTERRUPTED
 from cnnstat.errors import ModelError, UsageError
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnnstat.cli import INTERRUPTED
 from cnnstat.cli.memory import ModeOption, OptimizerOption
 from cnnstat.cli.options import OUTPUT, OutputOption, argument, at_least_one, continuing, option
 from cnnstat.cli.output import remark
 from cnnstat.cli.progress import progress
+from cnnstat.cli.status import INTERRUPTED
 from cnnstat.errors import CnnstatError, UsageError
 from cnnstat.sweep.columns import BY_KEY, DEFAULT
 
