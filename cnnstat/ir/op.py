@@ -55,7 +55,8 @@ class Op(ABC):
     ``storage`` says where the first result lives; ``is_layer`` whether an instance with trained
     weights is a weighted layer of the literature (a convolution, a fully connected layer) and
     counts for depth; ``quiet`` one that a row's detail leaves out; ``reads`` the fewest and most
-    inputs that it can be given by hand (None: any number).
+    inputs that it can be given by hand (None: any number); ``counts_complex`` whether its work rule
+    holds for complex numbers, of which its work is unknown otherwise.
     """
 
     __slots__ = ()
@@ -64,6 +65,7 @@ class Op(ABC):
     is_input: ClassVar[bool] = False
     reads: ClassVar[tuple[int, int | None]] = (1, 1)
     quiet: ClassVar[bool] = False
+    counts_complex: ClassVar[bool] = False
 
     @property
     def type_name(self) -> str:

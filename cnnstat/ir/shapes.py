@@ -140,9 +140,10 @@ def _check_tie(graph: Graph, node: Node, facts: NodeFacts, owner: NodeFacts) -> 
 def _ask(graph: Graph, name: str, op: Op, specs: Specs) -> NodeFacts:
     try:
         outputs = op.infer(specs)
-        return NodeFacts(
-            specs, outputs, op.weights(specs), op.work(specs, outputs), op.reach(specs)
-        )
+        work = op.work(specs, outputs)
+        if work and any(work) and not op.counts_complex and any(s.is_complex for s in specs):
+            work = None
+        return NodeFacts(specs, outputs, op.weights(specs), work, op.reach(specs))
     except (OpError, WindowError) as error:
         shapes = ", ".join(map(str, specs)) or "no input"
         detail = f" {op.detail}" if op.detail else ""

@@ -55,5 +55,23 @@ FLOPS_PER_UNIT: dict[str, int] = {
 }
 """FLOPs that one unit of each kind stands for; ``Work.flops`` is this weighing, tested."""
 
+
+def complex_products(macs: int, bias_adds: int) -> Work:
+    """Return the work of complex matrix products: four real ones, two real bias additions each."""
+    return Work(macs=4 * macs, bias_adds=2 * bias_adds)
+
+
+def complex_convolution(
+    macs: int, bias_adds: int, *, inputs: int, kernels: int, outputs: int
+) -> Work:
+    """Return the work of a complex convolution as PyTorch runs it: three real ones.
+
+    With a + bi and kernels c + di: ac, bd and (a + b)(c + d); the result is ac - bd, and the third
+    less both. The bias is in the first and in the third.
+    """
+    additions = inputs + kernels + 3 * outputs
+    return Work(macs=3 * macs, bias_adds=2 * bias_adds, additions=additions)
+
+
 NO_WORK = Work()
 """Known to be free: a view, a copy, a rearrangement."""

@@ -13,7 +13,7 @@ from cnnstat.ir.op import Op, OpError, Specs, Weight
 from cnnstat.ir.reach import Reach, Sliding
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import Axes, Padding, Sides, Window, fixed_windows, sides_of, windows
-from cnnstat.ir.work import Work
+from cnnstat.ir.work import Work, complex_convolution
 
 
 def window_detail(kernel: Axes, stride: Axes, padding: Padding, dilation: Axes) -> str:
@@ -92,10 +92,23 @@ def grouped(inputs: Specs, rank: int, out_channels: int, groups: int) -> tuple[i
     return n, c, extents
 
 
+def _products(op: "_Conv | _ConvTranspose", inputs: Specs, outputs: Specs, *, macs: int) -> Work:
+    """Return the work of these multiply-accumulates, of complex numbers where the input is."""
+    numel = outputs[0].numel
+    bias_adds = numel if op.bias else 0
+    if not inputs[0].is_complex:
+        return Work(macs=macs, bias_adds=bias_adds)
+    kernels = op.weights(inputs)[0].numel
+    return complex_convolution(
+        macs, bias_adds, inputs=inputs[0].numel, kernels=kernels, outputs=numel
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Conv(Op):
     rank: ClassVar[int]
     is_layer: ClassVar[bool] = True
+    counts_complex: ClassVar[bool] = True
 
     out_channels: int
     kernel: Axes
@@ -135,7 +148,7 @@ class _Conv(Op):
         """Return one MAC per tap of each output element, one bias addition per output element."""
         numel = outputs[0].numel
         taps = inputs[0].shape[1] // self.groups * prod(self.kernel)
-        return Work(macs=numel * taps, bias_adds=numel if self.bias else 0)
+        return _products(self, inputs, outputs, macs=numel * taps)
 
     def reach(self, inputs: Specs) -> Reach:
         """Return the window."""
@@ -259,6 +272,7 @@ class _ConvTranspose(Op):
     rank: ClassVar[int]
     reads: ClassVar[tuple[int, int | None]] = (1, 2)
     is_layer: ClassVar[bool] = True
+    counts_complex: ClassVar[bool] = True
 
     out_channels: int
     kernel: Axes
@@ -317,7 +331,7 @@ class _ConvTranspose(Op):
     def work(self, inputs: Specs, outputs: Specs) -> Work:
         """Return one MAC per tap of each input element, one bias addition per output element."""
         taps = self.out_channels // self.groups * prod(self.kernel)
-        return Work(macs=inputs[0].numel * taps, bias_adds=outputs[0].numel if self.bias else 0)
+        return _products(self, inputs, outputs, macs=inputs[0].numel * taps)
 
     def reach(self, inputs: Specs) -> Reach:
         """Return the window, read backwards."""

@@ -6,7 +6,7 @@ from typing import ClassVar
 from cnnstat.ir.op import NoDetail, Op, OpError, Specs, Weight
 from cnnstat.ir.reach import ByAxis, Reach, Slide
 from cnnstat.ir.tensor import TensorSpec
-from cnnstat.ir.work import Work
+from cnnstat.ir.work import Work, complex_products
 
 
 def _features(inputs: Specs) -> int:
@@ -31,6 +31,7 @@ class Linear(NoDetail, Op):
     """
 
     is_layer: ClassVar[bool] = True
+    counts_complex: ClassVar[bool] = True
     out_features: int
     bias: bool = True
 
@@ -49,7 +50,10 @@ class Linear(NoDetail, Op):
     def work(self, inputs: Specs, outputs: Specs) -> Work:
         """Return one MAC per input of each output."""
         numel = outputs[0].numel
-        return Work(macs=numel * inputs[0].shape[-1], bias_adds=numel if self.bias else 0)
+        macs, bias_adds = numel * inputs[0].shape[-1], numel if self.bias else 0
+        if inputs[0].is_complex:
+            return complex_products(macs, bias_adds)
+        return Work(macs=macs, bias_adds=bias_adds)
 
     def reach(self, inputs: Specs) -> Reach:
         """Return all features of the same position."""

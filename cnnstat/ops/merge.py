@@ -31,14 +31,16 @@ class Add(NoWeights, Elementwise, NoDetail, Op):
     """
 
     reads: ClassVar[tuple[int, int | None]] = (1, None)
+    counts_complex: ClassVar[bool] = True
 
     def infer(self, inputs: Specs) -> Specs:
         """Return the common spec."""
         return _common(inputs)
 
     def work(self, inputs: Specs, outputs: Specs) -> Work:
-        """Return the additions."""
-        return Work(additions=outputs[0].numel * (len(inputs) - 1))
+        """Return the additions, two for each of complex numbers."""
+        parts = 2 if outputs[0].is_complex else 1
+        return Work(additions=parts * outputs[0].numel * (len(inputs) - 1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ class Opaque(NoWeights, Op):
     """
 
     reads: ClassVar[tuple[int, int | None]] = (0, None)
+    counts_complex: ClassVar[bool] = True
 
     foreign_name: str
     outputs: tuple[TensorSpec, ...]

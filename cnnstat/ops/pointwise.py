@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cnnstat.ir.op import (
+    Arguments,
     Elementwise,
     NoDetail,
     NoWeights,
@@ -87,6 +88,22 @@ POINTWISE: dict[str, tuple[str, ...]] = {
 """Kinds of ``Pointwise`` and the operations that one element of the result takes."""
 
 
+COMPLEX: dict[str, Work] = {
+    **dict.fromkeys(("add", "sub", "rsub"), Work(additions=2)),
+    "mul": Work(multiplications=4, additions=2),
+    "div": Work(multiplications=6, additions=3, divisions=2),
+    "reciprocal": Work(multiplications=2, additions=1, divisions=2),
+    "neg": Work(multiplications=2),
+    "abs": Work(multiplications=2, additions=1, exponentials=1),
+    **dict.fromkeys(("where", "masked_fill"), Work(comparisons=1)),
+    "compare": Work(comparisons=2),
+}
+"""Operations that one complex element of the result takes, by kind; of other kinds nobody knows."""
+
+SCALED: dict[str, Work] = {"mul": Work(multiplications=2), "div": Work(divisions=2)}
+"""The same where a complex number is scaled by a real one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Nonlinearity(SameShape, NoWeights, Elementwise, NoDetail, Op):
     """A nonlinearity of ``NONLINEARITIES``, by name.
@@ -154,10 +171,14 @@ class Pointwise(NoWeights, Elementwise, Op):
     """
 
     reads: ClassVar[tuple[int, int | None]] = (1, None)
+    counts_complex: ClassVar[bool] = True
 
     kind: str
     dtype: str | None = None
     """Dtype of the result; None: the first input's."""
+    arguments: Arguments = ()
+    """Its numbers by PyTorch's names (``other``, ``min``), and the function where ``kind`` stands
+    for several."""
 
     def __post_init__(self) -> None:
         if self.kind not in POINTWISE:
@@ -180,8 +201,12 @@ class Pointwise(NoWeights, Elementwise, Op):
         shape = broadcast(*(spec.shape for spec in inputs))
         return (TensorSpec(shape, self.dtype or inputs[0].dtype),)
 
-    def work(self, inputs: Specs, outputs: Specs) -> Work:
-        """Return the kind's operations per element of the result."""
+    def work(self, inputs: Specs, outputs: Specs) -> Work | None:
+        """Return the kind's operations per element of the result; None where nobody knows."""
+        if any(spec.is_complex for spec in inputs):
+            scaled = inputs[-1].is_float or any(name == "other" for name, _ in self.arguments)
+            each = (SCALED.get(self.kind) if scaled else None) or COMPLEX.get(self.kind)
+            return None if each is None else each.times(outputs[0].numel)
         real = any("float" in spec.dtype for spec in inputs)
         if not real and self.kind != "dequantize":
             return NO_WORK

@@ -6,7 +6,7 @@ from typing import ClassVar
 from cnnstat.ir.op import NoDetail, NoWeights, Op, OpError, Specs
 from cnnstat.ir.reach import AxisReach, ByAxis, Reach, Shape, Slide, aligned
 from cnnstat.ir.tensor import TensorSpec
-from cnnstat.ir.work import Work
+from cnnstat.ir.work import Work, complex_products
 from cnnstat.ops.pointwise import broadcast
 
 
@@ -21,6 +21,7 @@ class MatMul(NoWeights, NoDetail, Op):
     """
 
     reads: ClassVar[tuple[int, int | None]] = (2, 3)
+    counts_complex: ClassVar[bool] = True
 
     def infer(self, inputs: Specs) -> Specs:
         """Return the product's spec."""
@@ -38,7 +39,10 @@ class MatMul(NoWeights, NoDetail, Op):
     def work(self, inputs: Specs, outputs: Specs) -> Work:
         """Return one MAC per inner element of each result."""
         numel = outputs[0].numel
-        return Work(macs=numel * inputs[0].shape[-1], additions=numel if len(inputs) > 2 else 0)
+        macs, additions = numel * inputs[0].shape[-1], numel if len(inputs) > 2 else 0
+        if inputs[0].is_complex:
+            return complex_products(macs, 0).plus(Work(additions=2 * additions))
+        return Work(macs=macs, additions=additions)
 
     def reach(self, inputs: Specs) -> Reach:
         """Return a row of the first, a column of the second, the position of what is added."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 from cnnstat.ir.op import NoWeights, Op, OpError, Specs
 from cnnstat.ir.reach import AxisReach, ByAxis, Ranges, Reach, Slide, without
@@ -49,6 +50,7 @@ class Reduce(NoWeights, Op):
     Source: the function of that name in torch.
     """
 
+    counts_complex: ClassVar[bool] = True
     kind: str
     axes: tuple[int, ...] = ()
     keepdim: bool = False
@@ -93,30 +95,35 @@ class Reduce(NoWeights, Op):
         values = TensorSpec(tuple(shape), dtype)
         return (values, indices) if self.with_indices else (values,)
 
-    def work(self, inputs: Specs, outputs: Specs) -> Work:
+    def work(self, inputs: Specs, outputs: Specs) -> Work | None:
         """Return the additions, comparisons and divisions."""
-        if "float" not in inputs[0].dtype:
+        before, after = inputs[0].numel, outputs[0].numel
+        if inputs[0].is_complex and self.kind in ("sum", "mean", "cumsum"):
+            whole = before if self.kind == "cumsum" else before - after
+            return Work(additions=2 * whole, divisions=2 * after if self.kind == "mean" else 0)
+        if inputs[0].is_complex:
+            return None
+        if not inputs[0].is_float:
             return NO_WORK
-        given, made = inputs[0].numel, outputs[0].numel
         if self.kind in ("sum", "mean"):
-            return Work(additions=given - made, divisions=made if self.kind == "mean" else 0)
+            return Work(additions=before - after, divisions=after if self.kind == "mean" else 0)
         if self.kind == "norm":
-            return Work(additions=given - made, multiplications=given, exponentials=made)
+            return Work(additions=before - after, multiplications=before, exponentials=after)
         if self.kind in ("var", "std"):
             return Work(
-                additions=3 * given - 2 * made,
-                multiplications=given,
-                divisions=2 * made,
-                exponentials=made if self.kind == "std" else 0,
+                additions=3 * before - 2 * after,
+                multiplications=before,
+                divisions=2 * after,
+                exponentials=after if self.kind == "std" else 0,
             )
         if self.kind == "logsumexp":
-            return Work(additions=given - made, exponentials=given + made)
+            return Work(additions=before - after, exponentials=before + after)
         if self.kind == "prod":
-            return Work(multiplications=given - made)
+            return Work(multiplications=before - after)
         if self.kind in RUNNING:
             whole = self.kind == "cumsum"
-            return Work(additions=given if whole else 0, multiplications=0 if whole else given)
-        return Work(comparisons=given - made)
+            return Work(additions=before if whole else 0, multiplications=0 if whole else before)
+        return Work(comparisons=before - after)
 
     def reach(self, inputs: Specs) -> Reach:
         """Return all elements of the axes; those so far of a running sum or product."""

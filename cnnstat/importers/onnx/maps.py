@@ -8,7 +8,7 @@ from cnnstat import ops
 from cnnstat.importers.onnx.axes import check_axis
 from cnnstat.importers.onnx.call import Call, Meaning, Operand, Rule, UnknownShape, plain, shaped
 from cnnstat.importers.onnx.windows import Place, axes_of, pads_of, window_of
-from cnnstat.ir.op import Op, OpError
+from cnnstat.ir.op import Arguments, Op, OpError
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import windows
 from cnnstat.ops.pointwise import broadcast
@@ -58,7 +58,9 @@ def clip(call: Call) -> Meaning:
         return Meaning(ops.Nonlinearity("Hardtanh" if low else "ReLU6"), (call.given(0),))
     if (low, high) == (0, math.inf):
         return Meaning(ops.ReLU(), (call.given(0),))
-    return Meaning(ops.Pointwise("clamp"), (call.given(0),))
+    limits = (("min", low), ("max", high))
+    numbers = tuple((name, n) for name, n in limits if n is not None and math.isfinite(n))
+    return Meaning(ops.Pointwise("clamp", None, numbers), (call.given(0),))
 
 
 def softmax(call: Call) -> Meaning:
@@ -201,6 +203,13 @@ def is_number(operand: Operand) -> bool:
     return known is not None and known.size == 1 and (stored is None or stored.constant)
 
 
+def numbers_of(call: Call, *names: str) -> Arguments:
+    """Return the operands that are lone numbers, by PyTorch's names of the operands."""
+    pairs = zip(names, call.present, strict=False)
+    known = [(name, each.value) for name, each in pairs if is_number(each)]
+    return tuple((name, plain(v.reshape(-1)[0])) for name, v in known if v is not None)
+
+
 def pointwise(kind: str, dtype: str | None = None) -> Rule:
     """Return the rule of elementwise arithmetic; numbers are no operands."""
 
@@ -218,8 +227,10 @@ def pointwise(kind: str, dtype: str | None = None) -> Rule:
         if kind == "where":
             made = call.spec(1).dtype
         elif kind == "sub" and reads[0] is not call.given(0):
-            return Meaning(ops.Pointwise("rsub"), reads)
-        return Meaning(ops.Pointwise(kind, made), reads)
+            return Meaning(ops.Pointwise("rsub", None, numbers_of(call, "other", "self")), reads)
+        names = {"pow": ("self", "exponent"), "where": ("condition", "self", "other")}
+        numbers = numbers_of(call, *names.get(kind, ("self", "other")))
+        return Meaning(ops.Pointwise(kind, made, numbers), reads)
 
     return rule
 

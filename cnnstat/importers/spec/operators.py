@@ -82,6 +82,8 @@ def _coerce(name: str, field: dataclasses.Field[Any], value: object, rank: int) 
         return (
             _padding(where, value, rank) if field.name == "padding" else _axes(where, value, rank)
         )
+    if field.name == "arguments" and isinstance(value, dict):
+        return tuple((str(key), _item(where, item)) for key, item in value.items())
     if isinstance(value, list):
         return tuple(_item(where, item) for item in value)
     kind = str(field.type)

@@ -87,7 +87,11 @@ def _arguments(op: Op) -> str:
         value = getattr(op, name)
         if field.default is dataclasses.MISSING or value != field.default:
             short = per_axis(field) and len(value) == getattr(op, "rank", 2)
-            parts.append(f"{name}: {_written(value, short=short)}")
+            if name == "arguments":
+                pairs = ", ".join(f"{_scalar(key)}: {_written(item)}" for key, item in value)
+                parts.append(f"{name}: {{{pairs}}}")
+            else:
+                parts.append(f"{name}: {_written(value, short=short)}")
     return f"{{{', '.join(parts)}}}"
 
 

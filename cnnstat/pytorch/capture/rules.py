@@ -234,6 +234,10 @@ def dropout(call: Call) -> Meaning:
     return Meaning(ops.Dropout(float(a["p"])), (x,))
 
 
+USUAL: Arguments = (("alpha", 1), ("value", 1))
+"""Numbers of elementwise functions that change nothing."""
+
+
 def pointwise(kind: str) -> Rule:
     """Return the rule of elementwise arithmetic of that kind."""
 
@@ -244,7 +248,9 @@ def pointwise(kind: str) -> Rule:
         if kind == "add" and len(reads) == 2 and len(shapes) == 1:
             return Meaning(ops.Add(), reads)
         dtype = None if reads and spec_of(reads[0]).dtype == result.dtype else result.dtype
-        return Meaning(ops.Pointwise(kind, dtype), reads) if reads else None
+        numbers = tuple(pair for pair in plain_arguments(call) if pair not in USUAL)
+        named = () if call.name.rstrip("_") == kind else (("function", call.name.rstrip("_")),)
+        return Meaning(ops.Pointwise(kind, dtype, (*numbers, *named)), reads) if reads else None
 
     return rule
 
