@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cnnstat
 from cnnstat import bench, count, ir, ledger, memory, ops, zoo
+from cnnstat.errors import EXTRAS, MissingDependencyError
 from cnnstat.sweep import __path__ as sweep_path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -139,3 +140,13 @@ def test_ci_pins_everything_that_it_installs() -> None:
         if not name.startswith("cnnstat")
     ]
     assert set(wanted) <= pinned
+
+
+def test_an_error_names_packages_that_its_extra_brings() -> None:
+    """``pip install PACKAGES`` works from a checkout, where the name of the extra may not."""
+    extras = PROJECT["optional-dependencies"]
+    assert set(EXTRAS) == set(extras) - {"all", "test", "dev"}
+    for extra, packages in EXTRAS.items():
+        names = {requirement.split(">")[0] for requirement in extras[extra]}
+        assert set(packages.split()) <= names
+        assert f": pip install {packages} " in str(MissingDependencyError("it", extra))

@@ -9,6 +9,7 @@ import typer
 from cnnstat.cli.options import (
     REFERENCE,
     ArgsOption,
+    BareOption,
     FormatOption,
     InputsOption,
     OutputOption,
@@ -128,6 +129,7 @@ def bench(
         ),
     ] = None,
     format: FormatOption = None,
+    bare: BareOption = False,
     output: OutputOption = None,
 ) -> None:
     """Measure the time of models on this device and compare it with the roofline bound."""
@@ -135,7 +137,7 @@ def bench(
     from cnnstat.cli.output import destination, emit
     from cnnstat.render.bench import bench_document
 
-    to = destination(format, output)
+    to = destination(format, output, bare=bare)
     if saved is not None and models:
         raise UsageError(f"--from {saved} shows a saved result and takes no MODEL")
     settings = Settings(

@@ -10,6 +10,7 @@ from cnnstat.cli.options import (
     MODEL,
     REFERENCE,
     ArgsOption,
+    BareOption,
     BatchOption,
     ClassesOption,
     DtypeOption,
@@ -37,6 +38,7 @@ def check(
     classes: ClassesOption = None,
     args: ArgsOption = None,
     format: FormatOption = None,
+    bare: BareOption = False,
     output: OutputOption = None,
 ) -> None:
     """Compare shapes, parameters and counts with PyTorch's FlopCounterMode and fvcore.
@@ -51,7 +53,7 @@ def check(
 
     if bool(models) == everything:
         raise UsageError("name the models to check, or --all for every model of the zoo")
-    to = destination(format, output)
+    to = destination(format, output, bare=bare)
     shape = input_shapes(input)
     arguments = factory_arguments(args)
     loaded = [api.load(name, classes=classes, arguments=arguments) for name in models or _zoo()]

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated
 
-from cnnstat.cli.options import TABLE, FormatOption, OutputOption, argument, option, starting
+from cnnstat.cli.options import (
+    TABLE,
+    BareOption,
+    FormatOption,
+    OutputOption,
+    argument,
+    option,
+    starting,
+)
 
 EXAMPLES = ("cnnstat claims vgg16", "cnnstat claims --verdict differs")
 
@@ -50,6 +58,7 @@ def claims(
         ),
     ] = None,
     format: FormatOption = None,
+    bare: BareOption = False,
     output: OutputOption = None,
 ) -> None:
     """Compare published figures with computed ones, each with a verdict and its reason."""
@@ -57,6 +66,6 @@ def claims(
     from cnnstat.cli.output import destination, emit
     from cnnstat.render.claims import claims_document
 
-    to = destination(format, output)
+    to = destination(format, output, bare=bare)
     names = models or []
     emit(claims_document(api.claims(*names, verdict=verdict, source=source), models=names), to)

@@ -8,6 +8,7 @@ from cnnstat.cli.options import (
     MODEL,
     REFERENCE,
     TABLE,
+    BareOption,
     BatchOption,
     FormatOption,
     OutputOption,
@@ -93,6 +94,7 @@ def compare(
         option("--diff", group=TABLE, help="Compare two models layer by layer, changes marked."),
     ] = False,
     format: FormatOption = None,
+    bare: BareOption = False,
     output: OutputOption = None,
 ) -> None:
     """Compare depth, parameters, work, memory and error rates of models."""
@@ -100,7 +102,7 @@ def compare(
     from cnnstat.cli.output import destination, emit
     from cnnstat.render.compare import compare_document
 
-    to = destination(format, output)
+    to = destination(format, output, bare=bare)
     inputs = input_sweep(input)
     names = models or []
     if stages or diff:

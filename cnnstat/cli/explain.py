@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cnnstat.cli.options import (
     ArgsOption,
+    BareOption,
     BatchOption,
     ClassesOption,
     DtypeOption,
@@ -38,6 +39,7 @@ def explain(
     classes: ClassesOption = None,
     args: ArgsOption = None,
     format: FormatOption = None,
+    bare: BareOption = False,
     output: OutputOption = None,
 ) -> None:
     """Show how each figure of a model or a layer is computed."""
@@ -45,7 +47,7 @@ def explain(
     from cnnstat.cli.output import destination, emit
     from cnnstat.render.explain import explain_document
 
-    to = destination(format, output)
+    to = destination(format, output, bare=bare)
     loaded = api.load(model, classes=classes, arguments=factory_arguments(args))
     report = api.analyze(loaded, input=input_shapes(input), batch=batch, dtype=dtype).report
     card = loaded.card

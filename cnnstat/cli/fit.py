@@ -15,6 +15,7 @@ from cnnstat.cli.memory import (
 )
 from cnnstat.cli.options import (
     ArgsOption,
+    BareOption,
     DtypeOption,
     FormatOption,
     InputsOption,
@@ -50,6 +51,7 @@ def fit(
     checkpoint: CheckpointOption = False,
     device: DeviceOption = "cpu",
     format: FormatOption = None,
+    bare: BareOption = False,
     output: OutputOption = None,
 ) -> None:
     """Find the largest batch, and the largest input at batch 1, that fit into a memory."""
@@ -59,7 +61,7 @@ def fit(
     from cnnstat.memory.memory import settings
     from cnnstat.render.fit import fit_document
 
-    to = destination(format, output)
+    to = destination(format, output, bare=bare)
     chosen = settings(mode=mode, optimizer=optimizer, amp=amp, checkpoint=checkpoint, device=device)
     memories = [memory_size(text) for text in memory.split(",") if text.strip()]
     if not memories:

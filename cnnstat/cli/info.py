@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from cnnstat.cli.options import FormatOption, OutputOption, argument
+from cnnstat.cli.options import BareOption, FormatOption, OutputOption, argument
 from cnnstat.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ EXAMPLES = ("cnnstat info resnet50",)
 def info(
     model: Annotated[str, argument("MODEL", "A name of 'cnnstat list'.")],
     format: FormatOption = None,
+    bare: BareOption = False,
     output: OutputOption = None,
 ) -> None:
     """Describe a model: paper, ideas, training, accuracy with its source, corrections."""
@@ -24,7 +25,7 @@ def info(
     from cnnstat.importers.reference import form_of
     from cnnstat.zoo.catalog import find
 
-    to = destination(format, output)
+    to = destination(format, output, bare=bare)
     if form_of(model) != "zoo":
         raise UsageError(f"{model}: only models of the zoo have a card ('cnnstat list' shows them)")
     emit(card_document(find(model), figures=True), to)

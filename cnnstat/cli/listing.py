@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated
 
-from cnnstat.cli.options import TABLE, FormatOption, OutputOption, option, starting
+from cnnstat.cli.options import TABLE, BareOption, FormatOption, OutputOption, option, starting
 
 EXAMPLES = ("cnnstat list --family resnet",)
 
@@ -29,6 +29,7 @@ def listing(
         ),
     ] = None,
     format: FormatOption = None,
+    bare: BareOption = False,
     output: OutputOption = None,
 ) -> None:
     """List all models with title, year, input, parameters and MACs."""
@@ -36,5 +37,5 @@ def listing(
     from cnnstat.cli.output import destination, emit
     from cnnstat.render.listing import listing_document
 
-    to = destination(format, output)
+    to = destination(format, output, bare=bare)
     emit(listing_document(api.zoo(family)), to)

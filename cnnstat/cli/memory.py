@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cnnstat.cli.options import (
     ArgsOption,
+    BareOption,
     BatchOption,
     ClassesOption,
     DtypeOption,
@@ -95,6 +96,7 @@ def memory(
         ),
     ] = False,
     format: FormatOption = None,
+    bare: BareOption = False,
     output: OutputOption = None,
 ) -> None:
     """Predict the memory of an inference pass or a training step, layer by layer."""
@@ -104,7 +106,7 @@ def memory(
     from cnnstat.memory.memory import settings
     from cnnstat.render.memory import memory_document
 
-    to = destination(format, output)
+    to = destination(format, output, bare=bare)
     chosen = settings(mode=mode, optimizer=optimizer, amp=amp, checkpoint=checkpoint, device=device)
     limit = None if fit is None else memory_size(fit)
     shape = input_shapes(input)

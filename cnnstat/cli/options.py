@@ -86,8 +86,8 @@ def argument(
 
 
 REFERENCE = (
-    "a name of 'cnnstat list', a spec (.yaml) or ONNX file, file.py:callable, torchvision:NAME or "
-    "timm:NAME"
+    "a name of 'cnnstat list', a spec (.yaml), ONNX or Keras file, file.py:callable, "
+    "torchvision:NAME, timm:NAME or keras:NAME"
 )
 """What a model can be referred to by."""
 
@@ -162,10 +162,13 @@ FormatOption = Annotated[
         *("--format", "-f"),
         group=OUTPUT,
         metavar="NAME",
-        help="table, json, csv, md or html.",
+        help="table, json, csv, md, html or latex.",
         default="by the suffix of -o, else table",
         complete=starting(_formats),
     ),
+]
+BareOption = Annotated[
+    bool, option("--bare", group=OUTPUT, help="Write the table alone, without title and text.")
 ]
 OutputOption = Annotated[
     str | None,

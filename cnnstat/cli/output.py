@@ -17,7 +17,7 @@ from typing import TextIO
 from cnnstat.cli.progress import progress
 from cnnstat.errors import UsageError, unknown
 from cnnstat.render.document import Document
-from cnnstat.render.formats import PLAIN, SUFFIXES, Look, check_format, render
+from cnnstat.render.formats import PLAIN, SUFFIXES, Look, check_format, render, table_alone
 
 STDOUT = "-"
 """What ``-o`` takes for standard output, as other programs do."""
@@ -25,18 +25,20 @@ STDOUT = "-"
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A format, and the file to write or None for standard output."""
+    """A format, and the file to write or None for standard output; ``bare`` is the table alone."""
 
     format: str = "table"
     path: str | None = None
+    bare: bool = False
 
 
-def destination(format: str | None, path: str | None) -> Destination:
+def destination(format: str | None, path: str | None, *, bare: bool = False) -> Destination:
     """Return where a result goes; without a format a file's suffix chooses it.
 
     Called before the work begins, so that a bad format, suffix or folder is reported at once.
     """
-    return Destination(_of_suffix(path) if format is None else check_format(format), file_of(path))
+    name = _of_suffix(path) if format is None else check_format(format)
+    return Destination(name, file_of(path), bare)
 
 
 def _of_suffix(path: str | None) -> str:
@@ -70,6 +72,8 @@ def check_path(path: str) -> None:
 
 def emit(document: Document, to: Destination) -> None:
     """Write a document to its destination. Raises ``UsageError`` where that cannot be written."""
+    if to.bare:
+        document = table_alone(document)
     if to.path is not None:
         write_file(to.path, render(document, to.format))
     else:

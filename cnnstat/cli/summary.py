@@ -11,6 +11,7 @@ from cnnstat.cli.options import (
     OUTPUT,
     TABLE,
     ArgsOption,
+    BareOption,
     BatchOption,
     ClassesOption,
     DepthOption,
@@ -107,6 +108,7 @@ def summary(
         option("--strict", group=OUTPUT, help="Exit with 1 if any operator could not be counted."),
     ] = False,
     format: FormatOption = None,
+    bare: BareOption = False,
     output: OutputOption = None,
 ) -> None:
     """Show parameters, memory and operations of a model, layer by layer."""
@@ -114,7 +116,7 @@ def summary(
     from cnnstat.cli.output import destination, emit, remark
     from cnnstat.render.summary import View, summary_document
 
-    to = destination(format, output)
+    to = destination(format, output, bare=bare)
     view = View(
         columns, at_least_one("depth", depth), expand, formulas, sort, at_least_one("top", top)
     )

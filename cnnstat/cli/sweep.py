@@ -145,7 +145,7 @@ def sweep(
             *("--format", "-f"),
             group=OUTPUT,
             metavar="NAME",
-            help="table, json, csv, md, html or parquet.",
+            help="table, json, csv, md, html, latex or parquet.",
             default="by the suffix of -o, else table",
         ),
     ] = None,

@@ -9,7 +9,7 @@ from cnnstat.render.numbers import shape_text
 
 
 def render(document: Document, look: Look) -> str:
-    """Return keys, rows and their rest; unknown is ``?``, a shape its extents joined by x."""
+    """Return keys, rows and their rest; missing is empty, a shape its extents joined by x."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([column.key for column in document.columns])
@@ -21,7 +21,7 @@ def render(document: Document, look: Look) -> str:
 def raw(cell: Cell) -> str:
     """Return a cell without thousands separators or units."""
     if cell is None:
-        return "?"
+        return ""
     if isinstance(cell, tuple):
         return shape_text(cell)
     if isinstance(cell, bool):

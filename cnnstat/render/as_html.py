@@ -88,7 +88,9 @@ LONG = 48
 
 
 def render(document: Document, look: Look) -> str:
-    """Return the page; ``look`` does not matter."""
+    """Return the page, or the table alone for a document without a title."""
+    if not document.title:
+        return table(document, sortable=False)
     return page(document.title, content(document, sortable=True))
 
 

@@ -1,4 +1,4 @@
-"""Markdown: a heading, the table, and what stands below it as lists."""
+"""Markdown: a heading, the table, and the text below it as lists."""
 
 from cnnstat.render.cells import Grid, grid
 from cnnstat.render.document import Document
@@ -8,7 +8,7 @@ from cnnstat.render.formats import Look
 def render(document: Document, look: Look) -> str:
     """Return a pipe table with aligned columns; the total row in bold."""
     table = grid(document)
-    blocks = [f"# {escape(document.title)}"]
+    blocks = [f"# {escape(document.title)}"] if document.title else []
     if document.subtitle:
         blocks.append(escape(document.subtitle))
     blocks.append("\n".join(_table(document, table)))

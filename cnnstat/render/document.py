@@ -52,7 +52,9 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One table and its text. ``lower_bound``: totals are at least what they say (``>= x``).
+    """One table and its text; without a title, the table alone.
+
+    ``lower_bound``: totals are at least their values (``>= x``).
 
     ``rest`` is one row for all rows that were omitted, between the rows and the total.
     """

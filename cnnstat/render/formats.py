@@ -6,7 +6,7 @@ used: JSON needs no rich.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 
 from cnnstat.errors import unknown
@@ -18,6 +18,7 @@ FORMATS: dict[str, str] = {
     "csv": "as_csv",
     "md": "as_markdown",
     "html": "as_html",
+    "latex": "as_latex",
 }
 """Every format by name and the file of this folder that writes it, the default first."""
 
@@ -28,6 +29,7 @@ SUFFIXES: dict[str, str] = {
     ".csv": "csv",
     ".md": "md",
     ".html": "html",
+    ".tex": "latex",
 }
 """The format that a file's suffix stands for."""
 
@@ -50,6 +52,14 @@ def check_format(name: str) -> str:
     if name not in FORMATS:
         raise unknown("format", name, FORMATS)
     return name
+
+
+def table_alone(document: Document) -> Document:
+    """Return a document without title and text; as JSON, its rows by the columns' keys."""
+    keys = [column.key for column in document.columns]
+    rows = [dict(zip(keys, row, strict=True)) for row in document.rows]
+    payload = {"schema": document.payload["schema"], "rows": rows}
+    return replace(document, title="", subtitle="", sections=(), payload=payload)
 
 
 def render(document: Document, format: str, look: Look = PLAIN) -> str:

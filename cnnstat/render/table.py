@@ -65,13 +65,15 @@ def _colored(lines: Iterable[Line]) -> Iterator[str]:
 def _lines(document: Document, look: Look) -> Iterator[Line]:
     cells = grid(document)
     shown = _shown(document, cells, look.width)
-    yield from _paragraph(document.title, look, "bold")
+    if document.title:
+        yield from _paragraph(document.title, look, "bold")
     if document.subtitle:
         yield from _paragraph(document.subtitle, look, "dim")
-    yield []
+    if document.title:
+        yield []
     yield from _table(document, cells, shown, look)
     hidden = [c.title for i, c in enumerate(document.columns) if i not in shown]
-    if hidden:
+    if hidden and document.title:
         yield from _paragraph(
             f"Not shown at {look.width} columns: {', '.join(hidden)}. "
             "A wider window, a pipe into less or --format csv shows them.",

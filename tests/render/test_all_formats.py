@@ -17,7 +17,7 @@ from cnnstat.cli.output import Destination
 from cnnstat.render.as_csv import raw
 from cnnstat.render.cells import grid
 from cnnstat.render.document import Cell, Document
-from cnnstat.render.formats import FORMATS, render
+from cnnstat.render.formats import FORMATS, render, table_alone
 from tests.render.test_html import Page
 
 CASES: dict[str, tuple[str, ...]] = {
@@ -30,6 +30,7 @@ CASES: dict[str, tuple[str, ...]] = {
         "compare resnet18 resnet34-a --stages",
         "compare inception-naive inception-bottleneck --diff",
     ),
+    "sweep": ("sweep resnet{depth} depth=18,34",),
     "claims": ("claims googlenet",),
     "info": ("info lenet5",),
     "explain": ("explain vgg16 conv1_1",),
@@ -51,7 +52,7 @@ def test_every_command_is_here() -> None:
 
 
 def test_every_format_is_read_back() -> None:
-    assert set(FORMATS) == {"table", "json", "csv", "md", "html"}
+    assert set(FORMATS) == {"table", "json", "csv", "md", "html", "latex"}
 
 
 @pytest.fixture(
@@ -108,6 +109,57 @@ def _unescaped(line: str) -> list[str]:
         " ".join(re.sub(r"\\(.)", r"\1", cell).replace("&lt;", "<").replace("&amp;", "&").split())
         for cell in cells
     ]
+
+
+LATEX = {
+    r"\textbackslash{}": "\\",
+    r"\textasciitilde{}": "~",
+    r"\textasciicircum{}": "^",
+    r"\textless{}": "<",
+    r"\textgreater{}": ">",
+    r"\textbar{}": "|",
+    r"\textasciigrave{}": "`",
+    r"$\times$": "x",
+    "{[}": "[",
+    "{]}": "]",
+    "{*}": "*",
+    "-{}-": "--",
+    "''": '"',
+}
+
+
+def test_latex_has_the_text_of_every_cell_and_a_dash_for_a_missing_one(document: Document) -> None:
+    text = render(document, "latex")
+    inside = text.split("\\midrule\n")[1].split("\\bottomrule")[0]
+    read = [line.removesuffix(r" \\") for line in inside.splitlines()]
+    assert len(read) == len(_rows(document))
+    for line, values, row in zip(read, _rows(document), _texts(document), strict=True):
+        cells = re.split(r"(?<!\\)&", line)
+        for cell, value, shown in zip(cells, values, row, strict=True):
+            for command, character in LATEX.items():
+                cell = cell.replace(command, character)
+            plain = re.sub(r"\\([{}$&%#_])", r"\1", cell).strip()
+            assert plain == ("--" if value is None else " ".join(shown.split()))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_bare_is_the_table_alone(document: Document, format: str) -> None:
+    alone = render(table_alone(document), format)
+    if format == "json":
+        payload = json.loads(alone)
+        keys = [column.key for column in document.columns]
+        assert list(payload) == ["schema", "rows"]
+        assert [list(row) for row in payload["rows"]] == [keys] * len(document.rows)
+        return
+    whole = render(document, format)
+    assert len(alone) <= len(whole)
+    for line in alone.splitlines():
+        assert re.sub(r' aria-sort="none"|</?button[^>]*>', "", line) in re.sub(
+            r' aria-sort="none"|</?button[^>]*>', "", whole
+        )
+    lines = alone.splitlines()
+    assert not {document.title, f"# {document.title}", f"% {document.title}"} & set(lines)
+    assert not {section.title for section in document.sections} & set(lines)
 
 
 def test_the_table_has_the_text_of_every_cell(document: Document) -> None:

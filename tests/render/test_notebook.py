@@ -44,7 +44,7 @@ def test_a_data_frame_has_the_columns_and_raw_values(shown: Shown) -> None:
     assert len(frame) == len(rows) - 1
     for row, values in zip(rows[1:], frame.itertuples(index=False), strict=True):
         for text, value in zip(row, values, strict=True):
-            assert text == "?" if pandas.isna(value) else str(value) in (text, f"{text}.0")
+            assert text == "" if pandas.isna(value) else str(value) in (text, f"{text}.0")
 
 
 def test_counts_stay_whole_numbers() -> None:
