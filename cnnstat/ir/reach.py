@@ -34,6 +34,17 @@ class Ranges(NamedTuple):
     ranges: tuple[tuple[int, int] | None, ...]
 
 
+LISTED = 2**16
+"""Most positions that are listed one by one: an extent is a number in a file, of any size."""
+
+
+def so_far(axis: int, length: int) -> AxisReach:
+    """Return the reach of positions that read all before them; unknown on a very long axis."""
+    if length > LISTED:
+        return "unknown"
+    return Ranges(axis, tuple([(0, end) for end in range(length)]))
+
+
 class Placed(NamedTuple):
     """The input stands at ``start`` along ``axis`` of the result, which reads nothing elsewhere."""
 

@@ -141,7 +141,7 @@ def read_model(report: Report, read: str) -> Computed:
 
 
 def summed(report: Report, read: str) -> int:
-    """Return one of ``SUMS`` of the whole model."""
+    """Return one of ``SUMS`` of the whole model, without what takes a further walk over it."""
     sums = report.totals_figures
     if read == "macs":
         return sums.work.macs

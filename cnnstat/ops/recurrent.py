@@ -5,7 +5,7 @@ from math import prod
 from typing import ClassVar
 
 from cnnstat.ir.op import Op, OpError, Specs, Weight
-from cnnstat.ir.reach import AxisReach, ByAxis, Ranges, Reach, Slide
+from cnnstat.ir.reach import AxisReach, ByAxis, Reach, Slide, so_far
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.work import Work
 
@@ -120,9 +120,9 @@ class Recurrent(Op):
         if self.sequences:  # of which step of which sequence a row is, the graph does not know
             return "unknown"
         n, length = (0, 1) if self.batch_first else (1, 0)
-        steps = tuple((0, step) for step in range(inputs[0].shape[length]))
         axes: list[AxisReach] = [Slide(0), Slide(1), "whole"]
-        axes[length] = "whole" if self.directions == 2 else Ranges(length, steps)
+        steps = inputs[0].shape[length]
+        axes[length] = "whole" if self.directions == 2 else so_far(length, steps)
         states: tuple[AxisReach, ...] = ("whole", Slide(n), "whole")
         return ByAxis((tuple(axes), *[states for _ in inputs[1:3]]))
 

@@ -5,7 +5,7 @@ from math import prod
 from typing import ClassVar
 
 from cnnstat.ir.op import NoWeights, Op, OpError, Specs
-from cnnstat.ir.reach import AxisReach, ByAxis, Ranges, Reach, Slide, without
+from cnnstat.ir.reach import AxisReach, ByAxis, Reach, Slide, so_far, without
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import Axes, windows
 from cnnstat.ir.work import NO_WORK, Work
@@ -133,7 +133,7 @@ class Reduce(NoWeights, Op):
             return ByAxis((without(rank, reduced, keepdim=self.keepdim),))
         axes: list[AxisReach] = [Slide(axis) for axis in range(rank)]
         for axis in reduced:
-            axes[axis] = Ranges(axis, tuple((0, end) for end in range(inputs[0].shape[axis])))
+            axes[axis] = so_far(axis, inputs[0].shape[axis])
         return ByAxis((tuple(axes),))
 
 

@@ -82,7 +82,7 @@ def _convolution_backward(a: Arguments, results: Results) -> Results:
     _, weight, bias = results
     backend = _backend((*a[1:3], None, *a[4:]))
     if weight is None and bias is not None and backend == "Mkldnn":
-        weight = torch.empty_like(a[2])
+        weight = _plain(torch.empty_like(a[2]), _form(a[1]))
     elif weight is not None and backend == "SlowTranspose2d":
         weight = _plain(weight)
     return [results[0], weight, bias]

@@ -250,12 +250,12 @@ def both_passes(chosen: Subject, *meters: Meter) -> tuple[Passes, ...]:
 
 def _training(chosen: Subject, settings: Settings) -> Measured:
     module = chosen.module
-    saved = None if settings.checkpoint else saved_bytes(chosen)
     optimizer = make_optimizer(module, settings.optimizer)
     tracker = _tracker(chosen)
     with tracker:
         (passes,) = both_passes(chosen, tracker)
     gradients = [p.grad for p in module.parameters() if p.grad is not None]
+    saved = passes.between if settings.checkpoint else saved_bytes(chosen)
     optimizer.step()  # makes the state
     state = _state(optimizer)
     working = Tracker([*chosen.owned, *gradients, *state])
@@ -266,7 +266,7 @@ def _training(chosen: Subject, settings: Settings) -> Measured:
         chosen.buffer_bytes,
         passes.forward,
         passes.backward,
-        passes.between if saved is None else saved,
+        saved,
         storage_bytes(gradients),
         storage_bytes(state),
         working.peak_bytes,

@@ -212,6 +212,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._place = 0
         self._packed: list[_Saving] = []
         self._saved: dict[int, _Saving] = {}  # storage -> the first that saves it to the end
+        self._views: list[torch.Tensor] = []
+        self._real: dict[int, int] = {}  # storage of a fake view -> that of the plain tensor
         self._is_packing = False
         self._going_back = (-1, 0)  # the autograd node that runs, and the step at which it began
 
@@ -226,8 +228,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
         Of an unknown function's result, no more than its elements is sure to take memory.
         """
-        storage = tensor.untyped_storage()
-        key = storage._cdata
+        storage, key = tensor.untyped_storage(), self._key(tensor)
         if key in self._alive or key in self._owned:
             return None
         number = self._alive[key] = len(self.sizes)
@@ -258,6 +259,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         results = as_on_cpu(func, args, func(*args, **(kwargs or {})))
         copied = name == "_to_copy" and self.making == "activation" and first is None
         tensors = [leaf for leaf in tree_leaves(results) if isinstance(leaf, torch.Tensor)]
+        if func.is_view and isinstance(args[0], torch.Tensor) and not is_fake(args[0]):
+            tensors = self._shown(args[0], tensors)
         made = [self._follow(tensor, known=known) for tensor in tensors]
         new = tuple(number for number in made if number is not None)
         if copied and new:
@@ -267,10 +270,21 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._sums.append(_Sum(len(self.steps) - 1, first, new[0]))
         return results
 
+    def _shown(self, real: torch.Tensor, views: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Return a plain tensor that a module refers to instead of fake views of it."""
+        self._views += views  # the identity of a storage that is freed would be used again
+        self._real.update(dict.fromkeys(storages(views), real.untyped_storage()._cdata))
+        return [real]
+
+    def _key(self, tensor: torch.Tensor) -> int:
+        """Return the identity of a tensor's storage."""
+        key: int = tensor.untyped_storage()._cdata
+        return self._real.get(key, key)
+
     def _number(self, value: Any) -> int | None:
         if not isinstance(value, torch.Tensor):
             return None
-        return self._alive.get(value.untyped_storage()._cdata)
+        return self._alive.get(self._key(value))
 
     def _move(self, function: str) -> None:
         """Go to the place of a call; in the backward pass, to that of its forward call."""
@@ -306,12 +320,12 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             packed = Packed(tensor)
         finally:
             self._is_packing = False
-        storage = tensor.untyped_storage()
-        if storage._cdata not in self._owned:
+        key = self._key(tensor)
+        if key not in self._owned:
             number = torch._C._autograd._get_sequence_nr() - 1
-            key = self._alive.get(storage._cdata, -1 - storage._cdata)
-            size = storage.nbytes() if key < 0 else self.sizes[key]
-            self._packed.append(_Saving(key, size, number, self._place, weakref.ref(packed)))
+            storage = self._alive.get(key, -1 - key)
+            size = tensor.untyped_storage().nbytes() if storage < 0 else self.sizes[storage]
+            self._packed.append(_Saving(storage, size, number, self._place, weakref.ref(packed)))
         return packed
 
     def end_forward(self) -> None:

@@ -12,7 +12,7 @@ from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.memory.memory import OPTIMIZERS, settings
 from cnnstat.memory.passes import blocks
-from cnnstat.ops import Conv2d, Input, Opaque, ReLU
+from cnnstat.ops import Conv2d, Input, Opaque, ReLU, Tanh
 
 TRAINING = settings(mode="training")
 VGG16_PARAMS = 138_357_544
@@ -114,6 +114,36 @@ def test_an_operator_without_kernels_is_a_lower_bound() -> None:
     assert found.unknown == ("strange",)
     # The image and the ReLU's result; what the strange one keeps is not known.
     assert found.saved_bytes == 4 * (3 * 8 * 8 + 4 * 6 * 6)
+
+
+def test_an_opaque_operator_with_a_known_name_is_unknown() -> None:
+    b = Builder("net")
+    x = b.add("input", Input((3, 8, 8)))
+    x = b.add("conv", Conv2d(4, (3, 3)), x)
+    graph = b.graph(b.add("cat", Opaque("Concat", (TensorSpec((1, 8, 6, 6)),)), x, x))
+    found = api.memory(api.Model("net", {"input": TensorSpec((1, 3, 8, 8))}, graph), TRAINING)
+    assert (found.status, found.unknown) == ("partial", ("Concat",))
+    # its result may be memory that is there already, and so may its gradients
+    assert found.forward_peak.bytes == 4 * (3 * 8 * 8 + 4 * 6 * 6)
+
+
+def test_a_branch_that_leaves_nothing_saves_nothing() -> None:
+    b = Builder("net")
+    x = b.add("conv", Conv2d(4, (3, 3)), b.add("input", Input((3, 8, 8))))
+    b.add("tanh", Tanh(), b.add("side", Conv2d(9, (1, 1)), x))
+    found = api.memory(
+        api.Model("net", {"input": TensorSpec((1, 3, 8, 8))}, b.graph(x)),
+        settings(mode="training", optimizer="momentum"),
+    )
+    image, maps, side = 3 * 8 * 8, 4 * 6 * 6, 9 * 6 * 6
+    assert found.saved_bytes == 4 * image
+    # while the branch runs: the image, the maps, its own maps and their tanh
+    assert found.forward_peak.bytes == 4 * (image + maps + 2 * side)
+    assert found.backward_peak is not None
+    assert found.backward_peak.bytes == 4 * (image + maps + 4 * 3 * 3 * 3 + 4)
+    # parameters of the branch have no gradient, so no momentum
+    assert found.gradient_bytes == found.optimizer_bytes == 4 * (4 * 3 * 3 * 3 + 4)
+    assert found.param_bytes == 4 * (4 * 3 * 3 * 3 + 4 + 9 * 4 + 9)
 
 
 @hypothesis_settings(max_examples=15, deadline=None)

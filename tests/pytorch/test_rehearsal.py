@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 from cnnstat import api
-from cnnstat.errors import ModelError
+from cnnstat.errors import ModelError, UsageError
 from cnnstat.memory.fit import memory
 from cnnstat.memory.memory import MemoryPlan, Settings, settings
 from cnnstat.pytorch.measured_memory import UnitGradients
@@ -118,6 +118,62 @@ def test_gradients_of_a_module_add_up_in_place_when_nobody_watches() -> None:
     counts = {event.key: event.count for event in seen.key_averages()}
     assert made[1] - made[0] == 4  # two readers of each block's input and of its maps
     assert counts.get("aten::add_", 0) == 4
+
+
+class Grid(nn.Module):
+    """A head that refers to plain tensors, no parameters and no buffers, and keeps one of its own.
+
+    So do the heads of detection models; its third branch is not returned.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maps, self.other = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 6, 1)
+        self.strides, self.offsets = torch.tensor([8.0, 16.0]), [torch.zeros(1)]
+        self.scale = torch.ones(4, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.maps(x) * self.scale.to(x.device)
+        torch.tanh(self.other(y))
+        if self.offsets[0].shape[0] != y.shape[-1]:
+            self.offsets[0] = torch.arange(y.shape[-1], device=x.device).to(x.dtype)
+        placed: Tensor = (y + self.offsets[0].view(1, 1, 1, -1)) * self.strides[0]
+        return placed
+
+
+@pytest.mark.parametrize("name", ["inference", "adam"])
+def test_plain_tensors_and_a_branch_that_is_not_returned(name: str) -> None:
+    loaded, plan = rehearsed(Grid(), CONDITIONS[name])
+    assert plan.status == "complete"
+    measured, predicted = api.measured_memory(loaded, plan)
+    assert measured == predicted
+    # the image, the maps for their scale, a row of offsets and the strides: nothing of the branch
+    maps = 2 * 4 * 30 * 30
+    assert plan.saved_bytes in (0, 4 * (2 * 3 * 32 * 32 + 4 + 2))
+    assert plan.backward_peak is None or plan.backward_peak.bytes < 4 * (5 * maps + 6 * 32 * 32)
+
+
+def test_a_step_without_parameters_has_no_backward_pass() -> None:
+    loaded, plan = rehearsed(nn.Sequential(nn.AvgPool2d(2), nn.ReLU()), CONDITIONS["adam"])
+    measured, predicted = api.measured_memory(loaded, plan)
+    assert measured == predicted
+    assert (predicted.saved_bytes, predicted.backward_peak_bytes) == (0, None)
+
+
+def test_on_cuda_the_state_and_the_inputs_of_a_module_are_known() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    chosen = settings(mode="training", optimizer="momentum", device="cuda")
+    plan = api.memory(module, chosen, input=(3, 32, 32), batch=2)
+    params = 4 * (4 * 3 * 3 * 3 + 4)
+    assert (plan.status, plan.unknown) == ("partial", ("a module's kernels on cuda",))
+    assert (plan.param_bytes, plan.gradient_bytes, plan.optimizer_bytes) == (params,) * 3
+    assert plan.peak.bytes == 4 * 2 * 3 * 32 * 32
+
+
+def test_a_module_is_not_cut_into_blocks() -> None:
+    chosen = settings(mode="training", checkpoint=True)
+    with pytest.raises(UsageError, match=r"cut into blocks; call torch\.utils\.checkpoint"):
+        api.memory(nn.Conv2d(3, 4, 3), chosen, input=(3, 8, 8))
 
 
 class Asking(nn.Module):
