@@ -22,6 +22,7 @@ from cnnstat.render.plots.style import (
     picture_of,
     save,
 )
+from cnnstat.render.plots.sweep import sweep_figure
 from cnnstat.zoo.lineup import IMAGENET
 from tests.render.plotted import of_zoo, sweep
 
@@ -36,6 +37,9 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     ),
     "scaling-resnet50": lambda: scaling_figure(
         sweep("resnet50", default_sizes(api.load("resnet50").inputs["input"].shape[2:]))
+    ),
+    "space": lambda: sweep_figure(
+        str(ROOT / "samples" / "sweep" / "scaled.csv"), x="macs", y="-figures.depth", colour="width"
     ),
 }
 
