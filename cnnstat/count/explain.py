@@ -98,15 +98,15 @@ def output_rule(layer: Layer) -> str:
             for window, n, size in zip(facts.reach.windows, before, after, strict=True)
         ]
         return "; ".join(dict.fromkeys(axes))
-    given = facts.inputs
-    if not given:
+    entering = facts.inputs
+    if not entering:
         return "given"
-    channels = [spec.shape[1] for spec in given if spec.rank > 1]
-    if len(given) > 1 and out.rank > 1 and sum(channels) == out.shape[1] != channels[0]:
+    channels = [spec.shape[1] for spec in entering if spec.rank > 1]
+    if len(entering) > 1 and out.rank > 1 and sum(channels) == out.shape[1] != channels[0]:
         return f"channels {' + '.join(map(str, channels))} = {out.shape[1]}"
-    if all(spec.shape == out.shape for spec in given):
+    if all(spec.shape == out.shape for spec in entering):
         return "the input's shape"
-    return f"{', '.join(_text(layer, spec) for spec in given)} -> {_text(layer, out)}"
+    return f"{', '.join(_text(layer, spec) for spec in entering)} -> {_text(layer, out)}"
 
 
 def _text(layer: Layer, spec: TensorSpec) -> str:
@@ -218,13 +218,13 @@ def select(report: Report, name: str) -> tuple[Layer, ...]:
 
     Raises ``UsageError`` with the nearest names if there is none.
     """
-    found = report.layer(name)
-    if found is not None:
-        return (found,)
-    inside = tuple(layer for layer in report.layers if layer.name.startswith(f"{name}/"))
+    layer = report.layer(name)
+    if layer is not None:
+        return (layer,)
+    inside = tuple(row for row in report.layers if row.name.startswith(f"{name}/"))
     if inside:
         return inside
-    names = [layer.name for layer in report.layers]
+    names = [row.name for row in report.layers]
     raise unknown("layer", name, names, listing=f"'cnnstat summary {report.name}' shows all")
 
 
@@ -335,18 +335,20 @@ def _structure_totals(report: Report) -> Iterator[Step]:
 def _expected_steps(report: Report) -> Iterator[Step]:
     from cnnstat.count.expected import expected
 
-    found = expected(report.shaped)
-    if found is None:
+    average = expected(report.shaped)
+    if average is None:
         return
     yield Step(
         "paths kept in training",
-        f"on average, of {found.droppable_paths:,} that can be dropped",
-        round(found.kept_paths, 4),
+        f"on average, of {average.droppable_paths:,} that can be dropped",
+        round(average.kept_paths, 4),
     )
-    yield Step("depth in training", f"on average, of {found.full_depth:,}", round(found.depth, 4))
-    share = found.macs / found.full_macs if found.full_macs else 1.0
+    yield Step(
+        "depth in training", f"on average, of {average.full_depth:,}", round(average.depth, 4)
+    )
+    share = average.macs / average.full_macs if average.full_macs else 1.0
     yield Step(
         "MACs in training",
-        f"on average, {share:.1%} of {found.full_macs:,}",
-        round(found.macs),
+        f"on average, {share:.1%} of {average.full_macs:,}",
+        round(average.macs),
     )

@@ -1,6 +1,6 @@
 """The papers' own tables: one row per stage, one column per model, derived from the graphs.
 
-A stage is what happens at one output size; ``modules`` writes what lies between two of its merges.
+A stage is the layers of one output size; ``modules`` writes those between two of its merges.
 Layers inside a module are written as in ResNet's table 1, ``[3x3, 64; 3x3, 64] x 2``. A model
 without modules is written as in VGG's table 1, ``conv3-64``, one entry per layer.
 """
@@ -21,7 +21,7 @@ ONE_ELEMENT = "1x1"
 
 
 class Stage(NamedTuple):
-    """What one model does at one output size: ``entries`` are the lines of its cell.
+    """The layers of one model at one output size: ``entries`` are the lines of its cell.
 
     A pooling between two stages is a stage of its own (``pooling``).
     """
@@ -58,7 +58,7 @@ class StageTable:
 
 
 class _Key(NamedTuple):
-    """What aligns stages: output size, pooling or not, and which of several such in one model."""
+    """Key of aligned stages: output size, pooling or not, and a number among equal ones."""
 
     size: str
     pooling: bool
@@ -70,9 +70,9 @@ def stage_table(models: Sequence[tuple[str, Report]]) -> StageTable:
     columns = [_keyed(stages(report)) for _, report in models]
     rows = []
     for key in _ordered(columns):
-        found = [column.get(key) for column in columns]
-        names = [stage.name for stage in found if stage]
-        cells = tuple(stage.entries if stage else () for stage in found)
+        aligned = [column.get(key) for column in columns]
+        names = [stage.name for stage in aligned if stage]
+        cells = tuple(stage.entries if stage else () for stage in aligned)
         rows.append(StageRow(_common(names), key.size, cells))
     return StageTable(
         tuple(name for name, _ in models),
@@ -114,8 +114,10 @@ def _common(names: list[str]) -> str:
     Where two models name it differently both names stand, of more names the first.
     """
     stems = {name.removesuffix("_x") for name in names if name.endswith("_x")}
-    found = [f"{stem}_x" if (stem := name.rpartition("_")[0]) in stems else name for name in names]
-    different = list(dict.fromkeys(found))
+    stage_names = [
+        f"{stem}_x" if (stem := name.rpartition("_")[0]) in stems else name for name in names
+    ]
+    different = list(dict.fromkeys(stage_names))
     return " / ".join(different) if len(different) < 3 else f"{different[0]} / ..."
 
 
@@ -136,7 +138,7 @@ def stages(report: Report) -> list[Stage]:
         pooling = not module and is_pool(shown[0]) and size != ONE_ELEMENT
         name = _unit_name(unit) if module else shown[0].name
         pieces.append((Stage(size, _area(output), name, pooling, entries), module))
-    found = []
+    merged = []
     for _, run in groupby(pieces, key=lambda piece: (piece[0].size, piece[0].pooling)):
         same = list(run)
         lines: list[str] = []
@@ -144,8 +146,8 @@ def stages(report: Report) -> list[Stage]:
             count = len(list(equal))
             lines += [_repeated(entries[0], count)] if module else list(entries) * count
         names = [stage.name for stage, _ in same]
-        found.append(same[0][0]._replace(name=_stage_name(names), entries=tuple(lines)))
-    return found
+        merged.append(same[0][0]._replace(name=_stage_name(names), entries=tuple(lines)))
+    return merged
 
 
 def _unit_name(unit: list[Layer]) -> str:

@@ -148,5 +148,5 @@ def with_unit(computed: Computed, unit: str) -> str:
     if isinstance(computed, tuple):
         return f"{text} ({unit})"
     if unit == "share":
-        return f"{text} of 1"
+        return f"{100 * float(computed):.4g}%"
     return f"{text} {'times' if unit == 'ratio' else unit}"

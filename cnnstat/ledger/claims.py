@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def claims(
     *models: str, verdict: str | None = None, source: str | None = None
 ) -> tuple[Claim, ...]:
-    """Return the published figures of these models, or of all, with what is computed now.
+    """Return the published figures of these models, or of all, with values computed now.
 
     ``verdict`` and ``source`` choose among them. Raises ``UsageError`` for an unknown one.
     """
@@ -87,7 +87,8 @@ def printed_macs(report: Report, card: ModelCard) -> Printed | None:
     from cnnstat.ledger.sources import is_paper
 
     for figure in figures(family_of(card.name).module):
-        if (figure.model, figure.quantity) == (card.name, "MACs") and is_paper(figure.source):
+        whole = figure.model == card.name and not figure.layer
+        if whole and figure.quantity == "MACs" and is_paper(figure.source):
             return figure.value if isinstance(figure.value, Printed) else None
     return None
 

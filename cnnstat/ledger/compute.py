@@ -16,10 +16,11 @@ from typing import Any
 
 from cnnstat.count.report import Report
 from cnnstat.ledger.figure import Compute, Computed
-from cnnstat.ledger.reads import read_model, read_module, read_row, unit_of
-from cnnstat.ledger.reports import Reports
+from cnnstat.ledger.reads import ADDED, read_model, read_module, read_row, summed, unit_of
+from cnnstat.ledger.reports import Extents, Reports
 
 Record = Mapping[str, Any]
+Reader = Callable[[Reports, str, Extents | None], Computed]
 
 
 def compute_of(record: Record) -> Compute:
@@ -32,11 +33,9 @@ def compute_of(record: Record) -> Compute:
         return _ratio(read, *record["ratio"])
     if "models" in record:
         models = record["models"]
-        return lambda reports: tuple([read(reports(name)) for name in models])
-    if "input" in record:
-        shape = tuple(record["input"])
-        return lambda reports: read(reports(model, shape))
-    return lambda reports: read(reports(model))
+        return lambda reports: tuple([read(reports, name, None) for name in models])
+    shape = tuple(record["input"]) if "input" in record else None
+    return lambda reports: read(reports, model, shape)
 
 
 def _arithmetic(path: str, args: tuple[Any, ...]) -> Compute:
@@ -50,9 +49,9 @@ def _arithmetic(path: str, args: tuple[Any, ...]) -> Compute:
     return compute
 
 
-def _ratio(read: Callable[[Report], Computed], over: str, under: str) -> Compute:
+def _ratio(read: Reader, over: str, under: str) -> Compute:
     def compute(reports: Reports) -> Computed:
-        above, below = read(reports(over)), read(reports(under))
+        above, below = read(reports, over, None), read(reports, under, None)
         if not isinstance(above, int | Fraction) or not isinstance(below, int | Fraction):
             raise TypeError("a ratio is of two numbers")
         return Fraction(above) / Fraction(below)
@@ -60,14 +59,19 @@ def _ratio(read: Callable[[Report], Computed], over: str, under: str) -> Compute
     return compute
 
 
-def _reader(record: Record) -> Callable[[Report], Computed]:
+def _reader(record: Record) -> Reader:
+    """Return what reads a record of a model, on an input or on the model's own."""
     read, at = record["read"], record.get("at") or record.get("layer", "")
     if "under" in record:
         under = record["under"]
-        return lambda report: read_module(report, read, under)
+        return lambda reports, model, shape: read_module(reports(model, shape), read, under)
     if isinstance(at, list):
-        return lambda report: tuple([_all(report, read, one) for one in at])
-    return lambda report: _all(report, read, at)
+        return lambda reports, model, shape: tuple(
+            [_all(reports(model, shape), read, one) for one in at]
+        )
+    if not at and isinstance(read, str) and read in ADDED:
+        return lambda reports, model, shape: summed(reports.sums(model, shape), read)
+    return lambda reports, model, shape: _all(reports(model, shape), read, at)
 
 
 def _all(report: Report, read: str | list[str], at: str) -> Computed:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from cnnstat.count.figures import Figures
 from cnnstat.count.paths import depth_of, paths_of
 from cnnstat.count.report import Layer, Report
 from cnnstat.ir.graph import Node, NodeFacts
@@ -27,6 +28,10 @@ SUMS: dict[str, str] = {
     "cached_activation_bytes": "bytes",
 }
 """Quantities of rows and of models that add up, with their units."""
+
+
+ADDED = frozenset({"weights", "biases", "params", "buffers", "macs"})
+"""Those that need no bytes of tensors."""
 
 
 def row(report: Report, name: str) -> Layer:
@@ -113,10 +118,13 @@ MODEL: dict[str, tuple[str, Callable[[Report], Computed]]] = {
     "depth": ("layers", lambda report: depth_of(report.shaped)),
     "paths": ("paths", lambda report: paths_of(report.shaped)),
     "param_bytes": ("bytes", lambda report: report.totals.param_bytes),
-    "values": ("values", lambda report: values(report, summed(report, "activation_bytes"))),
+    "values": (
+        "values",
+        lambda report: values(report, summed(report.totals_figures, "activation_bytes")),
+    ),
     "cached_values": (
         "values",
-        lambda report: values(report, summed(report, "cached_activation_bytes")),
+        lambda report: values(report, report.totals.cached_activation_bytes),
     ),
     "input_hwc": ("height x width x channels", lambda report: hwc(report.input)),
     "convolutions": ("convolutions", _counted(Conv2d, ConnectedConv2d)),
@@ -137,12 +145,11 @@ def unit_of(read: str, at: str) -> str:
 
 def read_model(report: Report, read: str) -> Computed:
     """Return a quantity of the whole model."""
-    return MODEL[read][1](report) if read in MODEL else summed(report, read)
+    return MODEL[read][1](report) if read in MODEL else summed(report.totals_figures, read)
 
 
-def summed(report: Report, read: str) -> int:
-    """Return one of ``SUMS`` of the whole model, without what takes a further walk over it."""
-    sums = report.totals_figures
+def summed(sums: Figures, read: str) -> int:
+    """Return one of ``SUMS`` from the sums of a model."""
     if read == "macs":
         return sums.work.macs
     if read == "cached_activation_bytes":

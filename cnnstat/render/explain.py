@@ -14,10 +14,14 @@ from cnnstat.zoo.card import ModelCard
 COLUMNS = (
     Column("layer", "Layer", keep=7, group=True, definition="row of the model; total at the end"),
     Column(
-        "quantity", "Figure", keep=NEVER_DROPPED, wrap=True, definition="what is derived, its unit"
+        "quantity",
+        "Figure",
+        keep=NEVER_DROPPED,
+        wrap=True,
+        definition="derived quantity and its unit",
     ),
     Column("derivation", "How", keep=NEVER_DROPPED, wrap=True, definition="rule and its numbers"),
-    Column("result", "Result", "count", NEVER_DROPPED, definition="what comes out"),
+    Column("result", "Result", "count", NEVER_DROPPED, definition="result of the rule"),
 )
 
 Named = tuple[str, Step]
@@ -33,7 +37,7 @@ def explain_document(
     """Return the document of ``cnnstat explain``: of a layer, of a module's layers, or of all.
 
     ``claims`` are the model's published figures; None where the input or the classes are others
-    than it was published with. Raises ``UsageError`` for a layer that there is not.
+    than it was published with. Raises ``UsageError`` for an unknown layer.
     """
     steps = tuple(_model(report) if layer is None else _layer(report, layer))
     mine = [c for c in claims or () if layer in (c.figure.layer or None, c.figure.layer)]

@@ -87,7 +87,7 @@ def test_a_computed_value_is_raw_in_json() -> None:
     [
         (15_237_608, "values", "15,237,608 values"),
         (Fraction(62_378_344, 6_998_552), "ratio", "8.913 times"),
-        (Fraction(1, 2), "share", "0.5 of 1"),
+        (Fraction(1, 2), "share", "50%"),
         (True, "", "yes"),
         ((55, 55, 96), "height x width x channels", "55x55x96 (height x width x channels)"),
         ((11, 18), "single; stack", "11 (single); 18 (stack)"),

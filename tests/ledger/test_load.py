@@ -100,3 +100,14 @@ def test_another_accounting_reads_on_its_own() -> None:
 def test_every_file_is_of_a_family_and_in_the_package() -> None:
     folder = Path(load.__file__).parent / "figures"
     assert sorted(path.stem for path in folder.glob("*.toml")) == sorted(load.FAMILIES)
+
+
+@pytest.mark.parametrize("model", ["vgg16", "resnet50", "lenet5", "densenet-bc100-12-cifar"])
+def test_sums_without_a_report_are_those_of_the_report(model: str) -> None:
+    sums, totals = Reports().sums(model), Reports()(model).totals
+    assert (sums.weights, sums.biases, sums.buffers) == (
+        totals.weights,
+        totals.biases,
+        totals.buffers,
+    )
+    assert (sums.params, sums.work.macs) == (totals.params, totals.macs)

@@ -1,4 +1,4 @@
-"""GoogLeNet and its modules: what lies outside the modules, branches, heads, other accountings."""
+"""GoogLeNet and its modules: layers outside them, branches, heads, other accountings."""
 
 from __future__ import annotations
 

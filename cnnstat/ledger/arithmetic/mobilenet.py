@@ -20,7 +20,7 @@ def _layers(net: Report, ending: str = "") -> list[str]:
 
 
 def share_of_macs(reports: Reports, ending: str) -> Computed:
-    """Return the share of the layers whose names end so in the MACs."""
+    """Return the share in the MACs of the layers whose names have this ending."""
     net = reports("mobilenet")
     works = [node(net, name)[1].work for name in _layers(net, ending)]
     return Fraction(sum(work.macs for work in works if work), net.totals_figures.work.macs)

@@ -64,6 +64,6 @@ def ensemble_error(reports: Reports) -> Computed:
 
 def share_of_rounded(reports: Reports, model: str, whole: str) -> Computed:
     """Return one model's MACs as a share of another's, both rounded to 0.1 x 10^9 first."""
-    part, total = (reports(name).totals_figures.work.macs for name in (model, whole))
+    part, total = (reports.sums(name).work.macs for name in (model, whole))
     step = 10**8
     return Fraction((part + step // 2) // step, (total + step // 2) // step)

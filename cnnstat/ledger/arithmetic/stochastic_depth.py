@@ -13,5 +13,5 @@ from cnnstat.ops import DropPath
 def surviving_blocks(reports: Reports) -> Computed:
     """Return the expected number of residual blocks, and how many there are."""
     drops = ops(reports("stochastic-depth-110-cifar"), DropPath)
-    kept = [Fraction(str(op.survival)) for op in drops if isinstance(op, DropPath)]
-    return sum(kept, Fraction(0)), len(kept)
+    survivals = [Fraction(str(op.survival)) for op in drops if isinstance(op, DropPath)]
+    return sum(survivals, Fraction(0)), len(survivals)

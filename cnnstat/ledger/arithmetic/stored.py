@@ -10,7 +10,7 @@ from cnnstat.ops import Conv2d
 
 def with_statistics(reports: Reports, model: str) -> int:
     """Return the parameters, and the moving means and variances."""
-    totals = reports(model).totals_figures
+    totals = reports.sums(model)
     return totals.params + totals.buffers
 
 

@@ -1,4 +1,4 @@
-"""Wide ResNet: what a factor k multiplies."""
+"""Wide ResNet: channels and weights at a widening factor k."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cnnstat.ledger.reports import Reports
 
 
 def widening(reports: Reports) -> Computed:
-    """Return by what the channels and the weights of one convolution grow for k = 8."""
+    """Return the factors by which channels and weights of one convolution grow for k = 8."""
     layer = "stage2/unit2/conv1"
     wide, narrow = reports("wrn-16-8"), reports("wrn-16-1")
     return (
