@@ -74,7 +74,7 @@ def said(error: BaseException) -> str:
 
 
 PASSED_ON = (KeyboardInterrupt, GeneratorExit)
-"""What is not an error of the code that raises it."""
+"""Interruptions: not errors of the code that raises them."""
 
 
 def nearest(name: str, known: Iterable[str], *, limit: int = 3) -> list[str]:

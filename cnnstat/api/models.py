@@ -95,7 +95,7 @@ def load(
             name = str(getattr(reference, "name", "") or type(reference).__name__)
             return _keras(name, model_of_object(reference, name))
         if isinstance(reference, type) or not hasattr(reference, "named_parameters"):
-            raise UsageError(f"{reference!r:.60} is no model: give a reference or an nn.Module")
+            raise UsageError(f"{reference!r:.60} is not a model: give a reference or an nn.Module")
         return _module(type(reference).__name__, reference)
     if classes is not None and classes < 1:
         raise UsageError(f"classes must be at least 1, got {classes}")
@@ -113,8 +113,8 @@ def load(
     if form == "onnx":
         from cnnstat.importers.onnx.importing import load_onnx
 
-        found = load_onnx(reference)
-        return Model(reference, found.inputs, trace=found.trace, fill=found.fill)
+        file = load_onnx(reference)
+        return Model(reference, file.inputs, trace=file.trace, fill=file.fill)
     if form == "keras":
         if reference.lower().startswith("keras:"):
             from cnnstat.importers.keras.objects import application
@@ -287,31 +287,31 @@ def _filled(
     }
 
 
-def _extents(given: object) -> tuple[int, ...]:
-    if not isinstance(given, tuple | list) or not all(type(extent) is int for extent in given):
+def _extents(value: object) -> tuple[int, ...]:
+    if not isinstance(value, tuple | list) or not all(type(extent) is int for extent in value):
         raise UsageError(
-            f"input {given!r:.60}: expected extents without the batch, as in (3, 224, 224)"
+            f"input {value!r:.60}: expected extents without the batch, as in (3, 224, 224)"
         )
-    return tuple(given)
+    return tuple(value)
 
 
 def _named_specs(
     model: Model,
-    given: Mapping[str, TensorSpec | tuple[int, ...]],
+    shapes: Mapping[str, TensorSpec | tuple[int, ...]],
     *,
     batch: int,
     dtype: str | None,
 ) -> dict[str, TensorSpec]:
-    """Return the specs of inputs given by name; a captured model takes any, in this order."""
+    """Return the specs of named inputs; a captured model takes any, in this order."""
     closed = model.structure is not None
     specs = dict(model.inputs) if closed else {}
-    for name, each in given.items():
+    for name, each in shapes.items():
         if closed and name not in specs:
             raise unknown("input", name, specs)
         spec = each if isinstance(each, TensorSpec) else TensorSpec(_extents(each))
         kind = spec.dtype if dtype is None or "float" not in spec.dtype else dtype
         specs[name] = type(spec)(check_shape(spec.shape), check_dtype(kind))
-    changed = {name: spec.shape for name, spec in specs.items() if name in given}
+    changed = {name: spec.shape for name, spec in specs.items() if name in shapes}
     return {
         name: TensorSpec(spec.shape, spec.dtype)
         if isinstance(spec, ExampleSpec)
@@ -321,13 +321,13 @@ def _named_specs(
 
 
 def shaped_graph(model: Model, specs: Mapping[str, TensorSpec]) -> tuple[ShapedGraph, Imported]:
-    """Return a model's graph on these inputs, and what is to be said about it.
+    """Return a model's graph on these inputs, and the imported graph with its notes.
 
-    Raises ``ShapeError`` with the place in the model's source where that is known.
+    Raises ``ShapeError`` with the place in the model's source, if that is known.
     """
-    found = model.graph_for(specs)
+    imported = model.graph_for(specs)
     try:
-        return infer_shapes(found.graph, found.inputs or specs), found
+        return infer_shapes(imported.graph, imported.inputs or specs), imported
     except ShapeError as error:
         if error.node not in model.places:
             raise
@@ -335,14 +335,14 @@ def shaped_graph(model: Model, specs: Mapping[str, TensorSpec]) -> tuple[ShapedG
 
 
 def _complete(
-    given: tuple[int, ...], default: tuple[int, ...], channels_last: bool
+    shape: tuple[int, ...], default: tuple[int, ...], channels_last: bool
 ) -> tuple[int, ...]:
-    if len(given) == len(default):
-        return given
-    if len(given) in (1, 2) and len(default) == 3:
-        height, width = given if len(given) == 2 else given * 2
+    if len(shape) == len(default):
+        return shape
+    if len(shape) in (1, 2) and len(default) == 3:
+        height, width = shape if len(shape) == 2 else shape * 2
         return (height, width, default[2]) if channels_last else (default[0], height, width)
-    wanted = "x".join(map(str, default))
+    expected = "x".join(map(str, default))
     raise UsageError(
-        f"input {'x'.join(map(str, given))}: expected {len(default)} extents as in {wanted}"
+        f"input {'x'.join(map(str, shape))}: expected {len(default)} extents as in {expected}"
     )

@@ -53,8 +53,8 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(flag: bool) -> None:
+    if flag:
         from cnnstat import __version__
 
         write_stdout(f"cnnstat {__version__}\n")

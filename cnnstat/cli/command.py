@@ -1,8 +1,8 @@
-"""Commands and groups of commands: quick to start, plain in their help, whole in what they print.
+"""Commands and groups of commands: how they start, read their options and print their help.
 
 Typer (0.26 and later) reads every value of an option through pydantic, whose import takes longer
 than analysing a network. Words, whole numbers and lists of words are read here instead;
-``tests/cli/test_command.py`` says when that is no longer needed. Everything used is public.
+``tests/cli/test_command.py`` says when that is no longer needed. Only public names are used.
 """
 
 from __future__ import annotations

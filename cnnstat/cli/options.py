@@ -89,7 +89,7 @@ REFERENCE = (
     "a name of 'cnnstat list', a spec (.yaml), ONNX or Keras file, file.py:callable, "
     "torchvision:NAME, timm:NAME or keras:NAME"
 )
-"""What a model can be referred to by."""
+"""The forms of a reference to a model."""
 
 ModelArgument = Annotated[str, argument("MODEL", f"The model: {REFERENCE}.")]
 ModelsArgument = Annotated[list[str], argument("MODEL", f"The models, each {REFERENCE}.")]
@@ -211,7 +211,7 @@ def input_shapes(
         name, equals, rest = text.partition("=")
         if not equals or not name or name in named:
             raise UsageError(
-                f"input {text!r}: several inputs are given as name=3x224x224, each name once"
+                f"input {text!r}: write several inputs as name=3x224x224, each name once"
             )
         shape, colon, dtype = rest.partition(":")
         if shape in DTYPE_BYTES or (colon and not shape[:1].isdecimal()):

@@ -20,7 +20,7 @@ from cnnstat.render.document import Document
 from cnnstat.render.formats import PLAIN, SUFFIXES, Look, check_format, render, table_alone
 
 STDOUT = "-"
-"""What ``-o`` takes for standard output, as other programs do."""
+"""``-o -`` is standard output, as in other programs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def _of_suffix(path: str | None) -> str:
 def file_of(path: str | None) -> str | None:
     """Return the file to write; None, as for ``-``, is standard output.
 
-    Raises ``UsageError`` where a path is a folder or lies in none.
+    Raises ``UsageError`` if the path is a folder, or its folder does not exist.
     """
     if path is None or path == STDOUT:
         return None
@@ -60,7 +60,7 @@ def file_of(path: str | None) -> str | None:
 
 
 def check_path(path: str) -> None:
-    """Raise ``UsageError`` where a path is empty, is a folder or lies in none."""
+    """Raise ``UsageError`` if a path is empty or a folder, or its folder does not exist."""
     if not path:
         raise UsageError("output '': name a file")
     folder = os.path.dirname(os.path.realpath(path))

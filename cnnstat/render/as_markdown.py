@@ -38,5 +38,5 @@ def _line(cells: list[str] | tuple[str, ...]) -> str:
 
 
 def escape(text: str) -> str:
-    """Return text that a Markdown reader shows as it stands, inside a table too."""
+    """Return text that Markdown shows unchanged, inside a table, too."""
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("_", "\\_")

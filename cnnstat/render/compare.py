@@ -151,7 +151,7 @@ def _names(names: Collection[str]) -> str:
 
 
 def label(entry: Entry, comparison: Comparison) -> str:
-    """Return an entry's name, with its input where one model stands there on several."""
+    """Return an entry's name, with its input if the model has several."""
     names = [other.name for other in comparison.entries]
     return f"{entry.name}@{entry.input}" if names.count(entry.name) > 1 else entry.name
 

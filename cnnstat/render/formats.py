@@ -31,12 +31,12 @@ SUFFIXES: dict[str, str] = {
     ".html": "html",
     ".tex": "latex",
 }
-"""The format that a file's suffix stands for."""
+"""The format of each suffix of a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What the destination can show. ``width`` is in characters; None means no limit."""
+    """The capabilities of a destination. ``width`` is in characters; None means no limit."""
 
     width: int | None = None
     color: bool = False

@@ -96,7 +96,7 @@ def _sorted(layers: tuple[Layer, ...], key: str | None) -> tuple[Layer, ...]:
 
 
 def _folded(entry: LayerColumn, rest: Sequence[Layer]) -> Cell:
-    """Return the cell of the row that stands for all layers beyond ``--top``."""
+    """Return the cell of the row that sums up all layers beyond ``--top``."""
     if entry.key == "layer":
         return f"({len(rest)} more)"
     cells = [(entry.figure or entry.get)(layer) for layer in rest]

@@ -180,8 +180,8 @@ def test_callables_that_are_none(net: str, name: str, error: type[Exception], me
 @pytest.mark.parametrize(
     ("reference", "arguments", "message"),
     [
-        (nn.Conv2d, {}, "is no model"),
-        (3, {}, "is no model"),
+        (nn.Conv2d, {}, "is not a model"),
+        (3, {}, "is not a model"),
         ("vgg16", {"input": "224x224"}, "expected extents without the batch"),
         ("vgg16", {"input": [(3, 32, 32)]}, "expected extents without the batch"),
         ("vgg16", {"input": {"input": "224"}}, "expected extents without the batch"),

@@ -21,7 +21,7 @@ from cnnstat.render.graph.outline import Box, Frame, Item, Outline
 
 FONT = "Helvetica,Arial,sans-serif"
 SHADES = ("#f6f6f6", "#ededed", "#e4e4e4")
-"""Of frames by their depth, so that a module stands out in its stage."""
+"""Fill of frames by depth, to set a module off from its stage."""
 
 
 def render_dot(outline: Outline, *, title: str = "") -> str:

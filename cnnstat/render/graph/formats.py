@@ -21,7 +21,7 @@ SUFFIXES: dict[str, Format] = {
     ".png": "png",
     ".pdf": "pdf",
 }
-"""The format that a file's suffix stands for."""
+"""The format of each suffix of a file."""
 
 
 def choose_format(name: str | None, path: str | None) -> Format:

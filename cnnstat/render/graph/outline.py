@@ -22,7 +22,7 @@ STAGE = re.compile(r"(.+?\d)(_[a-z]*\d+|[a-z])")
 
 
 class Repeat(NamedTuple):
-    """How often a block stands there; ``step`` is what each has more channels than the last."""
+    """Number of equal blocks; each has ``step`` more channels than the last."""
 
     times: int = 1
     step: int = 0

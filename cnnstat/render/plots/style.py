@@ -70,7 +70,7 @@ def require_matplotlib() -> None:
 
 
 def picture_of(path: str) -> Picture:
-    """Return the format that a file's suffix asks for; an unknown one is a ``UsageError``."""
+    """Return the format of a file's suffix. Raises ``UsageError`` for an unknown one."""
     suffix = os.path.splitext(path)[1]
     known = next((picture for picture in PICTURES if f".{picture}" == suffix.lower()), None)
     if known is None:
