@@ -21,8 +21,8 @@ COLUMNS = (
         definition="of the computed value, or of its parts in order",
     ),
     Column("verdict", "Verdict", keep=NEVER_DROPPED, definition="how the two agree"),
-    Column("id", "Id", keep=3, definition="stable name of the entry"),
-    Column("source", "Source", keep=5, definition="publication, and the place in it"),
+    Column("id", "Id", keep=3, wrap=True, definition="stable name of the entry"),
+    Column("source", "Source", keep=5, wrap=True, definition="publication, and the place in it"),
     Column("explanation", "Explanation", keep=1, definition="reason for a difference"),
 )
 
