@@ -14,6 +14,8 @@ from cnnstat.count.conventions import FVCORE, TORCH, Convention
 from cnnstat.count.modulepaths import module_path
 from cnnstat.count.report import Report
 from cnnstat.ir.graph import Node, NodeFacts, ShapedGraph
+from cnnstat.ir.op import Op
+from cnnstat.ops import BatchNorm2d
 
 Shapes = tuple[tuple[int, ...], ...]
 Figure = int | Shapes | tuple[tuple[str, tuple[int, ...]], ...]
@@ -22,7 +24,7 @@ Figure = int | Shapes | tuple[tuple[str, tuple[int, ...]], ...]
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What was found by running a graph; per-node tuples run parallel to the graph's nodes.
+    """Results of running a graph; per-node tuples run parallel to the graph's nodes.
 
     ``stored`` holds the name and shape of each parameter and buffer; ``left_out`` the operators
     that fvcore has no rule for, with how often it met them.
@@ -39,10 +41,10 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class ModuleMeasurement:
-    """What was found by running a module of the user's own, and what it stores, by its own word.
+    """Results of running a user's own module, and the tensors that it stores.
 
     ``torch_flops`` has the calls that each module makes itself, by its path: ``block/conv``, empty
-    for the whole. fvcore, which traces modules with contents, is not asked.
+    for the whole. fvcore, which traces modules with contents, does not count it.
     """
 
     params: int
@@ -56,14 +58,14 @@ class ModuleMeasurement:
 class Limitation(NamedTuple):
     """A difference that is known and allowed: the stored tensor of an operator, and why."""
 
-    type_name: str
+    op: type[Op]
     tensor: str
     reason: str
 
 
 LIMITATIONS: tuple[Limitation, ...] = (
     Limitation(
-        "BatchNorm2d",
+        BatchNorm2d,
         "num_batches_tracked",
         "PyTorch keeps one integer per batch normalisation that no paper and no other framework "
         "has",
@@ -73,7 +75,7 @@ LIMITATIONS: tuple[Limitation, ...] = (
 
 
 class Difference(NamedTuple):
-    """One figure that is not the same: ``ours`` against ``theirs``, which ``counter`` found.
+    """One figure that is not the same: ``ours`` against ``theirs``, as ``counter`` counts it.
 
     ``name`` is a node's, or ``total`` for a sum.
     """
@@ -88,10 +90,10 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One model held against its measurement."""
+    """One model compared with its measurement."""
 
     shaped: ShapedGraph
-    found: Measurement | ModuleMeasurement
+    measured: Measurement | ModuleMeasurement
     differences: tuple[Difference, ...]
 
     @property
@@ -102,7 +104,7 @@ class Check:
     @property
     def by_sums(self) -> bool:
         """Whether sums were compared, as of a module of the user's own, not every operator."""
-        return isinstance(self.found, ModuleMeasurement)
+        return isinstance(self.measured, ModuleMeasurement)
 
     @property
     def agree(self) -> bool:
@@ -121,66 +123,69 @@ class Check:
         return sum(_count(convention, node, facts) for node, facts in pairs)
 
 
-def check(shaped: ShapedGraph, found: Measurement) -> Check:
-    """Return a graph's own figures held against a measurement of the same graph."""
-    return Check(shaped, found, differences(shaped, found))
+def check(shaped: ShapedGraph, measured: Measurement) -> Check:
+    """Compare a graph's own figures with a measurement of the same graph."""
+    return Check(shaped, measured, differences(shaped, measured))
 
 
-def check_module(report: Report, found: ModuleMeasurement) -> Check:
-    """Return the figures of a captured module held against the module itself.
+def check_module(report: Report, measured: ModuleMeasurement) -> Check:
+    """Compare the figures of a captured module with the module itself.
 
     Sums decide: a weight that one module holds and another uses has no one place. Where the sum of
     FLOPs differs, the modules whose own calls differ are named.
     """
     shaped, totals = report.shaped, report.totals
-    ours = dict.fromkeys(found.torch_flops, 0)
+    ours = dict.fromkeys(measured.torch_flops, 0)
     for node, facts in zip(shaped.nodes, shaped.facts, strict=True):
         ours[module_path(node.name, ours)] += _count(TORCH, node, facts)
     total = sum(ours.values())
     sums: list[tuple[str, str, Figure, Figure]] = [
-        ("total", "params", totals.params, found.params),
-        ("total", "buffers", totals.buffers, found.buffers),
-        ("total", "flops", total, found.torch_total),
+        ("total", "params", totals.params, measured.params),
+        ("total", "buffers", totals.buffers, measured.buffers),
+        ("total", "flops", total, measured.torch_total),
     ]
-    if total != found.torch_total:
-        calls = found.torch_flops.items()
+    if total != measured.torch_total:
+        calls = measured.torch_flops.items()
         sums[:0] = [(path or "forward", "flops", ours[path], flops) for path, flops in calls]
     rows = [
         Difference(name, "", quantity, "torch", here, there)
         for name, quantity, here, there in sums
         if here != there
     ]
-    return Check(shaped, found, tuple(rows))
+    return Check(shaped, measured, tuple(rows))
 
 
-def differences(shaped: ShapedGraph, found: Measurement) -> tuple[Difference, ...]:
+def differences(shaped: ShapedGraph, measured: Measurement) -> tuple[Difference, ...]:
     """Return every figure that differs, in the order of the nodes, the totals last."""
     rows: list[Difference] = []
     totals = {TORCH.name: 0, FVCORE.name: 0}
     for index, (node, facts) in enumerate(zip(shaped.nodes, shaped.facts, strict=True)):
-        for quantity, counter, ours, theirs in _figures(node, facts, found, index):
+        for quantity, counter, ours, theirs in _figures(node, facts, measured, index):
             if quantity == "flops" and isinstance(ours, int):
                 totals[counter] += ours
             if ours != theirs:
                 rows.append(
                     Difference(node.name, node.op.type_name, quantity, counter, ours, theirs)
                 )
-    for counter, theirs in ((TORCH.name, found.torch_total), (FVCORE.name, found.fvcore_total)):
+    for counter, theirs in (
+        (TORCH.name, measured.torch_total),
+        (FVCORE.name, measured.fvcore_total),
+    ):
         if totals[counter] != theirs:
             rows.append(Difference("total", "", "flops", counter, totals[counter], theirs))
     return tuple(rows)
 
 
 def _figures(
-    node: Node, facts: NodeFacts, found: Measurement, index: int
+    node: Node, facts: NodeFacts, measured: Measurement, index: int
 ) -> Iterator[tuple[str, str, Figure, Figure]]:
-    yield "shape", "torch", tuple(spec.shape for spec in facts.outputs), found.shapes[index]
-    allowed = {row.tensor for row in LIMITATIONS if row.type_name == node.op.type_name}
-    stored = {name: shape for name, shape in found.stored[index].items() if name not in allowed}
+    yield "shape", "torch", tuple(spec.shape for spec in facts.outputs), measured.shapes[index]
+    allowed = {row.tensor for row in LIMITATIONS if row.op is type(node.op)}
+    stored = {name: shape for name, shape in measured.stored[index].items() if name not in allowed}
     ours = {weight.name: weight.shape for weight in facts.weights}
     yield "params", "torch", tuple(sorted(ours.items())), tuple(sorted(stored.items()))
-    yield "flops", TORCH.name, _count(TORCH, node, facts), found.torch_flops[index]
-    yield "flops", FVCORE.name, _count(FVCORE, node, facts), found.fvcore_flops[index]
+    yield "flops", TORCH.name, _count(TORCH, node, facts), measured.torch_flops[index]
+    yield "flops", FVCORE.name, _count(FVCORE, node, facts), measured.fvcore_flops[index]
 
 
 def _count(convention: Convention, node: Node, facts: NodeFacts) -> int:

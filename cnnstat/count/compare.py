@@ -117,8 +117,8 @@ def compare(
     """
     if not entries:
         raise UsageError("nothing to compare: name at least one model")
-    found = None if baseline is None else _find(entries, baseline)
-    return Comparison(tuple(_sorted(entries, sort)), found)
+    reference = None if baseline is None else _find(entries, baseline)
+    return Comparison(tuple(_sorted(entries, sort)), reference)
 
 
 def _find(entries: Sequence[Entry], baseline: str) -> Entry:

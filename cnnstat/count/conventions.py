@@ -23,7 +23,7 @@ from cnnstat.ir.op import Op
 from cnnstat.ir.work import FLOPS_PER_UNIT, NO_WORK, Work
 
 Rule = Callable[[Any, NodeFacts], int]
-"""What a tool counts for an operator of the class that the rule stands under."""
+"""Count of a tool for one operator of the class that the rule is listed under."""
 
 Rules = Mapping[type[Op], Rule]
 
@@ -76,7 +76,7 @@ class Convention:
     """Whether an operator without a work rule is unknown here too (a tool's count needs none)."""
 
     def count(self, op: Op, facts: NodeFacts) -> int | None:
-        """Return what one operator counts under this convention; None where nobody knows."""
+        """Return what one operator counts under this convention; None where unknown."""
         rule = self.rules().get(type(op))
         if rule is not None:
             return rule(op, facts)

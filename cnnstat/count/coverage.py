@@ -1,4 +1,4 @@
-"""What a tensor's elements read of one axis of the model's input, and how operators change it.
+"""The elements of one input axis that a tensor's elements read, and how operators change them.
 
 A state describes one tensor and one input axis. ``Along`` is the regular one: the position along an
 axis of the tensor slides over the input (``lines``). ``Table`` lists the elements read, position by
@@ -99,18 +99,21 @@ def concatenated(
         return _all_of([_bounded(part, axis, before, read, after) for part, before, read in sides])
     which: list[frozenset[int]] = []
     parts: list[State] = []
-    for state, before in zip(states, shapes, strict=True):
-        if isinstance(state, Either):
+    for state, part, before in zip(states, entered, shapes, strict=True):
+        if isinstance(state, Either) and state.which.axes == (axis,):
             which += [frozenset(i + len(parts) for i in each or ()) for each in state.which.entries]
             parts += state.parts
         else:
             which += [frozenset((len(parts),))] * before[axis]
-            parts.append(state)
+            parts.append(part)
     return _chosen(Table((axis,), (len(which),), tuple(which)), tuple(parts))
 
 
 def _bounded(state: State, axis: int, before: Shape, read: Answers, after: Shape) -> State:
-    """Return a state that reads nothing beside its place along an axis."""
+    """Return a state that reads nothing outside its place along an axis."""
+    if isinstance(state, Either):
+        parts = tuple(_bounded(part, axis, before, read, after) for part in state.parts)
+        return Either(state.which, parts)
     table = _table(state)
     start = next(answer.start for answer in read if isinstance(answer, Placed))
     if not isinstance(table, Table) or axis in table.axes:
@@ -250,7 +253,7 @@ def _chosen(which: Table, parts: tuple[State, ...]) -> State:
     merged = [_all_of([parts[i] for i in sorted(each or ())]) for each in sets]
     if "unknown" in merged:
         return "unknown"
-    if len(merged) == 1:
+    if all(state == merged[0] for state in merged[1:]):
         return merged[0]
     places = {each: frozenset((index,)) for index, each in enumerate(sets)}
     return Either(
@@ -386,11 +389,11 @@ def _moved_table(
             entries = _along(entries, extents, place, reached, combine)
             extents[place] = len(reached)
         axes.append(target)
-    kept = [(axis, n) for axis, n in zip(axes, extents, strict=True) if axis is not None]
-    names = tuple(axis for axis, _ in kept)
+    left = [(axis, n) for axis, n in zip(axes, extents, strict=True) if axis is not None]
+    names = tuple(axis for axis, _ in left)
     if len(set(names)) < len(names) or prod(extents) > MOST_ENTRIES:
         return "unknown"
-    return Table(names, tuple(n for _, n in kept), entries)
+    return Table(names, tuple(n for _, n in left), entries)
 
 
 def _taps(answer: AxisReach, n: int, after: Shape) -> tuple[list[Sequence[int]] | None, int | None]:

@@ -15,7 +15,7 @@ from cnnstat.count.report import Layer, Report
 
 Change = Literal["same", "changed", "removed", "added"]
 FIELDS = ("type", "detail", "input", "output", "params", "macs")
-"""What is compared of two layers."""
+"""Figures of two layers that are compared."""
 
 
 @dataclass(frozen=True, slots=True)

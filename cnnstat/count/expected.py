@@ -1,4 +1,4 @@
-"""What a training step costs on average where paths are dropped at random (stochastic depth).
+"""Average cost of a training step where paths are dropped at random (stochastic depth).
 
 An operator whose ``survival`` is below 1 drops its path. A node is needed unless such an operator
 has dropped it that every way from the node to the outputs passes through. Those are its post-
@@ -18,10 +18,10 @@ from cnnstat.ir.graph import ShapedGraph
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Expectations over the random paths of a training step, beside what inference runs in full.
+    """Expectations over the random paths of a training step, next to what inference runs in full.
 
     ``depth`` is the longest path with every weighted layer counted at its probability: exact where
-    a dropped path has only a shortcut beside it, a lower bound where weighted paths compete.
+    a dropped path has only a shortcut parallel to it, a lower bound where weighted paths compete.
     ``macs`` and ``flops`` are those of one forward pass. ``kept_paths`` of ``droppable_paths``
     survive.
     """

@@ -1,4 +1,4 @@
-"""What adds up over operators, rows and models: stored values, work, bytes."""
+"""Figures that add up over operators, rows and models: stored values, work, bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cnnstat.ir.work import NO_WORK, Work
 
 
 class Figures(NamedTuple):
-    """What adds up over rows.
+    """Figures that add up over rows.
 
     ``work`` and ``counted`` hold the known part; ``unknown`` counts operators without a rule.
     ``counted`` is under the report's convention; ``unknown_counted`` the operators that it cannot

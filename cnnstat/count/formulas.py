@@ -65,8 +65,8 @@ def macs_formula(facts: NodeFacts, before_flatten: tuple[int, ...] = ()) -> str:
         return f"{macs:,}"
     product = weight_product(kernels[0], before_flatten)
     times = macs // kernels[0].numel
-    out, given = facts.outputs[0].shape, facts.inputs[0].shape
-    for shape in (out, given):
+    out, entering = facts.outputs[0].shape, facts.inputs[0].shape
+    for shape in (out, entering):
         positions = [shape[0], *shape[2:]] if len(shape) > 2 else [shape[0]]
         if prod(positions) == times:
             n, *spatial = positions

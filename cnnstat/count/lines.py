@@ -150,11 +150,11 @@ def intervals(line: Line, positions: Iterable[int]) -> list[Interval | None]:
             if parent.number not in needed:
                 needed[parent.number] = (parent, set())
                 heappush(queue, -parent.number)
-            asked = needed[parent.number][1]
+            missed = needed[parent.number][1]
             for position in missing:
                 for tap in taps(window, position, parent.extent, transposed=transposed):
                     if tap not in parent._exact:
-                        asked.add(tap)
+                        missed.add(tap)
     for number in reversed(order):
         current, missing = needed[number]
         for position in missing:

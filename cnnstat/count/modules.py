@@ -16,10 +16,10 @@ def units(report: Report) -> list[list[Layer]]:
     layers = [row for row in report.layers if report.shaped.nodes[row.anchor].inputs]
     if not any(row.path for row in layers):
         return _between_cuts(report, layers)
-    found: dict[str, list[Layer]] = {}
+    modules: dict[str, list[Layer]] = {}
     for row in layers:
-        found.setdefault(row.path or row.name, []).append(row)
-    return list(found.values())
+        modules.setdefault(row.path or row.name, []).append(row)
+    return list(modules.values())
 
 
 def _between_cuts(report: Report, layers: list[Layer]) -> list[list[Layer]]:
@@ -84,13 +84,13 @@ def _branch(
     source: int, rows: dict[int, Layer], sources: dict[int, list[int]], readers: list[int]
 ) -> list[Layer]:
     """Return the rows that lead to ``source``, back to where the branches part."""
-    found: list[Layer] = []
+    branch: list[Layer] = []
     while readers.count(source) == 1:
-        found.insert(0, rows[source])
+        branch.insert(0, rows[source])
         if not sources[source]:
             break
         source = sources[source][0]
-    return found
+    return branch
 
 
 def _chain(rows: list[Layer]) -> str:

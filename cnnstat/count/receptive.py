@@ -108,7 +108,7 @@ class Fields:
         )
 
     def is_unknown(self, value: Value) -> bool:
-        """Return whether nobody knows what an element reads of the inputs."""
+        """Return whether it is unknown what an element reads of the inputs."""
         return "unknown" in self.of(value)
 
     def _field(self, index: int, result: int) -> Field:
@@ -183,7 +183,7 @@ def _is_beside(read: tuple[AxisReach, ...], before: Shape, after: Shape) -> bool
 
 
 def _answers(node: Node, facts: NodeFacts, reach: Reach, after: Shape) -> list[Answers] | None:
-    """Return what is read of each axis of each input; None where nobody knows.
+    """Return what is read of each axis of each input; None where unknown.
 
     Inputs beyond those that the operator reads are weights that were computed: all of them is read.
     """

@@ -23,7 +23,7 @@ from cnnstat.ir.tensor import TensorSpec
 
 
 class Note(NamedTuple):
-    """What a reader of the figures should know: a stable ``code``, where, and one sentence."""
+    """A remark on the figures: a stable ``code``, the place, and one sentence."""
 
     code: str
     path: str
@@ -143,7 +143,7 @@ class Layer(NamedTuple):
 
     @property
     def receptive_field(self) -> ReceptiveField | None:
-        """What one element of the output reads of the model's input."""
+        """The input elements that one element of the output reads."""
         return self.report.receptive_field(self.nodes[-1])
 
     @property
@@ -331,7 +331,7 @@ class Report:
     def last_map(self) -> Layer | None:
         """The last row of maps whose elements do not all read the same; None without any.
 
-        Behind it, all of the input is read. Where nobody knows what a later row reads, it is that
+        Behind it, all of the input is read. Where it is unknown what a later row reads, it is that
         row, whose field is None.
         """
         for layer in reversed(self.layers):

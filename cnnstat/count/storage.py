@@ -40,7 +40,7 @@ def place(shaped: ShapedGraph) -> Placement:
     root = list(range(count))
     row = list(range(count))
     forward = [False] * count  # belongs to the row of its only reader
-    alone = [not node.op.is_input for node in nodes]  # nobody else sees this memory
+    alone = [not node.op.is_input for node in nodes]  # no other tensor shows this memory
     for index, node in enumerate(nodes):
         storage = node.op.storage
         if storage == "own":
@@ -54,7 +54,7 @@ def place(shaped: ShapedGraph) -> Placement:
         if storage == "view":
             owns[index], root[index], alone[index] = False, root[producer], free
             forward[index] = only_reader
-            if not only_reader:  # read here and there, or by nobody: it shows its producer's row
+            if not only_reader:  # read here and there, or nowhere: it shows its producer's row
                 row[index] = _kept(nodes, forward, row, producer)
         elif free:
             owns[index], root[index] = False, root[producer]

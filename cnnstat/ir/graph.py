@@ -46,7 +46,7 @@ class Node(NamedTuple):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Graph:
-    """Nodes in topological order; ``training_outputs`` leave beside ``outputs`` in training.
+    """Nodes in topological order; ``training_outputs`` are returned with ``outputs`` in training.
 
     ``origins`` says of nodes, by name, where a reader found them, in the reader's own terms.
     """
@@ -104,7 +104,7 @@ def _repeated(nodes: tuple[Node, ...]) -> str:
 
 
 class NodeFacts(NamedTuple):
-    """What the operator of one node answers for the shapes it meets."""
+    """Answers of one node's operator for the shapes of its inputs."""
 
     inputs: Specs
     outputs: Specs

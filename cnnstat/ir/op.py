@@ -1,4 +1,4 @@
-"""What every operator answers: shapes, weights, work, reach.
+"""The questions that every operator answers: shapes, weights, work, reach.
 
 ``Op`` gives no default answer. An operator inherits an explicit mixin (``NoWeights``, ``NoWork``,
 ``Pointwise`` ...) or answers itself. Nothing here knows any operator, any framework or any

@@ -1,7 +1,7 @@
 """How far one element of a result reads back into the inputs, axis by axis.
 
 An operator answers for each axis of each input which elements along it one element of the result
-reads: a window around its own position, listed elements, all of them, or nobody knows. ``count``
+reads: a window around its own position, listed elements, all of them, or unknown. ``count``
 follows these answers through a graph.
 """
 
@@ -80,14 +80,14 @@ class Sliding(NamedTuple):
 
 
 class ByAxis(NamedTuple):
-    """What is read of each axis of each input; None: nothing of this input but its shape."""
+    """The reach along each axis of each input; None: nothing of this input but its shape."""
 
     inputs: tuple[tuple[AxisReach, ...] | None, ...]
 
 
 Reach = Sliding | ByAxis | Literal["elementwise", "unknown"]
-"""What one element of a result reads: windows, an answer for each axis, its own position in every
-input (``elementwise``, inputs are broadcast), or nobody knows."""
+"""The reach of one element of a result: windows, an answer for each axis, its own position in every
+input (``elementwise``, inputs are broadcast), or unknown."""
 
 
 def aligned(shape: Shape, result: Shape) -> tuple[AxisReach, ...]:

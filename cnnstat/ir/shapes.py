@@ -18,7 +18,7 @@ MAX_FACTS = 40_000
 
 
 class FactTable:
-    """What operators answered, remembered over many graphs: equal questions, one answer.
+    """Answers of operators, remembered over many graphs: one answer to equal questions.
 
     An operator is recognised by identity, which costs nothing, and where it is new by its class and
     fields. The table forgets everything when it is full, between two graphs. Without a ``limit`` it

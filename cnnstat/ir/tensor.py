@@ -1,4 +1,4 @@
-"""What is known of a tensor before anything runs: its shape and its element type.
+"""Shape and element type of a tensor, known before anything runs.
 
 The batch is always present and every extent is a concrete integer. Any rank and any listed dtype is
 legal: nothing here knows about images.

@@ -170,13 +170,13 @@ if not TYPE_CHECKING:  # a checker knows the names above, and no others
     def __getattr__(name: str) -> object:
         """Return an operator, or ``ALL_OPS``, importing what it takes."""
         if name == "ALL_OPS":
-            found: object = tuple(__getattr__(each) for each in _FILE_OF)
+            value: object = tuple(__getattr__(each) for each in _FILE_OF)
         elif name in _FILE_OF:
-            found = getattr(import_module(f"cnnstat.ops.{_FILE_OF[name]}"), name)
+            value = getattr(import_module(f"cnnstat.ops.{_FILE_OF[name]}"), name)
         else:
             raise AttributeError(f"module 'cnnstat.ops' has no attribute {name!r}")
-        globals()[name] = found  # asked once
-        return found
+        globals()[name] = value  # once
+        return value
 
 
 def __dir__() -> list[str]:

@@ -81,7 +81,7 @@ class FractalJoin(NoWeights, Elementwise, Op):
 
 @dataclass(frozen=True, slots=True)
 class Concat(NoWeights, NoWork, Op):
-    """Tensors side by side along one axis, the channels unless said otherwise.
+    """Tensors joined along one axis, the channels unless said otherwise.
 
     Shape: (n, c1, h, w), (n, c2, h, w), ... -> (n, c1 + c2 + ..., h, w).
     Weights: none.

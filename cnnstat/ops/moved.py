@@ -51,7 +51,7 @@ Rule = Callable[[Move], tuple[AxisReach, ...] | ByAxis]
 
 
 def reach_of(kind: str, move: Move) -> ByAxis | None:
-    """Return what one result reads of each input; None where nobody knows.
+    """Return what one result reads of each input; None where unknown.
 
     Inputs beyond the first (indices, a shape) are not read, unless the rule says so.
     """

@@ -42,7 +42,7 @@ class Opaque(NoWeights, Op):
         return self.outputs
 
     def work(self, inputs: Specs, outputs: Specs) -> Work | None:
-        """Return what the reader defined; None where nobody knows."""
+        """Return what the reader defined; None where unknown."""
         return self.operations
 
     def reach(self, inputs: Specs) -> Reach:

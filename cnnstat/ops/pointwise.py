@@ -98,7 +98,7 @@ COMPLEX: dict[str, Work] = {
     **dict.fromkeys(("where", "masked_fill"), Work(comparisons=1)),
     "compare": Work(comparisons=2),
 }
-"""Operations that one complex element of the result takes, by kind; of other kinds nobody knows."""
+"""Operations that one complex element of the result takes, by kind; other kinds are unknown."""
 
 SCALED: dict[str, Work] = {"mul": Work(multiplications=2), "div": Work(divisions=2)}
 """The same where a complex number is scaled by a real one."""
@@ -202,7 +202,7 @@ class Pointwise(NoWeights, Elementwise, Op):
         return (TensorSpec(shape, self.dtype or inputs[0].dtype),)
 
     def work(self, inputs: Specs, outputs: Specs) -> Work | None:
-        """Return the kind's operations per element of the result; None where nobody knows."""
+        """Return the kind's operations per element of the result; None where unknown."""
         if any(spec.is_complex for spec in inputs):
             scaled = inputs[-1].is_float or any(name == "other" for name, _ in self.arguments)
             each = (SCALED.get(self.kind) if scaled else None) or COMPLEX.get(self.kind)

@@ -75,7 +75,7 @@ class _MaxPool(_Pool):
         return self.dilation
 
     def infer(self, inputs: Specs) -> Specs:
-        """Return the maxima, and their indices if asked."""
+        """Return the maxima, and their indices if wanted."""
         out = self._pooled(inputs)
         return (out, TensorSpec(out.shape, "int64")) if self.return_indices else (out,)
 

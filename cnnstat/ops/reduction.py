@@ -169,7 +169,7 @@ class Interpolate(NoWeights, Op):
         return f"{self.mode} to {'x'.join(map(str, self.output_size))}"
 
     def infer(self, inputs: Specs) -> Specs:
-        """Return the asked extents."""
+        """Return the wanted extents."""
         if not inputs or inputs[0].rank != len(self.output_size) + 2:
             raise OpError(f"it needs {len(self.output_size) + 2} axes")
         return (TensorSpec((*inputs[0].shape[:2], *self.output_size), inputs[0].dtype),)

@@ -1,4 +1,4 @@
-"""What acts in training alone: in inference form these pass their input on and cost nothing."""
+"""Operators that act in training alone: in inference they pass their input on at no cost."""
 
 from dataclasses import dataclass
 from typing import ClassVar

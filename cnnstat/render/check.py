@@ -42,7 +42,7 @@ def check_document(checks: Sequence[Check]) -> Document:
             "schema": "cnnstat.check/1",
             "models": [check_payload(check) for check in checks],
             "limitations": [
-                {"type": row.type_name, "tensor": row.tensor, "reason": row.reason}
+                {"type": row.op.__name__, "tensor": row.tensor, "reason": row.reason}
                 for row in LIMITATIONS
             ],
         },
@@ -52,7 +52,7 @@ def check_document(checks: Sequence[Check]) -> Document:
 
 def counter_lines(check: Check) -> tuple[str, ...]:
     """Return the counts of both counters for one model, for the foot of its table."""
-    measured = check.found
+    measured = check.measured
     counts = (
         ("FlopCounterMode", TORCH, measured.torch_total),
         ("fvcore", FVCORE, measured.fvcore_total),
@@ -105,7 +105,7 @@ def _status(check: Check) -> str:
 
 def limitation_lines() -> tuple[str, ...]:
     """Return the known differences, each with its reason."""
-    return tuple(f"{row.type_name}.{row.tensor}: {row.reason}" for row in LIMITATIONS)
+    return tuple(f"{row.op.__name__}.{row.tensor}: {row.reason}" for row in LIMITATIONS)
 
 
 def _by_sums(checks: Sequence[Check]) -> tuple[str, ...]:
@@ -143,7 +143,7 @@ def _text(figure: Figure) -> str:
 
 
 def _left_out(check: Check) -> str:
-    operators = sorted(check.found.left_out.items(), key=lambda item: (-item[1], item[0]))
+    operators = sorted(check.measured.left_out.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{name.removeprefix('aten::')} x{times}" for name, times in operators)
 
 
@@ -167,15 +167,15 @@ def _row(check: Check) -> tuple[Cell, ...]:
         len(check.shaped.nodes),
         _params(check),
         None if check.uncounted else check.counted(PAPER),
-        check.found.torch_total,
-        check.found.fvcore_total,
+        check.measured.torch_total,
+        check.measured.fvcore_total,
         _left_out(check),
     )
 
 
 def check_payload(check: Check) -> dict[str, object]:
     """Return the JSON form of one checked model."""
-    measured = check.found
+    measured = check.measured
     return {
         "name": check.name,
         "agree": check.agree,

@@ -1,4 +1,4 @@
-"""What is known of a model beside its graph: names, paper, training, results.
+"""Facts about a model other than its graph: names, paper, training, results.
 
 Data alone; nothing here is computed.
 """

@@ -269,7 +269,7 @@ def find_family(name: str) -> Family:
 
 
 def _card(family: Family, name: str) -> ModelCard:
-    found = import_module(f"cnnstat.zoo.{family.module}").card(name)
-    if not isinstance(found, ModelCard):
+    card = import_module(f"cnnstat.zoo.{family.module}").card(name)
+    if not isinstance(card, ModelCard):
         raise TypeError(f"cnnstat.zoo.{family.module}.card({name!r}) returned no card")
-    return found
+    return card

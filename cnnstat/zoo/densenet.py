@@ -42,7 +42,7 @@ BC_RULE = DepthRule("a CIFAR DenseNet-BC", 6, 4)
 
 
 class Form(NamedTuple):
-    """What the members of the family differ in."""
+    """Parameters in which the members of the family differ."""
 
     layers: tuple[int, ...]
     """Layers of each dense block."""
@@ -168,14 +168,14 @@ def cifar_form(name: str) -> Form:
     Raises ``UsageError`` with the rule and the nearest legal names for an illegal depth or growth
     rate, with the nearest names of the zoo for what is no such name at all.
     """
-    found = re.fullmatch(r"densenet(-bc)?(\d{1,9})-(\d{1,9}(?:\.\d{1,9})?)-cifar", name)
-    if found is None:
+    match = re.fullmatch(r"densenet(-bc)?(\d{1,9})-(\d{1,9}(?:\.\d{1,9})?)-cifar", name)
+    if match is None:
         listing = (
             "densenet121, 161, 169, 201, 264 for ImageNet; densenet<depth>-<growth rate>-cifar, "
             "densenet-bc<depth>-<growth rate>-cifar"
         )
         raise unknown("model", name, (*IMAGENET, *CIFAR_ERRORS), listing=listing)
-    variant, depth, growth_text = found[1] or "", int(found[2]), found[3]
+    variant, depth, growth_text = match[1] or "", int(match[2]), match[3]
     growth = int(growth_text.partition(".")[0])
     if "." in growth_text:
         legal = [one for one in (growth, growth + 1) if one]

@@ -56,7 +56,7 @@ TRAINING = Training(
 )
 
 IDEAS = (
-    "a fractal: every expansion doubles the deepest path and adds one plain layer beside it",
+    "a fractal: every expansion doubles the deepest path and adds one plain layer parallel to it",
     "no signal passes through untouched; short paths, not identities, make deep training possible",
     "drop-path trains each column to do without the others, so one can be cut out and used alone",
 )
@@ -148,15 +148,15 @@ def card(name: str) -> ModelCard:
 
     Raises ``UsageError`` with the rule and the nearest legal names for another depth or form.
     """
-    found = re.fullmatch(r"fractalnet(\d{1,6})(?:-(\d{1,6}))?-cifar", name)
-    if found is None:
+    match = re.fullmatch(r"fractalnet(\d{1,6})(?:-(\d{1,6}))?-cifar", name)
+    if match is None:
         raise UsageError(
             f"{name}: a FractalNet is named fractalnet<depth>-cifar or fractalnet<depth>-<width of "
             "the first block>-cifar, such as fractalnet20-cifar, fractalnet40-16-cifar"
         )
-    width = FIRST_WIDTH if found[2] is None else check_factor(name, "first width", int(found[2]))
-    depth = int(found[1])
-    columns = _columns(name, depth, "" if found[2] is None else f"-{width}")
+    width = FIRST_WIDTH if match[2] is None else check_factor(name, "first width", int(match[2]))
+    depth = int(match[1])
+    columns = _columns(name, depth, "" if match[2] is None else f"-{width}")
     convolutions = len(WIDTH_FACTORS) * ((1 << columns) - 1)
     classes = 100 if width == 16 else 10
     return ModelCard(

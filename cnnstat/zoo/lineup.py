@@ -1,4 +1,4 @@
-"""What stands side by side without being asked for: which models, which of a card's error rates.
+"""Defaults of comparisons: which models, and which of a card's error rates.
 
 The models are those that lectures on these architectures go through, by the date of their papers:
 one or two sizes each, those that ImageNet or CIFAR results are quoted for.

@@ -116,11 +116,11 @@ def multiplier_of(name: str) -> Fraction:
     Raises ``UsageError`` with the rule and the nearest legal names unless 32 * alpha, the channels
     of the first layer, is a whole number; all other widths are multiples of it.
     """
-    found = re.fullmatch(r"mobilenet-(\d{1,4}(?:\.\d{1,12})?)", name)
-    if found is None:
+    match = re.fullmatch(r"mobilenet-(\d{1,4}(?:\.\d{1,12})?)", name)
+    if match is None:
         listing = "mobilenet-<width multiplier>, such as mobilenet-0.75; mobilenet-standard"
         raise unknown("model", name, LISTED, listing=listing)
-    multiplier = Fraction(found[1])
+    multiplier = Fraction(match[1])
     width = FIRST_WIDTH * multiplier
     if not 0 < multiplier <= MAX_MULTIPLIER:
         raise UsageError(

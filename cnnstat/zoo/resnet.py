@@ -237,11 +237,11 @@ def card(name: str) -> ModelCard:
 
 def _accuracy(name: str) -> tuple[Accuracy, ...]:
     data = "ILSVRC 2012 validation"
-    found = [
+    rows = [
         Accuracy(data, setting, f"He et al. 2015, {table}", top1, top5)
         for setting, table, top1, top5 in ERRORS.get(name, ())
     ]
     if name in ONE_CROP_ERRORS:
-        found.append(Accuracy(data, "one model, one crop", README, *ONE_CROP_ERRORS[name]))
-    found += torchvision_errors(name)
-    return (*found, ENSEMBLE) if name == "resnet152" else tuple(found)
+        rows.append(Accuracy(data, "one model, one crop", README, *ONE_CROP_ERRORS[name]))
+    rows += torchvision_errors(name)
+    return (*rows, ENSEMBLE) if name == "resnet152" else tuple(rows)

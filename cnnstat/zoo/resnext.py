@@ -62,7 +62,7 @@ CIFAR_ERRORS = {"resnext29-8x64d": 3.65, "resnext29-16x64d": 3.58}
 
 IDEAS = (
     "split, transform, merge with equal branches: their number, the cardinality, is a dimension "
-    "beside depth and width",
+    "besides depth and width",
     "C branches of 1x1-3x3-1x1 summed are one bottleneck whose 3x3 has C groups",
 )
 FACTS = (

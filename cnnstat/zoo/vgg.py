@@ -158,12 +158,12 @@ def _training(configuration: str) -> Training:
 
 def _accuracy(name: str, configuration: str, norm: bool) -> tuple[Accuracy, ...]:
     data = "ILSVRC 2012 validation"
-    found: list[Accuracy] = []
+    rows: list[Accuracy] = []
     if not norm:
         source = "Simonyan and Zisserman 2015, table 3"
         scales = "scale 256"
         if configuration not in SINGLE_SCALE:
             scales = "scales 256 to 512"
-        found.append(Accuracy(data, f"one model, {scales}", source, *ERRORS[configuration]))
-    found += torchvision_errors(name)
-    return (*found, *(ILSVRC_2014 if not norm and configuration in "DE" else ()))
+        rows.append(Accuracy(data, f"one model, {scales}", source, *ERRORS[configuration]))
+    rows += torchvision_errors(name)
+    return (*rows, *(ILSVRC_2014 if not norm and configuration in "DE" else ()))

@@ -257,12 +257,11 @@ def chain(r: random.Random, x: Tensor, length: int) -> tuple[nn.Module, Tensor]:
     """A random chain of steps on ``x``, and what comes out."""
     steps: list[nn.Module] = []
     while len(steps) < length:
-        made = branched(r, x) if r.random() < 0.25 else r.choice(STEPS)(r, x)
-        if made is None:
-            continue
-        module = made if isinstance(made, nn.Module) else Apply(made)
-        module = module.double()
         try:
+            made = branched(r, x) if r.random() < 0.25 else r.choice(STEPS)(r, x)
+            if made is None:
+                continue
+            module = made if isinstance(made, nn.Module) else Apply(made)
             y = module(x)
         except (RuntimeError, ValueError, IndexError):
             continue

@@ -42,7 +42,7 @@ def test_flop_counter_has_no_formula_for_a_product_with_a_vector(
     module = Applied(call)
     found = api.check(module, input={"x": (3, 4)})
     assert found.differences == ()
-    assert found.found.torch_total == flops
+    assert found.measured.torch_total == flops
     assert api.analyze(module, input={"x": (3, 4)}).totals.macs == macs
 
 
