@@ -61,15 +61,22 @@ def into_file(
     stream is of another space or cannot be written; what it holds stays.
     """
     kind = STREAMED[target.format] if target.direct else JsonFile
-    file: RowFile = kind(target.stream, run.plan, resume=resume)
-    run.counts = replace(file.counts)
+    file: RowFile | None = None
+    if resume:
+        file = kind(target.stream, run.plan, resume=True)
+        run.counts = replace(file.counts)
     try:
         for batch in run.batches(engine):
-            file.append(batch.rows, run.counts)
+            if file is None and run.counts.evaluated:  # what fails before leaves an old file alone
+                file = kind(target.stream, run.plan)
+            if file is not None:
+                file.append(batch.rows, run.counts)
             tell(run)
-        file.append((), run.counts)
+        if file is not None:
+            file.append((), run.counts)
     finally:
-        file.close()
+        if file is not None:
+            file.close()
     if target.direct:
         return
     if target.choice.everything:

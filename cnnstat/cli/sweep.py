@@ -12,10 +12,10 @@ import typer
 
 from cnnstat.cli.memory import ModeOption, OptimizerOption
 from cnnstat.cli.options import OUTPUT, OutputOption, argument, at_least_one, continuing, option
-from cnnstat.cli.output import remark
+from cnnstat.cli.output import Destination, remark
 from cnnstat.cli.progress import progress
 from cnnstat.cli.status import INTERRUPTED
-from cnnstat.errors import CnnstatError, UsageError
+from cnnstat.errors import UsageError
 from cnnstat.sweep.columns import BY_KEY, DEFAULT
 
 if TYPE_CHECKING:
@@ -179,11 +179,11 @@ def sweep(
     )
     for name in shadowed(plan, choice):
         remark(f"{name} is the space's own here; the figure is figures.{name}")
-    run = Run(plan, evaluate)
+    run = Run(plan, evaluate, begins_here=dask is None)
     count = at_least_one("workers", workers) or os.cpu_count() or 1
     target = _target(format, output, resume, choice)
     check_size(plan, confirmed=every, workers=count)
-    _execute(run, target, choice, _engine(plan, count, dask), format=format, resume=resume)
+    _execute(run, target, choice, _engine(plan, count, dask), resume=resume)
     remark(outcome_line(run))
 
 
@@ -228,8 +228,8 @@ def _engine(plan: Plan, workers: int, dask: str | None) -> AbstractContextManage
 
 def _target(
     format: str | None, output: str | None, resume: str | None, choice: Choice
-) -> Target | None:
-    """Return the file that the result goes to; None for standard output."""
+) -> Target | Destination:
+    """Return the file that rows stream into, or where the result goes in one piece."""
     from cnnstat.api.sweepfiles import Target, resumed
     from cnnstat.cli.output import destination, file_of
 
@@ -245,7 +245,7 @@ def _target(
         return Target(path, "parquet", choice, _finish("parquet", path))
     to = destination(format, output)
     if path is None or (os.path.exists(path) and not os.path.isfile(path)):
-        return None
+        return to  # a device or a pipe takes the result in one piece, as standard output does
     return Target(path, to.format, choice, _finish(to.format, path))
 
 
@@ -256,7 +256,7 @@ def _finish(format: str, path: str) -> Callable[[Run, Iterable[Mapping[str, obje
 
             write_parquet(path, rows, run.plan)
             return
-        from cnnstat.cli.output import Destination, emit
+        from cnnstat.cli.output import emit
         from cnnstat.render.sweep import sweep_document
 
         emit(sweep_document(run, list(rows), format), Destination(format, path))
@@ -266,19 +266,19 @@ def _finish(format: str, path: str) -> Callable[[Run, Iterable[Mapping[str, obje
 
 def _execute(
     run: Run,
-    target: Target | None,
+    target: Target | Destination,
     choice: Choice,
     engine: AbstractContextManager[Engine] | None,
     *,
-    format: str | None,
     resume: str | None,
 ) -> None:
     """Run into a file or onto standard output; say how to go on where it is cut off."""
     from cnnstat.api.sweepfiles import into_file
+    from cnnstat.sweep.engine import WorkersLostError
 
     with _progress(run) as tell:
-        if target is None:
-            _to_stdout(run, choice, engine, format, tell)
+        if isinstance(target, Destination):
+            _in_one_piece(run, choice, engine, target, tell)
             return
         if resume is not None and os.path.realpath(resume) != os.path.realpath(target.stream):
             raise UsageError(
@@ -290,10 +290,8 @@ def _execute(
         except KeyboardInterrupt:
             remark(f"interrupted: {_hint(run, target)}")
             raise typer.Exit(INTERRUPTED) from None
-        except CnnstatError as error:
-            if "--resume" in str(error) or run.counts.next == 0:
-                raise
-            raise type(error)(f"{error}; {_hint(run, target)}") from error
+        except WorkersLostError as error:
+            raise WorkersLostError(f"{error}; {_hint(run, target)}") from error
 
 
 def _hint(run: Run, target: Target) -> str:
@@ -303,15 +301,14 @@ def _hint(run: Run, target: Target) -> str:
     )
 
 
-def _to_stdout(
+def _in_one_piece(
     run: Run,
     choice: Choice,
     engine: AbstractContextManager[Engine] | None,
-    format: str | None,
+    to: Destination,
     tell: Callable[[Run], None],
 ) -> None:
-    from cnnstat.cli.output import Destination, emit
-    from cnnstat.render.formats import check_format
+    from cnnstat.cli.output import emit
     from cnnstat.render.sweep import sweep_document
     from cnnstat.sweep.rows import row_data
     from cnnstat.sweep.selection import Selection
@@ -324,8 +321,7 @@ def _to_stdout(
             tell(run)
     except KeyboardInterrupt:
         interrupted = True
-    kind = "table" if format is None else check_format(format)
-    emit(sweep_document(run, selection.rows(), kind), Destination(kind))
+    emit(sweep_document(run, selection.rows(), to.format), to)
     if interrupted:
         remark("interrupted: these are the rows so far")
         raise typer.Exit(INTERRUPTED)

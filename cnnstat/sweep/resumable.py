@@ -169,10 +169,10 @@ def _check_json(path: str, plan: Plan) -> tuple[Counts, int, bool]:
             counts = Counts(**json.loads(b"{" + tail[at + 4 :]))
             offset = size - len(tail) + at
             return counts, offset, offset == len(first) - 1
-        return _torn(file, len(first))
+        return _torn(path, plan, file, len(first))
 
 
-def _torn(file: IO[bytes], head: int) -> tuple[Counts, int, bool]:
+def _torn(path: str, plan: Plan, file: IO[bytes], head: int) -> tuple[Counts, int, bool]:
     """Return the same for a file without its end: everything behind its last whole row goes."""
     file.seek(head)
     counts, good = Counts(), head - 1
@@ -190,8 +190,15 @@ def _torn(file: IO[bytes], head: int) -> tuple[Counts, int, bool]:
         last = line
     if counts.kept + counts.failed:
         good -= 1 if last.endswith(b",\n") else 0
+    _check_draws(path, plan)
     counts.evaluated = counts.kept + counts.failed
     return counts, good, good == head - 1
+
+
+def _check_draws(path: str, plan: Plan) -> None:
+    """Raise where a file does not tell how many models of a sample were drawn."""
+    if plan.sample is not None and plan.where is not None:
+        raise _foreign(path, "it does not say how many models were drawn before its last row")
 
 
 def _check_space(path: str, space: object, wanted: object) -> None:
@@ -234,6 +241,7 @@ def _check_csv(path: str, plan: Plan) -> tuple[Counts, int]:
         raise _foreign(path, "it is empty")
     if counts.next:
         _check_point(path, plan, header, last)
+    _check_draws(path, plan)
     counts.evaluated = counts.kept + counts.failed
     return counts, good
 

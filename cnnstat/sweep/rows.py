@@ -55,7 +55,7 @@ def csv_header(plan: Plan) -> list[str]:
 
 
 def csv_lines(rows: Iterable[Row], plan: Plan) -> str:
-    """Return rows as lines of CSV, unknown figures as ``?``, cells that do not apply empty."""
+    """Return rows as lines of CSV; figures that are unknown are empty cells."""
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows(_cells(row, plan) for row in rows)
     return out.getvalue()
@@ -88,10 +88,10 @@ def _cells(row: Row, plan: Plan) -> list[object]:
     if "classes" in values and "classes" not in space.parameters:
         cells.append(values["classes"])
     if row.status == "failed":
-        cells += ["", "", "", row.status, *["?"] * len(plan.figures)]
+        cells += ["", "", "", row.status, *[""] * len(plan.figures)]
     else:
         cells += ["x".join(map(str, row.input)), row.batch, row.dtype, row.status]
-        cells += ["?" if figure is None else figure for figure in row.figures]
+        cells += ["" if figure is None else figure for figure in row.figures]
     return [*cells, _text(row.error)]
 
 

@@ -47,6 +47,8 @@ class Run:
     counts: Counts = field(default_factory=Counts)
     reason: str = ""
     first_error: str = ""
+    begins_here: bool = True
+    """Whether this process takes the first points, and the engine only what is left then."""
 
     def batches(self, engine: AbstractContextManager[Engine] | None = None) -> Iterator[Batch]:
         """Yield what becomes of the points that are left, in order.
@@ -76,7 +78,9 @@ class Run:
         start, stop = self.counts.next, self.plan.space.size
         if start is None:
             return
-        seconds = float("inf") if engine is None else LOCAL_SECONDS
+        seconds = float("inf")
+        if engine is not None:
+            seconds = LOCAL_SECONDS if self.begins_here else 0
         points = 0
         for batch in here(self.evaluate, self.plan, start, stop, seconds):
             start += len(batch.outcomes)

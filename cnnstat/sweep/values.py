@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from math import ceil
 from typing import overload
 
 from cnnstat.errors import UsageError
@@ -30,11 +32,8 @@ class DecimalRange(Sequence[float]):
     """Numbers from ``start`` in equal steps, ``stop`` left out; exact in decimal, never listed."""
 
     def __init__(self, start: Decimal, stop: Decimal, step: Decimal) -> None:
-        self._start, self._step = start, step
-        count = -int((start - stop) // step)
-        if (start + count * step < stop) == (step > 0) and start + count * step != stop:
-            count += 1
-        self._count = max(0, count)
+        self._start, self._step = Fraction(start), Fraction(step)
+        self._count = max(0, ceil((Fraction(stop) - self._start) / self._step))
 
     def __len__(self) -> int:
         return self._count
@@ -50,7 +49,7 @@ class DecimalRange(Sequence[float]):
         if not 0 <= index < self._count:
             raise IndexError(index)
         value = self._start + index * self._step
-        return int(value) if value == value.to_integral_value() else float(value)
+        return int(value) if value.denominator == 1 else float(value)
 
 
 def parse_values(name: str, text: str) -> Sequence[AxisValue]:

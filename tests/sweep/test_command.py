@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def test_json(cnnstat: Cnnstat) -> None:
     assert "cnnstat: 8 models evaluated, 6 kept" in result.err
 
 
-@pytest.mark.parametrize("kind", ["json", "csv", "md", "html", "parquet", "txt"])
+@pytest.mark.parametrize("kind", ["json", "csv", "md", "html", "tex", "parquet", "txt"])
 def test_every_format_has_every_row(kind: str, tmp_path: Path, cnnstat: Cnnstat) -> None:
     if kind == "parquet":
         pytest.importorskip("pyarrow")
@@ -109,7 +110,8 @@ def test_a_model_that_fails_is_a_row(tmp_path: Path, cnnstat: Cnnstat) -> None:
     assert "1 failed" in result.err
     table = cnnstat("sweep", str(path), "g=3,1", "-f", "csv").out.splitlines()
     assert table[1].split(",")[3:7] == ["", "", "", "failed"]
-    assert "?,?" in table[1]
+    figures = dict(zip(table[0].split(","), table[1].split(","), strict=False))
+    assert figures["params"] == figures["macs"] == ""  # unknown, not 0
 
 
 def test_a_sample_is_the_same_for_the_same_seed(cnnstat: Cnnstat) -> None:
@@ -330,3 +332,22 @@ def test_the_size_of_a_space_is_confirmed(cnnstat: Cnnstat) -> None:
     assert "--sample" in said
     assert "--all" in said
     assert "days" in said or "hours" in said or "minutes" in said
+
+
+def test_what_fails_at_once_leaves_an_old_file_alone(tmp_path: Path, cnnstat: Cnnstat) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("mine")
+    assert cnnstat("sweep", "wrn-{d}-2", "d=11,12", "-o", str(path)).code == 2
+    assert cnnstat("sweep", "wrn-{d}-2", "d=10", "--where", "d <", "-o", str(path)).code == 2
+    if find_spec("distributed") is not None:
+        lost = cnnstat("sweep", "wrn-{d}-2", "d=10", "--dask", "nonsense://x", "-o", str(path))
+        assert lost.code == 2
+        assert "no Dask scheduler answers at nonsense://x" in lost.err
+    assert path.read_text() == "mine"
+
+
+def test_a_device_takes_the_result(cnnstat: Cnnstat) -> None:
+    result = cnnstat("sweep", "wrn-{d}-2", "d=10", "-f", "csv", "-o", "/dev/full")
+    assert result.code == 2
+    assert result.out == ""
+    assert "cannot write /dev/full" in result.err

@@ -22,6 +22,8 @@ from cnnstat.sweep.values import parse_values, spelled
         ("range(0.25,1,0.25)", [0.25, 0.5, 0.75]),
         ("range(0.5,1.01,0.25)", [0.5, 0.75, 1]),
         ("range(1,0,-0.4)", [1, 0.6, 0.2]),
+        ("range(0,0.3,0.1)", [0, 0.1, 0.2]),
+        ("range(0,1e-30,5e-31)", [0, 5e-31]),
     ],
 )
 def test_read(text: str, values: list[object]) -> None:
@@ -45,6 +47,8 @@ def test_a_range_is_not_listed() -> None:
         ("range(a,b)", "'a' is no number"),
         ("range(1,2,3,4)", "1 to 3 numbers"),
         ("range(1e999999)", "no number"),
+        ("range(1e30)", "more values than"),
+        ("range(0,1,1e-30)", "more values than"),
         ("1,2,1", "listed twice"),
         ("choice(1,2", "brackets"),
         ("[1,2", "brackets"),
