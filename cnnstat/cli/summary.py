@@ -137,6 +137,6 @@ def summary(
     emit(document, to)
     if checked is not None and not checked.agree:
         raise typer.Exit(1)
-    if strict and report.status == "partial":
-        remark("strict: not every operator could be counted")
+    if strict and "partial" in (report.status, report.params_status):
+        remark("strict: not everything could be counted")
         raise typer.Exit(1)

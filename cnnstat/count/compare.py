@@ -55,14 +55,14 @@ def _known(entry: Entry, figure: int) -> int | None:
 
 def _macs_per_param(entry: Entry) -> float | None:
     totals = entry.report.totals
-    if entry.report.status == "partial" or not totals.params:
+    if "partial" in (entry.report.status, entry.report.params_status) or not totals.params:
         return None
     return totals.macs / totals.params
 
 
 MEASURES: dict[str, Callable[[Entry], int | float | None]] = {
     "depth": lambda e: e.report.totals.depth,
-    "params": lambda e: e.report.totals.params,
+    "params": lambda e: e.report.totals.params if e.report.params_status == "complete" else None,
     "macs": lambda e: _known(e, e.report.totals.macs),
     "flops": lambda e: _known(e, e.report.totals.flops),
     "activation_bytes": lambda e: e.report.totals.activation_bytes,

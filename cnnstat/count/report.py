@@ -30,6 +30,10 @@ class Note(NamedTuple):
     message: str
 
 
+UNCOUNTED_WEIGHTS = "uncounted_weights"
+"""Code of a note on a node some of whose weights are not counted: parameters are a lower bound."""
+
+
 class Layer(NamedTuple):
     """One row: ``nodes`` are the operators in it, ``anchor`` the one that names it."""
 
@@ -142,6 +146,12 @@ class Layer(NamedTuple):
         return self.figures.activation_bytes + self.figures.cached_bytes
 
     @property
+    def counts_all_weights(self) -> bool:
+        """Whether ``weights``, ``biases`` and ``params`` are all that the row has."""
+        nodes, uncounted = self.report.shaped.nodes, self.report.uncounted
+        return not uncounted or uncounted.isdisjoint(nodes[index].name for index in self.nodes)
+
+    @property
     def receptive_field(self) -> ReceptiveField | None:
         """The input elements that one element of the output reads."""
         return self.report.receptive_field(self.nodes[-1])
@@ -220,6 +230,16 @@ class Report:
     def status(self) -> Literal["complete", "partial"]:
         """``partial`` when any operator has no rule."""
         return "partial" if self.totals_figures.unknown else "complete"
+
+    @cached_property
+    def uncounted(self) -> frozenset[str]:
+        """Names of nodes with weights that are not counted."""
+        return frozenset(note.path for note in self.notes if note.code == UNCOUNTED_WEIGHTS)
+
+    @property
+    def params_status(self) -> Literal["complete", "partial"]:
+        """``partial`` when some weights are not counted: ``params`` is a lower bound then."""
+        return "partial" if self.uncounted else "complete"
 
     @cached_property
     def inputs(self) -> dict[str, TensorSpec]:

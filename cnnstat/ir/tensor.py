@@ -63,6 +63,10 @@ class TensorSpec(NamedTuple):
         return "x".join(map(str, self.shape)) or "scalar"
 
 
+UNKNOWN = TensorSpec((0,))
+"""Spec of a tensor whose shape is not known: it has no elements to count, and a note says so."""
+
+
 def check_dtype(name: str) -> str:
     """Return ``name`` if it is a dtype; raise ``UsageError`` with the nearest names if not."""
     if name not in DTYPE_BYTES:

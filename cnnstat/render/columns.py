@@ -83,6 +83,11 @@ def _jump(layer: Layer) -> Cell:
     return "" if field.jump is None else "x".join(map(str, field.jump))
 
 
+def _stored(key: str) -> Getter:
+    """Return a layer's parameters by key; None where some of its weights are not counted."""
+    return lambda layer: getattr(layer, key) if layer.counts_all_weights else None
+
+
 def _share(part: int | None, whole: int) -> float | None:
     return None if part is None else part / whole if whole else 0.0
 
@@ -112,17 +117,17 @@ LAYER_COLUMNS: tuple[LayerColumn, ...] = (
     ),
     LayerColumn(
         Column("weights", "Weights", "count", 3, definition="multiplicative parameters"),
-        lambda layer: layer.weights,
+        _stored("weights"),
         lambda report: report.totals_figures.weights,
     ),
     LayerColumn(
         Column("biases", "Biases", "count", 2, definition="additive parameters"),
-        lambda layer: layer.biases,
+        _stored("biases"),
         lambda report: report.totals_figures.biases,
     ),
     LayerColumn(
         Column("params", "Parameters", "count", 8, heat=True, definition="weights and biases"),
-        lambda layer: layer.params,
+        _stored("params"),
         lambda report: report.totals_figures.params,
     ),
     LayerColumn(

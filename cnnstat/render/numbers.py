@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from cnnstat.ir.tensor import UNKNOWN
 from cnnstat.render.document import Cell, Kind
 
 PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y", "R", "Q")
@@ -60,8 +61,9 @@ def column_unit(values: Iterable[Cell]) -> tuple[str, int]:
 
 
 def shape_text(shape: Iterable[object]) -> str:
-    """Return extents joined by x: ``64x224x224``."""
-    return "x".join(map(str, shape))
+    """Return extents joined by x: ``64x224x224``; ``?`` for a shape that is not known."""
+    shape = tuple(shape)
+    return "?" if shape == UNKNOWN.shape else "x".join(map(str, shape))
 
 
 def number(value: float) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cnnstat.count.report import Layer, Report
+from cnnstat.ir.tensor import UNKNOWN
 from cnnstat.render.columns import DEFAULT, LayerColumn, chosen, layer_column
 from cnnstat.render.document import Cell, Document, Section
 from cnnstat.render.numbers import bytes_text, count
@@ -55,7 +56,7 @@ def summary_document(
         rows=tuple(tuple(entry.get(layer) for entry in columns) for layer in shown),
         rest=tuple(_folded(entry, rest) for entry in columns) if rest else None,
         total=tuple(entry.total(report) if entry.total else "" for entry in columns),
-        lower_bound=report.status == "partial",
+        lower_bound="partial" in (report.status, report.params_status),
         sections=(*_sections(report, card, published, checked), _legend(columns)),
         payload=Payload(report, reference, card, published, checked, shown, len(rest)),
     )
@@ -65,8 +66,9 @@ def headline(report: Report, card: ModelCard | None = None) -> str:
     """Return a model and its totals in three lines."""
     totals = report.totals
     least = ">= " if report.status == "partial" else ""
+    stored = ">= " if report.params_status == "partial" else ""
     figures = (
-        f"{count(totals.params)} parameters ({bytes_text(totals.param_bytes)})",
+        f"{stored}{count(totals.params)} parameters ({bytes_text(totals.param_bytes)})",
         f"{least}{count(totals.macs)} MACs",
         f"{least}{count(totals.flops)} FLOPs",
         f"activations {bytes_text(totals.activation_bytes)}",
@@ -232,6 +234,7 @@ class Payload(Mapping[str, object]):
             "totals": {key: getattr(totals, key) for key in TOTALS},
             "published": published_payload(self._published),
             "notes": [note._asdict() for note in report.notes],
+            "params_status": report.params_status,
         }
         if self._checked is not None:
             from cnnstat.render.check import check_payload
@@ -261,7 +264,12 @@ TOTALS = (
 """Keys of the payload's totals, in order."""
 
 
+STORED = ("weights", "biases", "params")
+"""Keys of a layer's parameters; null where some of its weights are not counted."""
+
+
 def _layer(layer: Layer) -> dict[str, object]:
+    counted = layer.counts_all_weights
     field = layer.receptive_field
     return {
         "name": layer.name,
@@ -269,10 +277,8 @@ def _layer(layer: Layer) -> dict[str, object]:
         "type": layer.type,
         "detail": layer.detail,
         "input_shapes": [list(spec.shape) for spec in layer.inputs],
-        "output_shape": list(layer.output.shape),
-        "weights": layer.weights,
-        "biases": layer.biases,
-        "params": layer.params,
+        "output_shape": None if layer.output == UNKNOWN else list(layer.output.shape),
+        **{key: getattr(layer, key) if counted else None for key in STORED},
         "buffers": layer.buffers,
         "macs": layer.macs,
         "flops": layer.flops,

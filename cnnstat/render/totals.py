@@ -22,9 +22,10 @@ def totals_lines(report: Report) -> tuple[str, ...]:
 def _totals(report: Report) -> Iterator[tuple[str, str, str]]:
     totals = report.totals
     least = ">= " if report.status == "partial" else ""
+    stored = ">= " if report.params_status == "partial" else ""
     yield (
         "parameters",
-        count(totals.params),
+        f"{stored}{count(totals.params)}",
         f"weights {count(totals.weights)} + biases {count(totals.biases)}, "
         f"a tensor used twice counts once; {bytes_text(totals.param_bytes)}",
     )

@@ -13,6 +13,7 @@ import pytest
 
 from cnnstat import api
 from cnnstat.errors import ModelError, UsageError
+from cnnstat.render.formats import render
 
 SAMPLE = "samples/handson.keras"
 
@@ -264,3 +265,21 @@ def test_calls_that_wait_for_each_other(tmp_path: Path) -> None:
     )
     with pytest.raises(ModelError, match="a, b read what no layer makes"):
         api.analyze(written(tmp_path, config))
+
+
+def test_unknown_parameters_make_the_total_a_lower_bound(tmp_path: Path) -> None:
+    config = functional(
+        image(),
+        conv("conv", [("image", 0)]),
+        layer("Mine", "mine", [[("conv", 0)]]),
+        inputs=[["image", 0, 0]],
+        outputs=[["mine", 0, 0]],
+    )
+    analysis = api.analyze(written(tmp_path, config))
+    assert analysis.totals.params == 3 * 3 * 3 * 4 + 4
+    shown = analysis.to_dict()
+    assert shown["params_status"] == "partial"
+    row = shown["layers"][-1]
+    assert (row["name"], row["params"], row["output_shape"]) == ("mine", None, None)
+    text = render(analysis.document(), "table")
+    assert ">= 112" in text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from cnnstat.count.report import Note
+from cnnstat.count.report import UNCOUNTED_WEIGHTS, Note
 from cnnstat.errors import ModelError, ShapeError, UsageError, unknown
 from cnnstat.importers.assembly import Assembly
 from cnnstat.importers.keras.call import Call, Layers, Tensor, channels_first
@@ -22,12 +22,9 @@ from cnnstat.importers.naming import Names
 from cnnstat.importers.reference import Imported
 from cnnstat.ir.graph import Value
 from cnnstat.ir.op import OpError
-from cnnstat.ir.tensor import DTYPE_BYTES, TensorSpec
+from cnnstat.ir.tensor import DTYPE_BYTES, UNKNOWN, TensorSpec
 from cnnstat.ir.window import WindowError
 from cnnstat.ops import Input, Opaque
-
-UNKNOWN = TensorSpec((0,))
-"""Spec of a tensor whose shape the file does not tell."""
 
 MAX_CALLS = 100_000
 """Most calls of layers that are read: nested models can multiply without end."""
@@ -125,7 +122,7 @@ class _Reading:
         )
         """Whether the shapes that the file records hold, but for the batch."""
         self.batch = next(iter(specs.values())).shape[0]
-        self.unknown: list[LayerConfig] = []
+        self.unknown: list[tuple[str, str]] = []  # path and class of layers without a rule
         self.entering: dict[str, TensorSpec] = {}  # specs of the inputs in the graph's order
 
     def imported(self) -> Imported:
@@ -137,13 +134,8 @@ class _Reading:
 
     def _notes(self) -> tuple[Note, ...]:
         notes = [
-            Note(
-                "unknown_layer",
-                layer.name,
-                f"cnnstat has no rule for {layer.kind} with these options; its parameters and work "
-                "are not counted",
-            )
-            for layer in self.unknown
+            Note(UNCOUNTED_WEIGHTS, path, f"the parameters of this {kind} are not known")
+            for path, kind in self.unknown
         ]
         return (*self.assembly.notes, *notes)
 
@@ -243,8 +235,7 @@ class _Reading:
         shapes: Shapes,
     ) -> Results:
         """Add a row whose work is unknown, of the shape that the file records, if any."""
-        if all(x.is_known for x in tensors):
-            self.unknown.append(layer)
+        self.unknown.append((path, layer.kind))
         specs = []
         for number in range(max(shapes, default=0) + 1):
             shape = shapes.get(number)

@@ -30,12 +30,9 @@ from cnnstat.importers.onnx.table import ALIASES, ARGUMENTS, RULES, VIEWS, WEIGH
 from cnnstat.importers.onnx.tensors import Tensors
 from cnnstat.importers.reference import Imported
 from cnnstat.ir.op import OpError
-from cnnstat.ir.tensor import TensorSpec
+from cnnstat.ir.tensor import UNKNOWN, TensorSpec
 from cnnstat.ir.window import WindowError
 from cnnstat.ops import Opaque, Rearrange
-
-NOBODY_KNOWS = TensorSpec((0,))
-"""Stands where a shape is not known: no elements are counted, and a note says so."""
 
 STANDARD = ("", "ai.onnx")
 
@@ -77,7 +74,7 @@ class _Reader:
             self._add_unknown(name, name, "an input that is no tensor")
 
     def _add_unknown(self, name: str, path: str, kind: str) -> None:
-        spec = (NOBODY_KNOWS,)
+        spec = (UNKNOWN,)
         self.assembly.values[name] = self.assembly.add(path, Opaque(kind, spec), (), spec)
         self.tensors.unknown.add(name)
 
@@ -235,7 +232,7 @@ class _Reader:
             spec = self.declared.get(name)
             if spec is None and name:
                 self.tensors.unknown.add(name)
-            results.append(spec or NOBODY_KNOWS)
+            results.append(spec or UNKNOWN)
         arguments = ARGUMENTS.get(call.op_type, ())
         reads = [
             each

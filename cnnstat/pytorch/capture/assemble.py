@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import torch
 
-from cnnstat.count.report import Note
+from cnnstat.count.report import UNCOUNTED_WEIGHTS, Note
 from cnnstat.importers.assembly import Assembly, Layer, StoredTensor, role_of
 from cnnstat.importers.naming import Names
 from cnnstat.ir.graph import Graph, Value
@@ -123,7 +123,7 @@ class _Reader:
                 f"uses {elements:,} weights that no parameter or buffer of the model holds; "
                 "params is a lower bound"
             )
-            self.assembly.notes.append(Note("unregistered_weights", name, message))
+            self.assembly.notes.append(Note(UNCOUNTED_WEIGHTS, name, message))
 
     def _layer(self, call: Call, meant: Meaning) -> Layer:
         """Return the layer that a call is; opaque if it does not infer what was captured."""
