@@ -70,6 +70,17 @@ def test_every_number_has_a_unit(ledger: dict[str, Claim]) -> None:
     assert [claim.figure.id for claim in plain if not claim.figure.unit] == []
 
 
+def test_a_unit_fits_its_value(ledger: dict[str, Claim]) -> None:
+    for claim in ledger.values():
+        value, parts = claim.computed, claim.figure.unit.split("; ")
+        if len(parts) > 1:
+            assert isinstance(value, tuple), claim.figure.id
+            assert len(parts) == len(value), claim.figure.id
+        shapes = [value] if len(parts) == 1 else list(value) if isinstance(value, tuple) else []
+        for part, shape in zip(parts, shapes, strict=True):
+            assert isinstance(shape, tuple) or " x " not in part, claim.figure.id
+
+
 def test_a_summary_shows_headlines_alone() -> None:
     for family in FILES:
         shown = {figure.id for figure in headlines(family)}
