@@ -59,8 +59,8 @@ def bound(demand: Demand, rates: Rates) -> Bound:
 def total_bound(demands: tuple[Demand, ...], rates: Rates) -> Bound:
     """Return the sum of the rows' bounds; ``limit`` is what sets the larger part of the time."""
     bounds = [bound(demand, rates) for demand in demands]
-    compute = sum(found.seconds for found in bounds if found.limit == "compute")
-    memory = sum(found.seconds for found in bounds if found.limit == "memory")
+    compute = sum(bound.seconds for bound in bounds if bound.limit == "compute")
+    memory = sum(bound.seconds for bound in bounds if bound.limit == "memory")
     return Bound(compute + memory, "compute" if compute >= memory else "memory")
 
 
@@ -82,20 +82,20 @@ def demands(report: Report, *, mode: Mode) -> tuple[Demand, ...]:
 def _demand(row: Layer, mode: Mode, depends: tuple[bool, ...]) -> Demand:
     shaped = row.report.shaped
     facts = [(index, shaped.facts[index]) for index in row.nodes]
-    given = not any(shaped.nodes[index].inputs for index in row.nodes)
+    enters = not any(shaped.nodes[index].inputs for index in row.nodes)
     skipped = mode == "inference" and all(shaped.nodes[index].training_only for index in row.nodes)
-    if given or skipped:
+    if enters or skipped:
         return Demand(0, 0)
     x = sum(spec.nbytes for spec in row.inputs)
     y = row.activation_bytes
     w = row.params * DTYPE_BYTES[report_dtype(row.report)]
-    forward = sum(found.work.macs for _, found in facts if found.work)
+    forward = sum(each.work.macs for _, each in facts if each.work)
     if mode == "inference":
         return Demand(forward, x + w + y)
     macs = forward
-    for index, found in facts:
+    for index, each in facts:
         behind = any(depends[value.node] for value in shaped.nodes[index].inputs)
-        macs += (found.work.macs if found.work else 0) * (bool(found.weights) + behind)
+        macs += (each.work.macs if each.work else 0) * (bool(each.weights) + behind)
     inside = set(row.nodes)
     entering = {v.node for i in inside for v in shaped.nodes[i].inputs} - inside
     passed_back = any(depends[index] for index in entering)

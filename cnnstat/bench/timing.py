@@ -52,18 +52,18 @@ def spread(samples: Sequence[float]) -> Spread:
     return Spread(len(samples), median, p25, p75, p95, min(samples), max(samples), outliers)
 
 
-def timing_note(found: Spread) -> str:
+def timing_note(timing: Spread) -> str:
     """Return what makes a median doubtful: outliers, too few samples; empty if nothing does."""
     remarks = []
-    if found.samples < MIN_SAMPLES:
+    if timing.samples < MIN_SAMPLES:
         remarks.append(
-            f"{found.samples} {'sample' if found.samples == 1 else 'samples'} "
+            f"{timing.samples} {'sample' if timing.samples == 1 else 'samples'} "
             f"within --max-time, fewer than {MIN_SAMPLES}"
         )
-    if found.outliers:
+    if timing.outliers:
         remarks.append(
-            f"{found.outliers} of {found.samples} samples lie more than {FENCE:g} interquartile "
-            f"ranges beyond the quartiles (slowest {found.maximum * 1e3:.4g} ms)"
+            f"{timing.outliers} of {timing.samples} samples lie more than {FENCE:g} interquartile "
+            f"ranges beyond the quartiles (slowest {timing.maximum * 1e3:.4g} ms)"
         )
     return "; ".join(remarks)
 

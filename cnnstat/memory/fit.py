@@ -128,11 +128,11 @@ def fit(at: At, wanted: Memory, *, search_input: bool = True) -> Fit:
     one = at(1, None)
     limit = wanted.bytes - reserve(wanted, one)
     batch = largest_batch(at, one, limit)
-    found = at(batch, None) if batch else None
+    at_batch = at(batch, None) if batch else None
     if not search_input:
-        return Fit(wanted, one, found, None, fixed_input=False)
+        return Fit(wanted, one, at_batch, None, fixed_input=False)
     fixed, side = largest_side(at, one, limit)
-    return Fit(wanted, one, found, at(1, side) if side else None, fixed)
+    return Fit(wanted, one, at_batch, at(1, side) if side else None, fixed)
 
 
 def largest_batch(at: At, one: MemoryPlan, limit: int) -> int:

@@ -1,8 +1,8 @@
-"""PyTorch's kernels on a tape: what each makes, what autograd saves of it, how it goes back.
+"""PyTorch's kernels on a tape: storages that each makes, tensors that autograd saves, gradients.
 
 Read off PyTorch 2.13 (derivatives.yaml, the Python functions that are composed of others, the lists
-of autocast) and held against its own dispatcher by tests. A backward pass is written kernel by
-kernel too: what it makes on the way stands beside what it returns.
+of autocast); tests compare them with its dispatcher. A backward pass is written kernel by kernel,
+with the temporary tensors that it makes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RAISED: dict[str, frozenset[str]] = {
     ),
     "cuda": frozenset({"softmax", "softplus", "pow", "sum", "layer_norm", "group_norm"}),
 }
-"""Kernels that autocast runs in float32, by device; what is in no list takes what it is given."""
+"""Kernels that autocast runs in float32, by device; what is in no list takes what it is inputs."""
 
 
 def cast(tape: Tape, kernel: str, *tensors: Tensor) -> list[Tensor]:
@@ -44,23 +44,23 @@ def cast(tape: Tape, kernel: str, *tensors: Tensor) -> list[Tensor]:
 def _to(tape: Tape, tensor: Tensor, dtype: str) -> Tensor:
     if tensor.dtype == dtype or DTYPE_BYTES[tensor.dtype] > 4 or "float" not in tensor.dtype:
         return tensor
-    found = tape.lowered.get(tensor.storage) if tensor.parameter else None
-    if found is None:
+    lowered = tape.lowered.get(tensor.storage) if tensor.parameter else None
+    if lowered is None:
         making, tape.making = tape.making, "weight_copy" if tensor.parameter else tape.making
         made = tape.run((tensor,), (tensor.shape, dtype))
         tape.making = making
-        found = tape.record((tensor,), made, simple((tensor,)))[0]
+        lowered = tape.record((tensor,), made, simple((tensor,)))[0]
         if tensor.parameter and "float32" not in dtype:
-            tape.lowered[tensor.storage] = found
-    return found
+            tape.lowered[tensor.storage] = lowered
+    return lowered
 
 
 def simple(inputs: Sequence[Tensor], *reads: Tensor) -> Backward:
     """Return the backward pass that makes all gradients at once, each like its input."""
 
-    def back(tape: Tape, found: Sequence[Tensor], needed: Sequence[bool]) -> list[Gradient]:
+    def back(tape: Tape, gradients: Sequence[Tensor], needed: Sequence[bool]) -> list[Gradient]:
         wanted = [(t.shape, t.dtype) for t, need in zip(inputs, needed, strict=True) if need]
-        made = iter(tape.run((*found, *reads), *wanted))
+        made = iter(tape.run((*gradients, *reads), *wanted))
         return [next(made) if need else None for need in needed]
 
     return back
@@ -80,9 +80,9 @@ def without_memory(inputs: Sequence[Tensor]) -> Backward:
 def passing(inputs: Sequence[Tensor]) -> Backward:
     """Return the backward pass that hands the gradient on as it is, seen in the input's shape."""
 
-    def back(tape: Tape, found: Sequence[Tensor], needed: Sequence[bool]) -> list[Gradient]:
+    def back(tape: Tape, gradients: Sequence[Tensor], needed: Sequence[bool]) -> list[Gradient]:
         return [
-            found[0]._replace(shape=t.shape, source=None) if need else None
+            gradients[0]._replace(shape=t.shape, source=None) if need else None
             for t, need in zip(inputs, needed, strict=True)
         ]
 
@@ -95,8 +95,8 @@ def unary(tape: Tape, x: Tensor, shape: Shape | None = None, *, saves: str = "")
     Its backward pass makes one gradient like the input.
     """
     y = tape.run((x,), (x.shape if shape is None else shape, x.dtype))[0]
-    kept = {"input": (x,), "output": (y,), "": ()}[saves]
-    return tape.record((x,), (y,), simple((x,), *kept), saves=kept)[0]
+    saved = {"input": (x,), "output": (y,), "": ()}[saves]
+    return tape.record((x,), (y,), simple((x,), *saved), saves=saved)[0]
 
 
 def over(tape: Tape, x: Tensor) -> Tensor:
@@ -112,29 +112,29 @@ def view(tape: Tape, x: Tensor, shape: Shape) -> Tensor:
 
 def convolution(tape: Tape, x: Tensor, weight: Tensor, bias: Tensor | None, shape: Shape) -> Tensor:
     """Return a convolution's result; input and weight are saved."""
-    asked = (x, weight) if bias is None else (x, weight, bias)
-    x, weight, *_ = given = tuple(cast(tape, "convolution", *asked))
-    y = tape.run((*given, *asked), (shape, x.dtype))
-    return tape.record(given, y, simple(given, x, weight), saves=(x, weight))[0]
+    arguments = (x, weight) if bias is None else (x, weight, bias)
+    x, weight, *_ = inputs = tuple(cast(tape, "convolution", *arguments))
+    y = tape.run((*inputs, *arguments), (shape, x.dtype))
+    return tape.record(inputs, y, simple(inputs, x, weight), saves=(x, weight))[0]
 
 
 def addmm(tape: Tape, x: Tensor, weight: Tensor, bias: Tensor | None, shape: Shape) -> Tensor:
     """Return x @ weight.T + bias; each factor is saved for the other's gradient."""
-    asked = (x, weight) if bias is None else (x, weight, bias)
-    x, weight, *rest = given = tuple(cast(tape, "addmm", *asked))
-    y = tape.run(given, (shape, x.dtype))
+    arguments = (x, weight) if bias is None else (x, weight, bias)
+    x, weight, *rest = inputs = tuple(cast(tape, "addmm", *arguments))
+    y = tape.run(inputs, (shape, x.dtype))
     saves = (x if tape.needs(weight) else None, weight if tape.needs(x) else None)
 
-    def back(tape: Tape, found: Sequence[Tensor], needed: Sequence[bool]) -> list[Gradient]:
+    def back(tape: Tape, gradients: Sequence[Tensor], needed: Sequence[bool]) -> list[Gradient]:
         made: list[Gradient] = [
-            tape.like(each, *found, by) if need else None
+            tape.like(each, *gradients, by) if need else None
             for each, by, need in zip((x, weight), (weight, x), needed, strict=False)
         ]
         if rest:  # the sum over the rows comes last, when the products are there
-            made.append(tape.like(rest[0], *found) if needed[2] else None)
+            made.append(tape.like(rest[0], *gradients) if needed[2] else None)
         return made
 
-    return tape.record(given, y, back, saves=saves)[0]
+    return tape.record(inputs, y, back, saves=saves)[0]
 
 
 def pad(tape: Tape, x: Tensor, shape: Shape) -> Tensor:
@@ -156,8 +156,8 @@ def batch_norm(tape: Tape, x: Tensor, affine: Sequence[Tensor], *, training: boo
     dtype = affine[0].dtype if affine else x.dtype
     statistics = [((x.shape[1],), dtype)] * 2 if training else []
     y, *more = tape.run((x, *affine), (x.shape, x.dtype), *statistics)
-    given = (x, *affine)
-    return tape.record(given, (y,), simple(given, x, *more), saves=(*given, *more))[0]
+    inputs = (x, *affine)
+    return tape.record(inputs, (y,), simple(inputs, x, *more), saves=(*inputs, *more))[0]
 
 
 def own_statistics(
@@ -167,10 +167,10 @@ def own_statistics(
 
     The statistics have the dtype of the parameters.
     """
-    x, *scales = given = cast(tape, kernel, x, *affine)
+    x, *scales = inputs = cast(tape, kernel, x, *affine)
     statistics = [((rows,), scales[0].dtype if scales else x.dtype)] * 2
-    y, *more = tape.run(given, (x.shape, x.dtype), *statistics)
-    return tape.record(given, (y,), simple(given, x, *more), saves=(*given, *more))[0]
+    y, *more = tape.run(inputs, (x.shape, x.dtype), *statistics)
+    return tape.record(inputs, (y,), simple(inputs, x, *more), saves=(*inputs, *more))[0]
 
 
 def mean_of_maps(tape: Tape, x: Tensor, shape: Shape) -> Tensor:
@@ -184,14 +184,14 @@ def multiply(tape: Tape, x: Tensor, other: Tensor) -> Tensor:
     y = tape.run((x, other), (x.shape, _widest((x, other))))
     saves = (other if tape.needs(x) else None, x if tape.needs(other) else None)
 
-    def back(tape: Tape, found: Sequence[Tensor], needed: Sequence[bool]) -> list[Gradient]:
-        g = found[0]
+    def back(tape: Tape, gradients: Sequence[Tensor], needed: Sequence[bool]) -> list[Gradient]:
+        g = gradients[0]
         made = [
             tape.like(g, g, by) if n else None for by, n in zip((other, x), needed, strict=True)
         ]
         pairs = zip(made, (x, other), strict=True)
         summed = [_summed(tape, m, t) if m else None for m, t in pairs]
-        tape.hold(found)  # autograd sums and casts before it lets go of what came in
+        tape.hold(gradients)  # autograd sums and casts before it lets go of what came in
         return summed
 
     return tape.record((x, other), y, back, saves=saves)[0]
@@ -201,9 +201,9 @@ def add(tape: Tape, x: Tensor, other: Tensor) -> Tensor:
     """Return x + other with ``other`` spread over x. The gradient of both is the sum's own."""
     y = tape.run((x, other), (x.shape, _widest((x, other))))
 
-    def back(tape: Tape, found: Sequence[Tensor], needed: Sequence[bool]) -> list[Gradient]:
+    def back(tape: Tape, gradients: Sequence[Tensor], needed: Sequence[bool]) -> list[Gradient]:
         pairs = zip((x, other), needed, strict=True)
-        return [_summed(tape, found[0], each) if need else None for each, need in pairs]
+        return [_summed(tape, gradients[0], each) if need else None for each, need in pairs]
 
     return tape.record((x, other), y, back)[0]
 
@@ -234,10 +234,10 @@ def power(tape: Tape, x: Tensor) -> Tensor:
     (x,) = cast(tape, "pow", x)
     y = tape.like(x, x)
 
-    def back(tape: Tape, found: Sequence[Tensor], needed: Sequence[bool]) -> list[Gradient]:
+    def back(tape: Tape, gradients: Sequence[Tensor], needed: Sequence[bool]) -> list[Gradient]:
         once = tape.like(x, x)
         twice = tape.like(x, once)
-        made = tape.like(x, *found, twice)
+        made = tape.like(x, *gradients, twice)
         tape.hold((once, twice))
         return [made]
 
@@ -252,8 +252,8 @@ def divide(tape: Tape, x: Tensor, other: Tensor) -> Tensor:
     y = tape.run((x, other), (x.shape, _widest((x, other))))
     saves = (other, x if tape.needs(other) else None)
 
-    def back(tape: Tape, found: Sequence[Tensor], needed: Sequence[bool]) -> list[Gradient]:
-        g = found[0]
+    def back(tape: Tape, gradients: Sequence[Tensor], needed: Sequence[bool]) -> list[Gradient]:
+        g = gradients[0]
         second = first = None
         if needed[1]:
             quotients = [tape.like(g, x, other)]
@@ -279,8 +279,8 @@ def concatenate(tape: Tape, parts: Sequence[Tensor], shape: Shape, axis: int) ->
     y = tape.run(raised, (shape, widest))
     outer = prod(shape[:axis])
 
-    def back(tape: Tape, found: Sequence[Tensor], needed: Sequence[bool]) -> list[Gradient]:
-        g = found[0]
+    def back(tape: Tape, gradients: Sequence[Tensor], needed: Sequence[bool]) -> list[Gradient]:
+        g = gradients[0]
         return [
             Tensor(g.storage, part.shape, part.dtype, whole=g.whole and outer == 1)
             if need
@@ -311,9 +311,9 @@ def select(tape: Tape, x: Tensor, shape: Shape) -> Tensor:
     """Return a copy of some rows; the gradient is added to zeros in a second tensor."""
     y = tape.run((x,), (shape, x.dtype))
 
-    def back(tape: Tape, found: Sequence[Tensor], needed: Sequence[bool]) -> list[Gradient]:
+    def back(tape: Tape, gradients: Sequence[Tensor], needed: Sequence[bool]) -> list[Gradient]:
         zeros = tape.like(x)
-        return [tape.like(x, zeros, *found)]
+        return [tape.like(x, zeros, *gradients)]
 
     return tape.record((x,), y, back)[0]
 
@@ -322,9 +322,9 @@ def difference(tape: Tape, x: Tensor, other: Tensor, shape: Shape) -> Tensor:
     """Return x - other, both spread to ``shape``; the gradient of x is summed."""
     y = tape.run((x, other), (shape, _widest((x, other))))
 
-    def back(tape: Tape, found: Sequence[Tensor], needed: Sequence[bool]) -> list[Gradient]:
+    def back(tape: Tape, gradients: Sequence[Tensor], needed: Sequence[bool]) -> list[Gradient]:
         pairs = zip((x, other), needed, strict=True)
-        return [_summed(tape, found[0], each) if need else None for each, need in pairs]
+        return [_summed(tape, gradients[0], each) if need else None for each, need in pairs]
 
     return tape.record((x, other), y, back)[0]
 
@@ -334,7 +334,7 @@ def sum_of(tape: Tape, x: Tensor, shape: Shape) -> Tensor:
     (x,) = cast(tape, "sum", x)
     y = tape.run((x,), (shape, x.dtype))
 
-    def back(tape: Tape, found: Sequence[Tensor], needed: Sequence[bool]) -> list[Gradient]:
-        return [found[0]._replace(shape=x.shape, source=None, whole=False)]
+    def back(tape: Tape, gradients: Sequence[Tensor], needed: Sequence[bool]) -> list[Gradient]:
+        return [gradients[0]._replace(shape=x.shape, source=None, whole=False)]
 
     return tape.record((x,), y, back)[0]

@@ -105,9 +105,9 @@ def _local_response_norm(t: Tape, call: Call) -> Tensor:
     squares = k.multiply(t, x, x)
     wide = k.pad(t, squares, (n, c + call.op.size - 1, *extents))
     t.hold((squares,))
-    (given,) = k.cast(t, "avg_pool3d", wide)
-    mean = k.unary(t, given, x.shape, saves="input")
-    t.hold((wide, given))
+    (lower,) = k.cast(t, "avg_pool3d", wide)
+    mean = k.unary(t, lower, x.shape, saves="input")
+    t.hold((wide, lower))
     base = k.power(t, k.shift(t, k.scale(t, mean)))
     t.hold((mean,))
     return k.divide(t, x, base)
@@ -142,25 +142,25 @@ def _fractal_join(t: Tape, call: Call) -> Tensor:
         mean = k.scale(t, total)
         t.hold((total,))
         return mean
-    kept, *more = _draws(t, call)
-    joined = k.multiply(t, columns[0], kept)
+    chosen, *more = _draws(t, call)
+    joined = k.multiply(t, columns[0], chosen)
     for column in columns[1:]:
-        part = k.multiply(t, column, kept)
+        part = k.multiply(t, column, chosen)
         joined = k.add(t, joined, part)
-    share = t.run((kept,), ((), kept.dtype))[0]
+    share = t.run((chosen,), ((), chosen.dtype))[0]
     mean = k.divide(t, joined, share)
     t.hold((joined, *more))
     return mean
 
 
 def _draws(t: Tape, call: Call) -> list[Tensor]:
-    """Return which columns are kept: drawn, and one spared where none is; and what chose it."""
+    """Return a draw of the columns, one of them spared where none is drawn; and its temporaries."""
     each = ((len(call.inputs),), call.x.dtype)
     drawn = t.run((call.x,), each)[0]
     spared = t.run((), ((1,), "int64"))[0]
     one = t.run((drawn, spared), each)[0]
-    any_kept = t.run((drawn,), ((), "bool"))[0]
-    return [*t.run((any_kept, drawn, one), each), spared, one]
+    any_drawn = t.run((drawn,), ((), "bool"))[0]
+    return [*t.run((any_drawn, drawn, one), each), spared, one]
 
 
 def _concat(t: Tape, call: Call) -> Tensor:
@@ -206,21 +206,21 @@ def _connected(t: Tape, call: Call) -> Tensor:
     weight, bias = call.stored["weight"], call.stored["bias"]
     n, _, *extents = call.x.shape
     made: list[Tensor] = []
-    held: list[Tensor] = []
+    alive: list[Tensor] = []
     for fan_in in sorted(set(map(len, call.op.connections))):
         rows = sum(1 for row in call.op.connections if len(row) == fan_in)
         taps = weight.shape[1:]
         kernels = k.select(t, weight, (rows * fan_in, *taps))
-        t.hold(held)
+        t.hold(alive)
         gathered = k.select(t, call.x, (n, rows * fan_in, *extents))
         some = k.select(t, bias, (rows,))
         shaped = k.view(t, kernels, (rows, fan_in, *taps))
         made.append(k.convolution(t, gathered, shaped, some, (n, rows, *call.shape[2:])))
-        held = [kernels]
+        alive = [kernels]
     y = k.concatenate(t, made, call.shape, 1)
     t.hold(made)
     y = k.select(t, y, y.shape)
-    t.hold((*made, *held))
+    t.hold((*made, *alive))
     return y
 
 

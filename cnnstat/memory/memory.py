@@ -119,8 +119,8 @@ def settings(
         raise UsageError(f"optimizer {optimizer!r}: only training has one; add --mode training")
     if mode == "inference" and checkpoint:
         raise UsageError("checkpoint: only training recomputes; add --mode training")
-    found: Mode = "training" if mode == "training" else "inference"
-    return Settings(found, optimizer or "sgd", amp, checkpoint, device)
+    known: Mode = "training" if mode == "training" else "inference"
+    return Settings(known, optimizer or "sgd", amp, checkpoint, device)
 
 
 class Peak(NamedTuple):

@@ -86,7 +86,7 @@ class _Run:
         node, facts = self.shaped.nodes[index], self.shaped.facts[index]
         self.tape.node = index
         if node.op.is_input:
-            made = [self.tape.given(spec.shape, spec.dtype) for spec in facts.outputs]
+            made = [self.tape.enter(spec.shape, spec.dtype) for spec in facts.outputs]
         else:
             call = Call(
                 node,
@@ -163,9 +163,9 @@ def training(shaped: ShapedGraph, conditions: Conditions) -> Pass:
     tape.hold(tape.lowered.values())
     forward_steps = len(tape.steps)
     if conditions.checkpoint:
-        again = _Again(run, block_of)
-        saved = again.saved()
-        backward(tape, outputs, again.unpack)
+        recomputation = _Recomputation(run, block_of)
+        saved = recomputation.saved()
+        backward(tape, outputs, recomputation.unpack)
     else:
         records = reached(tape, outputs)
         saved = _saved(run, records)
@@ -182,7 +182,7 @@ def inputs_alone(shaped: ShapedGraph, unknown: str, state: StateBytes) -> Pass:
         if node.op.is_input:
             tape.node = index
             for spec in facts.outputs:
-                tape.given(spec.shape, spec.dtype)
+                tape.enter(spec.shape, spec.dtype)
     nothing = (0,) * len(shaped.nodes)
     return Pass(tape, len(tape.steps), nothing, foreign=(unknown,), state=state)
 
@@ -208,7 +208,7 @@ def blocks(shaped: ShapedGraph) -> list[int | None]:
     """
     placement = place(shaped)
     written = set(overwriting(shaped))
-    found: list[int | None] = []
+    block_of: list[int | None] = []
     keys: list[object] = []
     count = -1
     for index, node in enumerate(shaped.nodes):
@@ -217,17 +217,17 @@ def blocks(shaped: ShapedGraph) -> list[int | None]:
         extents = shaped.facts[row].outputs[0].shape[2:]
         keys.append(path.split("/")[0] or extents)
         if node.op.is_input:
-            found.append(None)
+            block_of.append(None)
             continue
         if index in written:
             keys[index] = keys[node.inputs[0].node]
-        if index == 0 or found[index - 1] is None or keys[index] != keys[index - 1]:
+        if index == 0 or block_of[index - 1] is None or keys[index] != keys[index - 1]:
             count += 1
-        found.append(count)
-    return found
+        block_of.append(count)
+    return block_of
 
 
-class _Again:
+class _Recomputation:
     """Blocks that run a second time when the backward pass asks for what they saved."""
 
     def __init__(self, run: _Run, block_of: list[int | None]) -> None:
@@ -253,14 +253,14 @@ class _Again:
 
     def saved(self) -> tuple[int, ...]:
         """Return the bytes that the blocks keep, at the first node of the first that does."""
-        found = [0] * len(self._block_of)
+        sizes = [0] * len(self._block_of)
         seen: set[int] = set()
         for block, entering in self._entering.items():
             for tensor in entering:
                 if tensor.storage not in seen:
                     seen.add(tensor.storage)
-                    found[self._members[block][0]] += self._run.tape.sizes[tensor.storage]
-        return tuple(found)
+                    sizes[self._members[block][0]] += self._run.tape.sizes[tensor.storage]
+        return tuple(sizes)
 
     def unpack(self, at: int) -> None:
         """Run the block of a record again, unless that is done; its records are the new ones.

@@ -23,8 +23,8 @@ def _max_pool(t: Tape, call: Call) -> list[Tensor]:
     if axes == 1 and not indices and not watched:
         return [k.unary(t, x, call.shape)]
     # autocast has no rule for the function that returns indices
-    given = x if indices else k.cast(t, _kernel("max_pool", call), x)[0]
-    largest, where = k.max_pool(t, given, call.shape)
+    x_or_lower = x if indices else k.cast(t, _kernel("max_pool", call), x)[0]
+    largest, where = k.max_pool(t, x_or_lower, call.shape)
     if indices and x is not call.x:
         where = _unpadded(t, where, axes)
     t.hold((x,))
@@ -50,14 +50,14 @@ def _avg_pool(t: Tape, call: Call) -> Tensor:
     if x is call.x or not _has_share(call):
         return means
     share = _share(t, call)
-    found = k.divide(t, means, share)
+    shared = k.divide(t, means, share)
     t.hold((means, share))
-    return found
+    return shared
 
 
 def _mean(t: Tape, call: Call, x: Tensor, shape: Shape) -> Tensor:
-    (given,) = k.cast(t, _kernel("avg_pool", call), x)
-    mean = k.unary(t, given, shape, saves="input")
+    (lower,) = k.cast(t, _kernel("avg_pool", call), x)
+    mean = k.unary(t, lower, shape, saves="input")
     t.hold((x,))
     return mean
 

@@ -125,8 +125,8 @@ class Tape:
             source = (-len(self.leaves), 0)
         return Tensor(storage, shape, dtype, source, parameter=True)
 
-    def given(self, shape: Shape, dtype: str) -> Tensor:
-        """Return a tensor of the caller's, who holds it all the time."""
+    def enter(self, shape: Shape, dtype: str) -> Tensor:
+        """Return a tensor of the caller, who refers to it all the time."""
         tensor = Tensor(self._storage(prod(shape) * DTYPE_BYTES[dtype], "input"), shape, dtype)
         self.steps.append(Step(self.node, (tensor.storage,), ()))
         self.lasting.add(tensor.storage)
@@ -225,15 +225,15 @@ def backward(tape: Tape, outputs: Sequence[Tensor], unpack: Unpack | None = None
         if output.source is not None:
             sums.add(output.source, tape.like(output))
     for at in range(len(tape.records) - 1, -1, -1):
-        found = sums.take(at)
-        if not found:
+        gradients = sums.take(at)
+        if not gradients:
             continue
         if unpack is not None and tape.records[at].unpacks:
             unpack(at)
         record = tape.records[at]
         tape.node = record.node
         needed = [source is not None for source in record.inputs]
-        made = record.backward(tape, found, needed)
+        made = record.backward(tape, gradients, needed)
         tape.steps.append(Step(record.node, (), record.saves))
         sums.distribute(record.inputs, made)
     tape.making = "activation"
@@ -244,13 +244,13 @@ class _Sums:
 
     def __init__(self, tape: Tape) -> None:
         self._tape = tape
-        self._found: dict[Source, Tensor] = {}
+        self._gradients: dict[Source, Tensor] = {}
         self._of: dict[int, list[Source]] = {}
         self._holders: Counter[int] = Counter()
 
     def add(self, source: Source, gradient: Tensor) -> None:
         """Keep a gradient, added to the one that is there: in place where nobody else has it."""
-        there = self._found.get(source)
+        there = self._gradients.get(source)
         if there is None:
             self._put(source, gradient)
             return
@@ -262,17 +262,17 @@ class _Sums:
         self._put(source, self._tape.like(there, there, gradient))
 
     def _put(self, source: Source, gradient: Tensor) -> None:
-        if source not in self._found and source[0] >= 0:
+        if source not in self._gradients and source[0] >= 0:
             self._of.setdefault(source[0], []).append(source)
-        self._found[source] = gradient
+        self._gradients[source] = gradient
         self._holders[gradient.storage] += 1
 
     def take(self, record: int) -> list[Tensor]:
         """Give away the gradients of one record's results, the first result's first."""
-        found = [self._found.pop(source) for source in sorted(self._of.pop(record, []))]
-        for gradient in found:
+        gradients = [self._gradients.pop(source) for source in sorted(self._of.pop(record, []))]
+        for gradient in gradients:
             self._holders[gradient.storage] -= 1
-        return found
+        return gradients
 
     def distribute(self, inputs: Sequence[Source | None], made: Sequence[Gradient]) -> None:
         """Pass gradients on to where the inputs came from; those of parameters stay."""
@@ -288,7 +288,7 @@ class _Sums:
                 self._accumulate(source, gradient)
 
     def _accumulate(self, source: Source, gradient: Tensor) -> None:
-        there = self._found.get(source)
+        there = self._gradients.get(source)
         if there is not None and not self._tape.tracked:
             self._tape.run((there, gradient))
             return
@@ -297,7 +297,7 @@ class _Sums:
             gradient = self._tape.like(gradient, there, gradient)
         elif self._holders[gradient.storage] or not gradient.whole:
             gradient = self._tape.like(gradient, gradient)
-        self._found[source] = gradient
+        self._gradients[source] = gradient
         self._tape.learned.add(-1 - source[0])
         self._tape.kinds[gradient.storage] = "parameter_gradient"
         self._tape.lasting.add(gradient.storage)
@@ -347,23 +347,23 @@ def curve(tape: Tape) -> Curve:
     last = spans(tape)
     dying = [0] * (len(tape.steps) + 1)
     live = 0
-    found = []
+    levels = []
     for at, step in enumerate(tape.steps):
         for storage in step.makes:
             size = tape.sizes[storage]
             live += size
             dying[last[storage]] += size
-        found.append(live)
+        levels.append(live)
         live -= dying[at]
-    return Curve(tuple(found), tuple([step.node for step in tape.steps]))
+    return Curve(tuple(levels), tuple([step.node for step in tape.steps]))
 
 
 def alive(tape: Tape, at: int) -> dict[Kind, int]:
     """Return the bytes that are alive at one step, by what they are for."""
     last = spans(tape)
-    found: dict[Kind, int] = dict.fromkeys(KINDS, 0)
+    sizes: dict[Kind, int] = dict.fromkeys(KINDS, 0)
     for step in tape.steps[: at + 1]:
         for storage in step.makes:
             if last[storage] >= at:
-                found[tape.kinds[storage]] += tape.sizes[storage]
-    return found
+                sizes[tape.kinds[storage]] += tape.sizes[storage]
+    return sizes

@@ -120,7 +120,7 @@ class _Bench:
         """Return the rates that were measured, for the environment."""
         return {
             "copy": self._copy._asdict() if self._copy else None,
-            "matmul": {name: found._asdict() for name, found in self._products.items()},
+            "matmul": {name: product._asdict() for name, product in self._products.items()},
         }
 
     def _planned(self, job: Job) -> Run:
@@ -242,26 +242,26 @@ def summarized(
     planned: Run, samples: clock.Samples, needs: tuple[Demand, ...], rates_here: Rates
 ) -> Run:
     """Return the run with everything that follows from its samples and the device's rates."""
-    found = spread(samples.durations)
+    timing = spread(samples.durations)
     least = total_bound(needs, rates_here)
     return replace(
         planned,
-        note="; ".join(filter(None, (planned.note, timing_note(found)))),
-        samples=found.samples,
+        note="; ".join(filter(None, (planned.note, timing_note(timing)))),
+        samples=timing.samples,
         warmup=samples.warmup,
-        median_ms=found.median * 1e3,
-        p25_ms=found.p25 * 1e3,
-        p75_ms=found.p75 * 1e3,
-        p95_ms=found.p95 * 1e3,
-        min_ms=found.minimum * 1e3,
-        outliers=found.outliers,
-        images_per_s=planned.batch / found.median,
-        gmacs_per_s=planned.macs / found.median / 1e9,
-        gflops_per_s=None if planned.flops is None else planned.flops / found.median / 1e9,
-        share_of_matmul=planned.macs / found.median / rates_here.macs_per_s,
-        share_of_copy=planned.traffic_bytes / found.median / rates_here.bytes_per_s,
+        median_ms=timing.median * 1e3,
+        p25_ms=timing.p25 * 1e3,
+        p75_ms=timing.p75 * 1e3,
+        p95_ms=timing.p95 * 1e3,
+        min_ms=timing.minimum * 1e3,
+        outliers=timing.outliers,
+        images_per_s=planned.batch / timing.median,
+        gmacs_per_s=planned.macs / timing.median / 1e9,
+        gflops_per_s=None if planned.flops is None else planned.flops / timing.median / 1e9,
+        share_of_matmul=planned.macs / timing.median / rates_here.macs_per_s,
+        share_of_copy=planned.traffic_bytes / timing.median / rates_here.bytes_per_s,
         bound_ms=least.seconds * 1e3,
-        share_of_bound=least.seconds / found.median,
+        share_of_bound=least.seconds / timing.median,
         bound_by=least.limit,
     )
 

@@ -185,8 +185,8 @@ class _DirectConvolutions(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        found = CONVOLUTIONS.get(func, func)
-        return found(*args, **(kwargs or {}))  # type: ignore[no-untyped-call]
+        direct = CONVOLUTIONS.get(func, func)
+        return direct(*args, **(kwargs or {}))  # type: ignore[no-untyped-call]
 
 
 def _forward(
@@ -228,7 +228,7 @@ def _convolve(
     def axes(value: Any) -> list[int]:
         return list(value) if isinstance(value, tuple | list) else [value] * (input.dim() - 2)
 
-    found: Tensor = torch._convolution(
+    result: Tensor = torch._convolution(
         input,
         weight,
         bias,
@@ -243,7 +243,7 @@ def _convolve(
         True,  # cudnn_enabled
         True,  # allow_tf32
     )
-    return found
+    return result
 
 
 CONVOLUTIONS: dict[Callable[..., Any], Callable[..., Tensor]] = {

@@ -36,10 +36,10 @@ class TF32(NamedTuple):
 
 def devices() -> tuple[str, ...]:
     """Return the names of the devices that this machine has, the fastest kind first."""
-    found = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    names = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
-        found.append("mps")
-    return (*found, "cpu")
+        names.append("mps")
+    return (*names, "cpu")
 
 
 def resolve(name: str) -> torch.device:

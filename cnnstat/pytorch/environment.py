@@ -112,9 +112,9 @@ def nvidia_smi_under_load(
 ) -> dict[str, str | float | None]:
     """Return clocks, power and temperature while the device does ``work`` that nobody waits for."""
     work()
-    found = nvidia_smi(device)
+    readings = nvidia_smi(device)
     torch.cuda.synchronize(device)
-    return {f"{key}_under_load": found[key] for key in UNDER_LOAD}
+    return {f"{key}_under_load": readings[key] for key in UNDER_LOAD}
 
 
 def parse_nvidia_smi(line: str) -> dict[str, str | float | None]:

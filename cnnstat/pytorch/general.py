@@ -109,8 +109,8 @@ class MatMul(nn.Module):
 
     def forward(self, left: Tensor, right: Tensor, added: Tensor | None = None) -> Tensor:
         """[..., m, k] [..., k, n] -> [..., m, n], plus a third tensor where there is one."""
-        found = torch.matmul(left, right)
-        return found if added is None else found + added
+        product = torch.matmul(left, right)
+        return product if added is None else product + added
 
 
 class Interpolate(nn.Module):
@@ -156,13 +156,13 @@ def nonlinearity(op: ops.Nonlinearity, facts: NodeFacts) -> nn.Module | Function
 
 def pointwise(op: ops.Pointwise, facts: NodeFacts) -> Function:
     """Return elementwise arithmetic of tensors; raise where a number is missing."""
-    found = POINTWISE.get((op.kind, len(facts.inputs)))
-    if found is None:
+    function = POINTWISE.get((op.kind, len(facts.inputs)))
+    if function is None:
         raise ModelError(
             f"{op.kind} of {len(facts.inputs)} tensors has arguments that the graph does not keep, "
             "so there is nothing to run in PyTorch"
         )
-    return Function(found)
+    return Function(function)
 
 
 def attention(op: ops.Attention, facts: NodeFacts) -> Function:

@@ -161,8 +161,8 @@ class PaddedMaxPool(nn.Module):
         if not self.indices:
             largest: Tensor = self.pool(padded, **self.window)
             return largest
-        found, where = self.pool(padded, **self.window, return_indices=True)
-        return found, self._unpadded(where, padded, input)
+        maxima, where = self.pool(padded, **self.window, return_indices=True)
+        return maxima, self._unpadded(where, padded, input)
 
     def _unpadded(self, where: Tensor, padded: Tensor, input: Tensor) -> Tensor:
         """Return places in the padded map as places in the map itself, the last axis first."""
@@ -310,14 +310,14 @@ class FractalJoin(nn.Module):
             for column in columns[1:]:
                 total = total + column
             return total / len(columns)
-        kept = columns[0].new_empty(len(columns)).bernoulli_(1 - self.drop_path)
-        spared = torch.randint(len(columns), (1,), device=kept.device)
-        one = torch.zeros_like(kept).index_fill_(0, spared, 1)
-        kept = torch.where(kept.any(), kept, one)
-        joined = columns[0] * kept[0]
-        for column, share in zip(columns[1:], kept[1:], strict=True):
+        chosen = columns[0].new_empty(len(columns)).bernoulli_(1 - self.drop_path)
+        spared = torch.randint(len(columns), (1,), device=chosen.device)
+        one = torch.zeros_like(chosen).index_fill_(0, spared, 1)
+        chosen = torch.where(chosen.any(), chosen, one)
+        joined = columns[0] * chosen[0]
+        for column, share in zip(columns[1:], chosen[1:], strict=True):
             joined = joined + column * share
-        return joined / kept.sum()
+        return joined / chosen.sum()
 
 
 class ZeroPadShortcut(nn.Module):

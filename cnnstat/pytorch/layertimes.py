@@ -119,7 +119,7 @@ def layer_times(
 
 
 def _median(passes: list[dict[int, float]], row: Layer) -> float:
-    return percentile([sum(found.get(node, 0.0) for node in row.nodes) for found in passes], 0.5)
+    return percentile([sum(times.get(node, 0.0) for node in row.nodes) for times in passes], 0.5)
 
 
 def _layer_time(

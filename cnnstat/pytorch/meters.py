@@ -1,4 +1,4 @@
-"""What tells how many bytes are alive: storages seen by PyTorch's dispatcher, CUDA's allocator."""
+"""Meters of the bytes that are alive: storages that PyTorch's dispatcher sees, CUDA's allocator."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves
 
 
 class Meter(Protocol):
-    """What tells the bytes that are alive, and the most that were since it was restarted."""
+    """The bytes that are alive, and the most that were since a restart."""
 
     @property
     def live_bytes(self) -> int:
@@ -58,11 +58,11 @@ class Tracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Run an operator and follow its results."""
-        found = func(*args, **(kwargs or {}))
-        for leaf in tree_leaves(found):
+        results = func(*args, **(kwargs or {}))
+        for leaf in tree_leaves(results):
             if isinstance(leaf, torch.Tensor):
                 self.follow(leaf)
-        return found
+        return results
 
 
 def storages(tensors: Iterable[torch.Tensor]) -> set[int]:
@@ -72,24 +72,24 @@ def storages(tensors: Iterable[torch.Tensor]) -> set[int]:
 
 def storage_bytes(tensors: Iterable[torch.Tensor]) -> int:
     """Return the bytes of the tensors' storages, each once."""
-    found = {t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in tensors}
-    return sum(found.values())
+    sizes = {t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in tensors}
+    return sum(sizes.values())
 
 
 class Allocator:
-    """CUDA's caching allocator as a meter: the bytes it gave out beyond ``fixed_bytes``."""
+    """CUDA's caching allocator as a meter: the bytes that are allocated beyond ``fixed_bytes``."""
 
     def __init__(self, fixed_bytes: int) -> None:
         self._fixed_bytes = fixed_bytes
 
     @property
     def live_bytes(self) -> int:
-        """Bytes given out now."""
+        """Bytes allocated now."""
         return torch.cuda.memory_allocated() - self._fixed_bytes
 
     @property
     def peak_bytes(self) -> int:
-        """The most given out at once since the last ``restart``."""
+        """The most allocated at once since the last ``restart``."""
         return torch.cuda.max_memory_allocated() - self._fixed_bytes
 
     def restart(self) -> None:

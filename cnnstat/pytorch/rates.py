@@ -50,15 +50,17 @@ def matrix_product(device: torch.device, dtype: torch.dtype) -> Product:
             step = _product(rows, device, dtype)
             probe = min(timed(step, device) for _ in range(PROBES))
             if rows >= LARGEST[device.type] or 8 * probe > PRODUCT_S:
-                found = sample(step, device, min_time=MIN_TIME, max_time=MAX_TIME)
-                return Product(rows, rows**3 / min(found.durations))
+                samples = sample(step, device, min_time=MIN_TIME, max_time=MAX_TIME)
+                return Product(rows, rows**3 / min(samples.durations))
             rows *= 2
 
 
-def product_steps(found: Product, device: torch.device, dtype: torch.dtype, seconds: float) -> Step:
+def product_steps(
+    product: Product, device: torch.device, dtype: torch.dtype, seconds: float
+) -> Step:
     """Return a step that gives the device ``seconds`` of a measured product and does not wait."""
-    once = _product(found.rows, device, dtype)
-    count = max(1, round(seconds * found.macs_per_s / found.rows**3))
+    once = _product(product.rows, device, dtype)
+    count = max(1, round(seconds * product.macs_per_s / product.rows**3))
 
     def step() -> None:
         for _ in range(count):
@@ -81,5 +83,5 @@ def copy(device: torch.device) -> Copy:
         size = min(size, free // 8)
     source = torch.ones(size, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
-    found = sample(lambda: target.copy_(source), device, min_time=MIN_TIME, max_time=MAX_TIME)
-    return Copy(size, 2 * size / min(found.durations))
+    samples = sample(lambda: target.copy_(source), device, min_time=MIN_TIME, max_time=MAX_TIME)
+    return Copy(size, 2 * size / min(samples.durations))

@@ -154,8 +154,8 @@ def objective_for(
         terms.append((weight, partial(entropy, target=labels)))
 
     def objective(outputs: Any) -> torch.Tensor:
-        found = returned(outputs, torch.Tensor)
-        losses = [weight * term(out) for (weight, term), out in zip(terms, found, strict=True)]
+        tensors = returned(outputs, torch.Tensor)
+        losses = [weight * term(out) for (weight, term), out in zip(terms, tensors, strict=True)]
         return sum(losses[1:], losses[0])
 
     return objective

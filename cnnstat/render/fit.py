@@ -22,9 +22,9 @@ COLUMNS = (
 )
 
 
-def fit_document(found: Sequence[Sequence[Fit]]) -> Document:
+def fit_document(fits_of_models: Sequence[Sequence[Fit]]) -> Document:
     """Return the document of ``cnnstat fit``: for each model what fits into each memory."""
-    flat = [each for fits in found for each in fits]
+    flat = [each for fits in fits_of_models for each in fits]
     partial = sorted({op for each in flat for op in each.smallest.unknown})
     sections = []
     short = [f"{each.smallest.report.name}: {line}" for each in flat for line in _short(each)]
@@ -69,11 +69,11 @@ def fit_document(found: Sequence[Sequence[Fit]]) -> Document:
     )
 
 
-def _row(found: Fit) -> tuple[Cell, ...]:
-    at, wide = found.at_batch, found.at_input
+def _row(fit: Fit) -> tuple[Cell, ...]:
+    at, wide = fit.at_batch, fit.at_input
     return (
-        found.smallest.report.name,
-        found.memory.said,
+        fit.smallest.report.name,
+        fit.memory.said,
         at.batch if at else 0,
         at.total_bytes if at else "",
         at.param_bytes if at else "",
@@ -84,5 +84,5 @@ def _row(found: Fit) -> tuple[Cell, ...]:
     )
 
 
-def _short(found: Fit) -> list[str]:
-    return list(fit_lines(found))[:1] if found.at_batch is None else []
+def _short(fit: Fit) -> list[str]:
+    return list(fit_lines(fit))[:1] if fit.at_batch is None else []

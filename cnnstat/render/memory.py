@@ -55,11 +55,11 @@ LIVE = MemoryColumn(
         heat=True,
         definition="alive at the layer's highest moment in the forward pass, weights left out",
     ),
-    lambda layer, found: found.live_bytes,
+    lambda layer, row: row.live_bytes,
 )
 IDEAL = MemoryColumn(
     Column("ideal_bytes", "Ideal", "bytes", 4, definition="the same, in place wherever it can be"),
-    lambda layer, found: found.ideal_bytes,
+    lambda layer, row: row.ideal_bytes,
 )
 SAVED = MemoryColumn(
     Column(
@@ -70,7 +70,7 @@ SAVED = MemoryColumn(
         heat=True,
         definition="first kept here for the backward pass, each storage once",
     ),
-    lambda layer, found: found.saved_bytes,
+    lambda layer, row: row.saved_bytes,
     adds_up=True,
 )
 BACKWARD = MemoryColumn(
@@ -82,16 +82,16 @@ BACKWARD = MemoryColumn(
         heat=True,
         definition="alive at the layer's highest moment in the backward pass",
     ),
-    lambda layer, found: found.backward_bytes,
+    lambda layer, row: row.backward_bytes,
 )
 NAMED = (
-    MemoryColumn(Column("name", "Layer", keep=NEVER_DROPPED), lambda layer, found: layer.name),
+    MemoryColumn(Column("name", "Layer", keep=NEVER_DROPPED), lambda layer, row: layer.name),
     MemoryColumn(
         Column("operator", "Type and kernel", keep=NEVER_DROPPED),
-        lambda layer, found: operator_text(layer),
+        lambda layer, row: operator_text(layer),
     ),
     MemoryColumn(
-        Column("output", "Output", "shape", 5), lambda layer, found: layer.output_without_batch
+        Column("output", "Output", "shape", 5), lambda layer, row: layer.output_without_batch
     ),
 )
 BY_MODE = {
@@ -205,8 +205,8 @@ def _short(
         named = ", ".join(f"{layer.name} {bytes_text(f.saved_bytes)}" for layer, f in heaviest)
         share = fixed(100 * sum(f.saved_bytes for _, f in heaviest), plan.saved_bytes, 0)
         yield f"Most is kept at {named}: {share} % of what the backward pass waits for."
-    for found in fits:
-        yield from fit_lines(found)
+    for each in fits:
+        yield from fit_lines(each)
 
 
 def _both(size: int) -> str:
@@ -215,27 +215,27 @@ def _both(size: int) -> str:
     return f"{bytes_text(size)} ({fixed(size, 1024**power, 2)} {'KMG'[power - 1]}iB)"
 
 
-def fit_lines(found: Fit) -> Iterator[str]:
+def fit_lines(fit: Fit) -> Iterator[str]:
     """Yield what fits into one memory, or by how much it falls short."""
-    said = f"{found.memory.said} ({count(found.memory.bytes)} bytes)"
-    if found.reserved_bytes:
-        said += f" less {bytes_text(found.reserved_bytes)}"
-    least = _least(found.smallest)
+    said = f"{fit.memory.said} ({count(fit.memory.bytes)} bytes)"
+    if fit.reserved_bytes:
+        said += f" less {bytes_text(fit.reserved_bytes)}"
+    least = _least(fit.smallest)
     most = "at most " if least else ""
-    if found.missing_state_bytes:
+    if fit.missing_state_bytes:
         yield (
             f"{said} cannot hold the parameters and what belongs to them: "
-            f"{bytes_text(found.missing_state_bytes)} too little."
+            f"{bytes_text(fit.missing_state_bytes)} too little."
         )
-    elif found.at_batch is None:
-        yield f"{said} is {bytes_text(found.missing_bytes)} too little for a single image."
+    elif fit.at_batch is None:
+        yield f"{said} is {bytes_text(fit.missing_bytes)} too little for a single image."
     else:
-        plan = found.at_batch
+        plan = fit.at_batch
         yield f"{said} ends at batch {most}{plan.batch:,}: {least}{breakdown(plan)}."
-    if found.at_input is not None:
-        shape = "x".join(map(str, found.at_input.report.input.shape[1:]))
-        yield f"{said} ends at input {most}{shape} at batch 1: {least}{breakdown(found.at_input)}."
-    elif found.fixed_input:
+    if fit.at_input is not None:
+        shape = "x".join(map(str, fit.at_input.report.input.shape[1:]))
+        yield f"{said} ends at input {most}{shape} at batch 1: {least}{breakdown(fit.at_input)}."
+    elif fit.fixed_input:
         yield "The input is fixed: the model takes no other square one."
 
 
@@ -318,15 +318,15 @@ def _peak_line(name: str, peak: Peak, least: str) -> Line:
 
 def aligned(lines: Iterator[Line]) -> tuple[str, ...]:
     """Return lines of three columns: name, figure, words."""
-    found = list(lines)
-    first = max(len(line[0]) for line in found)
-    second = max(len(line[1]) for line in found)
-    return tuple(f"{a:<{first}}  {b:>{second}}  {c}".rstrip() for a, b, c in found)
+    rows = list(lines)
+    first = max(len(line[0]) for line in rows)
+    second = max(len(line[1]) for line in rows)
+    return tuple(f"{a:<{first}}  {b:>{second}}  {c}".rstrip() for a, b, c in rows)
 
 
-def _measured(found: Measured, predicted: Measured) -> Iterator[Line]:
+def _measured(measured: Measured, predicted: Measured) -> Iterator[Line]:
     for key, name in QUANTITIES.items():
-        real, ours = getattr(found, key), getattr(predicted, key)
+        real, ours = getattr(measured, key), getattr(predicted, key)
         if real is None:
             continue
         if ours is None:

@@ -31,9 +31,9 @@ def memory_payload(
         "device": settings.device,
         "totals": totals_payload(plan),
         "layers": [
-            {"name": layer.name, "path": layer.path, **found._asdict()} for layer, found in rows
+            {"name": layer.name, "path": layer.path, **row._asdict()} for layer, row in rows
         ],
-        "fits": [fit_payload(found) for found in fits],
+        "fits": [fit_payload(fit) for fit in fits],
         "measured": None if measured is None else measured[0]._asdict(),
         "predicted_for_measured": None if measured is None else measured[1]._asdict(),
         "unknown_operators": list(plan.unknown),
@@ -62,15 +62,15 @@ def totals_payload(plan: MemoryPlan) -> dict[str, object]:
     }
 
 
-def fit_payload(found: Fit) -> dict[str, object]:
+def fit_payload(fit: Fit) -> dict[str, object]:
     """Return what fits into one memory."""
     return {
-        "memory": found.memory.said,
-        "memory_bytes": found.memory.bytes,
-        "reserved_bytes": found.reserved_bytes,
-        "batch": found.at_batch.batch if found.at_batch else 0,
-        "batch_totals": totals_payload(found.at_batch) if found.at_batch else None,
-        "input": list(found.at_input.report.input.shape[1:]) if found.at_input else None,
-        "input_totals": totals_payload(found.at_input) if found.at_input else None,
-        "missing_bytes": found.missing_bytes,
+        "memory": fit.memory.said,
+        "memory_bytes": fit.memory.bytes,
+        "reserved_bytes": fit.reserved_bytes,
+        "batch": fit.at_batch.batch if fit.at_batch else 0,
+        "batch_totals": totals_payload(fit.at_batch) if fit.at_batch else None,
+        "input": list(fit.at_input.report.input.shape[1:]) if fit.at_input else None,
+        "input_totals": totals_payload(fit.at_input) if fit.at_input else None,
+        "missing_bytes": fit.missing_bytes,
     }
