@@ -3,7 +3,7 @@
 Every storage of a pass is affine in the batch, so the bytes at each step are too: two plans give
 the line of every step, and the lowest crossing with the memory is the answer. (Two, not one: with
 one image, gradients of a concatenation lie without gaps and are added in place.) Inputs are
-searched by bisection; every answer is a plan that fits beside one that does not.
+searched by bisection; every answer fits, and the next one does not.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ STRIDES = (1, 2, 4, 8, 16, 32, 64)
 LARGEST_SIDE = 2**20
 
 CUDA_RESERVE_PERCENT = 5
-"""Part of a graphics card's memory that is left to what a plan does not hold: CUDA's context,
-workspaces of kernels, gaps of the allocator. An allowance, not a prediction."""
+"""Part of a graphics card's memory that is left free for CUDA's context, workspaces of kernels and
+gaps of the allocator. An allowance, not a prediction."""
 
 
 class Memory(NamedTuple):
@@ -85,10 +85,10 @@ def _split(text: str) -> tuple[str, str]:
 
 
 class Fit(NamedTuple):
-    """What fits: a plan at the largest batch and at the largest input of one image.
+    """Plans at the largest batch, and at the largest input of one image; None where nothing fits.
 
-    None where nothing does: ``smallest`` is the plan of one image then, ``missing_bytes`` what it
-    lacks. ``fixed_input`` tells that the model takes one input alone.
+    ``smallest`` is the plan of one image; ``fixed_input`` tells that the model takes one input
+    alone.
     """
 
     memory: Memory
@@ -99,17 +99,17 @@ class Fit(NamedTuple):
 
     @property
     def reserved_bytes(self) -> int:
-        """What is left to the device itself."""
+        """Bytes that are left free for the device itself."""
         return reserve(self.memory, self.smallest)
 
     @property
     def missing_bytes(self) -> int:
-        """What one image at the model's input lacks; 0 where it fits."""
+        """Bytes that are missing for one image at the model's input; 0 where it fits."""
         return max(0, self.smallest.total_bytes + self.reserved_bytes - self.memory.bytes)
 
     @property
     def missing_state_bytes(self) -> int:
-        """What parameters, buffers and optimiser state lack by themselves; 0 where they fit."""
+        """Bytes that are missing for parameters, buffers and optimiser state; 0 where they fit."""
         return max(0, self.smallest.state_bytes + self.reserved_bytes - self.memory.bytes)
 
 
@@ -124,7 +124,7 @@ At = Callable[[int, int | None], MemoryPlan]
 
 
 def fit(at: At, wanted: Memory, *, search_input: bool = True) -> Fit:
-    """Return what fits into a memory. Plans that cannot be shaped raise ``ModelError`` inside."""
+    """Return the largest batch and input of a memory; ``at`` raises ``ModelError`` on others."""
     one = at(1, None)
     limit = wanted.bytes - reserve(wanted, one)
     batch = largest_batch(at, one, limit)

@@ -1,9 +1,8 @@
-"""What has to fit into memory: weights, gradients, optimiser state, and a pass at its highest.
+"""Memory that a model needs: weights, gradients, optimiser state, and the peak of a pass.
 
-Everything is a sum of storages that a tape predicts (``passes.py``); nothing is an estimate. What
-the prediction does not hold: the loss behind the outputs, the framework itself, workspaces that
-kernels take and give back, and an allocator's gaps. A model with operators whose kernels nobody
-knows has lower bounds.
+Everything is a sum of storages that a tape predicts (``passes.py``); nothing is an estimate. Not
+included are the loss after the outputs, the framework itself, temporary workspaces of kernels and
+gaps of the allocator. A model with operators whose kernels are not known has lower bounds.
 """
 
 from __future__ import annotations
@@ -50,10 +49,10 @@ class Optimizer(NamedTuple):
     adaptive: bool
 
     def step_bytes(self, tensors: list[int], device: str) -> int:
-        """Return what a step takes beside gradients and state, for parameter tensors in order.
+        """Return the temporary bytes of a step, for parameter tensors in order.
 
-        CUDA takes all tensors at once: a copy of each. The CPU goes one by one: a root and the
-        quotient of this tensor while the quotient of the one before is still there.
+        CUDA updates all tensors at once: a copy of each. The CPU goes one by one: a root and the
+        quotient of this tensor while the quotient of the one before is still alive.
         """
         if not self.adaptive:
             return 0
@@ -78,7 +77,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
 class Settings:
     """How a model is run. ``amp`` is the lower dtype of autocast, None for one dtype throughout.
 
-    ``tracked`` predicts what a measurement by storage tracking finds (see ``Tape``).
+    ``tracked`` predicts a measurement by storage tracking (see ``Tape``).
     """
 
     mode: Mode = "inference"
@@ -103,7 +102,7 @@ def settings(
     checkpoint: bool = False,
     device: str = "cpu",
 ) -> Settings:
-    """Return settings by name; raise ``UsageError`` for unknown ones and for pairs without sense.
+    """Return settings by name; raise ``UsageError`` for unknown ones and for illegal pairs.
 
     Training has plain SGD unless ``optimizer`` says otherwise.
     """
@@ -124,7 +123,7 @@ def settings(
 
 
 class Peak(NamedTuple):
-    """The highest step of a pass: its bytes, the layer at which it stands, what they are for."""
+    """The highest step of a pass: its bytes, its layer, and the bytes by purpose."""
 
     bytes: int
     layer: str
@@ -136,7 +135,7 @@ class Peak(NamedTuple):
 class MemoryPlan:
     """The memory of one model under one setting; bytes throughout.
 
-    ``state`` is what stays whatever the batch; ``totals`` of a partial plan are lower bounds.
+    The state is independent of the batch. All figures of a partial plan are lower bounds.
     """
 
     report: Report
@@ -156,7 +155,7 @@ class MemoryPlan:
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """Operators whose kernels nobody knows, each once."""
+        """Operators whose kernels are not known, each once."""
         nodes = self.report.shaped.nodes
         named = [nodes[i].op.type_name for i in self.written.unknown]
         return tuple(dict.fromkeys([*named, *self.written.foreign]))
@@ -191,7 +190,7 @@ class MemoryPlan:
 
     @property
     def saved_bytes(self) -> int:
-        """What the forward pass leaves for the backward pass, each storage once."""
+        """Bytes that the forward pass saves for the backward pass, each storage once."""
         return sum(self.written.saved)
 
     @property
@@ -224,7 +223,7 @@ class MemoryPlan:
 
     @property
     def ideal_peak_layer(self) -> str:
-        """The layer at which that stands."""
+        """The layer of the ideal peak."""
         return self.layer_of(self.ideal.index(self.ideal_peak_bytes))
 
     @property
@@ -234,7 +233,7 @@ class MemoryPlan:
 
     @property
     def predicted(self) -> Measured:
-        """What a measurement should find; None for what only a measurement can see."""
+        """Prediction of a measurement; None for quantities that only a measurement has."""
         learns = self.settings.mode == "training"
         return Measured(
             self.param_bytes,
@@ -249,14 +248,14 @@ class MemoryPlan:
 
     @property
     def update_bytes(self) -> int:
-        """What the optimiser's step has beside the state: inputs, gradients, its own working."""
+        """Bytes of the optimiser's step without the state: inputs, gradients, temporaries."""
         if self.settings.mode == "inference":
             return 0
         return self.input_bytes + self.gradient_bytes + self.optimizer_step_bytes
 
     @property
     def total_bytes(self) -> int:
-        """What must fit: the state, and the higher of the passes and the optimiser's step."""
+        """Bytes needed: the state, and the higher of the passes and the optimiser's step."""
         return self.state_bytes + max(self.peak.bytes, self.update_bytes)
 
     def layer_of(self, node: int) -> str:
@@ -281,7 +280,7 @@ class MemoryPlan:
 
 
 class Measured(NamedTuple):
-    """What a device took; None where that cannot be seen there. Names are those of a plan."""
+    """Bytes measured on a device; None where they cannot be. Names are those of a plan."""
 
     param_bytes: int
     buffer_bytes: int
@@ -306,8 +305,7 @@ class LayerMemory(NamedTuple):
 def plan(report: Report, chosen: Settings, rehearsed: Pass | None = None) -> MemoryPlan:
     """Return the memory of a report's model under a setting.
 
-    ``rehearsed`` is its pass where PyTorch has told it; else it is put together from the kernels
-    of the model's operators.
+    ``rehearsed`` is the pass of a module; without it the operators' kernels make the pass.
     """
     shaped = report.shaped
     run = training if chosen.mode == "training" else inference

@@ -1,4 +1,4 @@
-"""What fits into which memory, as a document: one row per model and memory."""
+"""Largest batch and input for each memory, as a document: one row per model and memory."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ COLUMNS = (
     Column("model", "Model", keep=NEVER_DROPPED, group=True),
     Column("memory", "Memory", keep=NEVER_DROPPED, definition="with its unit"),
     Column("batch", "Largest batch", "count", NEVER_DROPPED, definition="images of the input"),
-    Column("total_bytes", "Takes", "bytes", 7, definition="what must fit at that batch"),
+    Column("total_bytes", "Memory needed", "bytes", 7, definition="at that batch"),
     Column("param_bytes", "Parameters", "bytes", 5, definition="at that batch"),
-    Column("state_bytes", "Optimiser, buffers", "bytes", 4, definition="stored beside parameters"),
+    Column("state_bytes", "Optimiser, buffers", "bytes", 4, definition="stored in addition"),
     Column("peak_bytes", "Peak", "bytes", 6, definition="of the passes, or the optimiser's step"),
     Column("input", "Largest input", "shape", 8, definition="of one image, square"),
-    Column("input_total_bytes", "Takes then", "bytes", 3, definition="what must fit at that input"),
+    Column("input_total_bytes", "Memory at that input", "bytes", 3, definition="for one image"),
 )
 
 
 def fit_document(fits_of_models: Sequence[Sequence[Fit]]) -> Document:
-    """Return the document of ``cnnstat fit``: for each model what fits into each memory."""
+    """Return the document of ``cnnstat fit``: each model's largest batch and input by memory."""
     flat = [each for fits in fits_of_models for each in fits]
     partial = sorted({op for each in flat for op in each.smallest.unknown})
     sections = []
     short = [f"{each.smallest.report.name}: {line}" for each in flat for line in _short(each)]
     if short:
-        sections.append(Section("What does not fit", tuple(short)))
+        sections.append(Section("Does not fit", tuple(short)))
     if partial:
-        named = f"not known what these keep and hold: {', '.join(partial)}"
-        line = f"{named}; bytes are lower bounds, batches and inputs at most"
+        named = f"memory of these is unknown: {', '.join(partial)}"
+        line = f"{named}; bytes are lower bounds, batches and inputs upper bounds"
         sections.append(Section("Partial", (line,)))
     defined = [f"{c.title}: {c.definition}." for c in COLUMNS if c.definition]
     sections.append(
@@ -48,7 +48,7 @@ def fit_document(fits_of_models: Sequence[Sequence[Fit]]) -> Document:
     )
     settings = flat[0].smallest.settings
     return Document(
-        title=f"What fits: {setting_words(settings)}",
+        title=f"Largest batch and input: {setting_words(settings)}",
         columns=COLUMNS,
         rows=tuple(_row(each) for each in flat),
         sections=tuple(sections),

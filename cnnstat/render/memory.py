@@ -1,4 +1,4 @@
-"""A memory plan as a document: the timeline of live bytes, what has to fit, where it goes."""
+"""A memory plan as a document: live bytes layer by layer, the memory needed and its parts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PARTS = {
     "parameter_gradient": "gradients of parameters",
     "activation_gradient": "gradients of activations",
 }
-"""What bytes are for, as a reader calls it."""
+"""Parts of a peak, in plain words."""
 
 QUANTITIES = {
     "param_bytes": "parameters",
@@ -30,10 +30,10 @@ QUANTITIES = {
     "saved_bytes": "saved for backward",
     "peak_live_bytes": "peak of the forward pass",
     "backward_peak_bytes": "peak of the backward pass",
-    "optimizer_step_bytes": "working of the optimiser's step",
+    "optimizer_step_bytes": "temporary memory of the optimiser's step",
     "workspace_bytes": "workspaces and rounding",
 }
-"""What a measurement and a plan both have, in the order of reading."""
+"""Quantities of both a measurement and a plan, in the order of the table."""
 
 HEAVIEST = 3
 
@@ -53,12 +53,12 @@ LIVE = MemoryColumn(
         "bytes",
         8,
         heat=True,
-        definition="alive at the layer's highest moment in the forward pass, weights left out",
+        definition="alive at the layer's peak in the forward pass, weights left out",
     ),
     lambda layer, row: row.live_bytes,
 )
 IDEAL = MemoryColumn(
-    Column("ideal_bytes", "Ideal", "bytes", 4, definition="the same, in place wherever it can be"),
+    Column("ideal_bytes", "Ideal", "bytes", 4, definition="the same, in place wherever possible"),
     lambda layer, row: row.ideal_bytes,
 )
 SAVED = MemoryColumn(
@@ -68,7 +68,7 @@ SAVED = MemoryColumn(
         "bytes",
         8,
         heat=True,
-        definition="first kept here for the backward pass, each storage once",
+        definition="first saved here for the backward pass, each storage once",
     ),
     lambda layer, row: row.saved_bytes,
     adds_up=True,
@@ -80,7 +80,7 @@ BACKWARD = MemoryColumn(
         "bytes",
         6,
         heat=True,
-        definition="alive at the layer's highest moment in the backward pass",
+        definition="alive at the layer's peak in the backward pass",
     ),
     lambda layer, row: row.backward_bytes,
 )
@@ -111,8 +111,8 @@ def memory_document(
 ) -> Document:
     """Return the document of ``cnnstat memory``.
 
-    ``measured`` is what was found and what was predicted for that; ``next_batch`` the plan with one
-    image more, which tells what an image takes.
+    ``measured`` is a measurement and the prediction for it; ``next_batch`` the plan with one image
+    more, which tells the memory of an image.
     """
     columns = BY_MODE[plan.settings.mode]
     rows = [(layer, plan.of(layer)) for layer in plan.report.layers]
@@ -133,7 +133,7 @@ def memory_document(
 
 
 def setting_words(settings: Settings) -> str:
-    """Return what is run, and how."""
+    """Return the mode and the settings in words."""
     said = [_doing(settings)]
     if settings.amp:
         said.append(f"autocast to {settings.amp}")
@@ -163,15 +163,15 @@ def _sections(
     next_batch: MemoryPlan | None,
 ) -> Iterator[Section]:
     yield Section("In short", tuple(_short(plan, rows, fits, next_batch)))
-    yield Section("What has to fit", aligned(_totals(plan)))
+    yield Section("Memory needed", aligned(_totals(plan)))
     if measured is not None:
         said = (*aligned(_measured(*measured)), *_watched(plan, measured[1]))
-        yield Section("Measured beside predicted", said)
+        yield Section("Measured and predicted", said)
     if plan.unknown:
         yield Section(
             "Partial",
             (
-                f"not known what these keep and hold: {', '.join(plan.unknown)}; "
+                f"memory of these is unknown: {', '.join(plan.unknown)}; "
                 "every figure is a lower bound",
             ),
         )
@@ -189,54 +189,54 @@ def _short(
     next_batch: MemoryPlan | None,
 ) -> Iterator[str]:
     least = _least(plan)
-    total = f"{_doing(plan.settings).capitalize()} takes {least}{_both(plan.total_bytes)}"
+    total = f"{_doing(plan.settings).capitalize()} needs {least}{_both(plan.total_bytes)}"
     yield f"{total} at batch {plan.batch:,}."
     if next_batch is not None:
         image = next_batch.total_bytes - plan.total_bytes
         stays = plan.total_bytes - plan.batch * image
         kinds = "parameters, gradients, optimiser state" if plan.gradient_bytes else "parameters"
         yield (
-            f"About {bytes_text(stays)} of it ({kinds}) stays whatever the batch; "
-            f"each image takes {least}{bytes_text(image)}."
+            f"About {bytes_text(stays)} of it ({kinds}) is independent of the batch; "
+            f"each image adds {least}{bytes_text(image)}."
         )
     if plan.saved_bytes:
         keeping = [row for row in rows if row[1].saved_bytes]
         heaviest = sorted(keeping, key=lambda row: -row[1].saved_bytes)[:HEAVIEST]
         named = ", ".join(f"{layer.name} {bytes_text(f.saved_bytes)}" for layer, f in heaviest)
         share = fixed(100 * sum(f.saved_bytes for _, f in heaviest), plan.saved_bytes, 0)
-        yield f"Most is kept at {named}: {share} % of what the backward pass waits for."
+        yield f"Most is saved at {named}: {share} % of all saved bytes."
     for each in fits:
         yield from fit_lines(each)
 
 
 def _both(size: int) -> str:
-    """Return bytes in powers of 1000 and of 1024: tables have the one, graphics cards the other."""
+    """Return bytes in powers of 1000, as in tables, and of 1024, as of graphics cards."""
     power = max(power for power in (1, 2, 3) if power == 1 or size >= 1024**power)
     return f"{bytes_text(size)} ({fixed(size, 1024**power, 2)} {'KMG'[power - 1]}iB)"
 
 
 def fit_lines(fit: Fit) -> Iterator[str]:
-    """Yield what fits into one memory, or by how much it falls short."""
+    """Yield the largest batch and input for one memory, or the bytes that are missing."""
     said = f"{fit.memory.said} ({count(fit.memory.bytes)} bytes)"
     if fit.reserved_bytes:
         said += f" less {bytes_text(fit.reserved_bytes)}"
     least = _least(fit.smallest)
-    most = "at most " if least else ""
     if fit.missing_state_bytes:
         yield (
-            f"{said} cannot hold the parameters and what belongs to them: "
-            f"{bytes_text(fit.missing_state_bytes)} too little."
+            f"{said} is too small for parameters, buffers and optimiser state: "
+            f"{bytes_text(fit.missing_state_bytes)} are missing."
         )
     elif fit.at_batch is None:
-        yield f"{said} is {bytes_text(fit.missing_bytes)} too little for a single image."
+        yield f"{said} is {bytes_text(fit.missing_bytes)} too small for a single image."
     else:
         plan = fit.at_batch
-        yield f"{said} ends at batch {most}{plan.batch:,}: {least}{breakdown(plan)}."
+        yield f"{said} fits a batch of at most {plan.batch:,}: {least}{breakdown(plan)}."
     if fit.at_input is not None:
         shape = "x".join(map(str, fit.at_input.report.input.shape[1:]))
-        yield f"{said} ends at input {most}{shape} at batch 1: {least}{breakdown(fit.at_input)}."
+        need = f"{least}{breakdown(fit.at_input)}"
+        yield f"{said} fits an input of at most {shape} at batch 1: {need}."
     elif fit.fixed_input:
-        yield "The input is fixed: the model takes no other square one."
+        yield "The model takes no square input of another size."
 
 
 def breakdown(plan: MemoryPlan) -> str:
@@ -262,7 +262,11 @@ def _totals(plan: MemoryPlan) -> Iterator[Line]:
     training = plan.settings.mode == "training"
     yield "parameters", bytes_text(plan.param_bytes), f"{count(plan.param_bytes)} bytes"
     if plan.buffer_bytes:
-        yield "buffers", bytes_text(plan.buffer_bytes), "running statistics and the like"
+        yield (
+            "buffers",
+            bytes_text(plan.buffer_bytes),
+            "running statistics and other stored tensors",
+        )
     if training:
         yield "gradients", bytes_text(plan.gradient_bytes), "one value per parameter"
         yield (
@@ -273,7 +277,7 @@ def _totals(plan: MemoryPlan) -> Iterator[Line]:
         yield (
             "saved for backward",
             f"{least}{bytes_text(plan.saved_bytes)}",
-            f"{count(plan.saved_bytes)} bytes that autograd keeps when the forward pass is done",
+            f"{count(plan.saved_bytes)} bytes that autograd saves until the backward pass",
         )
     yield _peak_line("peak of the forward pass", plan.forward_peak, least)
     if plan.backward_peak is not None:
@@ -281,16 +285,16 @@ def _totals(plan: MemoryPlan) -> Iterator[Line]:
         yield (
             "optimiser's step",
             bytes_text(plan.update_bytes),
-            "inputs, gradients and the step's own working",
+            "inputs, gradients and temporary memory of the step",
         )
     else:
         yield (
             "ideal peak",
             bytes_text(plan.ideal_peak_bytes),
-            f"at {plan.ideal_peak_layer}, working in place wherever it can be",
+            f"at {plan.ideal_peak_layer}, in place wherever possible",
         )
     yield (
-        "must fit",
+        "memory needed",
         f"{least}{bytes_text(plan.total_bytes)}",
         f"{_sum_words(plan)}; {count(plan.total_bytes)} bytes",
     )
@@ -337,7 +341,7 @@ def _measured(measured: Measured, predicted: Measured) -> Iterator[Line]:
 
 
 def _watched(plan: MemoryPlan, predicted: Measured) -> Iterator[str]:
-    """Yield why a peak that was measured is another than the plan's."""
+    """Yield why a measured peak differs from the plan's."""
     unwatched = [
         f"the {peak.phase} pass at {count(peak.bytes)} bytes"
         for peak, watched in (
@@ -348,20 +352,20 @@ def _watched(plan: MemoryPlan, predicted: Measured) -> Iterator[str]:
     ]
     if unwatched:
         yield (
-            "PyTorch works in place less while it is watched, in sums of gradients for one: "
-            f"alone it peaks in {' and '.join(unwatched)}, as above."
+            "Measuring keeps PyTorch from adding gradients in place: "
+            f"without it the peaks are in {' and '.join(unwatched)}, as above."
         )
 
 
 def difference_percent(measured: int, predicted: int) -> str:
-    """Return by how much a prediction is off, in percent of what was measured."""
+    """Return the error of a prediction in percent of the measurement."""
     if not measured:
         return "all"
     return f"{100 * (predicted - measured) / measured:+.3g} %"
 
 
 def reserve_words() -> str:
-    """Return what is taken off a graphics card's memory."""
+    """Return the part of a graphics card's memory that is left free."""
     return (
         f"{CUDA_RESERVE_PERCENT} % of a memory are left to CUDA's context, workspaces of kernels "
         "and gaps of the allocator: an allowance, not a prediction."
@@ -373,18 +377,18 @@ def _definitions(plan: MemoryPlan) -> Iterator[str]:
         if entry.column.definition:
             yield f"{entry.column.title}: {entry.column.definition}."
     yield (
-        "What has to fit leaves out the loss behind the outputs, PyTorch itself, workspaces of "
-        "kernels and what an allocator rounds up; MB is 1000^2 bytes, MiB 1024^2."
+        "Not included: the loss after the outputs, PyTorch itself, workspaces of "
+        "kernels and the rounding of an allocator; MB is 1000^2 bytes, MiB 1024^2."
     )
     if plan.settings.mode == "training":
         yield (
-            "Gradients are freed before a step (zero_grad sets them to None), so they are not "
-            "there in the forward pass."
+            "Gradients are freed before a step (zero_grad sets them to None), so the forward pass "
+            "has none."
         )
     if plan.settings.device == "cuda":
-        yield f"Of what fits, {reserve_words()}"
+        yield f"For the largest batch and input, {reserve_words()}"
     if plan.settings.checkpoint:
         yield (
-            "A block is a top-level module, or layers in a row with one resolution; it keeps its "
-            "inputs and runs again in the backward pass."
+            "A block is a top-level module, or consecutive layers of one resolution; it saves "
+            "its inputs alone and runs again in the backward pass."
         )

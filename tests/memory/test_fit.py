@@ -1,4 +1,4 @@
-"""What fits: every answer is a plan that fits beside one that does not."""
+"""Largest batch and input: every answer fits, and the next one does not."""
 
 import pytest
 from hypothesis import given
