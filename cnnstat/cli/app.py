@@ -16,6 +16,7 @@ from cnnstat.cli.output import write_stdout
 from cnnstat.cli.progress import progress
 from cnnstat.cli.status import INTERRUPTED
 from cnnstat.errors import CnnstatError
+from cnnstat.render.safe_text import shown, shown_lines
 
 COMMANDS: dict[str, str] = {
     "summary": "summary:summary",
@@ -98,8 +99,8 @@ def run(args: Sequence[str]) -> int:
         if len(rest) != len(args):
             import traceback
 
-            traceback.print_exc()
-        print(f"cnnstat: error: {message}", file=sys.stderr)
+            print(shown_lines(traceback.format_exc()), end="", file=sys.stderr)
+        print(f"cnnstat: error: {shown(message)}", file=sys.stderr)
         return int(getattr(error, "exit_code", 2))
     return status if isinstance(status, int) else 0
 

@@ -18,6 +18,7 @@ from cnnstat.cli.progress import progress
 from cnnstat.errors import UsageError, unknown
 from cnnstat.render.document import Document
 from cnnstat.render.formats import PLAIN, SUFFIXES, Look, check_format, render, table_alone
+from cnnstat.render.safe_text import shown
 
 STDOUT = "-"
 """``-o -`` is standard output, as in other programs."""
@@ -110,7 +111,7 @@ def _width(stream: TextIO, *, terminal: bool) -> int | None:
 def remark(text: str) -> None:
     """Write a line to standard error: a hint or a warning."""
     progress.stop()
-    print(f"cnnstat: {text}", file=sys.stderr)
+    print(f"cnnstat: {shown(text)}", file=sys.stderr)
 
 
 def write_stdout(text: str) -> None:

@@ -1,13 +1,16 @@
 """A graph as an ``nn.Module`` with generated code: nothing is interpreted in the forward pass.
 
 Submodules are named after the nodes: ``inception_3a/3x3_reduce`` is ``inception_3a.3x3_reduce``,
-and what acts on a layer stands beside it (``conv1_1/relu`` is ``conv1_1_relu``). Weights are made
-on the device that they live on.
+and an operator that acts on a layer is its neighbour (``conv1_1/relu`` is ``conv1_1_relu``). Names
+come from files, so the code holds identifiers made here alone: letters, digits and underscores.
 """
 
 from __future__ import annotations
 
+import builtins
+import keyword
 import operator
+import re
 from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Any, Literal
@@ -28,6 +31,21 @@ Form = Literal["inference", "training"]
 """Which nodes a generated forward pass has: an inference form leaves the ``training_only`` ones
 out."""
 
+NOT_PLAIN = re.compile("[^0-9A-Za-z_]")
+"""Characters of a name that generated code never holds."""
+
+MAX_NAME = 100
+"""Characters that are left of a part of a name."""
+
+MEMBERS = frozenset(dir(fx.GraphModule(nn.Module(), fx.Graph()))) | {"self"}
+"""Names of a module's own."""
+
+GLOBALS = frozenset(dir(builtins)) | {
+    *("self", "torch", "operator", "math", "device", "inf", "nan", "NoneType"),
+    *("fx_pytree", "pytree", "cnnstat"),
+}
+"""Names that generated code may refer to."""
+
 NODE = "cnnstat_node"
 """Key in ``fx.Node.meta``: the position in ``Graph.nodes`` of the node that it computes."""
 
@@ -37,7 +55,7 @@ def build_full_form(
 ) -> fx.GraphModule:
     """Return a module in evaluation mode that also returns the outputs for training."""
     root = make_modules(shaped, seed=seed, scheme=scheme)
-    return fx.GraphModule(root, forward_graph(shaped, form="training"), "Built").eval()
+    return fx.GraphModule(root, forward_graph(shaped, form="training")).eval()
 
 
 def build_module(
@@ -59,10 +77,10 @@ def build_module(
     """
     shaped = infer_shapes(graph, inputs)
     root = make_modules(shaped, seed=seed, device=device, dtype=dtype, scheme=scheme)
-    full = fx.GraphModule(root, forward_graph(shaped, form="training"), graph.name)
+    full = fx.GraphModule(root, forward_graph(shaped, form="training"))
     if not graph.training_outputs and not any(node.training_only for node in graph.nodes):
         return full
-    short = fx.GraphModule(root, forward_graph(shaped, form="inference"), graph.name)
+    short = fx.GraphModule(root, forward_graph(shaped, form="inference"))
     return TwoForms(training=full, inference=short)
 
 
@@ -93,28 +111,53 @@ def submodule_names(graph: Graph) -> tuple[str, ...]:
     A path becomes nested modules. Where a node stands in the middle of a path, the rest joins its
     name with ``_``: a layer has no submodules.
     """
-    paths = {node.name for node in graph.nodes}
+    layers = {node.name for node in graph.nodes}
     taken: set[str] = set()
-    found = []
+    modules: dict[str, str] = {}
+    names = []
     for node in graph.nodes:
-        parts: list[str] = []
-        seen = ""
-        for part in node.name.split("/"):
-            plain = _attribute(part)
-            parts.append(f"{parts.pop()}_{plain}" if seen in paths else plain)
-            seen = f"{seen}/{part}" if seen else part
-        name = ".".join(parts)
-        while name in taken:
-            name += "_"
-        taken.add(name)
-        found.append(name)
-    return tuple(found)
+        *parts, last = node.name.split("/")
+        module, own = "", ""
+        for end, part in enumerate(parts, 1):
+            own = _joined("_", own, _attribute(part))
+            path = "/".join(parts[:end])
+            if path not in layers:
+                if path not in modules:
+                    modules[path] = _unique(_joined(".", module, own), taken)
+                module, own = modules[path], ""
+        own = _joined("_", own, _attribute(last))
+        names.append(_unique(_joined(".", module, own), taken))
+    return tuple(names)
+
+
+def _joined(mark: str, first: str, second: str) -> str:
+    return f"{first}{mark}{second}" if first else second
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    """Return the name, or with ``_2``, ``_3`` ... where it is taken, and take it."""
+    unique, count = name, 1
+    while unique in taken:
+        count += 1
+        unique = f"{name}_{count}"
+    taken.add(unique)
+    return unique
 
 
 def _attribute(part: str) -> str:
-    """Return a part of a path as an attribute's name: no dot, and none that a module has."""
-    name = part.replace(".", "_") or "_"
-    return f"{name}_" if hasattr(nn.Module, name) or name == "training" else name
+    """Return a part of a path as an attribute's name: plain characters, no name of a module's."""
+    name = NOT_PLAIN.sub("_", part)[:MAX_NAME]
+    if not name or name.startswith("_"):  # modules keep their own state behind an underscore
+        name = f"n{name}"
+    return f"{name}_" if name in MEMBERS or keyword.iskeyword(name) else name
+
+
+def _variable(name: str) -> str:
+    """Return a submodule's name as the name of an argument in generated code."""
+    plain = name.replace(".", "_")
+    if plain[0].isdigit():
+        plain = f"x{plain}"
+    return f"{plain}_" if plain in GLOBALS or keyword.iskeyword(plain) else plain
 
 
 def make_modules(
@@ -198,6 +241,7 @@ def forward_graph(shaped: ShapedGraph, *, form: Form) -> fx.Graph:
     One output is returned as it is, several as a tuple: the graph's own, then those for training.
     """
     names = submodule_names(shaped.graph)
+    entering: set[str] = set()
     code = fx.Graph()
     results: dict[Value, fx.Node] = {}
     several: dict[int, fx.Node] = {}
@@ -213,7 +257,7 @@ def forward_graph(shaped: ShapedGraph, *, form: Form) -> fx.Graph:
             continue
         arguments = tuple(map(read, node.inputs))
         if node.op.is_input:
-            call = code.placeholder(names[index].replace(".", "_"))
+            call = code.placeholder(_unique(_variable(names[index]), entering))
         else:
             with torch.device("meta"):
                 made = make(node.op, facts)

@@ -32,7 +32,7 @@ def measure(shaped: ShapedGraph) -> Measurement:
     operator has no PyTorch form.
     """
     root = make_modules(shaped, device="meta")
-    module = fx.GraphModule(root, forward_graph(shaped, form="training"), shaped.graph.name).eval()
+    module = fx.GraphModule(root, forward_graph(shaped, form="training")).eval()
     for part in module.modules():
         if isinstance(part, nn.ReLU):
             part.inplace = False  # the counters read shapes after the fact; overwriting hides none

@@ -6,6 +6,7 @@ import io
 from cnnstat.render.document import Cell, Document
 from cnnstat.render.formats import Look
 from cnnstat.render.numbers import shape_text
+from cnnstat.render.safe_text import spreadsheet_text
 
 
 def render(document: Document, look: Look) -> str:
@@ -14,8 +15,12 @@ def render(document: Document, look: Look) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([column.key for column in document.columns])
     rows = document.rows if document.rest is None else (*document.rows, document.rest)
-    writer.writerows([[raw(cell) for cell in row] for row in rows])
+    writer.writerows([[_cell(cell) for cell in row] for row in rows])
     return out.getvalue()
+
+
+def _cell(cell: Cell) -> str:
+    return spreadsheet_text(cell) if isinstance(cell, str) else raw(cell)
 
 
 def raw(cell: Cell) -> str:

@@ -6,12 +6,11 @@ without script, for a notebook. All text of a model is escaped.
 
 from __future__ import annotations
 
-from html import escape
-
 from cnnstat.render.as_csv import raw
 from cnnstat.render.cells import Grid, grid
 from cnnstat.render.document import Cell, Column, Document
 from cnnstat.render.formats import Look
+from cnnstat.render.safe_text import html_text
 
 STYLE = """
 .cnnstat { color-scheme: light dark; --line: #d0d7de; --dim: #59636e; --heat: 9, 105, 218;
@@ -103,7 +102,7 @@ def page(title: str, body: str, *, style: str = "", script: str = "") -> str:
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
-<title>{escape(title)}</title>
+<title>{html_text(title)}</title>
 <style>{STYLE}{PAGE_STYLE}{style}</style>
 </head>
 <body>
@@ -124,9 +123,9 @@ def fragment(document: Document) -> str:
 
 def content(document: Document, *, sortable: bool) -> str:
     """Return headings, table, text below and definitions of the columns."""
-    parts = [f"<h1>{escape(document.title)}</h1>"]
+    parts = [f"<h1>{html_text(document.title)}</h1>"]
     if document.subtitle:
-        parts.append(f"<p>{escape(document.subtitle)}</p>")
+        parts.append(f"<p>{html_text(document.subtitle)}</p>")
     parts += [table(document, sortable=sortable), sections(document)]
     terms = definitions(document)
     if terms:
@@ -145,14 +144,14 @@ def sections(document: Document, *, level: int = 2) -> str:
     parts = []
     for section in document.sections:
         items = "\n".join(map(_item, section.lines))
-        parts.append(f"<h{level}>{escape(section.title)}</h{level}>\n<ul>\n{items}\n</ul>")
+        parts.append(f"<h{level}>{html_text(section.title)}</h{level}>\n<ul>\n{items}\n</ul>")
     return "\n".join(parts)
 
 
 def definitions(document: Document) -> str:
     """Return the definitions of the columns as one list; empty if there are none."""
     terms = "\n".join(
-        f"<dt>{escape(column.title or 'mark')}</dt><dd>{escape(column.definition)}</dd>"
+        f"<dt>{html_text(column.title or 'mark')}</dt><dd>{html_text(column.definition)}</dd>"
         for column in document.columns
         if column.definition
     )
@@ -162,7 +161,7 @@ def definitions(document: Document) -> str:
 def _item(line: str) -> str:
     """Return one line of text, in a monospaced font if spaces align it."""
     aligned = ' class="aligned"' if "  " in line else ""
-    return f"<li{aligned}>{escape(line)}</li>"
+    return f"<li{aligned}>{html_text(line)}</li>"
 
 
 def _table(document: Document, *, sortable: bool) -> list[str]:
@@ -186,8 +185,8 @@ def _table(document: Document, *, sortable: bool) -> list[str]:
 
 def _head(column: Column, title: str, *, sortable: bool) -> str:
     kind = TEXT if column.kind == "text" else ""
-    hint = f' title="{escape(column.definition)}"' if column.definition else ""
-    name = escape(title) or "&nbsp;"
+    hint = f' title="{html_text(column.definition)}"' if column.definition else ""
+    name = html_text(title) or "&nbsp;"
     if not sortable:
         return f'<th scope="col"{kind}{hint}>{name}</th>'
     button = f'<button type="button">{name}</button>'
@@ -210,5 +209,5 @@ def _cells(
         kind = "" if column.kind != "text" else ' class="text long"' if len(text) > LONG else TEXT
         level = levels[index] if levels else 0
         tint = f' style="background: rgba(var(--heat), {level * 0.06:.2f})"' if level else ""
-        row.append(f'<td data-value="{escape(raw(value))}"{kind}{tint}>{escape(text)}</td>')
+        row.append(f'<td data-value="{html_text(raw(value))}"{kind}{tint}>{html_text(text)}</td>')
     return f"<tr>{''.join(row)}</tr>"

@@ -1,8 +1,14 @@
 """Markdown: a heading, the table, and the text below it as lists."""
 
+import re
+from collections.abc import Iterable
+
 from cnnstat.render.cells import Grid, grid
 from cnnstat.render.document import Document
 from cnnstat.render.formats import Look
+
+ACTIVE = re.compile(r"[\\`*_\[\]|~]")
+"""Characters that mean something inside a line of Markdown: code, emphasis, links, cells."""
 
 
 def render(document: Document, look: Look) -> str:
@@ -26,17 +32,17 @@ def _item(line: str) -> str:
 
 def _table(document: Document, table: Grid) -> list[str]:
     rule = [":--" if column.kind == "text" else "--:" for column in document.columns]
-    lines = [_line(table.titles), "|" + "|".join(rule) + "|"]
-    lines += [_line(row) for row in table.rows]
+    lines = [_line(map(escape, table.titles)), "|" + "|".join(rule) + "|"]
+    lines += [_line(map(escape, row)) for row in table.rows]
     if table.total is not None:
-        lines.append(_line([f"**{cell}**" if cell else "" for cell in table.total]))
+        lines.append(_line(f"**{escape(cell)}**" if cell else "" for cell in table.total))
     return lines
 
 
-def _line(cells: list[str] | tuple[str, ...]) -> str:
-    return "| " + " | ".join(escape(cell) for cell in cells) + " |"
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def escape(text: str) -> str:
     """Return text that Markdown shows unchanged, inside a table, too."""
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("_", "\\_")
+    return ACTIVE.sub(r"\\\g<0>", text).replace("&", "&amp;").replace("<", "&lt;")

@@ -11,6 +11,7 @@ from importlib import import_module
 
 from cnnstat.errors import unknown
 from cnnstat.render.document import Document
+from cnnstat.render.safe_text import shown_document
 
 FORMATS: dict[str, str] = {
     "table": "table",
@@ -65,7 +66,7 @@ def table_alone(document: Document) -> Document:
 def render(document: Document, format: str, look: Look = PLAIN) -> str:
     """Return the document as text with a final newline. Raises ``UsageError`` for a bad format."""
     module = import_module(f"cnnstat.render.{FORMATS[check_format(format)]}")
-    text = module.render(document, look)
+    text = module.render(document if format == "json" else shown_document(document), look)
     if not isinstance(text, str):
         raise TypeError(f"the format {format} did not return text")
     return text if text.endswith("\n") else f"{text}\n"

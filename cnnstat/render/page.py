@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from html import escape
 from typing import Literal
 
 from cnnstat.render.as_html import definitions, page, sections, table
 from cnnstat.render.document import Document
+from cnnstat.render.safe_text import html_text
 
 STYLE = """
 main.cnnstat { max-width: 80em; margin: 0 auto; }
@@ -91,9 +91,9 @@ class Chapter:
 def render_page(title: str, chapters: Iterable[Chapter], *, line: str = "", foot: str = "") -> str:
     """Return the page, with ``line`` below the title and ``foot`` at the end."""
     named = list(_named(chapters))
-    parts = [f"<h1>{escape(title)}</h1>", text(line) if line else "", _contents(named)]
+    parts = [f"<h1>{html_text(title)}</h1>", text(line) if line else "", _contents(named)]
     for name, chapter in named:
-        parts += [f'<section id="{name}">', f"<h2>{escape(chapter.title)}</h2>"]
+        parts += [f'<section id="{name}">', f"<h2>{html_text(chapter.title)}</h2>"]
         parts += [text(chapter.line) if chapter.line else "", *_blocks(name, chapter), "</section>"]
     if foot:
         parts.append(f"<footer>{text(foot)}</footer>")
@@ -102,7 +102,7 @@ def render_page(title: str, chapters: Iterable[Chapter], *, line: str = "", foot
 
 def text(line: str) -> str:
     """Return a paragraph."""
-    return f"<p>{escape(line)}</p>"
+    return f"<p>{html_text(line)}</p>"
 
 
 def document_part(document: Document) -> str:
@@ -121,8 +121,8 @@ def words_part(document: Document) -> str:
 
 def folded(title: str, source: str) -> str:
     """Return source text, hidden until its title is clicked."""
-    body = f'<div class="scroll"><pre>{escape(source)}</pre></div>'
-    return f"<details><summary>{escape(title)}</summary>\n{body}\n</details>"
+    body = f'<div class="scroll"><pre>{html_text(source)}</pre></div>'
+    return f"<details><summary>{html_text(title)}</summary>\n{body}\n</details>"
 
 
 def _named(chapters: Iterable[Chapter]) -> Iterator[tuple[str, Chapter]]:
@@ -146,10 +146,10 @@ def _contents(named: Iterable[tuple[str, Chapter]]) -> str:
     lines = ['<nav aria-label="Contents"><ul>']
     for name, chapter in named:
         inner = "".join(
-            f'<li><a href="#{name}.{_slug(block.title)}">{escape(block.title)}</a></li>'
+            f'<li><a href="#{name}.{_slug(block.title)}">{html_text(block.title)}</a></li>'
             for block in chapter.blocks
         )
-        link = f'<a href="#{name}"><b>{escape(chapter.title)}</b></a>'
+        link = f'<a href="#{name}"><b>{html_text(chapter.title)}</b></a>'
         lines.append(f"<li>{link}<ul>{inner}</ul></li>")
     return "\n".join([*lines, "</ul></nav>"])
 
@@ -157,14 +157,14 @@ def _contents(named: Iterable[tuple[str, Chapter]]) -> str:
 def _blocks(name: str, chapter: Chapter) -> Iterator[str]:
     for block in chapter.blocks:
         place = f"{name}.{_slug(block.title)}"
-        yield f'<h3 id="{place}">{escape(block.title)}</h3>'
+        yield f'<h3 id="{place}">{html_text(block.title)}</h3>'
         for number, part in enumerate(block.parts):
             yield part if isinstance(part, str) else _figure(part, f"{place}.{number}.")
 
 
 def _figure(picture: Picture, scope: str) -> str:
     return (
-        f"<figure><figcaption>{escape(picture.caption)}</figcaption>\n"
+        f"<figure><figcaption>{html_text(picture.caption)}</figcaption>\n"
         f'<div class="scroll picture {picture.kind}">{_scoped(picture.svg, scope)}</div></figure>'
     )
 

@@ -67,7 +67,7 @@ def test_names_stay_different_and_off_the_module_s_own() -> None:
         x = b.add(name, ReLU(), x)
     names = submodule_names(b.graph(x))
     assert len(set(names)) == len(names)
-    assert {"forward_", "training_"} <= set(names)
+    assert {"forward_", "training_", "weird_name"} <= set(names)
     out = build_module(b.graph(x), IMAGE)(torch.full((1, 3, 8, 8), -1.0))
     assert torch.equal(out, torch.zeros(1, 3, 8, 8))
 

@@ -7,7 +7,7 @@ are used, so that a document that unfolds without end stops at ``MAX_VALUES``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnnstat.errors import MissingDependencyError, ModelError
 
@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     import yaml
 
 MAX_BYTES = 4_000_000
+MAX_COMPOSED = 100_000
 MAX_VALUES = 500_000
 MAX_NESTING = 40
+MAX_DIGITS = 40
 
 Scalar = str | int | float | bool | None
 
@@ -57,8 +59,21 @@ def parse(text: str, file: str) -> Entry:
 
     if len(text) > MAX_BYTES:
         raise SpecError(file, 1, f"{len(text):,} characters; at most {MAX_BYTES:,} are read")
+
+    class Bounded(yaml.SafeLoader):
+        """Counts the values that it composes."""
+
+        values = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            self.values += 1
+            if self.values > MAX_COMPOSED:
+                line = self.line + 1
+                raise SpecError(file, line, f"more than {MAX_COMPOSED:,} values")
+            return super().compose_node(parent, index)
+
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=Bounded)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         what = getattr(error, "problem", None) or "no YAML"
@@ -101,14 +116,28 @@ class _Reader:
                 raise SpecError(self.file, line, "a key must be a word")
             if key.value in found:
                 raise SpecError(self.file, line, f"the key {key.value!r} stands twice")
-            found[str(key.value)] = self.entry(child, nesting + 1)
+            found[self._text(key, line)] = self.entry(child, nesting + 1)
         return found
 
     def _scalar(self, node: yaml.Node, line: int) -> Scalar:
-        value = self.loader.construct_object(node) if node.tag in _TAGS else str(node.value)
-        if not isinstance(value, str | int | float | bool | None):
-            return str(node.value)
-        return value
+        text = self._text(node, line)
+        if node.tag not in _TAGS:
+            return text
+        if node.tag in _NUMBERS and len(text) > MAX_DIGITS:
+            raise SpecError(self.file, line, f"a number of more than {MAX_DIGITS} characters")
+        try:
+            value = self.loader.construct_object(node)
+        except Exception as error:  # PyYAML raises what its conversions raise
+            kind = node.tag.rpartition(":")[2]
+            raise SpecError(self.file, line, f"{text[:40]!r} is no {kind}") from error
+        return value if isinstance(value, str | int | float | bool | None) else text
+
+    def _text(self, node: yaml.Node, line: int) -> str:
+        text = str(node.value)
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise SpecError(self.file, line, f"{text[:40]!a} is not Unicode text")
+        return text
 
 
-_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str")}
+_NUMBERS = {f"tag:yaml.org,2002:{kind}" for kind in ("int", "float")}
+_TAGS = _NUMBERS | {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "str")}

@@ -3,7 +3,7 @@
 Names of parameters, whole numbers, + - * // and brackets; nothing else.
 
 ``$width`` is a parameter, ``$(4*width)`` arithmetic; inside a longer word, ``conv_$index`` is
-filled in.
+filled in; ``$$`` is a dollar sign.
 """
 
 import ast
@@ -12,9 +12,10 @@ from collections.abc import Mapping
 
 Parameters = Mapping[str, object]
 
-_NAME = re.compile(r"\$(?:([A-Za-z_]\w*)|\(([^()]*(?:\([^()]*\)[^()]*)*)\))")
+_NAME = re.compile(r"\$(?:\$|([A-Za-z_]\w*)|\(([^()]*(?:\([^()]*\)[^()]*)*)\))")
 _MAX_LENGTH = 200
 _MAX_VALUE = 10**12
+_MAX_FILLED = 10_000
 
 
 class ExpressionError(ValueError):
@@ -29,11 +30,33 @@ def fill(text: str, parameters: Parameters) -> object:
     whole = _NAME.fullmatch(text)
     if whole:
         return _evaluate(whole, parameters)
-    return _NAME.sub(lambda match: str(_evaluate(match, parameters)), text)
+    filled = _NAME.sub(lambda match: _word(match, parameters), text)
+    if len(filled) > _MAX_FILLED:
+        raise ExpressionError(f"a text of more than {_MAX_FILLED:,} characters")
+    return filled
+
+
+def _word(match: re.Match[str], parameters: Parameters) -> str:
+    value = _evaluate(match, parameters)
+    if isinstance(value, list | dict):
+        raise ExpressionError(f"{match[0]} is no word")
+    return str(value)
+
+
+def names_in(value: object) -> set[str]:
+    """Return the names that the expressions of a document's part use."""
+    if isinstance(value, dict):
+        return set().union(*map(names_in, (*value, *value.values())))
+    if isinstance(value, list):
+        return set().union(*map(names_in, value))
+    matches = _NAME.finditer(value) if isinstance(value, str) else ()
+    return {name for match in matches for name in re.findall(r"[A-Za-z_]\w*", match[0])}
 
 
 def _evaluate(match: re.Match[str], parameters: Parameters) -> object:
     name, arithmetic = match.groups()
+    if match[0] == "$$":
+        return "$"
     if name is not None:
         if name not in parameters:
             known = ", ".join(parameters) or "none"
@@ -43,7 +66,7 @@ def _evaluate(match: re.Match[str], parameters: Parameters) -> object:
         raise ExpressionError(f"an expression of more than {_MAX_LENGTH} characters")
     try:
         tree = ast.parse(arithmetic.strip(), mode="eval")
-    except SyntaxError as error:
+    except (SyntaxError, ValueError) as error:
         raise ExpressionError(f"$({arithmetic}) is no arithmetic") from error
     return _value(tree.body, parameters)
 

@@ -84,9 +84,9 @@ def _coerce(name: str, field: dataclasses.Field[Any], value: object, rank: int) 
         )
     if field.name == "arguments" and isinstance(value, dict):
         return tuple((str(key), _item(where, item)) for key, item in value.items())
-    if isinstance(value, list):
-        return tuple(_item(where, item) for item in value)
     kind = str(field.type)
+    if "tuple" in kind:
+        return _items(where, kind, value)
     if kind == "bool" or field.type is bool:
         if not isinstance(value, bool):
             raise OpError(f"{where} (={value!r}) must be true or false")
@@ -97,7 +97,21 @@ def _coerce(name: str, field: dataclasses.Field[Any], value: object, rank: int) 
         return value
     if kind == "float" or field.type is float or (kind == "float | None" and value is not None):
         return _number(where, value)
+    if not isinstance(value, str) and not (value is None and "None" in kind):
+        raise OpError(f"{where} (={value!r}) must be a word")
     return value
+
+
+def _items(where: str, kind: str, value: object) -> object:
+    """Return a list as the tuple that a field takes."""
+    if not isinstance(value, list):
+        raise OpError(f"{where} (={value!r}) must be a list")
+    items = tuple(_item(where, item) for item in value)
+    if kind == "tuple[int, ...]" and any(type(item) is not int for item in items):
+        raise OpError(f"{where} (={value!r}) must be whole numbers")
+    if kind == "tuple[float, ...]":
+        return tuple(_number(where, item) for item in items)
+    return items
 
 
 def _number(where: str, value: object) -> float:

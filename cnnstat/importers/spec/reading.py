@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cnnstat.errors import GraphError, UsageError, nearest, unknown
 from cnnstat.importers.spec.document import Entry, SpecError, parse
-from cnnstat.importers.spec.expressions import ExpressionError, fill
+from cnnstat.importers.spec.expressions import ExpressionError, fill, names_in
 from cnnstat.importers.spec.operators import make
 from cnnstat.ir.graph import Graph, Node, Value
 from cnnstat.ir.op import Op, OpError
@@ -17,6 +17,8 @@ from cnnstat.ops import Input
 
 MAX_NODES = 100_000
 MAX_BLOCK_NESTING = 20
+MAX_DIGITS = 20
+MAX_NAME = 1000
 TOP_KEYS = (
     "name",
     "input",
@@ -28,6 +30,7 @@ TOP_KEYS = (
     "training_outputs",
 )
 NODE_KEYS = ("name", "from", "tied_to", "training_only")
+INPUT_KEYS = ("shape", "dtype")
 GROUP_KEYS = ("repeat", "block", "layers", "with", "name", "from")
 
 
@@ -168,18 +171,22 @@ class _Reading:
             raise self.fail(entry, f"{what} must be a list")
         return entry.value
 
-    def _filled(self, entry: Entry, scope: _Scope) -> object:
+    def _filled(self, entry: Entry, scope: _Scope, *, inside: bool = False) -> object:
+        """Return a value with its expressions evaluated; ``inside`` a list or a mapping."""
         value = entry.value
         if isinstance(value, list):
-            return [self._filled(item, scope) for item in value]
+            return [self._filled(item, scope, inside=True) for item in value]
         if isinstance(value, dict):
-            return {key: self._filled(item, scope) for key, item in value.items()}
+            return {key: self._filled(item, scope, inside=True) for key, item in value.items()}
         if not isinstance(value, str) or "$" not in value:
             return value
         try:
-            return fill(value, scope.parameters)
+            filled = fill(value, scope.parameters)
         except ExpressionError as error:
             raise self.fail(entry, str(error)) from error
+        if inside and isinstance(filled, list | dict):  # such lists would unfold without end
+            raise self.fail(entry, f"{value} is a list: it cannot be in another")
+        return filled
 
     def _text(self, entry: Entry, scope: _Scope) -> str:
         value = self._filled(entry, scope)
@@ -209,31 +216,35 @@ class _Reading:
     def _value(self, entry: Entry, scope: _Scope) -> Value:
         text = self._text(entry, scope)
         name, colon, number = text.rpartition(":")
-        if not colon or not number.isdigit():
+        if not colon or not _is_number(number) or scope.find(text) is not None:
             name, number = text, "0"
-        found = scope.find(name)
-        if found is None:
+        value = scope.find(name)
+        if value is None:
             close = ", ".join(nearest(name, scope.known()) or scope.known()[-5:])
             raise self.fail(
                 entry,
                 f"no layer before this one is called {name!r} (a graph has no cycles): {close}?",
             )
-        return Value(found.node, int(number) or found.result)
+        return Value(value.node, int(number) or value.result)
 
     # structure
 
     def _inputs(self, top: dict[str, Entry], scope: _Scope) -> None:
-        given = (
+        if "input" in top and "inputs" in top:
+            raise self.fail(top["inputs"], "a model has either 'input' or 'inputs', not both")
+        entries = (
             self._mapping(top["inputs"], "inputs") if "inputs" in top else {"input": top["input"]}
         )
-        if not given:
+        if not entries:
             raise self.fail(top["inputs"], "a model needs at least one input")
-        for name, entry in given.items():
+        for key, entry in entries.items():
+            name = self._text(Entry(key, entry.line), scope)
             plain = self._filled(entry, scope)
             dtype = "float32"
             if isinstance(plain, dict):
+                self._mapping(entry, f"input {name}", INPUT_KEYS)
                 dtype, plain = str(plain.get("dtype", dtype)), plain.get("shape")
-            if isinstance(plain, str) and all(part.isdigit() for part in plain.split("x")):
+            if isinstance(plain, str) and all(map(_is_number, plain.split("x"))):
                 plain = [int(part) for part in plain.split("x")]
             if not isinstance(plain, list) or any(type(extent) is not int for extent in plain):
                 raise self.fail(
@@ -281,9 +292,14 @@ class _Reading:
                 keys.get("from", entry), f"{kind} reads {_said(fewest, most)}, got {len(inputs)}"
             )
         tied = self._tied(keys["tied_to"], scope, op) if "tied_to" in keys else None
-        training = bool(keys["training_only"].value) if "training_only" in keys else False
+        training = self._training_only(keys["training_only"]) if "training_only" in keys else False
         node = Node(scope.prefix + local, op, inputs, tied, training)
         self.last = self._add(entry, scope, local, node)
+
+    def _training_only(self, entry: Entry) -> bool:
+        if not isinstance(entry.value, bool):
+            raise self.fail(entry, f"training_only (={entry.value!r}) must be true or false")
+        return entry.value
 
     def _tied(self, entry: Entry, scope: _Scope, op: Op) -> int:
         """Return the node whose weights a layer shares: a layer, or one of the same operator."""
@@ -301,6 +317,10 @@ class _Reading:
         return self.last
 
     def _add(self, entry: Entry, scope: _Scope, local: str, node: Node) -> Value:
+        if not local:
+            raise self.fail(entry, "a name must not be empty")
+        if len(node.name) > MAX_NAME:
+            raise self.fail(entry, f"a name of more than {MAX_NAME:,} characters")
         if node.name in self.lines:
             raise self.fail(
                 entry,
@@ -326,6 +346,7 @@ class _Reading:
             values = {**parameters, "index": index}
             inner = _Scope(scope.prefix, values, {}, scope)
             if "with" in keys:
+                self._check_with(keys, body, values)
                 inner.parameters = self._parameters(keys["with"], values)
             if "from" in keys and index == 1:
                 self.last = self._value(keys["from"], scope)
@@ -340,6 +361,15 @@ class _Reading:
                 scope.names[local] = self._previous(entry)
             else:
                 scope.names.update((k, v) for k, v in inner.names.items() if k != "in")
+
+    def _check_with(self, keys: dict[str, Entry], body: Entry, values: dict[str, object]) -> None:
+        """Refuse a parameter that neither the block states nor its layers use."""
+        known = {**values, **dict.fromkeys(names_in(body.plain()))}
+        for name, entry in self._mapping(keys["with"], "with").items():
+            if name not in known or name == "index":
+                close = [each for each in known if each != "index"]
+                names = ", ".join(nearest(name, close) or close) or "it has none"
+                raise self.fail(entry, f"the block has no parameter {name!r}: {names}")
 
     def _body(
         self, entry: Entry, keys: dict[str, Entry], scope: _Scope
@@ -366,6 +396,11 @@ class _Reading:
         name = self._text(keys["name"], inner)
         raw = str(keys["name"].value)
         return name if count == 1 or "$" in raw else f"{name}_{inner.parameters['index']}"
+
+
+def _is_number(text: str) -> bool:
+    """Return whether a text is a whole number that an extent or a result can have."""
+    return text.isascii() and text.isdecimal() and len(text) < MAX_DIGITS
 
 
 def _said(fewest: int, most: int | None) -> str:

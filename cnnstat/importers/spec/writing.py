@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 
 from cnnstat.errors import ModelError
 from cnnstat.importers.spec.operators import OPERATORS, fields_of, per_axis
@@ -41,7 +42,7 @@ def write_text(graph: Graph) -> str:
         if isinstance(node.op, Input):
             dtype = f", dtype: {node.op.dtype}" if node.op.dtype != "float32" else ""
             lines.append(f"  {_scalar(node.name)}: {{shape: {json.dumps(node.op.shape)}{dtype}}}")
-    lines.append("layers:")
+    lines.append("layers:" if len(graph.nodes) > len(inputs) else "layers: []")
     for index in range(len(inputs), len(graph.nodes)):
         lines.append(f"  - {{{_node(graph, index)}}}")
     if graph.outputs != (Value(len(graph.nodes) - 1),):
@@ -57,6 +58,11 @@ def _node(graph: Graph, index: int) -> str:
     if OPERATORS.get(kind) is not type(node.op):
         raise ModelError(
             f"{graph.name}: {node.name}: the operator {kind} cannot be written to a spec"
+        )
+    fewest, most = node.op.reads
+    if not fewest <= len(node.inputs) <= (len(node.inputs) if most is None else most):
+        raise ModelError(
+            f"{graph.name}: {node.name}: a spec cannot say that weights of {kind} are computed"
         )
     parts = [f"name: {_scalar(node.name)}", f"{kind}: {_arguments(node.op)}"]
     if node.inputs != (Value(index - 1),):
@@ -75,6 +81,11 @@ def _marks(graph: Graph, node: Node) -> list[str]:
 
 
 def _values(graph: Graph, values: tuple[Value, ...]) -> str:
+    taken = {node.name for node in graph.nodes}
+    for value in values:
+        name = f"{graph.nodes[value.node].name}:{value.result}"
+        if value.result and name in taken:
+            raise ModelError(f"{graph.name}: {name} is a layer and a result of another")
     names = [
         _scalar(graph.nodes[v.node].name + (f":{v.result}" if v.result else "")) for v in values
     ]
@@ -106,12 +117,29 @@ def _written(value: object, *, short: bool = False) -> str:
 
 
 def _scalar(value: object) -> str:
-    """Return a scalar in YAML's flow style; JSON's strings, numbers and booleans are YAML's.
+    """Return a scalar in YAML's flow style; JSON's numbers and booleans are YAML's.
 
     Only a number with an exponent needs a point there.
     """
-    if isinstance(value, str) and value.replace("_", "").replace("/", "").isalnum():
-        return value if not value.replace("_", "").isdigit() else json.dumps(value)
+    if isinstance(value, str):
+        return value if _PLAIN.fullmatch(value) and value.lower() not in _WORDS else _quoted(value)
     written = json.dumps(value)
     bare = isinstance(value, float) and "e" in written and "." not in written
     return written.replace("e", ".0e") if bare else written
+
+
+def _quoted(text: str) -> str:
+    """Return a text in double quotes; every character that does not print is its code."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$")
+    return f'"{"".join(c if c.isprintable() else _code(c) for c in escaped)}"'
+
+
+def _code(character: str) -> str:
+    return f"\\U{ord(character):08x}"
+
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_/]*")
+"""Texts that need no quotes."""
+
+_WORDS = {"null", "true", "false", "yes", "no", "on", "off"}
+"""Words that are no text in YAML."""

@@ -18,6 +18,7 @@ from cnnstat.render.graph.labels import (
     title_lines,
 )
 from cnnstat.render.graph.outline import Box, Frame, Item, Outline
+from cnnstat.render.safe_text import html_text, shown
 
 FONT = "Helvetica,Arial,sans-serif"
 SHADES = ("#f6f6f6", "#ededed", "#e4e4e4")
@@ -115,11 +116,9 @@ def _label(lines: Sequence[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    return (
-        text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
-    )
+    return html_text(text).replace("&#x27;", "'")
 
 
 def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    escaped = shown(text).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -14,6 +14,13 @@ from cnnstat.render.graph.labels import (
     title_lines,
 )
 from cnnstat.render.graph.outline import Box, Item, Outline
+from cnnstat.render.safe_text import shown
+
+CODES = {
+    **{"#": "#35;", "&": "#amp;", "<": "#lt;", ">": "#gt;", '"': "#quot;"},
+    **{"%": "#37;", "`": "#96;"},
+}
+"""Characters that mean something inside a label: %% begins a directive, ` Markdown."""
 
 
 def render_mermaid(outline: Outline, *, title: str = "") -> str:
@@ -26,7 +33,7 @@ def render_mermaid(outline: Outline, *, title: str = "") -> str:
     training = [ids[box.name] for box in outline.boxes if is_training_only(box.rows[0])]
     lines = [
         "---",
-        f"title: {json.dumps(heading, ensure_ascii=False)}",
+        f"title: {json.dumps(_inert(heading), ensure_ascii=False)}",
         "---",
         "flowchart TD",
         *_items(outline.items, ids, indent="  ", outer=1, module=""),
@@ -63,13 +70,15 @@ def _items(
         yield f"{indent}end"
 
 
+def _inert(text: str) -> str:
+    """Return text in which nothing looks like a directive or an element."""
+    return shown(text).replace("%%", "% %").replace("<", "#lt;")
+
+
 def _label(lines: Sequence[str], between: str) -> str:
     bold, *rest = map(_escaped, lines)
     return f'"{between.join([f"<b>{bold}</b>", *rest])}"'
 
 
 def _escaped(text: str) -> str:
-    for character in '#&<>"':
-        code = {"#": "#35;", "&": "#amp;", "<": "#lt;", ">": "#gt;", '"': "#quot;"}[character]
-        text = text.replace(character, code)
-    return text
+    return "".join(CODES.get(character, character) for character in shown(text))

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from math import cos, hypot, pi, sin
 from typing import TYPE_CHECKING, NamedTuple
 
+from cnnstat.render.safe_text import shown
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -114,7 +116,9 @@ def label_points(
     scene = _Scene(Box(*axes.get_window_extent().extents), discs, [], [], lines)
     for index in _crowded_first(centres):
         point = points[index]
-        text = axes.text(point.x, point.y, point.label, fontsize=fontsize, ha="center", va="center")
+        text = axes.text(
+            point.x, point.y, shown(point.label), fontsize=fontsize, ha="center", va="center"
+        )
         extent = text.get_window_extent()
         size = (extent.width + 2 * GAP * scale, extent.height + 2 * GAP * scale)
         place = _place(centres[index], point.radius * scale, size, scale, scene, own=index)

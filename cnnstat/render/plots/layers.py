@@ -14,6 +14,7 @@ from cnnstat.errors import UsageError
 from cnnstat.render.graph.outline import sections
 from cnnstat.render.numbers import bytes_text, scaled
 from cnnstat.render.plots.style import BLUE, GREEN, ORANGE, count_axis, new_figure, styled
+from cnnstat.render.safe_text import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,7 +70,7 @@ def layers_figure(report: Report, *, depth: int | None = None) -> Figure:
         figure = new_figure(5.2)
         panels = figure.subplots(3, 1, sharex=True)
         figure.suptitle(
-            f"{report.name}, input {'x'.join(map(str, report.input.shape))}",
+            f"{shown(report.name)}, input {'x'.join(map(str, report.input.shape))}",
             fontsize=9,
             x=0.01,
             ha="left",
@@ -152,6 +153,7 @@ def _known(panel: Panel) -> list[int]:
 
 
 def _short(name: str) -> str:
+    name = shown(name)
     return name if len(name) <= LETTERS else f"{name[: LETTERS - 3]}..."
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cnnstat.memory.memory import MemoryPlan
 from cnnstat.render.numbers import bytes_text
 from cnnstat.render.plots.style import BLUE, GREEN, ORANGE, count_axis, new_figure, styled
+from cnnstat.render.safe_text import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,14 +47,14 @@ def _label(axes: Axes, plan: MemoryPlan, names: list[str]) -> None:
     peak = plan.peak
     least = ">= " if plan.status == "partial" else ""
     axes.set_title(
-        f"{plan.report.name}, {plan.settings.mode}, batch {plan.batch:,}:\n"
-        f"peak {least}{bytes_text(peak.bytes)} at {peak.layer} ({peak.phase})"
+        f"{shown(plan.report.name)}, {plan.settings.mode}, batch {plan.batch:,}:\n"
+        f"peak {least}{bytes_text(peak.bytes)} at {shown(peak.layer)} ({peak.phase})"
     )
     axes.set_ylabel("bytes, weights left out")
     count_axis(axes, "y", "B")
     axes.set_ylim(bottom=0)
     axes.set_xlim(-0.5, len(names) - 0.5)
     if len(names) <= MOST_NAMES:
-        axes.set_xticks(range(len(names)), names, rotation=90)
+        axes.set_xticks(range(len(names)), [shown(name) for name in names], rotation=90)
     else:
         axes.set_xlabel("layer")

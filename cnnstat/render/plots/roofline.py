@@ -16,6 +16,7 @@ from cnnstat.errors import UsageError
 from cnnstat.render.numbers import number, scaled
 from cnnstat.render.plots.labels import Point, label_points
 from cnnstat.render.plots.style import PALETTE, new_figure, styled
+from cnnstat.render.safe_text import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -121,7 +122,7 @@ def roofline_figure(measurement: Measurement) -> Figure:
                 color=colour,
                 markeredgecolor="#333333",
                 markeredgewidth=0.6,
-                label=f"measured, {dtype}",
+                label=f"measured, {shown(dtype)}",
                 zorder=3,
             )
         _decorate(figure, axes, measurement, points, rates)
@@ -192,7 +193,7 @@ def _decorate(
     for axis, (least, most) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
         axis.set_major_locator(LogLocator(subs=(1, 2, 5) if most < 1000 * least else (1,)))
         axis.set_minor_formatter(NullFormatter())
-    where = [str(measurement.environment.get("device_name"))]
+    where = [shown(str(measurement.environment.get("device_name")))]
     threads = measurement.environment.get("threads")
     if measurement.environment.get("device_type") == "cpu":
         where.append(f"{threads} thread{'' if threads == 1 else 's'}")

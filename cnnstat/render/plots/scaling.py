@@ -18,6 +18,7 @@ from cnnstat.render.plots.style import (
     new_figure,
     styled,
 )
+from cnnstat.render.safe_text import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,7 +67,7 @@ def scaling_figure(reports: Sequence[Report]) -> Figure:
     with styled():
         figure = new_figure(5.6)
         figure.suptitle(
-            f"{ordered[0].name}, batch {ordered[0].batch}", fontsize=9, x=0.01, ha="left"
+            f"{shown(ordered[0].name)}, batch {ordered[0].batch}", fontsize=9, x=0.01, ha="left"
         )
         all_axes = figure.subplots(3, 1, sharex=True)
         for axes, (title, unit, series) in zip(all_axes, panels, strict=True):
@@ -112,7 +113,7 @@ def _draw(
             linestyle=line.dash,
             markersize=4,
             linewidth=1.2,
-            label=line.name,
+            label=shown(line.name),
         )
     if title != "Parameters":
         first = series[0].values[0]

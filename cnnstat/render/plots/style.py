@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from cnnstat.errors import MissingDependencyError, UsageError
 from cnnstat.render.numbers import scaled
+from cnnstat.render.safe_text import html_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,6 +52,7 @@ SETTINGS: dict[str, object] = {
     "savefig.dpi": 200,
     "svg.hashsalt": "cnnstat",
     "svg.fonttype": "path",
+    "text.parse_math": False,  # a name may hold dollar signs
 }
 
 METADATA: dict[Picture, dict[str, None]] = {
@@ -113,14 +115,12 @@ def inline_svg(figure: Figure, *, label: str) -> str:
 
     It is as wide as its container, without prolog and metadata.
     """
-    from html import escape
-
     text = save(figure, "svg").decode()
     text = re.sub(r" *<metadata>.*?</metadata>\n?", "", text, flags=re.DOTALL)
     text = text[text.index("<svg") :]
     head, rest = text.split(">", 1)
     head = re.sub(r' (?:width|height)="[^"]*"', "", head)
-    return f'{head} role="img" aria-label="{escape(label)}">{rest.strip()}\n'
+    return f'{head} role="img" aria-label="{html_text(label)}">{rest.strip()}\n'
 
 
 def count_axis(axes: Axes, which: Literal["x", "y"], unit: str = "") -> None:
