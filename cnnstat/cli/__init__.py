@@ -5,31 +5,30 @@ into an exit status. This file imports next to nothing, so that an interrupt whi
 imported is handled here.
 """
 
-from __future__ import annotations
-
-import gc
 import sys
-
-from cnnstat.cli.status import INTERRUPTED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
 
-def main() -> NoReturn:
+def main() -> "NoReturn":
     """Run the process's own command line.
 
     The garbage collector is off: one command leaves little garbage, and with PyTorch imported a
     collection costs more than most commands, above all the last one, which ``freeze`` spares.
     """
-    gc.disable()
-    sys.set_int_max_str_digits(0)  # exact figures may be longer than Python's default limit
     try:
+        import gc
+
+        gc.disable()
+        sys.set_int_max_str_digits(0)  # exact figures may be longer than Python's default limit
         from cnnstat.cli.app import run
 
         status = run(sys.argv[1:])
         gc.freeze()
     except KeyboardInterrupt:
+        from cnnstat.cli.status import INTERRUPTED
+
         status = INTERRUPTED
     sys.exit(status)
