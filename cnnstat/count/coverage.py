@@ -80,6 +80,20 @@ def moved(state: State, answers: Answers, before: Shape, after: Shape) -> State:
         return _moved_folded(state, answers, before, after)
     if isinstance(state, Either):
         return _moved_either(state, answers, before, after)
+    return _spaced(state, answers, before, after) if isinstance(state, Fixed) else state
+
+
+def _spaced(state: Fixed, answers: Answers, before: Shape, after: Shape) -> State:
+    """Return a state that reads nothing where no tap of a transposed window falls."""
+    for n, answer in zip(before, answers, strict=True):
+        if isinstance(answer, Slide) and answer.transposed:
+            window, made = answer.window, after[answer.axis]
+            reached = [taps(window, p, n, transposed=True) for p in range(made)]
+            if not all(reached):
+                there = (state.low, state.high)
+                return Table(
+                    (answer.axis,), (made,), tuple([there if r else None for r in reached])
+                )
     return state
 
 

@@ -128,6 +128,15 @@ class Fields:
             known = self._steps[key] = self._step(node, facts, reach, after, fields)
         return known
 
+    def _read(self, states: list[State]) -> Field:
+        """Return the states of a tensor; what reads no position along one axis reads nothing."""
+        at = 0
+        for axes in self.inputs.values():
+            if any(_is_empty(state) for state in states[at : at + axes]):
+                states[at : at + axes] = ["nothing" for _ in range(axes)]
+            at += axes
+        return tuple(states)
+
     def _entering(self, index: int, facts: NodeFacts) -> Field:
         states: list[State] = []
         for node, axes in self.inputs.items():
@@ -164,9 +173,13 @@ class Fields:
         for field, read, before in zip(fields, answers, shapes, strict=True):
             if read is None or field is self._nothing or _is_beside(read, before, after):
                 continue
-            entered = tuple([moved(state, read, before, after) for state in field])
+            entered = self._read([moved(state, read, before, after) for state in field])
             result = entered if result is self._nothing else tuple(map(joined, result, entered))
         return result
+
+
+def _is_empty(state: State) -> bool:
+    return state == "nothing" or (isinstance(state, Along) and not state.line.span.extent)
 
 
 def _is_beside(read: tuple[AxisReach, ...], before: Shape, after: Shape) -> bool:

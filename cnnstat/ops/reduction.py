@@ -7,7 +7,7 @@ from typing import ClassVar
 from cnnstat.ir.op import NoWeights, Op, OpError, Specs
 from cnnstat.ir.reach import AxisReach, ByAxis, Reach, Slide, so_far, without
 from cnnstat.ir.tensor import TensorSpec
-from cnnstat.ir.window import Axes, windows
+from cnnstat.ir.window import Axes, Window, windows
 from cnnstat.ir.work import NO_WORK, Work
 from cnnstat.ops.conv import check_window, window_detail
 
@@ -182,9 +182,15 @@ class Interpolate(NoWeights, Op):
         return Work(multiplications=self.taps * numel, additions=(self.taps - 1) * numel)
 
     def reach(self, inputs: Specs) -> Reach:
-        """Return unknown: neighbouring outputs read at fractional distances."""
-        same = inputs[0].shape[2:] == self.output_size
-        return "elementwise" if same else "unknown"
+        """Return the repeated element of a whole multiple; unknown at fractional distances."""
+        pairs = list(zip(inputs[0].shape[2:], self.output_size, strict=True))
+        if all(n == out for n, out in pairs):
+            return "elementwise"
+        if self.mode != "nearest" or any(out % n for n, out in pairs):
+            return "unknown"
+        times = [out // n for n, out in pairs]
+        spatial = [Slide(axis, Window(k, k), True) for axis, k in enumerate(times, 2)]
+        return ByAxis(((Slide(0), Slide(1), *spatial),))
 
 
 @dataclass(frozen=True, slots=True)

@@ -306,7 +306,11 @@ def read_by_gradients(module: nn.Module, x: Tensor) -> tuple[int, ...]:
         return result.reshape(-1)
 
     jacobian: Callable[..., Tensor] = torch.autograd.functional.jacobian
-    rows = jacobian(flat, x, vectorize=True)[:, 0].ne(0).any(1)
+    try:
+        gradients = jacobian(flat, x, vectorize=True)
+    except RuntimeError:  # some backward passes cannot be batched
+        gradients = jacobian(flat, x)
+    rows = gradients[:, 0].ne(0).any(1)
     sizes = []
     for axis in (2, 1):
         marked = rows.any(axis).int()  # (outputs, positions)

@@ -55,6 +55,7 @@ AXES: tuple[tuple[str, Callable[[Tensor], Tensor], tuple[int, int] | None], ...]
         (1, 5),
     ),
     ("pixel shuffle", lambda x: F.pixel_unshuffle(x, 2), None),
+    ("repetition", lambda x: F.avg_pool2d(F.interpolate(x, scale_factor=2), (1, 4), 1), (1, 3)),
     ("spectrum", lambda x: torch.fft.fft2(x).real, None),
     ("indices", lambda x: x[..., torch.arange(29, -1, -1)], None),
 )
