@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from cnnstat.count.conventions import FVCORE, TORCH, Convention
 from cnnstat.count.modulepaths import module_path
-from cnnstat.count.report import Report
+from cnnstat.count.report import UNCOUNTED_WEIGHTS, Report
 from cnnstat.ir.graph import Node, NodeFacts, ShapedGraph
 from cnnstat.ir.op import Op
 from cnnstat.ops import BatchNorm2d
@@ -95,6 +95,8 @@ class Check:
     shaped: ShapedGraph
     measured: Measurement | ModuleMeasurement
     differences: tuple[Difference, ...]
+    hidden: tuple[str, ...] = ()
+    """Weights that the model uses and that neither side counted, a sentence each."""
 
     @property
     def name(self) -> str:
@@ -152,7 +154,8 @@ def check_module(report: Report, measured: ModuleMeasurement) -> Check:
         for name, quantity, here, there in sums
         if here != there
     ]
-    return Check(shaped, measured, tuple(rows))
+    hidden = [f"{n.path}: {n.message}" for n in report.notes if n.code == UNCOUNTED_WEIGHTS]
+    return Check(shaped, measured, tuple(rows), tuple(hidden))
 
 
 def differences(shaped: ShapedGraph, measured: Measurement) -> tuple[Difference, ...]:

@@ -23,6 +23,13 @@ DTYPE_BYTES: dict[str, int] = {
     "int16": 2,
     "int8": 1,
     "uint8": 1,
+    "uint16": 2,
+    "uint32": 4,
+    "uint64": 8,
+    "quint8": 1,
+    "qint8": 1,
+    "qint32": 4,
+    "complex32": 4,
     "bool": 1,
 }
 """Bytes per element of each dtype, by PyTorch's name."""

@@ -28,7 +28,7 @@ COLUMNS = (
 
 def check_document(checks: Sequence[Check]) -> Document:
     """Return the document of ``cnnstat check``."""
-    remarkable = [check for check in checks if check.differences or check.uncounted]
+    remarkable = [check for check in checks if check.differences or _status(check) == "partial"]
     sections = tuple(
         Section(check.name, (*difference_lines(check), *uncounted_lines(check)))
         for check in remarkable
@@ -78,9 +78,12 @@ def difference_lines(check: Check) -> tuple[str, ...]:
 
 def uncounted_lines(check: Check) -> tuple[str, ...]:
     """Return one line per operator without a rule, which nothing could be compared with."""
-    return tuple(
-        f"{node.name} ({node.op.type_name}): not counted by cnnstat, so not compared"
-        for node in check.uncounted
+    return (
+        tuple(
+            f"{node.name} ({node.op.type_name}): not counted by cnnstat, so not compared"
+            for node in check.uncounted
+        )
+        + check.hidden
     )
 
 
@@ -92,6 +95,8 @@ def _outcome(checks: Sequence[Check]) -> str:
     uncounted = sum(len(check.uncounted) for check in checks)
     if uncounted:
         return f"no differences, but {_operators(uncounted)} could not be counted"
+    if any(check.hidden for check in checks):
+        return "no differences, but not every weight could be counted"
     return "everything agrees"
 
 
@@ -100,7 +105,7 @@ def _operators(number: int) -> str:
 
 
 def _status(check: Check) -> str:
-    return "partial" if check.uncounted else "complete"
+    return "partial" if check.uncounted or check.hidden else "complete"
 
 
 def limitation_lines() -> tuple[str, ...]:
@@ -159,10 +164,16 @@ def _params(check: Check) -> int:
     return sum(trained)
 
 
+def _agreement(check: Check) -> str:
+    if not check.agree:
+        return "no"
+    return "yes" if _status(check) == "complete" else "partly"
+
+
 def _row(check: Check) -> tuple[Cell, ...]:
     return (
         check.name,
-        "no" if not check.agree else "partly" if check.uncounted else "yes",
+        _agreement(check),
         len(check.differences),
         len(check.shaped.nodes),
         _params(check),

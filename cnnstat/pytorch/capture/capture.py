@@ -209,7 +209,8 @@ def _device(original: torch.device, kind: Kind) -> torch.device:
 
 
 def _cuda_devices(module: nn.Module) -> set[int]:
-    return {t.device.index or 0 for t in module.parameters() if t.device.type == "cuda"}
+    tensors = [tensor for _, tensor, _ in named_stored(module)]
+    return {t.device.index or 0 for t in tensors if t.device.type == "cuda"}
 
 
 def _float_of(inputs: Mapping[str, TensorSpec]) -> torch.dtype | None:

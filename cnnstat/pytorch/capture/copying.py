@@ -11,6 +11,7 @@ import copy
 import functools
 import types
 import weakref
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -28,6 +29,10 @@ _SHARED = (
     *(int, float, complex, str, bytes, type(None), type, range, types.ModuleType, types.CodeType),
     *(torch.dtype, torch.device, torch.Size, torch.layout, torch.memory_format, fx.Graph),
 )
+_CONTAINERS = (dict, list, set, deque)
+_OWN_CLASSES = ("torch.", "builtins")
+"""Where classes are from that hold nothing for their instances."""
+
 _BOUND = (types.BuiltinMethodType, types.MethodWrapperType)
 """Methods of built-in objects, such as ``list.append``."""
 
@@ -64,6 +69,7 @@ class _Copier:
         self._memo: dict[int, Any] = dict(stand_ins)
         self._filling = filling
         self._unfilled: dict[int, nn.Module] = {}
+        self._classes: dict[type[nn.Module], dict[str, Any]] = {}
         self._alive: list[Any] = []  # an identity must not be used again meanwhile
 
     def __call__(self, value: Any) -> Any:
@@ -89,7 +95,10 @@ class _Copier:
             self._unfilled[id(module)] = module
 
     def _fill(self, module: nn.Module) -> None:
-        made = self._memo[id(module)].__dict__
+        copied = self._memo[id(module)]
+        made = copied.__dict__
+        for key, value in self._of_class(type(module)).items():
+            made[key] = types.MethodType(value, copied) if _is_function(value) else value
         for key, value in module.__dict__.items():
             if key != "_compiled_call_impl":  # it would call the original
                 made[key] = self._later(value) if key == "_modules" else self(value)
@@ -164,20 +173,24 @@ class _Copier:
             return tensor
 
     def _function(self, function: types.FunctionType) -> types.FunctionType:
-        """Return a function that encloses copies; itself where it encloses nothing but settings."""
+        """Return a function that reaches copies; itself where it reaches nothing but settings."""
         cells = function.__closure__ or ()
-        modules = self._global_modules(function)
+        self._memo[id(function)] = function  # where it calls itself, until there is a copy
+        reached = self._globals(function)
         inside = [*map(_contents, cells), *(function.__defaults__ or ())]
         inside += [*(function.__kwdefaults__ or {}).values(), *function.__dict__.values()]
-        if not modules and all(isinstance(each, _SHARED) for each in inside):
+        if not reached and all(isinstance(each, _SHARED) for each in inside):
             return function
+        names = {**function.__globals__, **reached} if reached else function.__globals__
         made = types.FunctionType(
             function.__code__,
-            {**function.__globals__, **modules} if modules else function.__globals__,
+            names,
             function.__name__,
             closure=tuple(types.CellType() for _ in cells) if cells else None,
         )
         self._memo[id(function)] = made
+        if reached and names.get(function.__name__) is function:
+            names[function.__name__] = made
         for cell, old in zip(made.__closure__ or (), cells, strict=True):
             if _contents(old) is not _EMPTY:
                 cell.cell_contents = self(old.cell_contents)
@@ -188,14 +201,41 @@ class _Copier:
         made.__module__, made.__annotations__ = function.__module__, function.__annotations__
         return made
 
-    def _global_modules(self, function: types.FunctionType) -> dict[str, nn.Module]:
-        """Return copies of the modules that a function reaches by a global name."""
-        reached = {name: function.__globals__.get(name) for name in _names(function.__code__)}
-        return {
-            name: self(value)
-            for name, value in reached.items()
-            if isinstance(value, nn.Module) and id(value) in self._memo
-        }
+    def _globals(self, function: types.FunctionType) -> dict[str, Any]:
+        """Return copies of what a function can change by a global name.
+
+        That is modules, containers, and functions of the same file that reach any of these.
+        """
+        reached = {}
+        for name in _names(function.__code__):
+            value = function.__globals__.get(name)
+            same_file = getattr(value, "__globals__", None) is function.__globals__
+            if isinstance(value, (nn.Module, *_CONTAINERS)) or same_file:
+                made = self(value)
+                if made is not value:
+                    reached[name] = made
+        return reached
+
+    def _of_class(self, kind: type[nn.Module]) -> dict[str, Any]:
+        """Return copies of what the classes of a module hold for all of its instances.
+
+        That is containers, and methods that reach something by a global name.
+        """
+        if kind not in self._classes:
+            attributes: dict[str, Any] = {}
+            for base in reversed(kind.__mro__):
+                if not base.__module__.startswith(_OWN_CLASSES):
+                    names = vars(base).items()
+                    attributes.update(
+                        {name: value for name, value in names if not _is_special(name)}
+                    )
+            self._classes[kind] = {
+                name: self(value)
+                for name, value in attributes.items()
+                if isinstance(value, (types.FunctionType, *_CONTAINERS))
+                and self(value) is not value
+            }
+        return self._classes[kind]
 
     def _object(self, value: Any) -> Any:
         """Return the copy of an object as ``copy`` describes it; itself where nothing does."""
@@ -246,6 +286,10 @@ def _restore(made: Any, state: Any) -> None:
     made.__dict__.update(plain or {}) if plain else None
     for name, value in (slots or {}).items():
         setattr(made, name, value)
+
+
+def _is_special(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")
 
 
 def _is_function(value: object) -> bool:

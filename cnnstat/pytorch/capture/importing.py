@@ -21,6 +21,9 @@ from cnnstat.pytorch.module_calls import Failure
 from cnnstat.pytorch.named import parameters_of
 
 Found = TypeVar("Found")
+LONGEST_PATH = 200
+"""Characters of a module's path in a message."""
+
 VALUES = (
     "the forward pass depends on values: it ran on random inputs of a fixed seed, and figures that "
     "depend on values hold for these alone"
@@ -127,7 +130,10 @@ def _explained(failure: Failure, module: nn.Module, inputs: Mapping[str, TensorS
     if not failure.path:
         return f"cannot take {shapes}: {why}{hint}"
     refused = f" cannot take {failure.inputs}" if failure.inputs else " fails"
-    return f"{failure.path} ({failure.kind}){refused}, with {shapes}: {why}{hint}"
+    path = (
+        failure.path if len(failure.path) < 200 else f"{failure.path[:40]}...{failure.path[-40:]}"
+    )
+    return f"{path} ({failure.kind}){refused}, with {shapes}: {why}{hint}"
 
 
 def _hint(module: nn.Module) -> str:

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from cnnstat import api
 from cnnstat.count.report import Report
+from cnnstat.errors import ModelError
 from cnnstat.pytorch.capture.copying import filled_copy
+from cnnstat.render.check import check_document
 
 PIXEL_MACS = 3 * 9 * 8 + 8 * 9 * 4
 """A 3x3 convolution from 3 to 8 channels, one from 8 to 4."""
@@ -195,6 +197,10 @@ def test_weights_that_no_parameter_holds_are_noted() -> None:
     assert list(noted(report)) == ["conv2d", "conv2d_2"]
     assert noted(report)["conv2d"].startswith(f"uses {3 * 9 * 4 + 4} weights")
     assert noted(report)["conv2d_2"].startswith(f"uses {4 * 2} weights")
+    assert report.params_status == "partial"
+    check = api.check(InAList(), input=(3, 8, 8))
+    assert check.agree
+    assert check_document([check]).title.endswith("but not every weight could be counted")
 
 
 def test_a_circular_module_is_counted() -> None:
@@ -202,3 +208,56 @@ def test_a_circular_module_is_counted() -> None:
     outer.inner, inner.outer = inner, outer
     outer.forward = lambda x: outer[0](x)  # type: ignore[method-assign]
     assert api.analyze(outer, input=(3, 8, 8)).totals.params == 3 * 4 + 4
+
+
+STORE: dict[str, Tensor] = {}
+SHARED = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+
+
+def remember(output: Tensor) -> None:
+    STORE["output"] = output
+
+
+class Global(nn.Module):
+    """Everything by a global name or on the class: a module, two stores, a function."""
+
+    seen: list[Tensor] = []  # noqa: RUF012
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shared, self.head = SHARED, nn.Conv2d(4, 2, 1)
+
+    def run(self, x: Tensor) -> Tensor:
+        found: Tensor = SHARED(x)
+        return found
+
+    def forward(self, x: Tensor) -> Any:
+        remember(self.run(x))
+        self.seen.append(STORE["output"])
+        return self.head(self.seen[-1])
+
+
+@pytest.mark.parametrize("asks", [False, True], ids=["empty", "real"])
+def test_global_names_lead_to_the_copy(asks: bool) -> None:
+    module = Global().train()
+    if asks:
+        module.head.register_forward_pre_hook(lambda module, args: float(args[0].sum()) and None)
+    for size in (8, 10):
+        totals = api.analyze(module, input=(3, size, size)).totals
+        assert totals.macs == (size - 2) ** 2 * (3 * 9 * 4 + 4 * 2)
+        assert totals.params == 3 * 9 * 4 + 4 + 2 * 4 + 4 * 2 + 2
+    norm = SHARED[1]
+    assert isinstance(norm, nn.BatchNorm2d)
+    assert norm.num_batches_tracked is not None
+    assert (STORE, Global.seen, int(norm.num_batches_tracked)) == ({}, [], 0)
+    assert api.memory(module, input=(3, 8, 8)).total_bytes > 0
+    assert (STORE, Global.seen) == ({}, [])
+
+
+def test_a_module_that_is_too_deep_for_python_is_refused_in_one_line() -> None:
+    module: nn.Module = nn.Conv2d(3, 3, 1)
+    for _ in range(3000):
+        module = nn.Sequential(module)
+    with pytest.raises(ModelError, match=r"RecursionError") as raised:
+        api.analyze(module, input=(3, 8, 8))
+    assert len(str(raised.value)) < 500
