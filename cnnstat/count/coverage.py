@@ -398,6 +398,8 @@ def _moved_table(
         answer = answers[axis]
         if answer == "unknown":
             return "unknown"
+        if isinstance(answer, Placed | Slide) and after[answer.axis] > MOST_ENTRIES:
+            return "unknown"
         reached, target = _taps(answer, extents[place], after)
         if reached is not None:
             entries = _along(entries, extents, place, reached, combine)

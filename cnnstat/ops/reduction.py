@@ -21,6 +21,9 @@ REDUCTIONS = (
     "any",
     "all",
     "norm",
+    "l1",
+    "sum_square",
+    "log_sum",
     "var",
     "std",
     "prod",
@@ -45,8 +48,10 @@ class Reduce(NoWeights, Op):
     Weights: none.
     Work: inputs - results additions (``sum``, ``mean``), multiplications (``prod``) or comparisons;
         a division per result for ``mean``; ``norm``, ``var`` and ``std`` add one multiplication per
-        input and a root or divisions per result; ``logsumexp`` an exponential per input and a
-        logarithm per result; a running sum or product one operation per input.
+        input and a root or divisions per result; ``sum_square`` is ``norm`` without the root,
+        ``l1`` adds a comparison per input, ``log_sum`` a logarithm per result to a sum;
+        ``logsumexp`` an exponential per input and a logarithm per result; a running sum or product
+        one operation per input.
     Source: the function of that name in torch.
     """
 
@@ -109,6 +114,12 @@ class Reduce(NoWeights, Op):
             return Work(additions=before - after, divisions=after if self.kind == "mean" else 0)
         if self.kind == "norm":
             return Work(additions=before - after, multiplications=before, exponentials=after)
+        if self.kind == "sum_square":
+            return Work(additions=before - after, multiplications=before)
+        if self.kind == "l1":
+            return Work(additions=before - after, comparisons=before)
+        if self.kind == "log_sum":
+            return Work(additions=before - after, exponentials=after)
         if self.kind in ("var", "std"):
             return Work(
                 additions=3 * before - 2 * after,

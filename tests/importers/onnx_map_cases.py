@@ -148,6 +148,9 @@ ARITHMETIC = (
             "ReduceProd",
             "ReduceL2",
             "ReduceLogSumExp",
+            "ReduceL1",
+            "ReduceSumSquare",
+            "ReduceLogSum",
         )
     ),
     case("ReduceMean", "Reduce", IMAGE, ints(1), opset=18),

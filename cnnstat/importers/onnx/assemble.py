@@ -17,16 +17,16 @@ from cnnstat.count.report import Note
 from cnnstat.errors import ModelError, ShapeError
 from cnnstat.importers.assembly import Assembly, Layer
 from cnnstat.importers.naming import Names
-from cnnstat.importers.onnx.call import Call, Meaning, Operand, UnknownShape
+from cnnstat.importers.onnx.call import Call, Meaning, Operand, UnknownShape, is_weight
 from cnnstat.importers.onnx.constants import fold
 from cnnstat.importers.onnx.declared import declared_shapes
 from cnnstat.importers.onnx.fusing import Around, Fused, fused
 from cnnstat.importers.onnx.inference import captured, constant_of, elements, inner_tensors
 from cnnstat.importers.onnx.loading import OnnxFile
 from cnnstat.importers.onnx.order import in_order
-from cnnstat.importers.onnx.paths import path_and_function
+from cnnstat.importers.onnx.paths import path_and_function, printable
 from cnnstat.importers.onnx.schema import check_node
-from cnnstat.importers.onnx.table import ALIASES, ARGUMENTS, RULES, VIEWS, WEIGHTS
+from cnnstat.importers.onnx.table import ALIASES, ARGUMENTS, RULES_OF, VIEWS, WEIGHTS
 from cnnstat.importers.onnx.tensors import Tensors
 from cnnstat.importers.reference import Imported
 from cnnstat.ir.op import OpError
@@ -139,7 +139,8 @@ class _Reader:
                 self._node(node, together, readers)
             except _MALFORMED as error:
                 # attributes or inputs that the operator's definition does not allow
-                message = f"{node.name or node.op_type} ({node.op_type}) is malformed: {error}"
+                name = printable(node.name or node.op_type)
+                message = f"{name} ({printable(node.op_type)}) is malformed: {_first_line(error)}"
                 raise ModelError(f"{self.file.reference}: {message}") from error
 
     def _node(self, node: Any, together: Fused | None, readers: Mapping[str, Any]) -> None:
@@ -192,7 +193,8 @@ class _Reader:
     def _operand(self, name: str, node: Any) -> Operand:
         if not self.tensors.has(name):
             raise ModelError(
-                f"{self.file.reference}: {node.name or node.op_type} ({node.op_type}) reads "
+                f"{self.file.reference}: {printable(node.name or node.op_type)} "
+                f"({printable(node.op_type)}) reads "
                 f"{name!r}, which is no input, is not stored, and which no node makes"
             )
         return self.tensors.operand(name)
@@ -206,13 +208,15 @@ class _Reader:
         return [*inputs, *[""] * (3 - len(inputs)), *names[:1]]
 
     def _meaning(self, call: Call, node: Any) -> Meaning:
-        rule = RULES.get(call.op_type) if node.domain in STANDARD else None
+        known = node.domain in STANDARD or node.domain.startswith("ai.onnx.")
+        rules = RULES_OF if known else {}
         try:
             if any(each.spec is None for each in call.present):
                 raise UnknownShape(call.name)
-            meant = rule(call) if rule is not None else None
-            if meant is not None and self._answers(call, meant):
-                return meant
+            for rule in rules.get(call.op_type, ()):
+                meant = rule(call)
+                if meant is not None and self._answers(call, meant):
+                    return meant
         except UnknownShape:
             pass  # opaque, of the shape that the file declares
         except (OpError, WindowError) as error:
@@ -244,12 +248,9 @@ class _Reader:
             name = f"{call.name}/{number}/{tensor.name}"
             self.tensors.store(name, tensor)
             reads.append(self.tensors.operand(name))
-        reads = [each for each in reads if each.value is None or self._is_weight(each)]
+        reads = [each for each in reads if each.value is None or is_weight(each)]
         distinct = {each.name: each for each in reads}
         return Meaning(Opaque(call.op_type, tuple(results)), tuple(distinct.values()))
-
-    def _is_weight(self, operand: Operand) -> bool:
-        return operand.stored is not None and operand.stored.is_weight
 
     def _layer(self, call: Call, meant: Meaning) -> Layer:
         reads = tuple(each.name for each in meant.reads)
@@ -259,7 +260,7 @@ class _Reader:
     def _misfit(self, call: Call, error: Exception) -> ShapeError:
         shapes = ", ".join(str(each.spec) for each in call.present if each.stored is None)
         return ShapeError(
-            f"{self.file.reference}: {call.name} ({call.op_type}) cannot take "
+            f"{self.file.reference}: {printable(call.name)} ({call.op_type}) cannot take "
             f"{shapes or 'no input'}: {error}",
             call.name,
         )
@@ -322,6 +323,10 @@ _MALFORMED = (
     ArithmeticError,
     RecursionError,
 )
+
+
+def _first_line(error: Exception) -> str:
+    return printable(next(iter(str(error).splitlines()), "") or type(error).__name__)
 
 
 def _is_constant(node: Any) -> bool:

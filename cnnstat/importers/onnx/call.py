@@ -49,6 +49,11 @@ class Operand(NamedTuple):
     value: Any = None
 
 
+def is_weight(operand: Operand) -> bool:
+    """Return whether an input is a stored tensor that can be a parameter."""
+    return operand.stored is not None and operand.stored.is_weight
+
+
 class Meaning(NamedTuple):
     """What a call is: operator, tensors it reads, stored tensors that are its weights.
 

@@ -17,6 +17,7 @@ from onnx import ModelProto, TensorProto, inliner
 
 from cnnstat.errors import ModelError, UsageError, unknown
 from cnnstat.importers.onnx.functions import check_functions
+from cnnstat.importers.onnx.paths import printable
 from cnnstat.importers.onnx.wire import WireError, without_weights
 from cnnstat.importers.reference import Shapes
 from cnnstat.ir.tensor import TensorSpec
@@ -64,7 +65,8 @@ class Declared:
     @property
     def shape_text(self) -> str:
         """The extents as an error message shows them."""
-        return "x".join(str(extent or "?") for extent in self.extents or ()) or "a scalar"
+        said = (printable(str(e or "?")) if e != 0 else "0" for e in self.extents or ())
+        return "x".join(said) or "a scalar"
 
 
 @dataclass(frozen=True, slots=True)

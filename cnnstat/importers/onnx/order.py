@@ -7,6 +7,7 @@ from typing import Any
 
 from cnnstat.errors import ModelError
 from cnnstat.importers.onnx.inference import captured
+from cnnstat.importers.onnx.paths import printable
 
 
 def in_order(nodes: Sequence[Any], reference: str, has: Callable[[str], bool]) -> list[Any]:
@@ -34,7 +35,7 @@ def in_order(nodes: Sequence[Any], reference: str, has: Callable[[str], bool]) -
                     if state[maker] == 1:
                         node = nodes[number]
                         raise ModelError(
-                            f"{reference}: {node.name or node.op_type} ({node.op_type}) reads its "
+                            f"{reference}: {printable(node.name or node.op_type)} reads its "
                             "own result, by way of other nodes; a graph has no cycles"
                         )
                     if state[maker] == 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cnnstat import ops
-from cnnstat.importers.onnx import equations, layers, maps, moves, quantized
+from cnnstat.importers.onnx import equations, layers, maps, moves, others, quantized
 from cnnstat.importers.onnx.call import Rule
 from cnnstat.importers.onnx.maps import nonlinearity, numbered, pointwise, reduce, unary
 
@@ -103,6 +103,9 @@ RULES: dict[str, Rule] = {
     "ReduceProd": reduce("prod"),
     "ReduceL2": reduce("norm"),
     "ReduceLogSumExp": reduce("logsumexp"),
+    "ReduceL1": reduce("l1"),
+    "ReduceSumSquare": reduce("sum_square"),
+    "ReduceLogSum": reduce("log_sum"),
     "ArgMax": maps.extreme("argmax"),
     "ArgMin": maps.extreme("argmin"),
     "CumSum": maps.running("cumsum"),
@@ -171,3 +174,12 @@ RULES: dict[str, Rule] = {
 """``Swish`` is ONNX's of opset 24 and x * sigmoid(x), as ``Gelu``, ``Mish`` and two normalisations
 are ONNX's and what earlier opsets make them of; ``Subsampling``, ``ScaledTanh``, ``LogSigmoid`` and
 ``ScaledAttention`` are told by ``fusing`` alone."""
+
+RULES_OF: dict[str, tuple[Rule, ...]] = {
+    name: (
+        *((RULES[name],) if name in RULES else ()),
+        *((others.unknown_work(others.OTHERS[name]),) if name in others.OTHERS else ()),
+    )
+    for name in {**RULES, **others.OTHERS}
+}
+"""Of each operator the rules in the order in which they are tried."""
