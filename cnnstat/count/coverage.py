@@ -132,6 +132,8 @@ def _bounded(state: State, axis: int, before: Shape, read: Answers, after: Shape
     start = next(answer.start for answer in read if isinstance(answer, Placed))
     if not isinstance(table, Table) or axis in table.axes:
         return table
+    if after[axis] > MOST_ENTRIES:
+        return "unknown"
     inside = [start <= position < start + before[axis] for position in range(after[axis])]
     both = _aligned(table, Table((axis,), (after[axis],), tuple(inside)))
     if both is None:
@@ -187,6 +189,8 @@ def listed(state: Along | Folded) -> State:
     """Return a state as a table."""
     if isinstance(state, Along):
         line = state.line
+        if line.extent > MOST_ENTRIES:
+            return "unknown"
         entries = tuple(intervals(line, range(line.extent)))
         return Table((state.axis,), (line.extent,), entries)
     inner = listed(state.inner) if isinstance(state.inner, Along | Folded) else state.inner
@@ -371,6 +375,8 @@ def _spread(table: Table, axes: tuple[int, ...], extents: dict[int, int]) -> Tab
 def _simple(table: Table) -> State:
     """Return a table of intervals without the axes along which nothing changes."""
     axes, extents, entries = table
+    if not entries:
+        return "unknown"  # a tensor without elements
     for axis in axes:
         at = axes.index(axis)
         inner, n = prod(extents[at + 1 :]), extents[at]
@@ -389,6 +395,8 @@ def _simple(table: Table) -> State:
 def _moved_table(
     table: Table, answers: Answers, before: Shape, after: Shape, combine: Combine
 ) -> Table | Nobody:
+    if not table.entries or not prod(after):
+        return "unknown"  # a tensor without elements
     axes: list[int | None] = []
     extents, entries = list(table.extents), table.entries
     folds = [answers[axis] for axis in table.axes if isinstance(answers[axis], Fold)]

@@ -24,6 +24,7 @@ from cnnstat.count.coverage import (
 from cnnstat.count.lines import Line, start, taps
 from cnnstat.ir.graph import Node, NodeFacts, ShapedGraph, Value
 from cnnstat.ir.reach import (
+    LISTED,
     AxisReach,
     ByAxis,
     Placed,
@@ -190,6 +191,8 @@ def _is_beside(read: tuple[AxisReach, ...], before: Shape, after: Shape) -> bool
         window, transposed = answer.window, answer.transposed
         if window.dilation > 1 or window.before >= window.extent:  # taps can miss a short axis
             positions = range(after[answer.axis])
+            if len(positions) > LISTED:
+                continue
             if not any(taps(window, p, n, transposed=transposed) for p in positions):
                 return True
     return False

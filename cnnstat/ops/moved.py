@@ -6,11 +6,13 @@ An answer is for one result. A function without a line, or without its arguments
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, NamedTuple
 
 from cnnstat.ir.op import OpError, Specs
 from cnnstat.ir.reach import (
+    LISTED,
     AxisReach,
     ByAxis,
     Pick,
@@ -139,7 +141,7 @@ def _slice(move: Move) -> tuple[AxisReach, ...]:
             answers[axis] = (
                 Slide(axis, _thinned(start, step))
                 if step > 0
-                else _listed_elements(axis, [start + step * position for position in range(n)])
+                else _listed_elements(axis, (start + step * position for position in range(n)))
             )
         return tuple(answers)
     axis = _axis(a.get("dim", 0), len(move.before))
@@ -187,8 +189,16 @@ def _stack(move: Move) -> ByAxis:
     return ByAxis(tuple(tuple(Slide(axis) for axis in axes) for _ in move.inputs))
 
 
-def _listed_elements(axis: int, elements: list[int | None]) -> Ranges:
-    return Ranges(axis, tuple(None if e is None else (e, e) for e in elements))
+def _listed_elements(axis: int, elements: Iterable[int | None]) -> AxisReach:
+    """Return the elements one by one; unknown where they are too many to list."""
+    first = tuple(islice(elements, LISTED + 1))
+    if len(first) > LISTED:
+        return "unknown"
+    return Ranges(axis, tuple(None if e is None else (e, e) for e in first))
+
+
+def _rolled(n: int, shift: int) -> Iterator[int]:
+    return ((position - shift) % n for position in range(n))
 
 
 def _roll(move: Move) -> tuple[AxisReach, ...]:
@@ -202,7 +212,7 @@ def _roll(move: Move) -> tuple[AxisReach, ...]:
     for axis, shift in total.items():
         n = move.before[axis]
         if n and shift % n:
-            answers[axis] = _listed_elements(axis, [(p - shift) % n for p in range(n)])
+            answers[axis] = _listed_elements(axis, _rolled(n, shift))
     return tuple(answers)
 
 
@@ -212,7 +222,7 @@ def _flip(move: Move) -> tuple[AxisReach, ...]:
     answers = _same(len(move.before))
     for each in _listed(move.arguments["dims"]):
         axis = _axis(each, len(move.before))
-        answers[axis] = _listed_elements(axis, list(reversed(range(move.before[axis]))))
+        answers[axis] = _listed_elements(axis, reversed(range(move.before[axis])))
     return tuple(answers)
 
 
@@ -231,7 +241,7 @@ def _pad(move: Move) -> tuple[AxisReach, ...]:
             answers.append(Slide(axis, Window(1, 1, before)) if before or after else Slide(axis))
         else:
             positions = range(-before, n + after)
-            answers.append(_listed_elements(axis, [_padded(p, n, mode) for p in positions]))
+            answers.append(_listed_elements(axis, (_padded(p, n, mode) for p in positions)))
     return tuple(answers)
 
 
@@ -260,7 +270,7 @@ def _repeat(move: Move) -> tuple[AxisReach, ...]:
     for axis, n in enumerate(move.before):
         made = move.after[axis + missing]
         same = made == n
-        elements: list[int | None] = [position % n for position in range(made)]
+        elements = (position % n for position in range(made))
         answers.append(
             Slide(axis + missing) if same else _listed_elements(axis + missing, elements)
         )
@@ -284,7 +294,7 @@ def _pixel_shuffle(move: Move) -> tuple[AxisReach, ...]:
 
 def _channel_shuffle(move: Move) -> tuple[AxisReach, ...]:
     answers, groups, c = _same(len(move.before)), move.arguments["groups"], move.before[1]
-    elements: list[int | None] = [p % groups * (c // groups) + p // groups for p in range(c)]
+    elements = (p % groups * (c // groups) + p // groups for p in range(c))
     answers[1] = _listed_elements(1, elements)
     return tuple(answers)
 

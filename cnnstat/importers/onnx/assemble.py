@@ -103,7 +103,8 @@ class _Reader:
             for each in tensors
             if each.name in used
             and not each.dims
-            and "float" in self.tensors.stored[each.name].spec.dtype
+            and (scalar := self.tensors.stored.get(each.name)) is not None
+            and "float" in scalar.spec.dtype
         ]
         if scalars:
             message = f"{len(scalars)} stored scalars are read as constants, not as parameters"

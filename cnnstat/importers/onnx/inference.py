@@ -25,14 +25,20 @@ def captured(node: Any) -> tuple[str, ...]:
 def constant_of(node: Any) -> Any:
     """Return the tensor of a ``Constant`` node, None where it is none that has a number."""
     for attribute in node.attribute:
-        value = helper.get_attribute_value(attribute)
+        try:
+            value = helper.get_attribute_value(attribute)
+        except ValueError:
+            continue
         if attribute.name == "value" and attribute.type == AttributeProto.TENSOR:
             return value
         if attribute.name in ("value_int", "value_ints", "value_float", "value_floats"):
             kind = TensorProto.INT64 if "int" in attribute.name else TensorProto.FLOAT
             many = list(value) if attribute.name.endswith("s") else [value]
             dims = [len(many)] if attribute.name.endswith("s") else []
-            return helper.make_tensor(node.output[0], kind, dims, many)
+            try:
+                return helper.make_tensor(node.output[0], kind, dims, many)
+            except (ValueError, TypeError):
+                return None  # an attribute of another type than its name says
     return None
 
 
