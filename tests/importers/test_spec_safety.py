@@ -12,7 +12,7 @@ from cnnstat.importers.spec.document import MAX_COMPOSED, SpecError
 from cnnstat.importers.spec.reading import read_text
 from cnnstat.importers.spec.writing import write_text
 from cnnstat.ir.builder import Builder
-from cnnstat.ops import Add, Conv2d, Input, ReLU
+from cnnstat.ops import Add, Conv2d, Input, Parameter, ReLU
 from tests.compat.fuzz_spec import SOURCES, mutants, outcome
 
 LAYERS = "layers: [{Conv2d: [8, 3]}]\n"
@@ -155,6 +155,15 @@ def test_computed_weights_are_not_written() -> None:
     kernel = b.add("kernel", ReLU(), b.add("k", Input((3, 1, 1))))
     graph = b.graph(b.add("conv", Conv2d(4, (1, 1)), x, kernel))
     with pytest.raises(CnnstatError, match="computed: "):
+        write_text(graph)
+
+
+def test_weights_of_no_layer_are_not_written() -> None:
+    b = Builder("tied")
+    x = b.add("x", Input((3, 8, 8)))
+    table = b.add("table", Parameter((4, 3, 1, 1)))
+    graph = b.graph(b.add("conv", Conv2d(4, (1, 1), bias=False), x, tied_to=table))
+    with pytest.raises(CnnstatError, match="the weights of table"):
         write_text(graph)
 
 

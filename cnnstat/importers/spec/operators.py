@@ -19,6 +19,11 @@ OPERATORS: dict[str, type[Op]] = {op.__name__: op for op in ALL_OPS if op is not
 _PER_AXIS = ("kernel", "stride", "padding", "dilation", "output_padding", "output_size")
 
 
+def can_share(op: Op, owner: Op) -> bool:
+    """Return whether a spec can say that an operator has the weights of another."""
+    return type(owner) is type(op) or (owner.is_layer and op.is_layer)
+
+
 def fields_of(op: type[Op]) -> dict[str, dataclasses.Field[Any]]:
     """Return the fields of an operator by name, in the order of its constructor."""
     return {f.name: f for f in dataclasses.fields(op)}  # type: ignore[arg-type]

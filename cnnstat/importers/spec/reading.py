@@ -9,7 +9,7 @@ from pathlib import Path
 from cnnstat.errors import GraphError, UsageError, nearest, unknown
 from cnnstat.importers.spec.document import Entry, SpecError, parse
 from cnnstat.importers.spec.expressions import ExpressionError, fill, names_in
-from cnnstat.importers.spec.operators import make
+from cnnstat.importers.spec.operators import can_share, make
 from cnnstat.ir.graph import Graph, Node, Value
 from cnnstat.ir.op import Op, OpError
 from cnnstat.ir.tensor import check_dtype, check_shape
@@ -305,7 +305,7 @@ class _Reading:
         """Return the node whose weights a layer shares: a layer, or one of the same operator."""
         found = self._value(entry, scope).node
         owner = self.nodes[found].op
-        if type(owner) is not type(op) and not (owner.is_layer and op.is_layer):
+        if not can_share(op, owner):
             raise self.fail(
                 entry, f"{op.type_name} cannot share the weights of {owner.type_name}: a layer can"
             )

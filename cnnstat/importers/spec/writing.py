@@ -10,7 +10,7 @@ import json
 import re
 
 from cnnstat.errors import ModelError
-from cnnstat.importers.spec.operators import OPERATORS, fields_of, per_axis
+from cnnstat.importers.spec.operators import OPERATORS, can_share, fields_of, per_axis
 from cnnstat.ir.graph import Graph, Node, ShapedGraph, Value
 from cnnstat.ir.op import Op
 from cnnstat.ir.tensor import TensorSpec
@@ -74,6 +74,12 @@ def _node(graph: Graph, index: int) -> str:
 def _marks(graph: Graph, node: Node) -> list[str]:
     parts = []
     if node.tied_to is not None:
+        owner = graph.nodes[node.tied_to]
+        if not can_share(node.op, owner.op):
+            raise ModelError(
+                f"{graph.name}: {node.name}: a spec cannot say that {node.op.type_name} has the "
+                f"weights of {owner.name} ({owner.op.type_name})"
+            )
         parts.append(f"tied_to: {_scalar(graph.nodes[node.tied_to].name)}")
     if node.training_only:
         parts.append("training_only: true")
