@@ -28,12 +28,12 @@ from cnnstat.ir.reach import (
     AxisReach,
     ByAxis,
     Placed,
-    Ranges,
     Reach,
     Shape,
     Slide,
     Sliding,
     aligned,
+    listed,
 )
 
 Field = tuple[State, ...]
@@ -232,8 +232,7 @@ def _channels(groups: int | None, c: int, made: int) -> AxisReach:
     if groups == 1:
         return "whole"
     per, each = c // groups, max(made // groups, 1)
-    firsts = [channel // each * per for channel in range(made)]
-    return Ranges(1, tuple([(first, first + per - 1) for first in firsts]))
+    return listed(1, made, lambda made: (made // each * per, made // each * per + per - 1))
 
 
 def _is_fixed(state: State) -> bool:

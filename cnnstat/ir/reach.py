@@ -7,7 +7,7 @@ follows these answers through a graph.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import prod
 from typing import Literal, NamedTuple
 
@@ -38,11 +38,22 @@ LISTED = 2**16
 """Most positions that are listed one by one: an extent is a number in a file, of any size."""
 
 
-def so_far(axis: int, length: int) -> AxisReach:
-    """Return the reach of positions that read all before them; unknown on a very long axis."""
+def listed(
+    axis: int, length: int, read: Callable[[int], tuple[int, int] | int | None]
+) -> AxisReach:
+    """Return the elements that each of ``length`` positions reads: first and last, one, or none.
+
+    Unknown on a very long axis, which is not listed.
+    """
     if length > LISTED:
         return "unknown"
-    return Ranges(axis, tuple([(0, end) for end in range(length)]))
+    entries = [read(position) for position in range(length)]
+    return Ranges(axis, tuple([(e, e) if isinstance(e, int) else e for e in entries]))
+
+
+def so_far(axis: int, length: int) -> AxisReach:
+    """Return the reach of positions that read all before them."""
+    return listed(axis, length, lambda end: (0, end))
 
 
 class Placed(NamedTuple):

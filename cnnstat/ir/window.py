@@ -7,6 +7,7 @@ An axis of n elements is padded, then a window of ``kernel`` taps, ``dilation`` 
 
 from collections.abc import Sequence
 from functools import lru_cache
+from math import gcd
 from typing import Literal, NamedTuple
 
 Axes = tuple[int, ...]
@@ -123,7 +124,9 @@ def adaptive_span(n: int, out: int, index: int) -> tuple[int, int]:
 
 
 def adaptive_taps(n: int, out: int) -> int:
-    """Return the taps of an adaptive pooling n -> out on one axis, overlaps counted each time."""
-    if n % out == 0:
-        return n
-    return sum(end - start for start, end in (adaptive_span(n, out, i) for i in range(out)))
+    """Return the taps of an adaptive pooling n -> out on one axis, overlaps counted each time.
+
+    Each inner border between two outputs that cuts an element makes it count twice: the sum of
+    ceil((i + 1)*n / out) - floor(i*n / out) over the outputs is n + out - gcd(n, out).
+    """
+    return n + out - gcd(n, out)

@@ -5,11 +5,12 @@ x, windows overlap and are not all of one length.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import ClassVar
 
 from cnnstat.ir.op import NoWeights, Op, OpError, Specs
-from cnnstat.ir.reach import AxisReach, ByAxis, Ranges, Reach, Slide, Sliding
+from cnnstat.ir.reach import AxisReach, ByAxis, Reach, Slide, Sliding, listed
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import Axes, Window, adaptive_span, adaptive_taps
 from cnnstat.ir.work import Work
@@ -55,8 +56,13 @@ def _axis_reach(axis: int, n: int, out: int) -> AxisReach:
         return "whole"
     if n % out == 0:
         return Slide(axis, Window(n // out, n // out))
-    spans = [adaptive_span(n, out, index) for index in range(out)]
-    return Ranges(axis, tuple((start, end - 1) for start, end in spans))
+    return listed(axis, out, partial(_span, n, out))
+
+
+def _span(n: int, out: int, index: int) -> tuple[int, int]:
+    """Return the first and the last element that an output reads."""
+    start, end = adaptive_span(n, out, index)
+    return start, end - 1
 
 
 class _AdaptiveAvgPool(_AdaptivePool):

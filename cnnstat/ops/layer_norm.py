@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cnnstat.ir.op import NoWeights, Op, OpError, Specs, Storage, Weight
-from cnnstat.ir.reach import AxisReach, ByAxis, Ranges, Reach, Slide, aligned, normalised, without
+from cnnstat.ir.reach import AxisReach, ByAxis, Reach, Slide, aligned, listed, normalised, without
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.work import Work
 
@@ -164,8 +164,7 @@ class GroupNorm(Op):
     def reach(self, inputs: Specs) -> Reach:
         """Return the channels of a group and all positions."""
         per = inputs[0].shape[1] // self.groups
-        firsts = [channel - channel % per for channel in range(inputs[0].shape[1])]
-        channels = Ranges(1, tuple((first, first + per - 1) for first in firsts))
+        channels = listed(1, inputs[0].shape[1], lambda c: (c - c % per, c - c % per + per - 1))
         positions: list[AxisReach] = ["whole"] * (inputs[0].rank - 2)
         return ByAxis(((Slide(0), channels, *positions),))
 

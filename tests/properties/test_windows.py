@@ -86,3 +86,9 @@ def test_adaptive_spans_cover_the_axis_in_order(n: int, out: int) -> None:
     assert {element for start, end in spans for element in range(start, end)} == set(range(n))
     assert spans == sorted(spans)
     assert adaptive_taps(n, out) == sum(len(range(*span)) for span in spans)
+
+
+@given(st.integers(1, 60), st.integers(1, 60))
+def test_adaptive_taps_are_those_of_its_windows(n: int, out: int) -> None:
+    spans = [adaptive_span(n, out, index) for index in range(out)]
+    assert adaptive_taps(n, out) == sum(end - start for start, end in spans)
