@@ -73,6 +73,7 @@ def test_scalars_have_no_batch(tmp_path: Path) -> None:
     report = api.analyze(read(tmp_path, nodes, {"k": X(()), "x": X((5, 3))}))
     assert entering(report) == {"k": (), "x": (5, 3)}
     assert report.totals.flops == 5 * 3
+    assert entering(api.analyze(report.model, input=())) == {"k": (), "x": (5, 3)}
     assert api.analyze(read(tmp_path, RELU, {"x": X(())})).totals.flops == 1
 
 

@@ -218,6 +218,8 @@ def _stated(
         return [
             names.get(extent) if isinstance(extent, str) else extent for extent in declared.extents
         ]
+    if not declared.extents and not behind:
+        return []
     axes = list(declared.extents[1:])
     if not declared.extents or len(axes) != len(behind):
         raise UsageError(
