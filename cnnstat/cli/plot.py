@@ -36,7 +36,7 @@ EXAMPLES = {
     "layers": ("cnnstat plot layers vgg16 -o layers.svg",),
     "memory": ("cnnstat plot memory resnet50 --mode training -o memory.png",),
     "roofline": ("cnnstat plot roofline samples/bench/cpu-1-thread.json -o roofline.pdf",),
-    "space": ("cnnstat plot sweep space.csv --x macs --y params --colour width -o space.svg",),
+    "space": ("cnnstat plot sweep samples/sweep/scaled.csv --x macs --colour width -o space.svg",),
     "scaling": ("cnnstat plot scaling resnet50 --input 128,160,192,224 -o scaling.png",),
 }
 

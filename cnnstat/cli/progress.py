@@ -13,6 +13,9 @@ from typing import Any
 
 DELAY_S = 2.0
 
+IDLE: dict[str, Any] = {"description": "", "completed": 0, "total": None}
+"""A command before its first step."""
+
 
 class Progress:
     """The display of one process: a bar with the steps, their number and the time taken."""
@@ -21,7 +24,7 @@ class Progress:
         self._timer: Any = None
         self._bar: Any = None
         self._task: Any = None
-        self._state: dict[str, Any] = {"description": "", "completed": 0, "total": None}
+        self._state = dict(IDLE)
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -31,6 +34,7 @@ class Progress:
             return
         from threading import Timer
 
+        self._state = dict(IDLE)
         self._timer = Timer(DELAY_S, self._show)
         self._timer.daemon = True
         self._timer.start()

@@ -156,7 +156,7 @@ def test_memory_that_runs_out_while_measuring_is_an_error_of_the_users(
 
     monkeypatch.setattr("cnnstat.pytorch.measured_memory.measure", fail)
     loaded = api.load("lenet5")
-    with pytest.raises(UsageError, match=r"measuring lenet5 ran out of memory, .*smaller batch"):
+    with pytest.raises(UsageError, match=r"measuring lenet5 ran out of memory: .*smaller batch"):
         api.measured_memory(loaded, api.memory(loaded))
 
 

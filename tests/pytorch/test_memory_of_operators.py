@@ -45,6 +45,7 @@ def behind_normalisations(case: Case) -> Report:
     return analyze(infer_shapes(b.graph(*results), specs))
 
 
+@pytest.mark.filterwarnings("ignore:LSTM with projections")  # PyTorch's own
 @pytest.mark.parametrize("case", BEHIND, ids=[f"{n}-{case.id}" for n, case in enumerate(BEHIND)])
 def test_prediction_equals_the_measurement_or_is_below_it(case: Case) -> None:
     report = behind_normalisations(case)
