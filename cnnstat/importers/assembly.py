@@ -250,8 +250,14 @@ def _match(op: Op, specs: Specs, stored: Sequence[StoredTensor]) -> bool:
 
 
 def without_unread(graph: Graph) -> Graph:
-    """Return the graph without views and moved tensors that nobody reads."""
-    needed = [not isinstance(node.op, View | Rearrange) for node in graph.nodes]
+    """Return the graph without views and constants that nobody reads.
+
+    A copy that nobody reads stays: it takes memory while it is made.
+    """
+    needed = [
+        not isinstance(node.op, View) and not (isinstance(node.op, Rearrange) and not node.inputs)
+        for node in graph.nodes
+    ]
     for value in graph.outputs:
         needed[value.node] = True
     for index in range(len(graph.nodes) - 1, -1, -1):

@@ -239,3 +239,20 @@ def test_a_scripted_module_uses_what_it_stores() -> None:
     assert note_codes(report) == []
     assert report.totals.macs == 7 * 7 * (3 * 9 * 4 + 4 * 4)
     assert [row.params for row in report.layers[1:]] == [3 * 9 * 4 + 4 + 2 * 4, 4 * 4 + 4]
+
+
+class Unread(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        torch.stack([x] * 40)
+        out: Tensor = self.conv(x)
+        return out
+
+
+def test_a_copy_that_nobody_reads_is_alive_while_it_is_made() -> None:
+    totals = api.analyze(Unread(), input=(3, 8, 8)).totals
+    assert totals.peak_activation_bytes == 4 * (41 * 3 * 8 * 8)
+    assert totals.macs == 6 * 6 * 4 * (3 * 3 * 3)
