@@ -46,8 +46,8 @@ without any of them it is He's."""
 def scheme_of(sentence: str) -> Scheme:
     """Return the scheme that a card's sentence on initialisation names."""
     text = sentence.lower()
-    found = [(text.index(word), rank) for rank, (word, _) in enumerate(WORDS) if word in text]
-    return WORDS[min(found)[1]][1] if found else "he"
+    ranked = [(text.index(word), rank) for rank, (word, _) in enumerate(WORDS) if word in text]
+    return WORDS[min(ranked)[1]][1] if ranked else "he"
 
 
 def _uniform(tensor: Tensor, bound: float, generator: torch.Generator) -> Tensor:

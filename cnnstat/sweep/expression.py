@@ -82,8 +82,8 @@ class Expression:
 
     def value(self, read: Read) -> bool | None:
         """Return true, false, or None where an unknown figure leaves it open."""
-        found = self._evaluate(read)
-        return found if isinstance(found, bool) else None
+        value = self._evaluate(read)
+        return value if isinstance(value, bool) else None
 
     def __reduce__(self) -> tuple[object, ...]:
         """Travel to another process as text: the closures are made anew there."""

@@ -58,8 +58,8 @@ def keras_model(config: Mapping[str, Any], reference: str) -> KerasModel:
             if name not in inputs:
                 raise unknown("input", name, inputs)
         for name, spec in inputs.items():
-            given = specs.get(name, spec)
-            if 0 in given.shape[1:]:
+            entering = specs.get(name, spec)
+            if 0 in entering.shape[1:]:
                 raise UsageError(
                     f"{reference}: input {name} has free extents; give them with --input, "
                     f"as in {name}={_example(spec)}"

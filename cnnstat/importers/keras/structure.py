@@ -162,8 +162,8 @@ def _tensors(value: Any, source: str) -> Any:
         if value.get("class_name") == "__keras_tensor__":
             options = value.get("config", {})
             shape = options.get("shape")
-            found = _history(options.get("keras_history"), source)
-            return found._replace(shape=None if shape is None else tuple(shape))
+            origin = _history(options.get("keras_history"), source)
+            return origin._replace(shape=None if shape is None else tuple(shape))
         return {key: _tensors(each, source) for key, each in value.items()}
     if isinstance(value, list):
         return [_tensors(each, source) for each in value]

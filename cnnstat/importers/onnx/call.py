@@ -87,10 +87,10 @@ class Call:
 
     def given(self, number: int) -> Operand:
         """Return an input that must be there."""
-        found = self.operand(number)
-        if found is None:
+        operand = self.operand(number)
+        if operand is None:
             raise ValueError(f"input {number} is missing")
-        return found
+        return operand
 
     @property
     def present(self) -> tuple[Operand, ...]:
@@ -99,10 +99,10 @@ class Call:
 
     def spec(self, number: int = 0) -> TensorSpec:
         """Return the spec of an input; raise ``UnknownShape`` where nobody knows it."""
-        found = self.given(number).spec
-        if found is None:
+        spec = self.given(number).spec
+        if spec is None:
             raise UnknownShape(self.given(number).name)
-        return found
+        return spec
 
     def shape(self, number: int = 0) -> tuple[int, ...]:
         """Return the shape of an input."""
@@ -114,8 +114,8 @@ class Call:
         None where neither is given; ``UnknownShape`` where the input is computed at run time.
         """
         if attribute in self.attributes:
-            found = self.attributes[attribute]
-            return (found,) if isinstance(found, int) else tuple(int(each) for each in found)
+            value = self.attributes[attribute]
+            return (value,) if isinstance(value, int) else tuple(int(each) for each in value)
         operand = None if number is None else self.operand(number)
         if operand is None:
             return None
@@ -138,8 +138,8 @@ class Call:
 
     def text(self, attribute: str, default: str) -> str:
         """Return a text from an attribute."""
-        found = self.attributes.get(attribute, default)
-        return found.decode() if isinstance(found, bytes) else str(found)
+        value = self.attributes.get(attribute, default)
+        return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def plain(number: Any) -> float:

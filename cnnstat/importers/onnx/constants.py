@@ -104,8 +104,8 @@ def _folded(call: Call, values: list[Any]) -> list[Any] | None:
             return [np.asarray(result)]
     if kind in REDUCTIONS:
         axes = call.ints("axes", 1)
-        kept = bool(call.integer("keepdims", 1))
-        return [np.asarray(REDUCTIONS[kind](values[0], axis=axes or None, keepdims=kept))]
+        keepdims = bool(call.integer("keepdims", 1))
+        return [np.asarray(REDUCTIONS[kind](values[0], axis=axes or None, keepdims=keepdims))]
     made = _MOVES.get(kind)
     return None if made is None else made(call, values)
 
@@ -188,11 +188,11 @@ def slices(call: Call, rank: int) -> tuple[slice, ...]:
         raise ValueError("starts and ends are missing")
     axes = call.ints("axes", 3) or tuple(range(len(starts)))
     steps = call.ints("steps", 4) or (1,) * len(starts)
-    kept = [slice(None)] * rank
+    region = [slice(None)] * rank
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
         last = None if step < 0 and end < -(1 << 31) else end
-        kept[axis] = slice(start, last, step)
-    return tuple(kept)
+        region[axis] = slice(start, last, step)
+    return tuple(region)
 
 
 _MOVES: dict[str, Callable[[Call, list[Any]], list[Any] | None]] = {

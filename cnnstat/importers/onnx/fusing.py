@@ -46,30 +46,30 @@ class Around(NamedTuple):
 
     def behind(self, node: Any, kind: str) -> Any:
         """Return the only node that reads a node's result, if it is of that kind."""
-        found = self.readers.get(node.output[0], ())
-        only = found[0] if len(found) == 1 else None
+        readers = self.readers.get(node.output[0], ())
+        only = readers[0] if len(readers) == 1 else None
         return only if only is not None and only.op_type == kind else None
 
     def chain(self, node: Any, *kinds: str) -> tuple[Any, ...]:
         """Return a node and those behind it, one of each kind; nothing if any is missing."""
-        found = [node]
+        chain = [node]
         for kind in kinds:
-            following = self.behind(found[-1], kind)
+            following = self.behind(chain[-1], kind)
             if following is None:
                 return ()
-            found.append(following)
-        return tuple(found)
+            chain.append(following)
+        return tuple(chain)
 
     def weight(self, node: Any, name: str) -> Stored | None:
         """Return the stored weight that a node combines a tensor with."""
         others = [each for each in node.input if each != name]
-        found = self.stored.get(others[0]) if len(others) == 1 else None
-        return found if found is not None and found.is_weight else None
+        tensor = self.stored.get(others[0]) if len(others) == 1 else None
+        return tensor if tensor is not None and tensor.is_weight else None
 
     def number(self, name: str) -> float | None:
         """Return the number that a tensor is, if it is one and known."""
-        found = self.known.get(name)
-        return float(found.reshape(-1)[0]) if found is not None and found.size == 1 else None
+        value = self.known.get(name)
+        return float(value.reshape(-1)[0]) if value is not None and value.size == 1 else None
 
     def combines(self, node: Any, name: str, value: float) -> bool:
         """Return whether a node combines a tensor with that number, as exact as a half has it."""
@@ -90,8 +90,8 @@ class Around(NamedTuple):
 
     def filled(self, name: str, value: float) -> bool:
         """Return whether all elements of a tensor are known to be that number."""
-        found = self.known.get(name)
-        return found is not None and bool((found == value).all())
+        elements = self.known.get(name)
+        return elements is not None and bool((elements == value).all())
 
 
 def fused(node: Any, around: Around) -> Fused | None:
@@ -99,9 +99,9 @@ def fused(node: Any, around: Around) -> Fused | None:
     if node.domain not in ("", "ai.onnx"):
         return None
     for rule in _BEGINNINGS.get(node.op_type, ()):
-        found = rule(node, around)
-        if found is not None and all(around.spec(name) is not None for name in found.inputs):
-            return found
+        fusion = rule(node, around)
+        if fusion is not None and all(around.spec(name) is not None for name in fusion.inputs):
+            return fusion
     return None
 
 
@@ -171,8 +171,8 @@ def _scaled_tanh(node: Any, around: Around) -> Fused | None:
 
 def _lone(node: Any, around: Around) -> str:
     """Return the name of the lone stored number that a node combines a tensor with, if any."""
-    found = [name for name in node.input if name in around.stored]
-    scalars = [name for name in found if not around.stored[name].spec.rank]
+    stored_names = [name for name in node.input if name in around.stored]
+    scalars = [name for name in stored_names if not around.stored[name].spec.rank]
     known = [name for name in scalars if around.stored[name].values is not None]
     return known[0] if len(known) == 1 else ""
 
@@ -192,13 +192,13 @@ def _rms_norm(node: Any, around: Around) -> Fused | None:
     epsilon = [around.number(each) for each in nodes[2].input if each != nodes[1].output[0]]
     if not axes or not last or said.get("keepdims", 1) != 1 or epsilon in ([], [None]):
         return None
-    found = {"axis": axes[0], "epsilon": epsilon[0]}
+    attributes = {"axis": axes[0], "epsilon": epsilon[0]}
     scaled = around.behind(nodes[-1], "Mul")
     scale = None if scaled is None else around.weight(scaled, nodes[-1].output[0])
     spec = around.spec(x)
     if scale is None or spec is None or scale.spec.shape != spec.shape[-len(axes) :]:
-        return Fused("RMSNormalization", (x,), nodes, found)
-    return Fused("RMSNormalization", (x, scale.name), (*nodes, scaled), found)
+        return Fused("RMSNormalization", (x,), nodes, attributes)
+    return Fused("RMSNormalization", (x, scale.name), (*nodes, scaled), attributes)
 
 
 def _group_norm(node: Any, around: Around) -> Fused | None:
@@ -217,10 +217,10 @@ def _group_norm(node: Any, around: Around) -> Fused | None:
     said = {"num_groups": groups, "epsilon": _said(nodes[1]).get("epsilon", 1e-5)}
     both = around.chain(nodes[-1], "Mul", "Add")
     if both:
-        found = [around.weight(n, m.output[0]) for m, n in pairwise(both)]
-        held = [each.name for each in found if each is not None and _per_map(each, spec.rank)]
-        if len(held) == 2 and all(around.stored[n].spec.numel == spec.shape[1] for n in held):
-            inputs = (node.input[0], *held)
+        weights = [around.weight(n, m.output[0]) for m, n in pairwise(both)]
+        per_map = [each.name for each in weights if each is not None and _per_map(each, spec.rank)]
+        if len(per_map) == 2 and all(around.stored[n].spec.numel == spec.shape[1] for n in per_map):
+            inputs = (node.input[0], *per_map)
             return Fused("GroupNormalization", inputs, (*nodes, *both[1:]), said)
     return Fused("GroupNormalization", (node.input[0],), nodes, said)
 

@@ -167,8 +167,8 @@ def batch_norm(call: Call) -> Meaning:
     """Read a batch normalisation with stored statistics; constants of 1 and 0 scale nothing."""
     check_fit("channels", call.shape()[1], call.spec(1).numel)
     affine = not (_plain(call.operand(1), 1) and _plain(call.operand(2), 0))
-    held = call.present[1 if affine else 3 : 5]
-    return Meaning(ops.BatchNorm2d(affine, eps=_epsilon(call)), (call.given(0),), held)
+    weights = call.present[1 if affine else 3 : 5]
+    return Meaning(ops.BatchNorm2d(affine, eps=_epsilon(call)), (call.given(0),), weights)
 
 
 def instance_norm(call: Call) -> Meaning:
@@ -182,9 +182,9 @@ def instance_norm(call: Call) -> Meaning:
 
 def group_norm(call: Call) -> Meaning:
     """Read a group normalisation."""
-    held = _held(call.operand(1), call.operand(2))
-    op = ops.GroupNorm(call.integer("num_groups", 1), bool(held), _epsilon(call))
-    return Meaning(op, (call.given(0),), held)
+    weights = _held(call.operand(1), call.operand(2))
+    op = ops.GroupNorm(call.integer("num_groups", 1), bool(weights), _epsilon(call))
+    return Meaning(op, (call.given(0),), weights)
 
 
 def layer_norm(call: Call) -> Meaning:
@@ -203,10 +203,12 @@ def rms_norm(call: Call) -> Meaning:
     """Read an RMS normalisation."""
     rank = len(call.shape())
     axes = rank - check_axis(call.integer("axis", -1), rank)
-    held = _held(call.operand(1))
+    weights = _held(call.operand(1))
     eps = _epsilon(call)
     usual = isclose(eps, SMALLEST_STEP.get(call.spec().dtype, 0), rel_tol=1e-6)
-    return Meaning(ops.RMSNorm(axes, bool(held), None if usual else eps), (call.given(0),), held)
+    return Meaning(
+        ops.RMSNorm(axes, bool(weights), None if usual else eps), (call.given(0),), weights
+    )
 
 
 def prelu(call: Call) -> Meaning:

@@ -265,8 +265,8 @@ def extreme(kind: str) -> Rule:
     """Return the rule of the position of an extreme along one axis."""
 
     def rule(call: Call) -> Meaning:
-        kept = bool(call.integer("keepdims", 1))
-        return Meaning(ops.Reduce(kind, (call.integer("axis", 0),), kept), (call.given(0),))
+        keepdims = bool(call.integer("keepdims", 1))
+        return Meaning(ops.Reduce(kind, (call.integer("axis", 0),), keepdims), (call.given(0),))
 
     return rule
 

@@ -207,10 +207,10 @@ def unsqueeze(call: Call) -> Shapes:
 def slice_(call: Call) -> Meaning:
     """Read a part of each axis; one that is walked backwards is a flip."""
     shape = call.shape()
-    kept = slices(call, len(shape))
-    made = tuple(len(range(*k.indices(n))) for k, n in zip(kept, shape, strict=True))
-    kind = "flip" if any(k.step is not None and k.step < 0 for k in kept) else "slice"
-    walked = [k.indices(n) for k, n in zip(kept, shape, strict=True)]
+    region = slices(call, len(shape))
+    made = tuple(len(range(*k.indices(n))) for k, n in zip(region, shape, strict=True))
+    kind = "flip" if any(k.step is not None and k.step < 0 for k in region) else "slice"
+    walked = [k.indices(n) for k, n in zip(region, shape, strict=True)]
     starts = ("starts", tuple(start for start, _, _ in walked))
     steps = ("steps", tuple(step for _, _, step in walked))
     result = TensorSpec(made, call.spec().dtype)

@@ -171,11 +171,11 @@ def compressed(call: Call) -> list[TensorSpec]:
     condition = call.given(1).value
     if condition is None:
         raise UnknownShape(call.given(1).name)
-    kept, shape = int(condition.sum()), list(call.shape())
+    selected, shape = int(condition.sum()), list(call.shape())
     axis = call.attributes.get("axis")
     if axis is None:
-        return [_like(call, (kept,))]
-    shape[check_axis(axis, len(shape))] = kept
+        return [_like(call, (selected,))]
+    shape[check_axis(axis, len(shape))] = selected
     return [_like(call, shape)]
 
 

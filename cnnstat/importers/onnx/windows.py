@@ -66,7 +66,7 @@ def pads_of(call: Call, rank: int) -> list[tuple[int, int]]:
 
 def axes_of(call: Call, name: str, rank: int) -> Axes:
     """Return one number per axis, 1 unless said."""
-    found = call.ints(name) or (1,) * rank
-    if len(found) != rank:
-        raise OpError(f"{name} (={found}) need {rank} numbers")
-    return found
+    values = call.ints(name) or (1,) * rank
+    if len(values) != rank:
+        raise OpError(f"{name} (={values}) need {rank} numbers")
+    return values

@@ -75,10 +75,10 @@ def _value(node: ast.expr, parameters: Parameters) -> int:
     if isinstance(node, ast.Constant) and type(node.value) is int:
         return node.value
     if isinstance(node, ast.Name):
-        found = parameters.get(node.id)
-        if type(found) is not int:
+        value = parameters.get(node.id)
+        if type(value) is not int:
             raise ExpressionError(f"{node.id} is no whole-number parameter")
-        return found
+        return value
     if isinstance(node, ast.BinOp):
         left, right = _value(node.left, parameters), _value(node.right, parameters)
         result = _operate(node.op, left, right)

@@ -47,19 +47,21 @@ def make(name: str, arguments: object) -> Op:
         raise OpError(f"unknown operator {name!r}: did you mean {', '.join(close)}?")
     op = OPERATORS[name]
     known = fields_of(op)
-    given = _by_name(name, arguments, list(known))
-    for key in given:
+    by_name = _by_name(name, arguments, list(known))
+    for key in by_name:
         if key not in known:
             close = nearest(key, known) or list(known)
             raise OpError(f"{name} has no field {key!r}: did you mean {', '.join(close)}?")
-    if "stride" in known and "stride" not in given and not _has_default(known["stride"]):
-        given["stride"] = given.get("kernel")
-    missing = [key for key, field in known.items() if key not in given and not _has_default(field)]
+    if "stride" in known and "stride" not in by_name and not _has_default(known["stride"]):
+        by_name["stride"] = by_name.get("kernel")
+    missing = [
+        key for key, field in known.items() if key not in by_name and not _has_default(field)
+    ]
     if missing:
         raise OpError(f"{name} needs {', '.join(missing)}")
     rank = getattr(op, "rank", 2)
     try:
-        return op(**{key: _coerce(name, known[key], value, rank) for key, value in given.items()})
+        return op(**{key: _coerce(name, known[key], value, rank) for key, value in by_name.items()})
     except TypeError as error:
         raise OpError(f"{name}: {error}") from error
 

@@ -303,13 +303,13 @@ class _Reading:
 
     def _tied(self, entry: Entry, scope: _Scope, op: Op) -> int:
         """Return the node whose weights a layer shares: a layer, or one of the same operator."""
-        found = self._value(entry, scope).node
-        owner = self.nodes[found].op
+        node = self._value(entry, scope).node
+        owner = self.nodes[node].op
         if not can_share(op, owner):
             raise self.fail(
                 entry, f"{op.type_name} cannot share the weights of {owner.type_name}: a layer can"
             )
-        return found
+        return node
 
     def _previous(self, entry: Entry) -> Value:
         if self.last is None:
@@ -385,10 +385,10 @@ class _Reading:
         block = self.blocks[name]
         if isinstance(block.value, list):
             return block, scope.parameters
-        found = self._mapping(block, f"block {name}", ("parameters", "layers"))
-        if "layers" not in found:
+        entries = self._mapping(block, f"block {name}", ("parameters", "layers"))
+        if "layers" not in entries:
             raise self.fail(block, f"block {name} needs 'layers'")
-        return found["layers"], self._parameters(found.get("parameters"), scope.parameters)
+        return entries["layers"], self._parameters(entries.get("parameters"), scope.parameters)
 
     def _group_name(self, keys: dict[str, Entry], inner: _Scope, outer: _Scope, count: int) -> str:
         if "name" not in keys:

@@ -121,8 +121,8 @@ def _positions(x: torch.Tensor, c: int, a: dict[str, Any], kernel: Axes) -> torc
     padding, dilation = axes_of(a["padding"], rank), axes_of(a.get("dilation", 1), rank)
     ceil = bool(a.get("ceil_mode", False))
     try:
-        found = windows(extents, kernel, stride, padding, dilation, ceil)
-        return torch.Size((x.shape[0], c, *map(Window.out, found, extents)))
+        resolved = windows(extents, kernel, stride, padding, dilation, ceil)
+        return torch.Size((x.shape[0], c, *map(Window.out, resolved, extents)))
     except WindowError:
         return None
 

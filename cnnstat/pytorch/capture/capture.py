@@ -165,11 +165,11 @@ def prepared(
         with mode:
             stored = _stored(module, stand_ins)
             device = stored[0].tensor.device if stored else _device(torch.device("cpu"), kind)
-            given = input_tensors(inputs, device, kind, constants)
+            entering = input_tensors(inputs, device, kind, constants)
         subject = evaluation_copy(module, stand_ins.made, stand_ins.unregistered)
         _keep_own(subject, stored)
         use_settings(subject, {key: constants[key] for key in constants if key not in inputs})
-        yield Run(subject, given, stored, stand_ins.others, mode)
+        yield Run(subject, entering, stored, stand_ins.others, mode)
 
 
 def forward(run: Run, watcher: Watcher) -> Any:
@@ -375,12 +375,12 @@ class _Recorder(Watcher):  # type: ignore[no-untyped-call]
 
 def _bound(schema: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of a call by the names of its schema, defaults filled in."""
-    found = {}
+    collected = {}
     for index, argument in enumerate(schema.arguments):
         if index < len(args):
-            found[argument.name] = args[index]
+            collected[argument.name] = args[index]
         elif argument.name in kwargs:
-            found[argument.name] = kwargs[argument.name]
+            collected[argument.name] = kwargs[argument.name]
         elif argument.has_default_value():
-            found[argument.name] = argument.default_value
-    return found
+            collected[argument.name] = argument.default_value
+    return collected

@@ -72,10 +72,10 @@ class _Shares(Watcher):  # type: ignore[no-untyped-call]
         before = self._counter.get_total_flops()
         aten = torch.ops.aten
         if func is aten.scaled_dot_product_attention.default:
-            found = aten._scaled_dot_product_attention_math(*args, **(kwargs or {}))[0]
+            result = aten._scaled_dot_product_attention_math(*args, **(kwargs or {}))[0]
         else:
-            found = func(*args, **(kwargs or {}))
+            result = func(*args, **(kwargs or {}))
         path = self.modules.path
         added = self._counter.get_total_flops() - before
         self.flops[path] = self.flops.get(path, 0) + added
-        return found
+        return result

@@ -67,12 +67,12 @@ def _filled(
                     made = nn.Parameter(made, requires_grad=tensor.requires_grad)
                     stand_ins.made[id(tensor)] = made
             device = torch.device("meta" if kind == "meta" else "cpu")
-            given = input_tensors(inputs, device, kind, constants)
+            entering = input_tensors(inputs, device, kind, constants)
         subject = evaluation_copy(module, stand_ins.made, stand_ins.unregistered)
         patched = subject.__dict__.get("forward")
         use_settings(subject, {key: constants[key] for key in constants if key not in inputs})
         watcher = _Passing()
-        forward(Run(subject, given, [], [], mode), watcher)
+        forward(Run(subject, entering, [], [], mode), watcher)
     watcher.modules.forget(subject)
     subject.__dict__.pop("forward", None)
     if patched is not None:

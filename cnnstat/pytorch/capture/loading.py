@@ -55,10 +55,10 @@ def load_module(
         raise UsageError(f"{reference}: name a file or module and a callable, as in {whole}")
     from cnnstat.pytorch.random_state import random_state_kept
 
-    given = dict(arguments or {})
+    options = dict(arguments or {})
     with redirect_stdout(sys.stderr), random_state_kept(seed=SEED):
         build = _library(source, name) or _callable(source, name)
-        made = _built(reference, build, given, weights=weights)
+        made = _built(reference, build, options, weights=weights)
     if not isinstance(made, torch.nn.Module) and not is_keras_model(made):
         raise ModelError(f"{reference} returned {type(made).__name__}, not an nn.Module")
     return made
@@ -182,15 +182,15 @@ def _imported(library: str) -> ModuleType:
 
 def _callable(source: str, name: str) -> Any:
     module = _file(source) if source.endswith(".py") else _package(source)
-    found: Any = module
+    target: Any = module
     for part in name.split("."):
-        if not hasattr(found, part):
-            known = [each for each in vars(found) if not each.startswith("_")]
+        if not hasattr(target, part):
+            known = [each for each in vars(target) if not each.startswith("_")]
             raise unknown(f"name in {source}", name, known)
-        found = getattr(found, part)
-    if not callable(found):
-        raise ModelError(f"{source}:{name} is {type(found).__name__}, not a callable")
-    return found
+        target = getattr(target, part)
+    if not callable(target):
+        raise ModelError(f"{source}:{name} is {type(target).__name__}, not a callable")
+    return target
 
 
 def _file(source: str) -> ModuleType:

@@ -65,7 +65,7 @@ def convolution(call: Call) -> Meaning | None:
     a = call.arguments
     rank = a["weight"].dim() - 2
     x, weight, bias = a["input"], a["weight"], a.get("bias")
-    held = tensors(weight, bias)
+    weights = tensors(weight, bias)
     if x.dim() != rank + 2 or rank not in (1, 2, 3):
         return None
     transposed = bool(a.get("transposed", False)) or "conv_transpose" in call.name
@@ -84,7 +84,7 @@ def convolution(call: Call) -> Meaning | None:
             groups,
             bias is not None,
         )
-        return Meaning(op, (x,), held)
+        return Meaning(op, (x,), weights)
     if padding == "valid":
         padding = 0
     pads: Any = "same" if padding == "same" else axes_of(padding, rank)
@@ -92,7 +92,7 @@ def convolution(call: Call) -> Meaning | None:
     return Meaning(
         CONVOLUTIONS[rank](out, kernel, stride, pads, dilation, groups, bias is not None),
         (x,),
-        held,
+        weights,
     )
 
 
@@ -128,8 +128,8 @@ def batch_norm(call: Call) -> Meaning | None:
     a = call.arguments
     x, affine, tracked = a["input"], a["weight"] is not None, a["running_mean"] is not None
     statistics = (a["running_mean"], a["running_var"]) if tracked else ()
-    held = tensors(a["weight"], a["bias"], *statistics)
-    return Meaning(ops.BatchNorm2d(affine, tracked, float(a["eps"])), (x,), held)
+    weights = tensors(a["weight"], a["bias"], *statistics)
+    return Meaning(ops.BatchNorm2d(affine, tracked, float(a["eps"])), (x,), weights)
 
 
 def layer_norm(call: Call) -> Meaning:

@@ -29,8 +29,10 @@ def memory_figure(plan: MemoryPlan) -> Figure:
         forward = [row.live_bytes for row in rows]
         axes.step(where, forward, where="mid", color=BLUE, label="live, forward pass")
         if training:
-            kept = [sum(row.saved_bytes for row in rows[: at + 1]) for at in where]
-            axes.fill_between(where, kept, step="mid", color=GREEN, alpha=0.3, label="saved so far")
+            saved = [sum(row.saved_bytes for row in rows[: at + 1]) for at in where]
+            axes.fill_between(
+                where, saved, step="mid", color=GREEN, alpha=0.3, label="saved so far"
+            )
             back = [row.backward_bytes for row in rows]
             axes.step(
                 where, back, where="mid", color=ORANGE, linestyle="--", label="live, backward pass"

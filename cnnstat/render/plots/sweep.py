@@ -118,7 +118,7 @@ def _number(text: str | None) -> object:
 
 def dots(rows: Iterable[Flat], x: Ranking, y: Ranking, colour: str | None) -> Dots:
     """Return what is drawn; raise ``UsageError`` for an unknown column or no model to draw."""
-    found = Dots([], [], [], [], 0)
+    points = Dots([], [], [], [], 0)
     left_out, names = 0, False
     for row in rows:
         if not names:
@@ -128,12 +128,14 @@ def dots(rows: Iterable[Flat], x: Ranking, y: Ranking, colour: str | None) -> Do
         if across is None or up is None:
             left_out += 1
             continue
-        found.x.append(across)
-        found.y.append(up)
-        found.colours.append(None if colour is None else row.get(colour))
-    if not found.x:
+        points.x.append(across)
+        points.y.append(up)
+        points.colours.append(None if colour is None else row.get(colour))
+    if not points.x:
         raise UsageError(f"nothing to plot: no model has both {x.name} and {y.name}")
-    return found._replace(front=_front(found.x, found.y, x.largest, y.largest), left_out=left_out)
+    return points._replace(
+        front=_front(points.x, points.y, x.largest, y.largest), left_out=left_out
+    )
 
 
 def _check(names: Iterable[str], row: Flat) -> None:
@@ -168,17 +170,17 @@ def sweep_figure(path: str, *, x: str = "macs", y: str = "params", colour: str |
     Raises ``UsageError`` for a file that is none, and for an unknown column.
     """
     (across,), (up,) = rankings(x), rankings(y)
-    found = dots(read_table(path), across, up, colour)
+    points = dots(read_table(path), across, up, colour)
     with styled():
         figure = new_figure(4.4)
         axes = figure.subplots()
-        _scatter(axes, found, colour)
-        _draw_front(axes, found)
-        for which, column, values in (("x", across, found.x), ("y", up, found.y)):
+        _scatter(axes, points, colour)
+        _draw_front(axes, points)
+        for which, column, values in (("x", across, points.x), ("y", up, points.y)):
             _axis(axes, "x" if which == "x" else "y", column.name, values)
-        left = f", {found.left_out:,} without figures left out" if found.left_out else ""
-        axes.set_title(f"{os.path.basename(path)}: {len(found.x):,} models{left}")
-        axes.legend(loc="best", fontsize=7, title=colour if _named(found.colours) else None)
+        left = f", {points.left_out:,} without figures left out" if points.left_out else ""
+        axes.set_title(f"{os.path.basename(path)}: {len(points.x):,} models{left}")
+        axes.legend(loc="best", fontsize=7, title=colour if _named(points.colours) else None)
     return figure
 
 
