@@ -62,9 +62,11 @@ def measure(name: str) -> dict[str, Any]:
     counted: int | str = ""
     if os.environ["KERAS_BACKEND"] == "torch":
         import torch
+        from torch._subclasses.fake_tensor import FakeTensorMode
         from torch.utils.flop_counter import FlopCounterMode
 
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        fake = FakeTensorMode(allow_non_fake_inputs=True)  # counts without computing
+        with torch.no_grad(), fake, FlopCounterMode(display=False) as counter:
             model(torch.zeros(1, *shape), training=False)
         counted = counter.get_total_flops() // 2
     else:
