@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -198,10 +199,10 @@ def started(*args: str, limit: int | None = None) -> subprocess.Popen[str]:
 
 
 def wait_for_rows(path: Path, count: int) -> None:
-    for _ in range(600):
+    for _ in range(3000):
         if path.exists() and path.read_bytes().count(b"\n") > count:
             return
-        time.sleep(0.05)
+        time.sleep(0.02)
     raise AssertionError("no rows came")
 
 
@@ -246,33 +247,41 @@ def test_a_full_disk_leaves_a_file_that_goes_on(
 
 
 def children(pid: int) -> list[int]:
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except (FileNotFoundError, ProcessLookupError):  # it has ended
+        return []
     return [int(child) for child in text.split()]
 
 
 def workers(pid: int) -> list[int]:
     """Return the processes of the pool, without Python's own tracker of resources."""
-    found = []
+    pool = []
     for child in children(pid):
-        command = Path(f"/proc/{child}/cmdline").read_bytes()
-        if b"spawn_main" in command:
-            found.append(child)
-    return found
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+                pool.append(child)
+    return pool
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find the workers")
 def test_a_killed_worker_changes_nothing(tmp_path: Path, cnnstat: Cnnstat) -> None:
     path, whole = tmp_path / "a.json", tmp_path / "b.json"
-    run = started(*LONG, "batch=1,2", "-j", "2", "-o", str(path))
-    for _ in range(600):
-        if len(workers(run.pid)) == 2:
-            break
-        time.sleep(0.02)
-    wait_for_rows(path, 150)
-    os.kill(workers(run.pid)[0], signal.SIGKILL)
+    run = started(*LONG, "batch=1,2,4,8", "-j", "2", "-o", str(path))
+    pool: list[int] = []
+    while run.poll() is None and len(pool) < 2:
+        time.sleep(0.01)
+        pool = workers(run.pid)
+    wait_for_rows(path, 20)
+    run.send_signal(signal.SIGSTOP)  # so that it does not end meanwhile
+    pool = workers(run.pid)
+    if pool:
+        os.kill(pool[0], signal.SIGKILL)
+    run.send_signal(signal.SIGCONT)
     _, err = run.communicate(timeout=200)
     assert run.returncode == 0, err
-    cnnstat("sweep", *LONG, "batch=1,2", "-j", "1", "-o", str(whole))
+    assert pool, "the run ended before a worker could be killed"
+    cnnstat("sweep", *LONG, "batch=1,2,4,8", "-j", "1", "-o", str(whole))
     assert path.read_bytes() == whole.read_bytes()
 
 
