@@ -36,7 +36,7 @@ Kind = Literal["meta", "fake", "real", "zeros"]
 numbers being 1 or 0."""
 
 EMPTY: tuple[Kind, ...] = ("meta", "fake")
-"""Tensors without contents, the fastest first."""
+"""Kinds of fake tensors, the fastest first."""
 
 SEED = 0
 """Where random numbers start in a run that depends on values: the same figures every time."""

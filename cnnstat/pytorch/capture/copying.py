@@ -49,7 +49,7 @@ def evaluation_copy(
     """Return a copy of ``module`` in evaluation mode whose stored tensors are ``stand_ins``.
 
     ``stand_ins`` has one for the identity of every parameter and buffer. Parameters that the module
-    does not know of (of a layer in a plain list), and tensors without contents, are what
+    does not know of (of a layer in a plain list), and meta tensors, are what
     ``filling`` makes of them.
     """
     copied = _Copier(stand_ins, filling)
