@@ -5,10 +5,12 @@ into an exit status. This file imports next to nothing, so that an interrupt whi
 imported is handled here.
 """
 
+import os
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import NoReturn
 
 
@@ -23,8 +25,7 @@ def main() -> "NoReturn":
 
         gc.disable()
         sys.set_int_max_str_digits(0)  # exact figures may be longer than Python's default limit
-        from cnnstat.cli.app import run
-
+        run = _application()
         status = run(sys.argv[1:])
         gc.freeze()
     except KeyboardInterrupt:
@@ -32,3 +33,23 @@ def main() -> "NoReturn":
 
         status = INTERRUPTED
     sys.exit(status)
+
+
+def _application() -> "Callable[[list[str]], int]":
+    """Import the application. An interrupt meanwhile ends the process at once.
+
+    Raised inside an import, it could come out as another exception: Python turns what
+    ``__set_name__`` raises into a ``RuntimeError``.
+    """
+    from signal import SIGINT, default_int_handler, getsignal, signal
+
+    from cnnstat.cli.status import INTERRUPTED
+
+    is_default = getsignal(SIGINT) is default_int_handler  # else the caller ignores interrupts
+    if is_default:
+        signal(SIGINT, lambda *_: os._exit(INTERRUPTED))
+    from cnnstat.cli.app import run
+
+    if is_default:
+        signal(SIGINT, default_int_handler)
+    return run

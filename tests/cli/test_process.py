@@ -35,6 +35,28 @@ def test_it_runs_without_the_optional_libraries() -> None:
     assert "15,470,264,320" in done.stdout
 
 
+def test_an_interrupt_inside_an_import_leaves_no_traceback() -> None:
+    program = (
+        "import os, signal, sys\n"
+        "class Interrupting:\n"
+        "    def __set_name__(self, owner, name):\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        [None for _ in range(1000)]\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'typer':\n"
+        "            type('Owner', (), {'member': Interrupting()})\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "sys.argv = ['cnnstat', 'list']\n"
+        "from cnnstat.cli import main\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=PLAIN, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "")
+
+
 def test_json_does_not_load_rich() -> None:
     program = (
         "import sys\n"
