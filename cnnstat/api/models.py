@@ -38,14 +38,14 @@ class Model:
     """A loaded model: the default spec of each input, its graph, and its card if it has one.
 
     ``structure`` is a graph that holds for every input; ``trace`` makes one for the inputs that it
-    is given, as a PyTorch module is captured; ``named`` says that it takes inputs of just these
-    names, ``channels_last`` that images have their channels as the last axis (a Keras model).
-    ``fill`` returns the spec of every input from shapes of some and a batch, where a file says
-    what is open (0 in ``inputs``) and what is fixed (an ONNX file). ``places`` says where in its
-    source a node stands (``net.yaml:12``), for error messages. ``own_module`` returns the user's
-    own module, a new one with weights each time, where the model is one; ``filled_copy`` a copy of
-    it whose stored tensors are what a function makes of each. ``with_constants`` returns a module's
-    model with arguments of its forward pass that are known: example tensors, settings.
+    is given, as a PyTorch module is captured; ``channels_last`` says that images have their
+    channels as the last axis (a Keras model). ``fill`` returns the spec of every input from shapes
+    of some and a batch, where a file says what is open (0 in ``inputs``) and what is fixed (an ONNX
+    or Keras file). ``places`` says where in its source a node stands (``net.yaml:12``), for error
+    messages. ``own_module`` returns the user's own module, a new one with weights each time, where
+    the model is one; ``filled_copy`` a copy of it whose stored tensors are what a function makes of
+    each. ``with_constants`` returns a module's model with arguments of its forward pass that are
+    known: example tensors, settings.
     """
 
     reference: str
@@ -54,7 +54,6 @@ class Model:
     card: ModelCard | None = None
     places: Mapping[str, str] = field(default_factory=dict)
     trace: Callable[[Mapping[str, TensorSpec]], Imported] | None = None
-    named: bool = False
     channels_last: bool = False
     fill: Callable[[Shapes, int], dict[str, TensorSpec]] | None = None
     count: Callable[[Mapping[str, TensorSpec]], ModuleMeasurement] | None = None
@@ -144,7 +143,7 @@ def load(
 
 
 def _keras(reference: str, model: KerasModel) -> Model:
-    return Model(reference, model.inputs, trace=model.trace, named=True, channels_last=True)
+    return Model(reference, model.inputs, trace=model.trace, fill=model.fill, channels_last=True)
 
 
 def _is_keras(candidate: object) -> bool:
@@ -254,7 +253,7 @@ def input_specs(
     for position, (name, spec) in enumerate(model.inputs.items()):
         shape = spec.shape[1:]
         if input is not None and position == 0:
-            shape = _complete(check_shape(_extents(input)), shape, model.channels_last)
+            shape = _complete(check_shape(_extents(input)), shape)
         kind = spec.dtype if dtype is None or "float" not in spec.dtype else dtype
         specs[name] = TensorSpec((batch, *shape), kind)
     return specs
@@ -277,7 +276,7 @@ def _filled(
         name, spec = next(iter(model.inputs.items()), ("", TensorSpec(())))
         shape = check_shape(_extents(input))
         images = spec.rank == 4 and len(shape) < 3
-        shapes[name] = _complete(shape, spec.shape[1:], channels_last=False) if images else shape
+        shapes[name] = _complete(shape, spec.shape[1:], model.channels_last) if images else shape
     specs = fill(shapes, batch)
     if dtype is None:
         return specs
@@ -335,7 +334,7 @@ def shaped_graph(model: Model, specs: Mapping[str, TensorSpec]) -> tuple[ShapedG
 
 
 def _complete(
-    shape: tuple[int, ...], default: tuple[int, ...], channels_last: bool
+    shape: tuple[int, ...], default: tuple[int, ...], channels_last: bool = False
 ) -> tuple[int, ...]:
     if len(shape) == len(default):
         return shape

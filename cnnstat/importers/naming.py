@@ -44,3 +44,8 @@ class Names:
         self._taken[name] = count
         self._taken.setdefault(free, 1)
         return free
+
+
+def printable(name: str) -> str:
+    """Return a name for an error message, which has one line and no control characters."""
+    return name if name.isprintable() else ascii(name)[1:-1]

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cnnstat.count.report import UNCOUNTED_WEIGHTS, Note
-from cnnstat.errors import ModelError, ShapeError, UsageError, unknown
+from cnnstat.errors import ModelError, ShapeError
 from cnnstat.importers.assembly import Assembly
+from cnnstat.importers.declared import Declared, entering_specs
 from cnnstat.importers.keras.call import Call, Layers, Tensor, channels_first
 from cnnstat.importers.keras.document import read_config
 from cnnstat.importers.keras.structure import (
@@ -19,7 +20,7 @@ from cnnstat.importers.keras.structure import (
 )
 from cnnstat.importers.keras.table import rule_of
 from cnnstat.importers.naming import Names
-from cnnstat.importers.reference import Imported
+from cnnstat.importers.reference import Imported, Shapes
 from cnnstat.ir.graph import Value
 from cnnstat.ir.op import OpError
 from cnnstat.ir.tensor import DTYPE_BYTES, UNKNOWN, TensorSpec
@@ -31,9 +32,13 @@ MAX_CALLS = 100_000
 
 
 class KerasModel(NamedTuple):
-    """The inputs as the model declares them (0 for a free extent), and what makes the graph."""
+    """The inputs as the model declares them (0 for a free extent), and what makes the graph.
+
+    ``fill`` returns the spec of every input from shapes of some and a batch.
+    """
 
     inputs: Mapping[str, TensorSpec]
+    fill: Callable[[Shapes, int], dict[str, TensorSpec]]
     trace: Callable[[Mapping[str, TensorSpec]], Imported]
 
 
@@ -48,29 +53,18 @@ def load_keras(path: str) -> KerasModel:
 def keras_model(config: Mapping[str, Any], reference: str) -> KerasModel:
     """Return the model that a configuration describes. Raises ``ModelError`` where it is none."""
     network = network_of(dict(config), reference)
-    declared = {layer.name: layer for layer in _input_layers(network)}
-    if not declared:
+    inputs = {layer.name: _declared(layer, reference) for layer in _input_layers(network)}
+    if not inputs:
         raise ModelError(f"{reference}: the model has no input layer")
-    inputs = {name: _declared_spec(layer, reference) for name, layer in declared.items()}
+    declared = {name: each.spec for name, each in inputs.items()}
+
+    def fill(shapes: Shapes, batch: int) -> dict[str, TensorSpec]:
+        return entering_specs(reference, inputs, shapes, batch)
 
     def trace(specs: Mapping[str, TensorSpec]) -> Imported:
-        for name in specs:
-            if name not in inputs:
-                raise unknown("input", name, inputs)
-        for name, spec in inputs.items():
-            entering = specs.get(name, spec)
-            if 0 in entering.shape[1:]:
-                raise UsageError(
-                    f"{reference}: input {name} has free extents; give them with --input, "
-                    f"as in {name}={_example(spec)}"
-                )
-        return _Reading(reference, network, {**inputs, **specs}, inputs).imported()
+        return _Reading(reference, network, specs, declared).imported()
 
-    return KerasModel(inputs, trace)
-
-
-def _example(spec: TensorSpec) -> str:
-    return "x".join(str(extent or 224) for extent in spec.shape[1:])
+    return KerasModel(declared, fill, trace)
 
 
 def _input_layers(network: Network) -> list[LayerConfig]:
@@ -80,7 +74,7 @@ def _input_layers(network: Network) -> list[LayerConfig]:
     return [network.by_name[end.layer] for end in network.inputs if end.layer in network.by_name]
 
 
-def _declared_spec(layer: LayerConfig, reference: str) -> TensorSpec:
+def _declared(layer: LayerConfig, reference: str) -> Declared:
     options = layer.options
     shape = options.get("batch_shape") or options.get("batch_input_shape")
     shape = shape or options.get("shape")
@@ -93,8 +87,11 @@ def _declared_spec(layer: LayerConfig, reference: str) -> TensorSpec:
         raise ModelError(f"{reference}: input {layer.name} has the shape {shape!r}")
     dtype = options.get("dtype", "float32")
     dtype = dtype if isinstance(dtype, str) and dtype in DTYPE_BYTES else "float32"
-    return TensorSpec((shape[0] or 1, *(extent or 0 for extent in shape[1:])), dtype)
+    return Declared(layer.name, tuple(shape), dtype)
 
+
+Recorded = Mapping[int, tuple[int | None, ...]]
+"""Shapes of a call's results by number, as the file records them; None for a free extent."""
 
 Results = tuple[Tensor, ...]
 """Results of one call of a layer."""
@@ -195,7 +192,7 @@ class _Reading:
         arguments: Arguments,
         made: Mapping[tuple[str, int], Results],
         prefix: str,
-        shapes: Shapes,
+        shapes: Recorded,
     ) -> Results:
         self.calls += 1
         if self.calls > MAX_CALLS:
@@ -207,7 +204,8 @@ class _Reading:
         rule = rule_of(layer)
         if rule is None or not all(x.is_known for x in tensors):
             return self._opaque(layer, path, tensors, shapes)
-        call = Call(layer, path, tensors, arguments.named, self.layers)
+        numbers = tuple(each for each in arguments.positional if type(each) in (int, float))
+        call = Call(layer, path, tensors, arguments.named, self.layers, constants=numbers)
         try:
             results = rule(call)
         except (OpError, WindowError) as error:
@@ -232,7 +230,7 @@ class _Reading:
         layer: LayerConfig,
         path: str,
         tensors: list[Tensor],
-        shapes: Shapes,
+        shapes: Recorded,
     ) -> Results:
         """Add a row whose work is unknown, of the shape that the file records, if any."""
         self.unknown.append((path, layer.kind))
@@ -286,9 +284,6 @@ def _in_order(network: Network, reference: str) -> list[tuple[LayerConfig, int]]
         stuck = [name for (name, _), count in waiting.items() if count > 0]
         raise ModelError(f"{reference}: {', '.join(stuck[:3])} read what no layer makes")
     return ordered
-
-
-Shapes = Mapping[int, tuple[int | None, ...]]
 
 
 def _recorded(network: Network) -> dict[tuple[str, int], dict[int, tuple[int | None, ...]]]:

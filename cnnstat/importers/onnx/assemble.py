@@ -16,7 +16,7 @@ from onnx import AttributeProto, TensorProto, helper
 from cnnstat.count.report import Note
 from cnnstat.errors import ModelError, ShapeError
 from cnnstat.importers.assembly import Assembly, Layer
-from cnnstat.importers.naming import Names
+from cnnstat.importers.naming import Names, printable
 from cnnstat.importers.onnx.call import Call, Meaning, Operand, UnknownShape, is_weight
 from cnnstat.importers.onnx.constants import fold
 from cnnstat.importers.onnx.declared import declared_shapes
@@ -24,7 +24,7 @@ from cnnstat.importers.onnx.fusing import Around, Fused, fused
 from cnnstat.importers.onnx.inference import captured, constant_of, elements, inner_tensors
 from cnnstat.importers.onnx.loading import OnnxFile
 from cnnstat.importers.onnx.order import in_order
-from cnnstat.importers.onnx.paths import path_and_function, printable
+from cnnstat.importers.onnx.paths import path_and_function
 from cnnstat.importers.onnx.schema import check_node
 from cnnstat.importers.onnx.table import ALIASES, ARGUMENTS, RULES_OF, VIEWS, WEIGHTS
 from cnnstat.importers.onnx.tensors import Tensors

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from cnnstat.importers.declared import entering_specs
 from cnnstat.importers.onnx import require_onnx
 from cnnstat.importers.reference import Imported, Shapes
 from cnnstat.ir.tensor import TensorSpec
@@ -30,12 +31,12 @@ def load_onnx(path: str) -> OnnxModel:
     """
     require_onnx()
     from cnnstat.importers.onnx.assemble import assemble
-    from cnnstat.importers.onnx.loading import entering_specs, load_file
+    from cnnstat.importers.onnx.loading import load_file
 
     file = load_file(path)
 
     def fill(shapes: Shapes, batch: int) -> dict[str, TensorSpec]:
-        return entering_specs(file, shapes, batch)
+        return entering_specs(path, file.inputs, shapes, batch)
 
     def trace(specs: Mapping[str, TensorSpec]) -> Imported:
         return assemble(file, specs)

@@ -15,12 +15,10 @@ from typing import Any
 from google.protobuf.message import DecodeError
 from onnx import ModelProto, TensorProto, inliner
 
-from cnnstat.errors import ModelError, UsageError, unknown
+from cnnstat.errors import ModelError, UsageError
+from cnnstat.importers.declared import Declared
 from cnnstat.importers.onnx.functions import check_functions
-from cnnstat.importers.onnx.paths import printable
 from cnnstat.importers.onnx.wire import WireError, without_weights
-from cnnstat.importers.reference import Shapes
-from cnnstat.ir.tensor import TensorSpec
 
 OLDEST_OPSET = 7
 
@@ -44,29 +42,6 @@ DTYPES: dict[int, str] = {
     TensorProto.BOOL: "bool",
 }
 """ONNX's element types by PyTorch's names; unsigned ones that have none by their width."""
-
-"""The other way round: of two types of one name the first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """An input as the file declares it; None for an extent that is free, a text if it is named."""
-
-    name: str
-    extents: tuple[int | str | None, ...] | None
-    dtype: str
-
-    @property
-    def spec(self) -> TensorSpec:
-        """The spec with 0 for each free extent; (0, 0) for an unknown rank."""
-        extents = (None, None) if self.extents is None else self.extents
-        return TensorSpec(tuple(e if isinstance(e, int) else 0 for e in extents), self.dtype)
-
-    @property
-    def shape_text(self) -> str:
-        """The extents as an error message shows them."""
-        said = (printable(str(e or "?")) if e != 0 else "0" for e in self.extents or ())
-        return "x".join(said) or "a scalar"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,81 +144,3 @@ def _declared(path: str, value: Any) -> Declared:
         known = dim.HasField("dim_value") and dim.dim_value >= 0
         extents.append(dim.dim_value if known else dim.dim_param or None)
     return Declared(value.name, tuple(extents), dtype)
-
-
-def entering_specs(file: OnnxFile, shapes: Shapes, batch: int = 1) -> dict[str, TensorSpec]:
-    """Return the spec of every input: of these shapes, else as the file declares it.
-
-    The first axis is the batch where the file leaves it open. One that it fixes stays as it is,
-    unless there is a batch of several: that replaces it where it is the first input's. An axis
-    that has a name has the same extent wherever the name stands. Raises ``UsageError`` for an open
-    extent that nothing fills, for a name that is no input, and for a shape of another rank.
-    """
-    for name in shapes:
-        if name not in file.inputs:
-            raise unknown("input", name, file.inputs)
-    names: dict[str, int] = {}
-    extents = {
-        name: _stated(file, declared, shapes.get(name), names)
-        for name, declared in file.inputs.items()
-    }
-    leads = [each.extents[0] for each in file.inputs.values() if each.extents]
-    fixed = leads[0] if leads and isinstance(leads[0], int) and batch != 1 else None
-    specs: dict[str, TensorSpec] = {}
-    for name, declared in file.inputs.items():
-        shape = extents[name]
-        if shape and (shape[0] is None or shape[0] == fixed):
-            shape[0] = batch
-            if declared.extents and isinstance(declared.extents[0], str):
-                shape[0] = names.setdefault(declared.extents[0], batch)
-        if None in shape:
-            raise UsageError(_free(file, declared))
-        spec = shapes.get(name)
-        dtype = spec.dtype if isinstance(spec, TensorSpec) else declared.dtype
-        specs[name] = TensorSpec(tuple(extent or 0 for extent in shape), dtype)
-    return specs
-
-
-def _stated(
-    file: OnnxFile,
-    declared: Declared,
-    wanted: tuple[int, ...] | TensorSpec | None,
-    names: dict[str, int],
-) -> list[int | None]:
-    """Return the extents that are known of an input; ``names`` collects those of named axes."""
-    behind = wanted.shape if isinstance(wanted, TensorSpec) else wanted
-    if declared.extents is None:
-        return [None, None] if behind is None else [None, *behind]
-    if behind is None:
-        return [
-            names.get(extent) if isinstance(extent, str) else extent for extent in declared.extents
-        ]
-    if not declared.extents and not behind:
-        return []
-    axes = list(declared.extents[1:])
-    if not declared.extents or len(axes) != len(behind):
-        raise UsageError(
-            f"{file.reference}: its input {declared.name!r} is {declared.shape_text}, so "
-            f"{'x'.join(map(str, behind))} does not fit: give {len(axes)} extents, without the "
-            "first axis"
-        )
-    for axis, extent in zip(axes, behind, strict=True):
-        if isinstance(axis, str):
-            names.setdefault(axis, extent)
-    lead = declared.extents[0]
-    return [lead if isinstance(lead, int) else None, *behind]
-
-
-def _free(file: OnnxFile, declared: Declared) -> str:
-    if declared.extents is None:
-        return (
-            f"{file.reference}: the file does not say the shape of its input {declared.name!r}: "
-            f"give it without the batch, as in --input {declared.name}=3x224x224"
-        )
-    said = declared.shape_text
-    usual = "x".join(str(e) if isinstance(e, int) else "224" for e in declared.extents[1:])
-    several = f"{declared.name}=" if len(file.inputs) > 1 else ""
-    return (
-        f"{file.reference}: its input {declared.name!r} is {said}, which leaves extents open: "
-        f"give them, as in --input {several}{usual}"
-    )

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cnnstat.errors import ModelError
+from cnnstat.importers.naming import printable
 from cnnstat.importers.onnx.inference import captured
-from cnnstat.importers.onnx.paths import printable
 
 
 def in_order(nodes: Sequence[Any], reference: str, has: Callable[[str], bool]) -> list[Any]:

@@ -16,8 +16,3 @@ def path_and_function(name: str) -> tuple[str, str]:
         path = ".".join(parts)
         parts.append(part.removeprefix(f"{path}.") if path else part)
     return "/".join(parts[:-1]), parts[-1] if parts else ""
-
-
-def printable(name: str) -> str:
-    """Return a name for an error message, which has one line and no control characters."""
-    return name if name.isprintable() else ascii(name)[1:-1]
