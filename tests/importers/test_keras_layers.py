@@ -221,3 +221,56 @@ def test_a_class_that_keras_does_not_define_is_a_row_of_unknown_work() -> None:
     assert (row.type, row.macs, row.output.shape) == ("Doubled", None, (1, 6, 6, 4))
     assert report.layer(model.layers[-1].name).macs == 6 * 6 * 4 * 2
     assert any("Doubled" in note.message for note in report.notes)
+
+
+def test_a_registered_class_is_not_the_layer_of_that_name() -> None:
+    @keras.saving.register_keras_serializable("mine")
+    class Dense(L.Layer):  # type: ignore[misc]
+        def call(self, x: Any) -> Any:
+            return x * 2
+
+    class Conv2D(L.Layer):  # type: ignore[misc]
+        def call(self, x: Any) -> Any:
+            return x * 2
+
+    model = chain((8, 8, 3), Dense(name="a"), Conv2D(name="b"), L.Conv2D(2, 1, name="c"))
+    rows = {row.name: row.macs for row in analysis(model).layers}
+    assert (rows["a"], rows["b"], rows["c"]) == (None, None, 8 * 8 * 3 * 2)
+
+
+def test_named_inputs_keep_their_dtype_and_share_the_batch() -> None:
+    ids, picture = keras.Input((10,), dtype="int32", name="ids"), keras.Input((8, 8, 3), name="x")
+    words = L.GlobalAveragePooling1D()(L.Embedding(50, 8)(ids))
+    model = keras.Model([ids, picture], L.Concatenate()([words, L.GlobalMaxPooling2D()(picture)]))
+    report = cnnstat.analyze(model, input={"ids": (7,)}, batch=4)
+    assert report.inputs["ids"] == ((4, 7), "int32")
+    assert report.inputs["x"] == ((4, 8, 8, 3), "float32")
+    assert report.layers[-1].output.shape == (4, 8 + 3)
+
+
+def test_a_batch_that_the_model_fixes_stays() -> None:
+    model = keras.Sequential([keras.Input(batch_shape=(8, 4, 4, 3)), L.Conv2D(2, 1)])
+    assert cnnstat.analyze(model).input.shape == (8, 4, 4, 3)
+    assert cnnstat.analyze(model, batch=2).input.shape == (2, 4, 4, 3)
+
+
+def test_receptive_field_follows_padding_cropping_and_permutations() -> None:
+    model = chain(
+        (12, 10, 4),
+        L.Conv2D(4, (3, 1), activation="log_softmax"),
+        L.ZeroPadding2D(1),
+        L.Cropping2D(1),
+        L.Permute((2, 1, 3)),
+        L.Conv2D(2, (1, 3)),
+    )
+    row = analysis(model).layers[-1]
+    assert row.receptive_field.size == (3 + 2, 1)
+
+
+def test_operations_keep_their_numbers() -> None:
+    x = keras.Input((4,))
+    graph = cnnstat.analyze(keras.Model(x, x * 2.0 + 1.0)).shaped.graph
+    assert [getattr(node.op, "arguments", ()) for node in graph.nodes[1:]] == [
+        (("other", 2.0),),
+        (("other", 1.0),),
+    ]

@@ -65,10 +65,9 @@ def normalized_exponentials(
     call: Call, x: Tensor, axis: int, *, logarithm: bool = False, suffix: str = ""
 ) -> Tensor:
     """Return a softmax along one axis, in Keras' order of axes."""
-    if logarithm:
-        return call.add(ops.Nonlinearity("LogSoftmax"), x, suffix=suffix)
     place = x.axis(axis)
-    return call.add(ops.Softmax(-1 if place == x.spec.rank - 1 else place), x, suffix=suffix)
+    kind = ops.LogSoftmax if logarithm else ops.Softmax
+    return call.add(kind(-1 if place == x.spec.rank - 1 else place), x, suffix=suffix)
 
 
 def finished(call: Call, x: Tensor | None) -> Tensor | None:

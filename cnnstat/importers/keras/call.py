@@ -15,7 +15,7 @@ from cnnstat.errors import ModelError
 from cnnstat.importers.assembly import Assembly
 from cnnstat.importers.keras.structure import LayerConfig
 from cnnstat.ir.graph import Value
-from cnnstat.ir.op import Op, Role
+from cnnstat.ir.op import Arguments, Op, Role
 from cnnstat.ir.tensor import DTYPE_BYTES, TensorSpec
 from cnnstat.ops import Parameter, Rearrange, View
 
@@ -87,8 +87,8 @@ class Call:
     layers: Layers
     part: str = ""
     """Prefix of the names of the nodes, where the layer is inside another (Bidirectional)."""
-    constants: tuple[Any, ...] = ()
-    """Arguments that are not tensors, in order; what a number is added to a tensor as."""
+    constants: tuple[float, ...] = ()
+    """Numbers among the positional arguments, in order (``x * 2.0``)."""
 
     # -- options --------------------------------------------------------------------------------
 
@@ -178,9 +178,8 @@ class Call:
         forward = (0, rank - 1, *range(1, rank - 1))
         backward = (0, *range(2, rank), 1)
         order = forward if channels_first else backward
-        return self.add(
-            permutation(order, made), x, suffix="permute", channels_first=channels_first
-        )
+        view = View("permute", (made,), (("dims", order),))
+        return self.add(view, x, suffix="permute", channels_first=channels_first)
 
     def alike(self, tensors: Sequence[Tensor]) -> list[Tensor]:
         """Return tensors in one order of axes: channels first if one of equal rank has them so."""
@@ -239,20 +238,24 @@ class Call:
         """Add a stored tensor of the layer."""
         return self.add(Parameter(shape, role, dtype), suffix=suffix)
 
-    def viewed(self, shape: tuple[int, ...], x: Tensor, kind: str = "reshape") -> Tensor:
-        """Add a view of a tensor in Keras' order of axes, under another shape."""
-        return self.add(View(kind, (TensorSpec(shape, x.dtype),)), x, channels_first=False)
+    def viewed(
+        self,
+        shape: tuple[int, ...],
+        x: Tensor,
+        kind: str = "reshape",
+        arguments: Arguments = (),
+        *,
+        suffix: str = "",
+    ) -> Tensor:
+        """Add a view whose axes lie in Keras' order; ``arguments`` are the view's own."""
+        view = View(kind, (TensorSpec(shape, x.dtype),), arguments)
+        return self.add(view, x, suffix=suffix, channels_first=False)
 
     def cast(self, x: Tensor, dtype: str) -> Tensor:
         """Return a tensor in another element type."""
         if x.dtype == dtype or dtype not in DTYPE_BYTES:
             return x
         return self.add(Rearrange("to", (TensorSpec(x.spec.shape, dtype),)), x, suffix="to")
-
-
-def permutation(order: tuple[int, ...], made: TensorSpec) -> Op:
-    """Return the view that has axis ``order[i]`` of its input as axis i."""
-    return View("permute", (made,))
 
 
 def _shown_axes(rank: int) -> tuple[int, ...]:

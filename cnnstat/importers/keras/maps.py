@@ -56,14 +56,11 @@ def zero_padding(rank: int) -> Rule:
 
     def rule(call: Call) -> Tensor:
         x = call.image(rank)
-        extents = [
-            before + extent + after
-            for extent, (before, after) in zip(
-                x.spec.shape[2:], call.pairs("padding", rank), strict=True
-            )
-        ]
-        made = TensorSpec((*x.spec.shape[:2], *extents), x.dtype)
-        return call.add(ops.Rearrange("pad", (made,)), x)
+        sides = ((0, 0), (0, 0), *call.pairs("padding", rank))
+        shape = tuple(b + n + a for n, (b, a) in zip(x.spec.shape, sides, strict=True))
+        before, after = zip(*sides, strict=True)
+        arguments = (("before", before), ("after", after))
+        return call.add(ops.Rearrange("pad", (TensorSpec(shape, x.dtype),), arguments), x)
 
     return rule
 
@@ -73,15 +70,14 @@ def cropping(rank: int) -> Rule:
 
     def rule(call: Call) -> Tensor:
         x = call.image(rank)
-        extents = []
-        for extent, (before, after) in zip(
-            x.spec.shape[2:], call.pairs("cropping", rank), strict=True
-        ):
-            if before + after >= extent:
-                raise call.error(f"cropping {before}+{after} leaves nothing of {extent}")
-            extents.append(extent - before - after)
-        made = TensorSpec((*x.spec.shape[:2], *extents), x.dtype)
-        return call.add(ops.View("slice", (made,)), x)
+        sides = ((0, 0), (0, 0), *call.pairs("cropping", rank))
+        for n, (before, after) in zip(x.spec.shape, sides, strict=True):
+            if before + after >= n:
+                raise call.error(f"cropping {before}+{after} leaves nothing of {n}")
+        shape = tuple(n - b - a for n, (b, a) in zip(x.spec.shape, sides, strict=True))
+        starts = tuple(before for before, _ in sides)
+        arguments = (("starts", starts), ("steps", (1,) * len(starts)))
+        return call.add(ops.View("slice", (TensorSpec(shape, x.dtype),), arguments), x)
 
     return rule
 
@@ -174,10 +170,11 @@ def group_norm(call: Call) -> Tensor | None:
 def rescaling(call: Call) -> Tensor:
     """``Rescaling``: x * scale + offset."""
     x = call.x if "float" in call.x.dtype else call.cast(call.x, "float32")
-    scaled = call.add(ops.Pointwise("mul"), x)
-    if not call.option("offset", 0.0):
+    scale, offset = call.option("scale", 1.0), call.option("offset", 0.0)
+    scaled = call.add(ops.Pointwise("mul", None, (("other", scale),)), x)
+    if not offset:
         return scaled
-    return call.add(ops.Pointwise("add"), scaled, suffix="offset")
+    return call.add(ops.Pointwise("add", None, (("other", offset),)), scaled, suffix="offset")
 
 
 def normalization(call: Call) -> Tensor | None:

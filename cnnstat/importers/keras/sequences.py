@@ -8,7 +8,7 @@ from math import prod
 from cnnstat import ops
 from cnnstat.importers.keras.activations import name_of
 from cnnstat.importers.keras.call import Call, Rule, Tensor
-from cnnstat.importers.keras.structure import LayerConfig
+from cnnstat.importers.keras.structure import LayerConfig, defined_in
 from cnnstat.ir.tensor import TensorSpec
 
 
@@ -19,8 +19,7 @@ def recurrent(kind: str) -> Rule:
     """
 
     def rule(call: Call) -> tuple[Tensor, ...] | None:
-        usual = {"LSTM": "tanh", "GRU": "tanh", "RNN": "tanh"}[kind]
-        if name_of(call.option("activation", usual)) not in (usual, "relu"):
+        if name_of(call.option("activation", "tanh")) not in ("tanh", "relu"):
             return None
         x = call.as_keras(call.x)
         bias = call.flag("use_bias", default=True)
@@ -30,12 +29,12 @@ def recurrent(kind: str) -> Rule:
         n, _, units = first.spec.shape
         results = [first]
         if not call.flag("return_sequences", default=False):
-            last = TensorSpec((n, units), first.dtype)
-            results = [call.add(ops.View("select", (last,)), first, suffix="last")]
+            last = (("dim", 1), ("index", -1))
+            results = [call.viewed((n, units), first, "select", last, suffix="last")]
         if call.flag("return_state", default=False):
-            spec = TensorSpec((n, units), first.dtype)
+            only = (("dim", 0), ("index", 0))
             results += [
-                call.add(ops.View("select", (spec,)), state, suffix=f"state_{number}")
+                call.viewed((n, units), state, "select", only, suffix=f"state_{number}")
                 for number, state in enumerate(states)
             ]
         return tuple(results)
@@ -51,7 +50,7 @@ def inner_layer(call: Call, key: str) -> LayerConfig:
     options = entry["config"]
     return LayerConfig(
         str(entry.get("class_name", "")),
-        str(entry.get("module") or ""),
+        defined_in(entry),
         str(options.get("name", key)),
         options,
     )
@@ -128,21 +127,22 @@ def multi_head_attention(call: Call) -> tuple[Tensor, ...] | None:
     bias = call.flag("use_bias", default=True)
     n = query.spec.shape[0]
 
+    def turned(x: Tensor, suffix: str) -> Tensor:
+        a, b, c, d = x.spec.shape
+        return call.viewed((a, c, b, d), x, "permute", (("dims", (0, 2, 1, 3)),), suffix=suffix)
+
     def projected(x: Tensor, size: int, name: str) -> Tensor:
         made = call.add(ops.Linear(heads * size, bias), x, suffix=name)
-        split = TensorSpec((n, x.spec.shape[1], heads, size), x.dtype)
-        turned = TensorSpec((n, heads, x.spec.shape[1], size), x.dtype)
-        made = call.add(ops.View("reshape", (split,)), made, suffix=f"{name}/split")
-        return call.add(ops.View("permute", (turned,)), made, suffix=f"{name}/permute")
+        length = x.spec.shape[1]
+        made = call.viewed((n, length, heads, size), made, suffix=f"{name}/split")
+        return turned(made, f"{name}/permute")
 
     q, k = projected(query, width, "query"), projected(key, width, "key")
     v = projected(value, value_width, "value")
     mixed = call.add(ops.Attention(), q, k, v)
     length = query.spec.shape[1]
-    back = TensorSpec((n, length, heads, value_width), query.dtype)
-    flat = TensorSpec((n, length, heads * value_width), query.dtype)
-    mixed = call.add(ops.View("permute", (back,)), mixed, suffix="permute")
-    mixed = call.add(ops.View("reshape", (flat,)), mixed, suffix="merge")
+    mixed = turned(mixed, "permute")
+    mixed = call.viewed((n, length, heads * value_width), mixed, suffix="merge")
     shape = call.option("output_shape")
     out = prod(shape) if isinstance(shape, list) else shape or query.spec.shape[-1]
     result = call.add(ops.Linear(out, bias), mixed, suffix="attention_output")

@@ -6,8 +6,13 @@ from math import prod
 
 from cnnstat import ops
 from cnnstat.importers.keras.call import Call, Rule, Tensor
-from cnnstat.ir.op import Op
+from cnnstat.ir.op import Arguments, Op
 from cnnstat.ir.tensor import TensorSpec
+
+
+def _other(*number: float) -> Arguments:
+    """Return the argument of an operation with a number."""
+    return tuple(("other", each) for each in number)
 
 
 def merging(kind: str) -> Rule:
@@ -21,7 +26,7 @@ def merging(kind: str) -> Rule:
         if not tensors:
             return None
         if len(tensors) == 1:
-            return call.add(ops.Pointwise(kind), *tensors)
+            return call.add(ops.Pointwise(kind, None, _other(*call.constants[:1])), *tensors)
         if kind == "add" and len({x.spec.shape for x in tensors}) == 1:
             return call.add(ops.Add(), *tensors)
         made = tensors[0]
@@ -37,7 +42,7 @@ def average(call: Call) -> Tensor:
     """``Average``: the sum divided by the number of tensors."""
     tensors = call.alike(call.tensors)
     summed = call.add(ops.Add(), *tensors, suffix="add")
-    return call.add(ops.Pointwise("div"), summed)
+    return call.add(ops.Pointwise("div", None, _other(len(tensors))), summed)
 
 
 def concatenate(call: Call) -> Tensor:
@@ -78,13 +83,16 @@ def permute(call: Call) -> Tensor:
     dims = call.option("dims", [])
     if sorted(dims) != list(range(1, x.spec.rank)):
         raise call.error(f"dims (={dims!r}) must be an order of 1 to {x.spec.rank - 1}")
-    return call.viewed((x.spec.shape[0], *(x.spec.shape[d] for d in dims)), x, "permute")
+    shape = (x.spec.shape[0], *(x.spec.shape[d] for d in dims))
+    return call.viewed(shape, x, "permute", (("dims", (0, *dims)),))
 
 
 def repeat_vector(call: Call) -> Tensor:
     """``RepeatVector``: (n, c) -> (n, times, c)."""
     n, c = call.x.spec.shape
-    return call.viewed((n, call.integer("n"), c), call.x, "expand")
+    times = call.integer("n")
+    single = call.viewed((n, 1, c), call.x, "unsqueeze", (("dim", 1),), suffix="unsqueeze")
+    return call.viewed((n, times, c), single, "expand", (("size", (n, times, c)),))
 
 
 def embedding(call: Call) -> Tensor:

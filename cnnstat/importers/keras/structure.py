@@ -124,7 +124,15 @@ def _layer(entry: Any, source: str, depth: int) -> LayerConfig:
     calls = tuple(_call(each, source) for each in entry.get("inbound_nodes") or ())
     built = entry.get("build_config")
     shape = built.get("input_shape") if isinstance(built, dict) else None
-    return LayerConfig(kind, str(entry.get("module") or ""), name, options, calls, network, shape)
+    return LayerConfig(kind, defined_in(entry), name, options, calls, network, shape)
+
+
+def defined_in(entry: dict[str, Any]) -> str:
+    """Return the module that defines a layer's class, or the name that it is registered under.
+
+    Keras 3 gives no module for a class of the user's own; Keras 2 gives none for its own either.
+    """
+    return str(entry.get("module") or entry.get("registered_name") or "")
 
 
 def _call(entry: Any, source: str) -> Arguments:

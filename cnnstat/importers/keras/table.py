@@ -93,8 +93,8 @@ FUNCTIONS: dict[str, Rule] = {
     "Max": shapes.reduction("max"),
 }
 
-KERAS_MODULES = ("", "keras", "tensorflow.keras", "tf_keras")
-"""Packages whose classes the names in ``RULES`` mean."""
+PACKAGES = ("", "keras", "tf_keras")
+"""Packages whose classes the names in ``RULES`` mean; a file of Keras 2 names none."""
 
 
 def rule_of(layer: LayerConfig) -> Rule | None:
@@ -102,8 +102,8 @@ def rule_of(layer: LayerConfig) -> Rule | None:
 
     A registered class of the user's own may have the name of a layer of Keras.
     """
-    root = layer.module.partition(".")[0] if layer.module else ""
-    if root not in KERAS_MODULES and not layer.module.startswith(KERAS_MODULES[1:]):
+    package = layer.module.removeprefix("tensorflow.").partition(".")[0]
+    if package not in PACKAGES:
         return None
     if ".ops." in layer.module or layer.module.endswith(".ops"):
         return FUNCTIONS.get(layer.kind)
