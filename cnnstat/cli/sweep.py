@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cnnstat.cli.memory import ModeOption, OptimizerOption
-from cnnstat.cli.options import OUTPUT, OutputOption, argument, at_least_one, continuing, option
+from cnnstat.cli.options import (
+    OUTPUT,
+    BareOption,
+    OutputOption,
+    argument,
+    at_least_one,
+    continuing,
+    option,
+)
 from cnnstat.cli.output import Destination, remark
 from cnnstat.cli.progress import progress
 from cnnstat.cli.status import INTERRUPTED
@@ -150,6 +158,7 @@ def sweep(
         ),
     ] = None,
     output: OutputOption = None,
+    bare: BareOption = False,
 ) -> None:
     """Count every model of a design space; filter, sort and compare what comes out."""
     from cnnstat.api.points import evaluate
@@ -158,7 +167,6 @@ def sweep(
     from cnnstat.sweep.run import Run
     from cnnstat.sweep.selection import Choice, rankings, shadowed
 
-    gc.enable()  # `main` leaves garbage alone; thousands of modules would fill the memory
     gc.enable()  # `main` leaves garbage alone; thousands of modules would fill the memory
     model, axes, where = _space(model, values or [], where)
     if batch is not None:
@@ -181,7 +189,7 @@ def sweep(
         remark(f"{name} is the space's own here; the figure is figures.{name}")
     run = Run(plan, evaluate, begins_here=dask is None)
     count = at_least_one("workers", workers) or os.cpu_count() or 1
-    target = _target(format, output, resume, choice)
+    target = _target(format, output, resume, choice, bare)
     check_size(plan, confirmed=every, workers=count)
     _execute(run, target, choice, _engine(plan, count, dask), resume=resume)
     remark(outcome_line(run))
@@ -227,7 +235,7 @@ def _engine(plan: Plan, workers: int, dask: str | None) -> AbstractContextManage
 
 
 def _target(
-    format: str | None, output: str | None, resume: str | None, choice: Choice
+    format: str | None, output: str | None, resume: str | None, choice: Choice, bare: bool
 ) -> Target | Destination:
     """Return the file that rows stream into, or where the result goes in one piece."""
     from cnnstat.api.sweepfiles import Target, resumed
@@ -242,14 +250,16 @@ def _target(
         require_pyarrow()
         if path is None:
             raise UsageError("parquet is written to a file: add -o FILE.parquet")
-        return Target(path, "parquet", choice, _finish("parquet", path))
-    to = destination(format, output)
+        return Target(path, "parquet", choice, _finish("parquet", path, bare))
+    to = destination(format, output, bare=bare)
     if path is None or (os.path.exists(path) and not os.path.isfile(path)):
         return to  # a device or a pipe takes the result in one piece, as standard output does
-    return Target(path, to.format, choice, _finish(to.format, path))
+    return Target(path, to.format, choice, _finish(to.format, path, bare))
 
 
-def _finish(format: str, path: str) -> Callable[[Run, Iterable[Mapping[str, object]]], None]:
+def _finish(
+    format: str, path: str, bare: bool
+) -> Callable[[Run, Iterable[Mapping[str, object]]], None]:
     def finish(run: Run, rows: Iterable[Mapping[str, object]]) -> None:
         if format == "parquet":
             from cnnstat.render.as_parquet import write_parquet
@@ -259,7 +269,7 @@ def _finish(format: str, path: str) -> Callable[[Run, Iterable[Mapping[str, obje
         from cnnstat.cli.output import emit
         from cnnstat.render.sweep import sweep_document
 
-        emit(sweep_document(run, list(rows), format), Destination(format, path))
+        emit(sweep_document(run, list(rows), format), Destination(format, path, bare))
 
     return finish
 

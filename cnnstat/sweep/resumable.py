@@ -268,14 +268,3 @@ def read_rows(path: str) -> Iterator[dict[str, object]]:
         for line in file:
             if line.startswith(b"{"):
                 yield json.loads(line.rstrip().rstrip(b","))
-
-
-def open_json(path: str) -> dict[str, object]:
-    """Return the head of a JSON file of results: its schema and its space."""
-    with _open(path) as file:
-        first = file.readline()
-    try:
-        head = json.loads(first.rstrip()[: -len(b', "models": [')] + b"}")
-    except ValueError:
-        raise UsageError(f"{path}: no result of the schema {SCHEMA}") from None
-    return head if isinstance(head, dict) else {}
