@@ -230,7 +230,7 @@ def with_input(model: Model, input: Inputs | None) -> tuple[Model, Inputs | None
 
 def default_inputs(graph: Graph) -> dict[str, TensorSpec]:
     """Return the spec of each input that a graph states itself."""
-    return {node.name: node.op.infer(())[0] for node in graph.nodes if node.op.is_input}
+    return {node.name: node.op.infer(())[0] for node in graph.inputs}
 
 
 def input_specs(

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from cnnstat.api.models import Model, default_inputs, input_specs, load, shaped_graph
+from cnnstat.api.models import Model, default_inputs, input_specs, load
 from cnnstat.errors import CnnstatError, UsageError
 from cnnstat.importers.reference import form_of
 from cnnstat.ir.tensor import TensorSpec
@@ -108,10 +108,11 @@ class _Evaluator:
     def _counted(self, position: int, point: Point, model: Model) -> tuple[int, Row | None]:
         specs = _specs(model, point.settings)
         if model.structure is not None:
-            counted = Counted(self._memory, self._memory.shape(model.structure, specs))
+            counted = Counted(self._memory, model.structure, specs)
         else:
-            shaped, imported = shaped_graph(model, specs)
-            counted = Counted(Memory(), shaped, imported.frozen_params)
+            imported = model.graph_for(specs)
+            inputs = imported.inputs or specs
+            counted = Counted(Memory(), imported.graph, inputs, imported.frozen_params)
         figure = _Reader(self.plan, model, counted)
         first = next(iter(specs.values()))
         condition = self.plan.condition

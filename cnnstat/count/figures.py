@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from operator import mul
 from typing import NamedTuple
 
@@ -82,6 +83,28 @@ def float_dtype(facts: NodeFacts) -> str:
     return numbers[0] if numbers else "float32"
 
 
+def stored_of(facts: NodeFacts) -> tuple[int, int, int, int]:
+    """Return the weights, biases and buffers of an operator, and the bytes of its parameters."""
+    weights = biases = buffers = param_bytes = 0
+    for _, shape, role, dtype in facts.weights:
+        count = prod(shape)
+        if role == "buffer":
+            buffers += count
+            continue
+        if role == "weight":
+            weights += count
+        else:
+            biases += count
+        param_bytes += count * DTYPE_BYTES[dtype or float_dtype(facts)]
+    return weights, biases, buffers, param_bytes
+
+
+def cached_bytes(facts: NodeFacts, stored: tuple[int, int, int, int], *, owns: bool) -> int:
+    """Return the bytes of the copy of its input that a weighted layer caches."""
+    trained = stored[0] or stored[1]
+    return facts.inputs[0].nbytes if trained and owns and facts.inputs else 0
+
+
 def figures_of(
     op: Op, facts: NodeFacts, convention: Convention, size: int, *, tied: bool, owns: bool
 ) -> Figures:
@@ -90,26 +113,14 @@ def figures_of(
     ``size`` is the bytes that it allocates; ``tied`` weights count where they are first used;
     ``owns``: whether the operator makes a tensor of its own.
     """
-    sums = {"weight": 0, "bias": 0, "buffer": 0}
-    param_bytes = 0
-    for weight in facts.weights:
-        sums[weight.role] += weight.numel
-        if weight.role != "buffer":
-            param_bytes += weight.numel * DTYPE_BYTES[weight.dtype or float_dtype(facts)]
-    trained = sums["weight"] + sums["bias"]
-    cached = facts.inputs[0].nbytes if trained and owns and facts.inputs else 0
-    if tied:
-        sums, param_bytes = dict.fromkeys(sums, 0), 0
+    stored = stored_of(facts)
     counted = convention.count(op, facts)
     return Figures(
-        sums["weight"],
-        sums["bias"],
-        sums["buffer"],
-        param_bytes,
+        *((0, 0, 0, 0) if tied else stored),
         facts.work or NO_WORK,
         counted or 0,
         int(facts.work is None),
         int(counted is None),
         size,
-        cached,
+        cached_bytes(facts, stored, owns=owns),
     )

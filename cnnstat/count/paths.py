@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cnnstat.ir.graph import Graph, Node, NodeFacts, ShapedGraph
+from cnnstat.ir.graph import Graph, NodeFacts, ShapedGraph
+from cnnstat.ir.op import Op
 
 
 def depth_of(shaped: ShapedGraph) -> int:
     """Return the weighted layers (convolutions, fully connected ...) on the longest path."""
     weighted = [
-        node[1].is_layer and is_weighted(node, facts)
-        for node, facts in zip(shaped.nodes, shaped.facts, strict=True)
+        is_weighted(node[1], facts) for node, facts in zip(shaped.nodes, shaped.facts, strict=True)
     ]
     return longest_path(sources_of(shaped.graph), weighted)
 
@@ -44,7 +44,7 @@ def shortest_depth_of(shaped: ShapedGraph) -> int:
     shortest: list[int] = []
     for node, facts in zip(shaped.nodes, shaped.facts, strict=True):
         before = min([shortest[value.node] for value in node.inputs], default=0)
-        shortest.append(before + is_weighted(node, facts))
+        shortest.append(before + is_weighted(node.op, facts))
     return min([shortest[value.node] for value in shaped.graph.outputs])
 
 
@@ -57,6 +57,6 @@ def paths_of(shaped: ShapedGraph) -> int:
     return sum(ways[value.node] for value in leaving)
 
 
-def is_weighted(node: Node, facts: NodeFacts) -> bool:
-    """Return whether a node is a layer with parameters: what a depth counts."""
-    return node.op.is_layer and any(weight[2] != "buffer" for weight in facts.weights)
+def is_weighted(op: Op, facts: NodeFacts) -> bool:
+    """Return whether an operator is a layer with parameters: what a depth counts."""
+    return op.is_layer and any(weight[2] != "buffer" for weight in facts.weights)

@@ -384,7 +384,7 @@ def analyze(
     frozen_params: int = 0,
 ) -> Report:
     """Return the report of a shaped graph under a convention."""
-    placement = place(shaped)
+    placement = place(shaped.graph)
     known: dict[tuple[int, bool, bool], Figures] = {}
     figures = []
     for node, facts, owns in zip(shaped.nodes, shaped.facts, placement.owns, strict=True):

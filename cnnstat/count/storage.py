@@ -30,12 +30,12 @@ class Placement:
     row: tuple[int, ...]
 
 
-def place(shaped: ShapedGraph) -> Placement:
+def place(graph: Graph) -> Placement:
     """Return where every node's first result lives and which row it belongs to."""
-    nodes = shaped.nodes
+    nodes = graph.nodes
     count = len(nodes)
-    readers = shaped.graph.consumers()
-    leaving = {v.node for v in (*shaped.graph.outputs, *shaped.graph.training_outputs)}
+    readers = graph.consumers()
+    leaving = {v.node for v in (*graph.outputs, *graph.training_outputs)}
     owns = [True] * count
     root = list(range(count))
     row = list(range(count))

@@ -11,39 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from itertools import count
-from typing import Any, NamedTuple
 
 from cnnstat.errors import GraphError
-from cnnstat.ir.graph import Graph, Node, Value
+from cnnstat.ir.graph import Block, Graph, Node, Piece, PlacedBlock, Value, nodes_of
 from cnnstat.ir.op import Op
 
 _FIRST_RESULTS: list[Value] = []
 """The first result of the node at each position, shared by all graphs."""
 
+MAX_BLOCKS = 4096
 
-MAX_BLOCKS = 1024
-MAX_PLACED = 8192
-
-
-class _Block(NamedTuple):
-    """Nodes that a block added, relative to its first one; -1 stands for its input.
-
-    Each is the name behind the block's path, the operator, the inputs, and all further fields.
-    """
-
-    nodes: tuple[tuple[str, Op, tuple[int, ...], tuple[Any, ...]], ...]
-    result: int
-    number: int
-
-
-_BLOCKS: dict[tuple[object, ...], _Block | None] = {}
+_BLOCKS: dict[tuple[object, ...], Block | None] = {}
 """Blocks by what built them; None for one that cannot be copied. Emptied when it is full."""
-
-
-_NUMBERS = count()
-_PLACED: dict[tuple[int, str, int, Value], list[Node]] = {}
-"""Nodes of a block by its number, path, position and input: graphs that begin alike share them."""
 
 
 class _Scope:
@@ -69,7 +48,8 @@ class Builder:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._nodes: list[Node] = []
+        self._pieces: list[Piece] = []
+        self._count = 0
         self._prefix = ""
         self._training_only = False
 
@@ -88,36 +68,28 @@ class Builder:
         key = (build, arguments, self._training_only)
         block = _BLOCKS.get(key)
         if block is not None:
-            return self._copy(f"{self._prefix}{name}/", block, x)
-        begin = len(self._nodes)
+            return self._place(f"{self._prefix}{name}/", block, x)
+        before, begin = len(self._pieces), self._count
         with _Scope(self, name) as path:
             result = build(self, x, *arguments)
-        if key not in _BLOCKS:
-            if len(_BLOCKS) >= MAX_BLOCKS:
-                _BLOCKS.clear()
-            _BLOCKS[key] = _recorded(self._nodes[begin:], begin, len(path), x, result)
-        return result
+        if key in _BLOCKS:
+            return result
+        if len(_BLOCKS) >= MAX_BLOCKS:
+            _BLOCKS.clear()
+        block = _BLOCKS[key] = _recorded(self._pieces[before:], begin, len(path), x, result)
+        if block is None:
+            return result
+        del self._pieces[before:]
+        self._count = begin
+        return self._place(path, block, x)
 
-    def _copy(self, path: str, block: _Block, x: Value) -> Value:
-        begin = len(self._nodes)
-        while len(_FIRST_RESULTS) < begin + len(block.nodes):
+    def _place(self, path: str, block: Block, x: Value) -> Value:
+        begin = self._count
+        self._pieces.append(PlacedBlock(path, block, x, begin))
+        self._count += len(block.nodes)
+        while len(_FIRST_RESULTS) < self._count:
             _FIRST_RESULTS.append(Value(len(_FIRST_RESULTS)))
-        place = (block.number, path, begin, x)
-        nodes = _PLACED.get(place)
-        if nodes is None:
-            if len(_PLACED) >= MAX_PLACED:
-                _PLACED.clear()
-            nodes = _PLACED[place] = [
-                Node(
-                    path + name,
-                    op,
-                    tuple([x if i < 0 else _FIRST_RESULTS[begin + i] for i in inputs]),
-                    *rest,
-                )
-                for name, op, inputs, rest in block.nodes
-            ]
-        self._nodes += nodes
-        return x if block.result < 0 else _FIRST_RESULTS[begin + block.result]
+        return _FIRST_RESULTS[begin + block.result]
 
     @contextmanager
     def training_only(self) -> Iterator[None]:
@@ -134,10 +106,10 @@ class Builder:
 
         ``tied_to`` is any result of an earlier node whose weights this node shares.
         """
-        nodes = self._nodes
-        position = len(nodes)
+        position = self._count
+        self._count += 1
         tied = None if tied_to is None else tied_to.node
-        nodes.append(Node(self._prefix + name, op, inputs, tied, self._training_only))
+        self._pieces.append(Node(self._prefix + name, op, inputs, tied, self._training_only))
         if position >= len(_FIRST_RESULTS):
             _FIRST_RESULTS.append(Value(position))
         return _FIRST_RESULTS[position]
@@ -148,32 +120,35 @@ class Builder:
 
     def named(self, name: str) -> Value:
         """Return the first result of the node with this path; raise ``GraphError`` if none."""
-        for index in range(len(self._nodes) - 1, -1, -1):
-            if self._nodes[index].name == name:
+        nodes = nodes_of(self._pieces)
+        for index in range(len(nodes) - 1, -1, -1):
+            if nodes[index].name == name:
                 return Value(index)
         raise GraphError(f"{self.name}: no node is called {name!r}")
 
     def graph(self, *outputs: Value, training_outputs: tuple[Value, ...] = ()) -> Graph:
         """Return the finished graph; raise ``GraphError`` if it is none."""
-        return Graph(self.name, tuple(self._nodes), outputs, training_outputs)
+        return Graph.of_pieces(
+            self.name, tuple(self._pieces), self._count, outputs, training_outputs
+        )
 
 
 def _recorded(
-    nodes: Sequence[Node], begin: int, path: int, x: Value, result: Value
-) -> _Block | None:
+    pieces: Sequence[Piece], begin: int, path: int, x: Value, result: Value
+) -> Block | None:
     """Return added nodes as a block; None where one reads what stands neither in it nor in ``x``.
 
     ``path`` is the length of the names' common beginning.
     """
     recorded = []
-    for node in nodes:
+    for node in nodes_of(pieces):
         inputs = [_relative(value, begin, x) for value in node.inputs]
-        if None in inputs or node.tied_to is not None:
+        if not inputs or None in inputs or node.tied_to is not None:
             return None
         known = tuple([each for each in inputs if each is not None])
         recorded.append((node.name[path:], node.op, known, tuple(node[3:])))
     end = _relative(result, begin, x)
-    return None if end is None else _Block(tuple(recorded), end, next(_NUMBERS))
+    return None if end is None or end < 0 else Block(tuple(recorded), end)
 
 
 def _relative(value: Value, begin: int, x: Value) -> int | None:

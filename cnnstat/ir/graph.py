@@ -7,10 +7,10 @@ lies in the module ``inception_3a``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cnnstat.errors import GraphError
 from cnnstat.ir.op import Op, Specs, Weight
@@ -44,11 +44,57 @@ class Node(NamedTuple):
     """Order in which the axes of its results are shown, of results of that rank; empty: as is."""
 
 
+class Block:
+    """Nodes that are added together, again and again: in one graph, in many.
+
+    Each of ``nodes`` is the name behind the block's path, the operator, the numbers of the nodes
+    that it reads within the block (-1: the block's input), and all further fields; ``result`` is
+    the number of the node whose first result leaves. ``form`` is equal for blocks that differ in
+    the fields of their operators alone. Two blocks are the same only if they are one object.
+    """
+
+    __slots__ = ("form", "nodes", "result")
+
+    def __init__(
+        self, nodes: tuple[tuple[str, Op, tuple[int, ...], tuple[Any, ...]], ...], result: int
+    ) -> None:
+        self.nodes = nodes
+        self.result = result
+        self.form = repr((*[(op.storage, inputs) for _, op, inputs, _ in nodes], result))
+
+
+class PlacedBlock(NamedTuple):
+    """A block in a graph: its path, its input, and the position of its first node."""
+
+    path: str
+    block: Block
+    x: Value
+    begin: int
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The nodes at their place."""
+        path, block, x, begin = self
+        return [
+            Node(
+                path + name,
+                op,
+                tuple([x if number < 0 else Value(begin + number) for number in inputs]),
+                *rest,
+            )
+            for name, op, inputs, rest in block.nodes
+        ]
+
+
+Piece = Node | PlacedBlock
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Graph:
     """Nodes in topological order; ``training_outputs`` are returned with ``outputs`` in training.
 
-    ``origins`` says of nodes, by name, where a reader found them, in the reader's own terms.
+    ``origins`` says of nodes, by name, where a reader took them from, in the reader's own terms.
+    ``pieces`` are the same nodes in larger parts where a builder put blocks together.
     """
 
     name: str
@@ -56,33 +102,58 @@ class Graph:
     outputs: tuple[Value, ...]
     training_outputs: tuple[Value, ...] = ()
     origins: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
+    pieces: tuple[Piece, ...] = field(default=(), init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        nodes = self.nodes
-        if len(set(map(itemgetter(0), nodes))) < len(nodes):
-            twice = _repeated(nodes)
-            raise GraphError(
-                f"{self.name}: the name {twice!r} is used twice; every node needs its own"
-            )
-        astray = [
-            (node, value)
-            for index, node in enumerate(nodes)
-            for value in node[2]
-            if not 0 <= value[0] < index
-        ]
-        for node, value in astray:
-            raise GraphError(
-                f"{self.name}: {node.name} reads node {value.node}, which does not "
-                "come before it; a graph has no cycles"
-            )
-        if not self.outputs:
-            raise GraphError(f"{self.name}: the graph has no output")
-        for value in (*self.outputs, *self.training_outputs):
-            if not 0 <= value.node < len(self.nodes):
-                raise GraphError(f"{self.name}: output {value.node} is no node of the graph")
+        object.__setattr__(self, "pieces", self.nodes)
+        _check_nodes(self.name, self.nodes)
+        _check_outputs(self, len(self.nodes))
+
+    @classmethod
+    def of_pieces(
+        cls,
+        name: str,
+        pieces: tuple[Piece, ...],
+        count: int,
+        outputs: tuple[Value, ...],
+        training_outputs: tuple[Value, ...] = (),
+    ) -> Graph:
+        """Return the graph of pieces with ``count`` nodes, which are made when they are first read.
+
+        Raises ``GraphError`` as the constructor does.
+        """
+        graph = object.__new__(cls)
+        for key, value in (
+            ("name", name),
+            ("pieces", pieces),
+            ("outputs", outputs),
+            ("training_outputs", training_outputs),
+            ("origins", {}),
+        ):
+            object.__setattr__(graph, key, value)
+        _check_outputs(graph, count)
+        if len(set(map(itemgetter(0), pieces))) < len(pieces):
+            _check_nodes(name, nodes_of(pieces))
+        return graph
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            """Make the nodes from the pieces, once: called for an attribute that is not set."""
+            if name != "nodes":
+                raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+            nodes = tuple(nodes_of(self.pieces))
+            _check_nodes(self.name, nodes)
+            object.__setattr__(self, "nodes", nodes)
+            return nodes
 
     def __repr__(self) -> str:
         return f"<Graph {self.name}: {len(self.nodes)} nodes, {len(self.outputs)} results leave>"
+
+    @property
+    def inputs(self) -> list[Node]:
+        """The nodes that stand for inputs; no block has one."""
+        return [piece for piece in self.pieces if isinstance(piece, Node) and piece.op.is_input]
 
     def consumers(self) -> list[list[int]]:
         """Return for each node the positions of its results' readers, in order, repeats kept."""
@@ -93,7 +164,41 @@ class Graph:
         return readers
 
 
-def _repeated(nodes: tuple[Node, ...]) -> str:
+def nodes_of(pieces: Sequence[Piece]) -> list[Node]:
+    """Return the nodes of pieces, in order."""
+    nodes: list[Node] = []
+    for piece in pieces:
+        nodes += piece.nodes if isinstance(piece, PlacedBlock) else (piece,)
+    return nodes
+
+
+def _check_nodes(name: str, nodes: Sequence[Node]) -> None:
+    """Raise ``GraphError`` for a name that stands twice, and for a node that reads a later one."""
+    if len(set(map(itemgetter(0), nodes))) < len(nodes):
+        twice = _repeated(nodes)
+        raise GraphError(f"{name}: the name {twice!r} is used twice; every node needs its own")
+    astray = [
+        (node, value)
+        for index, node in enumerate(nodes)
+        for value in node[2]
+        if not 0 <= value[0] < index
+    ]
+    for node, value in astray:
+        raise GraphError(
+            f"{name}: {node.name} reads node {value.node}, which does not "
+            "come before it; a graph has no cycles"
+        )
+
+
+def _check_outputs(graph: Graph, count: int) -> None:
+    if not graph.outputs:
+        raise GraphError(f"{graph.name}: the graph has no output")
+    for value in (*graph.outputs, *graph.training_outputs):
+        if not 0 <= value.node < count:
+            raise GraphError(f"{graph.name}: output {value.node} is no node of the graph")
+
+
+def _repeated(nodes: Sequence[Node]) -> str:
     """Return the first name that an earlier node has as well."""
     seen: set[str] = set()
     for node in nodes:

@@ -8,6 +8,7 @@ convention.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from math import prod
 from typing import ClassVar, Literal, NamedTuple
 
 from cnnstat.ir.reach import Reach
@@ -34,7 +35,7 @@ class Weight(NamedTuple):
     @property
     def numel(self) -> int:
         """Number of elements."""
-        return TensorSpec(self.shape).numel
+        return prod(self.shape)
 
 
 Storage = Literal["own", "in_place", "view"]

@@ -42,7 +42,7 @@ def _kind(op: Op) -> str:
 
 def overwriting(shaped: ShapedGraph) -> list[int]:
     """Return the nodes that write over their input: a ReLU whose input nothing else reads."""
-    owns = place(shaped).owns
+    owns = place(shaped.graph).owns
     return [
         index
         for index, node in enumerate(shaped.nodes)

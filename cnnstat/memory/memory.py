@@ -327,7 +327,7 @@ def plan(report: Report, chosen: Settings, rehearsed: Pass | None = None) -> Mem
         gradient_bytes=state.gradient_bytes if learns else 0,
         optimizer_bytes=optimizer.copies * sum(trained) + counters if learns else 0,
         optimizer_step_bytes=optimizer.step_bytes(trained, chosen.device) if learns else 0,
-        ideal=tuple(live_bytes(shaped, place(shaped))),
+        ideal=tuple(live_bytes(shaped, place(shaped.graph))),
     )
 
 

@@ -206,7 +206,7 @@ def blocks(shaped: ShapedGraph) -> list[int | None]:
     A block is a module at the top level; of layers that stand at the top level themselves, those
     in a row with one resolution.
     """
-    placement = place(shaped)
+    placement = place(shaped.graph)
     written = set(overwriting(shaped))
     block_of: list[int | None] = []
     keys: list[object] = []

@@ -37,32 +37,35 @@ class Figure(NamedTuple):
 
 FIGURES: tuple[Figure, ...] = (
     Figure("params", "Parameters", "weights and biases", lambda c: c.params),
-    Figure("weights", "Weights", "multiplicative parameters", lambda c: c.total("weights")),
-    Figure("biases", "Biases", "additive parameters", lambda c: c.total("biases")),
+    Figure("weights", "Weights", "multiplicative parameters", lambda c: c.totals.weights),
+    Figure("biases", "Biases", "additive parameters", lambda c: c.totals.biases),
     Figure(
         "trainable_params",
         "Trainable",
         "parameters that training changes",
         lambda c: c.params - c.frozen_params,
     ),
-    Figure(
-        "buffers", "Buffers", "stored values that are not trained", lambda c: c.total("buffers")
-    ),
-    Figure("macs", "MACs", "multiply-accumulates of a forward pass", lambda c: c.total("macs")),
+    Figure("buffers", "Buffers", "stored values that are not trained", lambda c: c.totals.buffers),
+    Figure("macs", "MACs", "multiply-accumulates of a forward pass", lambda c: c.totals.macs),
     Figure(
         "flops",
         "FLOPs",
         "2 per MAC plus every other operation of the forward pass",
-        lambda c: c.total("flops"),
+        lambda c: c.totals.flops,
     ),
     Figure(
-        "param_bytes", "Weights", "bytes of the parameters", lambda c: c.param_bytes, None, "bytes"
+        "param_bytes",
+        "Weights",
+        "bytes of the parameters",
+        lambda c: c.totals.param_bytes,
+        None,
+        "bytes",
     ),
     Figure(
         "activation_bytes",
         "Activations",
         "sum of the layers' outputs, the input included",
-        lambda c: c.total("activation_bytes"),
+        lambda c: c.totals.activation_bytes,
         None,
         "bytes",
     ),
@@ -70,7 +73,7 @@ FIGURES: tuple[Figure, ...] = (
         "cached_activation_bytes",
         "Cached",
         "that, plus a copy of each weighted layer's input",
-        lambda c: c.total("activation_bytes") + c.total("cached_bytes"),
+        lambda c: c.totals.activation_bytes + c.totals.cached_bytes,
         None,
         "bytes",
     ),

@@ -1,171 +1,314 @@
-"""The figures of one shaped graph, each computed when it is first asked for.
+"""The figures of one graph on its inputs, each computed when it is first asked for.
 
-They are those of ``count.report``, from the same functions. What a row of the sum takes
-(``figures_of`` of an operator) is remembered over models: the same convolution on the same shape
-comes back thousands of times.
+They are those of ``count.report``, from the same functions. A piece of a graph (a block that a
+builder copies, else a node) adds the same to every sum wherever it reads the same tensors in the
+same structure: that is remembered over models, as the same block on the same shape comes back
+thousands of times.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from operator import itemgetter
-from typing import NamedTuple
+from itertools import chain
+from typing import Any, NamedTuple
 
-from cnnstat.count.conventions import PAPER
-from cnnstat.count.figures import figures_of
-from cnnstat.count.paths import is_weighted, longest_path, paths_of, sources_of
+from cnnstat.count.figures import cached_bytes, stored_of
+from cnnstat.count.paths import is_weighted, paths_of
 from cnnstat.count.report import Report, analyze
 from cnnstat.count.storage import alive, allocated_bytes, last_uses, place
-from cnnstat.ir.graph import Graph, Node, NodeFacts, ShapedGraph
+from cnnstat.errors import ShapeError
+from cnnstat.ir.graph import Graph, Piece, PlacedBlock, ShapedGraph, Value
+from cnnstat.ir.op import Op, Specs
 from cnnstat.ir.shapes import FactTable, infer_shapes
 from cnnstat.ir.tensor import TensorSpec
+from cnnstat.ir.work import NO_WORK
+
+MAX_STRUCTURES = 256
+MAX_PARTS = 40_000
+"""Most pieces whose sums are remembered, some forty megabytes."""
+
+
+OWNS, SHARES = b"\1", b"\0"
+"""Whether the memory of a node's result is its own, as in ``Step.owns``."""
 
 
 class Sums(NamedTuple):
-    """Figures of one operator that add up, in one line."""
+    """Figures of a piece that add up."""
 
     weights: int
     biases: int
     buffers: int
+    param_bytes: int
     macs: int
     flops: int
     unknown: int
     activation_bytes: int
     cached_bytes: int
-    weighted: bool
-    """Whether the operator counts for the depth."""
+
+
+class Part(NamedTuple):
+    """A piece on the shapes of its inputs.
+
+    ``first`` holds the first of its ``outputs`` alone. ``through`` is the most weighted layers
+    between its input and its result, ``deepest`` between its input and any of its nodes; ``sizes``
+    are the bytes that each node adds to memory. ``subject`` is the operator or block: its identity
+    stands in a key, so that it has to stay alive.
+    """
+
+    first: Specs
+    outputs: Specs
+    sums: Sums
+    through: int
+    deepest: int
+    sizes: tuple[int, ...]
+    subject: object
+
+
+class Step(NamedTuple):
+    """How a piece stands in a structure.
+
+    ``only`` is the piece whose first result it reads, where that is all; -1 else. ``sources`` are
+    the pieces that it reads and the numbers of their results; ``owns`` tells for each node whether
+    its memory is its own, and ``tied`` whether it uses weights of another.
+    """
+
+    only: int
+    sources: tuple[tuple[int, int], ...]
+    owns: bytes
+    tied: bool
 
 
 class Structure(NamedTuple):
-    """What depends on the connections of a graph alone.
+    """What depends on the connections of a graph alone; ``last`` is of nodes, as in ``storage``.
 
-    Whose memory is its own, until when it is read, and what each node reads.
+    ``in_pieces`` says that the steps are those of the graph's pieces, not of its nodes; ``plain``
+    that no weights are shared and first results alone leave: nothing else can be wrong about it.
     """
 
-    owns: tuple[bool, ...]
+    steps: tuple[Step, ...]
     last: list[int]
-    sources: list[int | tuple[int, ...]]
-
-
-MAX_STRUCTURES = 256
+    in_pieces: bool
+    plain: bool
 
 
 class Memory:
-    """Answers of operators, their figures, and structures, while a sweep lasts; all bounded."""
+    """Answers of operators, sums of pieces, and structures, while a sweep lasts; all bounded."""
 
     def __init__(self) -> None:
         self.table = FactTable()
-        self._generation = 0
-        self._sums: dict[int, Sums] = {}
         self._structures: dict[object, Structure] = {}
+        self._parts: dict[object, Part] = {}
+        self._specs: dict[Specs, Specs] = {}
+        self._ops: dict[tuple[type[Op], str], Op] = {}
 
-    def shape(self, graph: Graph, inputs: Mapping[str, TensorSpec]) -> ShapedGraph:
-        """Return the graph with shapes; errors are those of ``infer_shapes``."""
-        shaped = infer_shapes(graph, inputs, self.table)
-        if self.table.generation != self._generation:  # identities are those of forgotten facts
-            self._generation = self.table.generation
-            self._sums.clear()
-        return shaped
+    def parts(self, graph: Graph, inputs: Mapping[str, TensorSpec]) -> tuple[list[Part], Structure]:
+        """Return the pieces of a graph on these inputs; errors are those of ``infer_shapes``."""
+        self.table.begin()
+        if max(len(self._parts), len(self._specs), len(self._ops)) > MAX_PARTS:
+            for table in (self._parts, self._specs, self._ops):
+                table.clear()
+        structure = self._structure(graph)
+        if not structure.plain:
+            infer_shapes(graph, inputs, self.table)
+        try:
+            return self._walk(graph, structure, inputs), structure
+        except (ShapeError, IndexError):
+            infer_shapes(graph, inputs, self.table)  # says which node it is
+            raise
 
-    def structure(self, shaped: ShapedGraph) -> Structure:
+    def _walk(
+        self, graph: Graph, structure: Structure, inputs: Mapping[str, TensorSpec]
+    ) -> list[Part]:
+        known = self._parts
+        parts: list[Part] = []
+        pieces = graph.pieces if structure.in_pieces else graph.nodes
+        for piece, step in zip(pieces, structure.steps, strict=True):
+            only, sources, owns, tied = step
+            if only >= 0:
+                specs = parts[only][0]
+            else:
+                specs = tuple([parts[source][1][number] for source, number in sources])
+                if not specs and piece[0] in inputs:
+                    specs = (inputs[piece[0]],)
+                specs = self._specs.setdefault(specs, specs)
+            part = known.get((id(piece[1]), id(specs), owns, tied))
+            if part is None:
+                if isinstance(piece, PlacedBlock):
+                    part = self._block(graph, piece, owns, specs)
+                else:
+                    part = self._node(graph, piece[0], self._canonical(piece[1]), owns, tied, specs)
+            parts.append(part)
+        return parts
+
+    def _canonical(self, op: Op) -> Op:
+        """Return the operator that stands for all equal ones, so that a graph's own can go."""
+        return self._ops.setdefault((type(op), repr(op)), op)
+
+    def _node(self, graph: Graph, name: str, op: Op, owns: bytes, tied: bool, specs: Specs) -> Part:
+        key = (id(op), id(specs), owns, tied)
+        part = self._parts.get(key)
+        if part is None:
+            facts = self.table.ask(graph, name, op, specs)
+            size = allocated_bytes(op, facts, owns=owns == OWNS)
+            stored = stored_of(facts)
+            cached = cached_bytes(facts, stored, owns=owns == OWNS)
+            work = facts.work or NO_WORK
+            sums = Sums(
+                *((0, 0, 0, 0) if tied else stored),
+                work.macs,
+                work.flops,
+                int(facts.work is None),
+                size,
+                cached,
+            )
+            weighted = int(is_weighted(op, facts))
+            part = self._remember(key, facts.outputs, sums, weighted, weighted, (size,), op)
+        return part
+
+    def _block(self, graph: Graph, piece: PlacedBlock, owns: bytes, specs: Specs) -> Part:
+        path, block = piece[:2]
+        firsts = [specs]  # of the block's input, then of each node: -1 and on
+        parts, depths = [], [0]
+        for (name, op, numbers, _), own in zip(block.nodes, owns, strict=True):
+            read = firsts[numbers[0] + 1]
+            before = depths[numbers[0] + 1]
+            if len(numbers) > 1:
+                read = tuple([firsts[number + 1][0] for number in numbers])
+                read = self._specs.setdefault(read, read)
+                before = max([depths[number + 1] for number in numbers])
+            part = self._node(graph, path + name, op, OWNS if own else SHARES, False, read)
+            parts.append(part)
+            firsts.append(part.first)
+            depths.append(before + part.through)
+        end = block.result + 1
+        return self._remember(
+            (id(block), id(specs), owns, False),
+            firsts[end],
+            Sums._make(map(sum, zip(*[part.sums for part in parts], strict=True))),
+            depths[end],
+            max(depths),
+            tuple([part.sizes[0] for part in parts]),
+            block,
+        )
+
+    def _remember(self, key: object, outputs: Specs, *others: Any) -> Part:
+        """Keep a part whose specs are one object where they are equal."""
+        first = outputs[:1]
+        known = self._specs.setdefault
+        part = self._parts[key] = Part(known(first, first), known(outputs, outputs), *others)
+        return part
+
+    def _structure(self, graph: Graph) -> Structure:
         """Return the structure of a graph, worked out once for all graphs of the same."""
-        graph = shaped.graph
-        nodes = graph.nodes
-        storages = tuple([node[1].storage for node in nodes])
-        values = tuple([node[2] for node in nodes])
-        key = (values, storages, graph.outputs, graph.training_outputs)
+        form: list[object] = [graph.outputs, graph.training_outputs]
+        for piece in graph.pieces:
+            if isinstance(piece, PlacedBlock):
+                form += (piece[1].form, piece[2])
+            else:
+                form += (piece[1].storage, piece[1].is_input, piece[2], piece[3])
+        key = tuple(form)
         structure = self._structures.get(key)
         if structure is None:
             if len(self._structures) >= MAX_STRUCTURES:
                 self._structures.clear()
-            placement = place(shaped)
-            last = last_uses(graph, placement)
-            structure = Structure(placement.owns, last, sources_of(graph))
-            self._structures[key] = structure
+            structure = self._structures[key] = structure_of(graph)
         return structure
 
-    def rows(self, shaped: ShapedGraph, structure: Structure) -> list[Sums]:
-        """Return the figures of each node of a graph that ``shape`` returned."""
-        known, rows = self._sums, []
-        for node, facts, owns in zip(shaped.nodes, shaped.facts, structure.owns, strict=True):
-            if node[3] is None:
-                key = id(facts) if owns else -id(facts)
-                row = known.get(key)
-                if row is None:
-                    row = known[key] = _sums_of(node, facts, owns=owns)
-            else:
-                row = _sums_of(node, facts, owns=owns)
-            rows.append(row)
-        return rows
 
-
-def _sums_of(node: Node, facts: NodeFacts, *, owns: bool) -> Sums:
-    size = allocated_bytes(node.op, facts, owns=owns)
-    tied = node.tied_to is not None
-    figures = figures_of(node.op, facts, PAPER, size, tied=tied, owns=owns)
-    work = figures.work
-    return Sums(
-        *figures[:3],
-        work.macs,
-        work.flops,
-        figures.unknown,
-        size,
-        figures.cached_bytes,
-        is_weighted(node, facts),
+def structure_of(graph: Graph) -> Structure:
+    """Return the structure of a graph; in nodes where more than the pieces' results is read."""
+    placement = place(graph)
+    last = last_uses(graph, placement)
+    leaving = (*graph.outputs, *graph.training_outputs)
+    plain = not any(value.result for value in leaving) and all(
+        node.tied_to is None for node in graph.nodes
     )
+    try:
+        return Structure(_steps(graph.pieces, placement.owns), last, True, plain)
+    except KeyError:
+        return Structure(_steps(graph.nodes, placement.owns), last, False, plain)
+
+
+def _steps(pieces: Sequence[Piece], owns: Sequence[bool]) -> tuple[Step, ...]:
+    """Return the steps of pieces; a ``KeyError`` where one reads what is no piece's result."""
+    steps: list[Step] = []
+    place_of: dict[int, int] = {}
+    begin = 0
+    for index, piece in enumerate(pieces):
+        if isinstance(piece, PlacedBlock):
+            reads: tuple[Value, ...] = (piece.x,)
+            end, result, tied = begin + len(piece.block.nodes), piece.block.result, False
+        else:
+            reads, end, result, tied = piece.inputs, begin + 1, 0, piece.tied_to is not None
+        sources = tuple([(place_of[value.node], value.result) for value in reads])
+        only = sources[0][0] if len(sources) == 1 and not sources[0][1] else -1
+        steps.append(Step(only, sources, bytes(owns[begin:end]), tied))
+        place_of[begin + result] = index
+        begin = end
+    return tuple(steps)
 
 
 class Counted:
     """One model's figures, each worked out when it is first read."""
 
-    def __init__(self, memory: Memory, shaped: ShapedGraph, frozen_params: int = 0) -> None:
-        self.shaped = shaped
+    def __init__(
+        self,
+        memory: Memory,
+        graph: Graph,
+        inputs: Mapping[str, TensorSpec],
+        frozen_params: int = 0,
+    ) -> None:
         self.frozen_params: int = frozen_params
-        self._memory = memory
+        self._graph, self._inputs, self._memory = graph, inputs, memory
+        self._parts, self._structure = memory.parts(graph, inputs)
 
     @cached_property
-    def _structure(self) -> Structure:
-        return self._memory.structure(self.shaped)
-
-    @cached_property
-    def _rows(self) -> list[Sums]:
-        return self._memory.rows(self.shaped, self._structure)
-
-    def total(self, key: str) -> int:
-        """Return the sum of one field of ``Sums`` over all operators."""
-        return sum(map(itemgetter(Sums._fields.index(key)), self._rows))
+    def totals(self) -> Sums:
+        """What adds up over all operators."""
+        rows = [part[2] for part in self._parts]
+        return Sums._make(map(sum, zip(*rows, strict=True)))
 
     @property
     def params(self) -> int:
         """Weights and biases."""
-        return self.total("weights") + self.total("biases")
+        return self.totals.weights + self.totals.biases
 
     @property
     def complete(self) -> bool:
         """Whether every operator has a rule; else ``macs`` and ``flops`` are lower bounds."""
-        return not self.total("unknown")
+        return not self.totals.unknown
+
+    @cached_property
+    def shaped(self) -> ShapedGraph:
+        """The graph with the facts of every node."""
+        return infer_shapes(self._graph, self._inputs, self._memory.table)
 
     @cached_property
     def report(self) -> Report:
-        """The whole report, for what only it answers."""
+        """The report, for what only it answers."""
         return analyze(self.shaped, frozen_params=self.frozen_params)
-
-    @property
-    def param_bytes(self) -> int:
-        """Bytes of the parameters."""
-        return self.report.totals.param_bytes
 
     @property
     def peak_activation_bytes(self) -> int:
         """The most alive at once in the forward pass."""
-        sizes = [row.activation_bytes for row in self._rows]
+        sizes = [*chain.from_iterable([part.sizes for part in self._parts])]
         return max(alive(sizes, self._structure.last))
 
     @property
     def depth(self) -> int:
         """Weighted layers on the longest path."""
-        return longest_path(self._structure.sources, [row.weighted for row in self._rows])
+        ends: list[int] = []
+        longest = 0
+        for part, step in zip(self._parts, self._structure.steps, strict=True):
+            only = step[0]
+            if only >= 0:
+                before = ends[only]
+            else:
+                before = max([ends[source] for source, _ in step[1]], default=0)
+            ends.append(before + part[3])
+            longest = max(longest, before + part[4])
+        return longest
 
     @property
     def paths(self) -> int:

@@ -19,9 +19,9 @@ def rows() -> list[dict[str, object]]:
 def test_small_tables_give_the_same_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = rows()
     monkeypatch.setattr(shapes.FactTable.__init__, "__defaults__", (50,))
+    monkeypatch.setattr(evaluation, "MAX_PARTS", 60)
     monkeypatch.setattr(evaluation, "MAX_STRUCTURES", 1)
     monkeypatch.setattr(builder, "MAX_BLOCKS", 2)
-    monkeypatch.setattr(builder, "MAX_PLACED", 3)
     assert rows() == expected
 
 
