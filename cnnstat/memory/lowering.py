@@ -1,14 +1,14 @@
 """Operator -> the kernels that PyTorch runs for it, in order: ``LOWERINGS``, one line each.
 
-Tables go by the name of the operator's class, so that none has to be imported. The modules are
-those that ``pytorch`` builds, run by generated code. An operator without a line is unknown: its
-results count, what it saves does not, and figures are lower bounds.
+The modules are those that ``pytorch`` builds, run by generated code. An operator without a line is
+unknown: its results count, what it saves does not, and figures are lower bounds.
 """
 
 from __future__ import annotations
 
 from math import prod
 
+from cnnstat import ops
 from cnnstat.count.storage import place
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ir.op import Op
@@ -17,27 +17,13 @@ from cnnstat.memory.call import Call, Lowering, padded
 from cnnstat.memory.pooling import POOLINGS
 from cnnstat.memory.tape import Tape, Tensor
 
-OVERWRITABLE = frozenset(
-    {
-        "Add",
-        "BatchNorm2d",
-        "Concat",
-        "ConnectedConv2d",
-        "Conv1d",
-        "Conv2d",
-        "Conv3d",
-        "ConvTranspose1d",
-        "ConvTranspose2d",
-        "ConvTranspose3d",
-        "Linear",
-    }
+OVERWRITABLE: tuple[type[Op], ...] = (
+    *(ops.Conv1d, ops.Conv2d, ops.Conv3d, ops.ConnectedConv2d),
+    *(ops.ConvTranspose1d, ops.ConvTranspose2d, ops.ConvTranspose3d),
+    *(ops.Linear, ops.BatchNorm2d, ops.Add, ops.Concat),
 )
 """Operators that make a tensor of their own which their backward pass does not read: a ReLU after
 one may write over it."""
-
-
-def _kind(op: Op) -> str:
-    return type(op).__name__
 
 
 def overwriting(shaped: ShapedGraph) -> list[int]:
@@ -46,9 +32,9 @@ def overwriting(shaped: ShapedGraph) -> list[int]:
     return [
         index
         for index, node in enumerate(shaped.nodes)
-        if _kind(node.op) == "ReLU"
+        if isinstance(node.op, ops.ReLU)
         and not owns[index]
-        and _kind(shaped.nodes[node.inputs[0].node].op) in OVERWRITABLE
+        and isinstance(shaped.nodes[node.inputs[0].node].op, OVERWRITABLE)
     ]
 
 
@@ -167,7 +153,7 @@ def _concat(t: Tape, call: Call) -> Tensor:
     return k.concatenate(t, call.inputs, call.shape, call.op.axis % len(call.shape))
 
 
-def _flatten(t: Tape, call: Call) -> Tensor:
+def _view(t: Tape, call: Call) -> Tensor:
     return k.view(t, call.x, call.shape)
 
 
@@ -242,10 +228,6 @@ def _group_norm(t: Tape, call: Call) -> Tensor:
     return k.own_statistics(t, "group_norm", call.x, call.affine, call.shape[0] * call.op.groups)
 
 
-def _nonlinearity(t: Tape, call: Call) -> Tensor | list[Tensor]:
-    return NONLINEARITIES[call.op.kind](t, call)
-
-
 def _interpolate(t: Tape, call: Call) -> Tensor:
     return k.unary(t, call.x, call.shape)
 
@@ -284,37 +266,36 @@ NONLINEARITIES: dict[str, Lowering] = {
 POINTWISE: dict[str, Lowering] = {"mul": _multiply, "add": _plus}
 """Kind of ``Pointwise`` -> its kernels, where one tensor has the shape of the result."""
 
-LOWERINGS: dict[str, Lowering] = {
-    "Conv1d": _convolution,
-    "Conv2d": _convolution,
-    "Conv3d": _convolution,
-    "ConnectedConv2d": _connected,
-    "ConvTranspose1d": _transposed,
-    "ConvTranspose2d": _transposed,
-    "ConvTranspose3d": _transposed,
-    "Linear": _linear,
-    "RBF": _rbf,
+LOWERINGS: dict[type[Op], Lowering] = {
+    ops.Conv1d: _convolution,
+    ops.Conv2d: _convolution,
+    ops.Conv3d: _convolution,
+    ops.ConnectedConv2d: _connected,
+    ops.ConvTranspose1d: _transposed,
+    ops.ConvTranspose2d: _transposed,
+    ops.ConvTranspose3d: _transposed,
+    ops.Linear: _linear,
+    ops.RBF: _rbf,
     **POOLINGS,
-    "Subsampling": _subsampling,
-    "MaxUnpool2d": _unpool,
-    "BatchNorm2d": _batch_norm,
-    "LocalResponseNorm": _local_response_norm,
-    "ReLU": _relu,
-    "Tanh": _from_output,
-    "ScaledTanh": _scaled_tanh,
-    "Sigmoid": _from_output,
-    "Softmax": _softmax,
-    "Dropout": _dropout,
-    "DropPath": _drop_path,
-    "Add": _add,
-    "FractalJoin": _fractal_join,
-    "Concat": _concat,
-    "Flatten": _flatten,
-    "ZeroPadShortcut": _zero_pad_shortcut,
-    "Nonlinearity": _nonlinearity,
-    "LayerNorm": _layer_norm,
-    "GroupNorm": _group_norm,
-    "Interpolate": _interpolate,
+    ops.Subsampling: _subsampling,
+    ops.MaxUnpool2d: _unpool,
+    ops.BatchNorm2d: _batch_norm,
+    ops.LocalResponseNorm: _local_response_norm,
+    ops.ReLU: _relu,
+    ops.Tanh: _from_output,
+    ops.ScaledTanh: _scaled_tanh,
+    ops.Sigmoid: _from_output,
+    ops.Softmax: _softmax,
+    ops.Dropout: _dropout,
+    ops.DropPath: _drop_path,
+    ops.Add: _add,
+    ops.FractalJoin: _fractal_join,
+    ops.Concat: _concat,
+    ops.Flatten: _view,
+    ops.ZeroPadShortcut: _zero_pad_shortcut,
+    ops.LayerNorm: _layer_norm,
+    ops.GroupNorm: _group_norm,
+    ops.Interpolate: _interpolate,
 }
 """Operator's class -> its kernels; an operator that is not here is unknown, never free."""
 
@@ -326,26 +307,22 @@ def lowering(shaped: ShapedGraph, index: int) -> Lowering | None:
     take more memory than its elements.
     """
     node, facts = shaped.nodes[index], shaped.facts[index]
-    kind = _kind(node.op)
+    op = node.op
     owner = facts if node.tied_to is None else shaped.facts[node.tied_to]
     if {weight.name for weight in facts.weights} - {weight.name for weight in owner.weights}:
         return None
-    if kind == "ConvTranspose3d" and facts.inputs[0].numel > facts.outputs[0].numel:
+    if isinstance(op, ops.ConvTranspose3d) and facts.inputs[0].numel > facts.outputs[0].numel:
         return None
-    if kind == "Nonlinearity" and getattr(node.op, "kind", "") not in NONLINEARITIES:
-        return None
-    if kind == "Pointwise":
+    if isinstance(op, ops.Nonlinearity):
+        return NONLINEARITIES.get(op.kind)
+    if isinstance(op, ops.Pointwise):
         alike = facts.outputs[0] in facts.inputs and len(facts.inputs) < 3
-        return POINTWISE.get(getattr(node.op, "kind", "")) if alike else None
-    if kind == "Parameter" and len(facts.weights) == 1:
+        return POINTWISE.get(op.kind) if alike else None
+    if isinstance(op, ops.Parameter) and len(facts.weights) == 1:
         return _itself
-    if kind == "View" and len(facts.outputs) == 1 and node.inputs:
+    if isinstance(op, ops.View) and len(facts.outputs) == 1 and node.inputs:
         return _view
-    return LOWERINGS.get(kind)
-
-
-def _view(t: Tape, call: Call) -> Tensor:
-    return k.view(t, call.x, call.shape)
+    return LOWERINGS.get(type(op))
 
 
 def _itself(t: Tape, call: Call) -> Tensor:
@@ -359,7 +336,7 @@ def unknown_call(t: Tape, call: Call) -> list[Tensor]:
     """
     if call.op.storage == "view" and call.inputs:
         return [call.x._replace(shape=spec.shape) for spec in call.facts.outputs]
-    opaque = _kind(call.op) == "Opaque"
+    opaque = isinstance(call.op, ops.Opaque)
     makes = [((0,) if opaque else spec.shape, spec.dtype) for spec in call.facts.outputs]
     reads = (*call.inputs, *call.stored.values())
     pairs = zip(t.run(reads, *makes), call.facts.outputs, strict=True)
@@ -375,6 +352,6 @@ def lower(t: Tape, call: Call, kernels: Lowering | None) -> list[Tensor]:
     Its inputs are held until then, but those of a sum: it is written as a sum of two after another.
     """
     made = (kernels or unknown_call)(t, call)
-    if _kind(call.op) != "Add":
+    if not isinstance(call.op, ops.Add):
         t.hold(call.inputs)
     return made if isinstance(made, list) else [made]

@@ -26,6 +26,7 @@ from cnnstat.memory.passes import (
     training,
 )
 from cnnstat.memory.tape import KINDS, Curve, Kind, alive, curve
+from cnnstat.ops import BatchNorm2d
 
 Mode = Literal["inference", "training"]
 MODES: tuple[Mode, ...] = ("inference", "training")
@@ -341,7 +342,7 @@ def _stored(shaped: ShapedGraph) -> tuple[list[int], list[int]]:
             continue
         for weight in facts.weights:
             (buffers if weight.role == "buffer" else trained).append(_bytes(weight, dtype))
-        if node.op.type_name == "BatchNorm2d" and getattr(node.op, "tracked", False):
+        if isinstance(node.op, BatchNorm2d) and node.op.tracked:
             buffers.append(COUNTER_BYTES)
     return trained, buffers
 

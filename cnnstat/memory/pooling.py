@@ -6,6 +6,8 @@ asks for a gradient and nobody watches the dispatcher.
 
 from __future__ import annotations
 
+from cnnstat import ops
+from cnnstat.ir.op import Op
 from cnnstat.memory import kernels as k
 from cnnstat.memory.call import Call, Lowering, padded, padded_shape, windows_of
 from cnnstat.memory.tape import Shape, Tape, Tensor
@@ -99,19 +101,19 @@ def _adaptive_max_pool(t: Tape, call: Call) -> Tensor:
     return k.max_pool(t, x, call.shape)[0]
 
 
-POOLINGS: dict[str, Lowering] = {
-    "MaxPool1d": _max_pool,
-    "MaxPool2d": _max_pool,
-    "MaxPool3d": _max_pool,
-    "AvgPool1d": _avg_pool,
-    "AvgPool2d": _avg_pool,
-    "AvgPool3d": _avg_pool,
-    "GlobalAvgPool2d": _adaptive_avg_pool,
-    "AdaptiveAvgPool1d": _adaptive_avg_pool,
-    "AdaptiveAvgPool2d": _adaptive_avg_pool,
-    "AdaptiveAvgPool3d": _adaptive_avg_pool,
-    "AdaptiveMaxPool1d": _adaptive_max_pool,
-    "AdaptiveMaxPool2d": _adaptive_max_pool,
-    "AdaptiveMaxPool3d": _adaptive_max_pool,
+POOLINGS: dict[type[Op], Lowering] = {
+    ops.MaxPool1d: _max_pool,
+    ops.MaxPool2d: _max_pool,
+    ops.MaxPool3d: _max_pool,
+    ops.AvgPool1d: _avg_pool,
+    ops.AvgPool2d: _avg_pool,
+    ops.AvgPool3d: _avg_pool,
+    ops.GlobalAvgPool2d: _adaptive_avg_pool,
+    ops.AdaptiveAvgPool1d: _adaptive_avg_pool,
+    ops.AdaptiveAvgPool2d: _adaptive_avg_pool,
+    ops.AdaptiveAvgPool3d: _adaptive_avg_pool,
+    ops.AdaptiveMaxPool1d: _adaptive_max_pool,
+    ops.AdaptiveMaxPool2d: _adaptive_max_pool,
+    ops.AdaptiveMaxPool3d: _adaptive_max_pool,
 }
-"""Operator's name -> its kernels."""
+"""Operator's class -> its kernels."""

@@ -217,14 +217,9 @@ def prelu(call: Call) -> Meaning:
     return Meaning(ops.PReLU(int(weight.numel())), (call.arguments["self"],), (weight,))
 
 
-def softmax(call: Call) -> Meaning:
-    """Read a softmax along one axis."""
-    return Meaning(ops.Softmax(int(call.arguments["dim"])), (call.arguments["self"],))
-
-
-def log_softmax(call: Call) -> Meaning:
-    """Read the logarithm of a softmax along one axis."""
-    return Meaning(ops.LogSoftmax(int(call.arguments["dim"])), (call.arguments["self"],))
+def along(kind: type[ops.Softmax | ops.LogSoftmax]) -> Rule:
+    """Return the rule of an operator along one axis."""
+    return lambda call: Meaning(kind(int(call.arguments["dim"])), (call.arguments["self"],))
 
 
 def dropout(call: Call) -> Meaning:
@@ -270,85 +265,10 @@ def reduce(kind: str) -> Rule:
     return rule
 
 
-def _pool_window(a: dict[str, Any], rank: int) -> tuple[tuple[int, ...], ...]:
-    """Return kernel, stride and padding of a pooling whose stride is its kernel unless given."""
-    kernel = axes_of(a["kernel_size"], rank)
-    stride = axes_of(a["stride"], rank) if a["stride"] else kernel
-    return kernel, stride, axes_of(a["padding"], rank)
-
-
-def max_pool(kind: type[ops.MaxPool1d | ops.MaxPool2d | ops.MaxPool3d]) -> Rule:
-    """Return the rule of a max-pooling of that class."""
-
-    def rule(call: Call) -> Meaning | None:
-        a = call.arguments
-        if a["self"].dim() != kind.rank + 2:
-            return None
-        kernel, stride, padding = _pool_window(a, kind.rank)
-        dilation, both = axes_of(a["dilation"], kind.rank), len(call.results) > 1
-        op = kind(kernel, stride, padding, bool(a["ceil_mode"]), both, dilation)
-        return Meaning(op, (a["self"],))
-
-    return rule
-
-
-def avg_pool(kind: type[ops.AvgPool1d | ops.AvgPool2d | ops.AvgPool3d]) -> Rule:
-    """Return the rule of a mean-pooling of that class; another divisor is as much work."""
-
-    def rule(call: Call) -> Meaning | None:
-        a = call.arguments
-        if a["self"].dim() != kind.rank + 2:
-            return None
-        kernel, stride, padding = _pool_window(a, kind.rank)
-        op = kind(kernel, stride, padding, bool(a["ceil_mode"]), bool(a["count_include_pad"]))
-        return Meaning(op, (a["self"],))
-
-    return rule
-
-
-AdaptivePool = (
-    type[ops.AdaptiveAvgPool1d | ops.AdaptiveAvgPool2d | ops.AdaptiveAvgPool3d]
-    | type[ops.AdaptiveMaxPool1d | ops.AdaptiveMaxPool2d | ops.AdaptiveMaxPool3d]
-)
-
-
-def adaptive_pool(kind: AdaptivePool) -> Rule:
-    """Return the rule of an adaptive pooling of that class."""
-
-    def rule(call: Call) -> Meaning | None:
-        x = call.arguments["self"]
-        if x.dim() != kind.rank + 2:
-            return None
-        size = tuple(int(n) for n in call.results[0].shape[2:])
-        if kind is ops.AdaptiveAvgPool2d and size == (1, 1):
-            return Meaning(ops.GlobalAvgPool2d(), (x,))
-        return Meaning(kind(size), (x,))
-
-    return rule
-
-
-def interpolate(mode: str) -> Rule:
-    """Return the rule of a resampling in that mode."""
-
-    def rule(call: Call) -> Meaning:
-        x = call.arguments.get("input", call.arguments.get("self"))
-        size = tuple(int(n) for n in call.results[0].shape[2:])
-        return Meaning(ops.Interpolate(size, mode), tensors(x))
-
-    return rule
-
-
 def weight_norm(call: Call) -> Meaning:
     """Read kernels made of directions and lengths."""
     a = call.arguments
     return Meaning(ops.WeightNorm(a["dim"] % a["v"].dim()), (a["v"], a["g"]))
-
-
-def fold(call: Call) -> Meaning:
-    """Read patches that are put back on a map."""
-    a = call.arguments
-    fields = ("output_size", "kernel_size", "stride", "padding", "dilation")
-    return Meaning(ops.Fold(*[axes_of(a[key], 2) for key in fields]), (a["self"],))
 
 
 def attention(call: Call) -> Meaning:
