@@ -28,6 +28,7 @@ from cnnstat.cli.options import (
     starting,
 )
 from cnnstat.count.conventions import CONVENTIONS
+from cnnstat.errors import UsageError
 from cnnstat.render.columns import LAYER_COLUMNS
 
 KEYS = tuple(entry.key for entry in LAYER_COLUMNS)
@@ -95,6 +96,14 @@ def summary(
             default="all rows",
         ),
     ] = None,
+    tree: Annotated[
+        bool,
+        option(
+            "--tree",
+            group=TABLE,
+            help="Show the tree of modules, each with the sum of its rows; --depth bounds it.",
+        ),
+    ] = False,
     check: Annotated[
         bool,
         option(
@@ -117,8 +126,12 @@ def summary(
     from cnnstat.render.summary import View, summary_document
 
     to = destination(format, output, bare=bare)
+    if tree and (sort is not None or top is not None):
+        raise UsageError("--tree keeps the order of the modules: leave out --sort and --top")
     view = View(
-        columns, at_least_one("depth", depth), expand, formulas, sort, at_least_one("top", top)
+        columns,
+        *(at_least_one("depth", depth), expand, formulas),
+        *(sort, at_least_one("top", top), tree),
     )
     loaded = api.load(model, classes=classes, arguments=factory_arguments(args))
     analysis = api.analyze(

@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 from cnnstat.count.conventions import PAPER, Convention
 from cnnstat.count.figures import Figures, figures_of, total_of
 from cnnstat.count.formulas import activation_formula, macs_formula, params_formula
+from cnnstat.count.modulepaths import without_number
 from cnnstat.count.paths import depth_of, paths_of, shortest_depth_of
 from cnnstat.count.receptive import Fields, ReceptiveField
 from cnnstat.count.storage import Placement, allocated_bytes, peak_bytes, place
@@ -60,6 +61,12 @@ class Layer(NamedTuple):
     def type(self) -> str:
         """The operator's name; ``Module`` for a grouped row."""
         return "Module" if self.grouped else self.report.shaped.nodes[self.anchor].op.type_name
+
+    @property
+    def class_name(self) -> str:
+        """The class of the module that the row stands for; empty where it is not known."""
+        classes = self.report.shaped.graph.classes
+        return classes.get(self.name) or classes.get(without_number(self.name), "")
 
     @property
     def detail(self) -> str:

@@ -10,6 +10,7 @@ becomes a ``Parameter`` node; where it is used again, the later node is tied to 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from cnnstat.count.report import Note
@@ -74,6 +75,7 @@ class Assembly:
     """A graph that grows call by call; ``values`` tells which node makes a tensor.
 
     ``origin`` is where the reader stands, in its own terms: nodes that are added come from there.
+    ``classes`` has the class of each module by its path, as far as the reader knows it.
     """
 
     def __init__(self, names: Names) -> None:
@@ -82,6 +84,7 @@ class Assembly:
         self.notes: list[Note] = []
         self.values: dict[Key, Value] = {}
         self.origin: object = None
+        self.classes: dict[str, str] = {}
         self._origins: dict[str, object] = {}
         self._outputs: list[Specs] = []  # of each node, as its operator infers them
         self._stored: dict[Key, tuple[StoredTensor, TensorSpec]] = {}  # and its spec as seen
@@ -230,7 +233,7 @@ class Assembly:
 
     def finish(self, name: str, outputs: tuple[Value, ...]) -> Graph:
         """Return the graph that these values leave, as ``graph`` does for keys."""
-        graph = Graph(name, tuple(self.nodes), outputs, origins=self._origins)
+        graph = Graph(name, tuple(self.nodes), outputs, origins=self._origins, classes=self.classes)
         return without_unread(graph)
 
 
@@ -274,4 +277,4 @@ def without_unread(graph: Graph) -> Graph:
         tied = None if node.tied_to is None else place[node.tied_to]
         nodes.append(node._replace(inputs=inputs, tied_to=tied))
     outputs = tuple(Value(place[value.node], value.result) for value in graph.outputs)
-    return Graph(graph.name, tuple(nodes), outputs, origins=graph.origins)
+    return replace(graph, nodes=tuple(nodes), outputs=outputs)

@@ -94,6 +94,7 @@ class Graph:
     """Nodes in topological order; ``training_outputs`` are returned with ``outputs`` in training.
 
     ``origins`` says of nodes, by name, where a reader took them from, in the reader's own terms.
+    ``classes`` has the class of each module, by path, where the reader knows it (``DoubleConv``).
     ``pieces`` are the same nodes in larger parts where a builder put blocks together.
     """
 
@@ -102,6 +103,7 @@ class Graph:
     outputs: tuple[Value, ...]
     training_outputs: tuple[Value, ...] = ()
     origins: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
+    classes: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     pieces: tuple[Piece, ...] = field(default=(), init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -129,6 +131,7 @@ class Graph:
             ("outputs", outputs),
             ("training_outputs", training_outputs),
             ("origins", {}),
+            ("classes", {}),
         ):
             object.__setattr__(graph, key, value)
         _check_outputs(graph, count)

@@ -57,6 +57,9 @@ class Position(NamedTuple):
 FUSED = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
 """Modules that PyTorch replaces by one function where nobody watches functions."""
 
+ANONYMOUS = ("GraphModule", "InterpreterModule", "Module")
+"""Classes that stand in for a module's own, which a file or a graph no longer knows."""
+
 
 class ModuleCalls:
     """The modules that are running at the moment, outermost first, and which one failed.
@@ -173,3 +176,17 @@ def named_modules(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         yield name, each
         prefix = f"{name}." if name else ""
         waiting += reversed([(prefix + key, child) for key, child in each.named_children()])
+
+
+def module_classes(module: nn.Module) -> dict[str, str]:
+    """Return the class name of every module by its path, where a class of its own is known."""
+    return {
+        name.replace(".", "/"): kind
+        for name, each in named_modules(module)
+        if (kind := _class_name(each)) not in ANONYMOUS
+    }
+
+
+def _class_name(module: nn.Module) -> str:
+    """Return a module's class, of a scripted one that of its source."""
+    return str(getattr(module, "original_name", "") or type(module).__name__)

@@ -25,7 +25,7 @@ STYLE = """
   background: var(--page); }
 .cnnstat th, .cnnstat td { padding: .3em .7em; text-align: right; white-space: nowrap;
   border-bottom: 1px solid var(--line); color: var(--ink); background: var(--page); }
-.cnnstat th.text, .cnnstat td.text { text-align: left; }
+.cnnstat th.text, .cnnstat td.text { text-align: left; white-space: pre; }
 .cnnstat td.long { white-space: normal; min-width: 24em; }
 .cnnstat thead th { background: var(--head); vertical-align: bottom; }
 .cnnstat th button { all: unset; cursor: pointer; font-weight: 600; }
@@ -165,7 +165,7 @@ def _item(line: str) -> str:
 
 
 def _table(document: Document, *, sortable: bool) -> list[str]:
-    cells = grid(document)
+    cells = grid(document, labelled=True)
     heads = "".join(
         _head(column, title, sortable=sortable)
         for column, title in zip(document.columns, cells.titles, strict=True)

@@ -30,8 +30,11 @@ class Grid:
     levels: tuple[tuple[int, ...], ...]
 
 
-def grid(document: Document) -> Grid:
-    """Return the text of a document's titles, rows and total."""
+def grid(document: Document, *, labelled: bool = False) -> Grid:
+    """Return the text of a document's titles, rows and total.
+
+    ``labelled``: the rows of a tree begin with their labels.
+    """
     titles, texts, totals, levels = [], [], [], []
     for index, column in enumerate(document.columns):
         own = [row[index] for row in document.rows]
@@ -40,7 +43,10 @@ def grid(document: Document) -> Grid:
         total = document.total[index] if document.total else ""
         name, unit = column_unit([*cells, total]) if column.kind == "bytes" else ("", 1)
         titles.append(f"{column.title} {name}".rstrip())
-        texts.append([cell_text(cell, column.kind, unit) for cell in cells])
+        shown = [cell_text(cell, column.kind, unit) for cell in cells]
+        if labelled and index == 0 and document.labels:
+            shown[: len(document.labels)] = document.labels
+        texts.append(shown)
         at_least = document.lower_bound and None in cells and total not in ("", None)
         totals.append(f"{'>= ' if at_least else ''}{cell_text(total, column.kind, unit)}")
         levels.append([*_levels(column, own), *(0 for _ in rest)])

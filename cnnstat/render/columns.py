@@ -58,7 +58,7 @@ def short_type(type_name: str) -> str:
 def operator_text(layer: Layer) -> str:
     """Return type, kernel and fused operators in short: ``Conv 3x3/2 pad 1 + BN + ReLU``."""
     if layer.grouped:
-        return layer.detail
+        return ", ".join(filter(None, (layer.class_name, layer.detail)))
     nodes = layer.report.shaped.nodes
     anchor = nodes[layer.anchor].op
     others = [nodes[index].op for index in layer.nodes if index != layer.anchor]
@@ -98,7 +98,12 @@ def _formula(name: str) -> Getter:
 
 LAYER_COLUMNS: tuple[LayerColumn, ...] = (
     LayerColumn(
-        Column("layer", "Layer", keep=NEVER_DROPPED, definition="name of the layer"),
+        Column(
+            *("layer", "Layer"),
+            keep=NEVER_DROPPED,
+            distinct=True,
+            definition="name of the layer",
+        ),
         lambda layer: layer.name,
         lambda report: "total",
     ),
@@ -169,6 +174,10 @@ LAYER_COLUMNS: tuple[LayerColumn, ...] = (
     ),
     LayerColumn(
         Column("type", "Operator", definition="name of the operator"), lambda layer: layer.type
+    ),
+    LayerColumn(
+        Column("class", "Class", definition="class of the module that the row stands for"),
+        lambda layer: layer.class_name,
     ),
     LayerColumn(
         Column(

@@ -28,7 +28,8 @@ class Column:
     In a narrow terminal the column with the smallest ``keep`` is dropped first, one with
     ``NEVER_DROPPED`` never; columns of one ``pair`` are dropped together. ``heat`` highlights the
     largest cells. With ``group`` the table omits a cell that repeats the one above; with ``wrap``
-    long text is wrapped instead of cropped.
+    long text is wrapped instead of cropped; ``distinct`` texts are shortened so that no two read
+    alike.
     """
 
     key: str
@@ -40,6 +41,7 @@ class Column:
     group: bool = False
     wrap: bool = False
     pair: str = ""
+    distinct: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,9 @@ class Document:
 
     ``lower_bound``: totals are at least their values (``>= x``).
 
+    ``labels`` are the first cells of a tree's rows as tables and pages show them: indented, without
+    the path that other formats have.
+
     ``rest`` is one row for all rows that were omitted, between the rows and the total.
     """
 
@@ -68,3 +73,4 @@ class Document:
     lower_bound: bool = False
     sections: tuple[Section, ...] = ()
     subtitle: str = ""
+    labels: tuple[str, ...] = ()

@@ -49,6 +49,7 @@ def shown_document(document: Document) -> Document:
         rows=tuple(map(_row, document.rows)),
         rest=None if document.rest is None else _row(document.rest),
         total=None if document.total is None else _row(document.total),
+        labels=tuple(map(shown, document.labels)),
         sections=tuple(
             Section(shown(section.title), tuple(map(shown, section.lines)))
             for section in document.sections

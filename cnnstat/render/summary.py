@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cnnstat.count.report import Layer, Report
+from cnnstat.count.tree import Branch, tree
 from cnnstat.ir.tensor import UNKNOWN
 from cnnstat.render.columns import DEFAULT, LayerColumn, chosen, layer_column
 from cnnstat.render.document import Cell, Document, Section
@@ -29,6 +30,7 @@ class View:
     formulas: bool = False
     sort: str | None = None
     top: int | None = None
+    tree: bool = False
 
 
 def summary_document(
@@ -46,7 +48,12 @@ def summary_document(
     """
     view = view or View()
     columns = chosen(view.columns, report.convention.name, formulas=view.formulas)
-    layers = _sorted(report.view(expand=view.expand, depth=view.depth), view.sort)
+    branches: list[Branch] = []
+    if view.tree:
+        branches = tree(report, expand=view.expand, depth=view.depth)
+        layers = tuple(branch.layer for branch in branches)
+    else:
+        layers = _sorted(report.view(expand=view.expand, depth=view.depth), view.sort)
     shown = layers if view.top is None else layers[: view.top]
     rest = layers[len(shown) :]
     return Document(
@@ -58,7 +65,8 @@ def summary_document(
         total=tuple(entry.total(report) if entry.total else "" for entry in columns),
         lower_bound="partial" in (report.status, report.params_status),
         sections=(*_sections(report, card, published, checked), _legend(columns)),
-        payload=Payload(report, reference, card, published, checked, shown, len(rest)),
+        payload=Payload(report, reference, card, published, checked, shown, len(rest), branches),
+        labels=tuple("  " * branch.level + branch.label for branch in branches),
     )
 
 
@@ -195,10 +203,14 @@ class Payload(Mapping[str, object]):
         checked: Check | None,
         layers: Sequence[Layer],
         omitted: int,
+        branches: Sequence[Branch] = (),
     ) -> None:
         self._report, self._reference, self._card = report, reference, card
         self._published, self._checked = published, checked
         self._layers, self._omitted = layers, omitted
+        self._branches = branches
+        if branches:
+            self._layers = [each.layer for each in branches if not each.is_module]
         self._built: dict[str, object] | None = None
 
     def __getitem__(self, key: str) -> object:
@@ -242,6 +254,8 @@ class Payload(Mapping[str, object]):
             built["check"] = check_payload(self._checked)
         if self._omitted:
             built["omitted_layers"] = self._omitted
+        if self._branches:
+            built["modules"] = [_layer(each.layer) for each in self._branches if each.is_module]
         return built
 
 
@@ -275,6 +289,7 @@ def _layer(layer: Layer) -> dict[str, object]:
         "name": layer.name,
         "path": layer.path,
         "type": layer.type,
+        "class": layer.class_name or None,
         "detail": layer.detail,
         "input_shapes": [list(spec.shape) for spec in layer.inputs],
         "output_shape": None if layer.output == UNKNOWN else list(layer.output.shape),

@@ -9,6 +9,7 @@ a table of hundreds of rows takes milliseconds. Rich measures cells and colours 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
@@ -16,6 +17,7 @@ from rich.cells import cell_len, set_cell_size
 from cnnstat.render.cells import ASCII_MARKS, MARKS, Grid, grid
 from cnnstat.render.document import NEVER_DROPPED, Column, Document
 from cnnstat.render.formats import Look
+from cnnstat.render.shortening import shortened
 from cnnstat.render.wrapping import wrapped
 
 GAP = 2
@@ -63,8 +65,9 @@ def _colored(lines: Iterable[Line]) -> Iterator[str]:
 
 
 def _lines(document: Document, look: Look) -> Iterator[Line]:
-    cells = grid(document)
+    cells = grid(document, labelled=True)
     shown = _shown(document, cells, look.width)
+    cells = _shortened(document, cells, shown, look)
     if document.title:
         yield from _paragraph(document.title, look, "bold")
     if document.subtitle:
@@ -85,6 +88,17 @@ def _lines(document: Document, look: Look) -> Iterator[Line]:
         yield from _paragraph(section.title, look, "bold")
         for line in section.lines:
             yield from _paragraph(f"  {line}", look)
+
+
+def _shortened(document: Document, cells: Grid, shown: dict[int, int], look: Look) -> Grid:
+    """Return the cells with distinct texts shortened to the width of their column."""
+    rows = [list(row) for row in cells.rows]
+    for index, width in shown.items():
+        if document.columns[index].distinct:
+            texts = shortened([row[index] for row in rows], width, "…" if look.unicode else "~")
+            for row, text in zip(rows, texts, strict=True):
+                row[index] = text
+    return replace(cells, rows=tuple(map(tuple, rows)))
 
 
 def _paragraph(text: str, look: Look, style: str = "") -> Iterator[Line]:

@@ -210,3 +210,34 @@ def test_check_adds_what_other_tools_count(cnnstat: Cnnstat) -> None:
     assert "shapes, parameters and counts agree" in foot
     found = json.loads(cnnstat("summary", "lenet5", "--check", "-f", "json").out)
     assert found["check"]["agree"] is True
+
+
+def test_the_tree_indents_the_modules(cnnstat: Cnnstat) -> None:
+    rows = cnnstat("summary", "googlenet", "--tree", "--bare").out.splitlines()
+    module = next(number for number, row in enumerate(rows) if row.startswith("inception_3a "))
+    assert "8 layers" in rows[module]
+    assert rows[module + 1].startswith("  1x1 ")
+    assert rows[module + 9].startswith("inception_3b ")
+
+
+def test_other_formats_of_the_tree_have_paths(cnnstat: Cnnstat) -> None:
+    out = cnnstat("summary", "googlenet", "--tree", "-f", "csv").out
+    names = [row["layer"] for row in csv.DictReader(io.StringIO(out))]
+    assert names[names.index("inception_3a") + 1] == "inception_3a/1x1"
+    assert "total" not in names
+
+
+def test_the_json_of_a_tree_has_rows_and_modules_apart(cnnstat: Cnnstat) -> None:
+    plain = json.loads(cnnstat("summary", "googlenet", "-f", "json").out)
+    tree = json.loads(cnnstat("summary", "googlenet", "--tree", "-f", "json").out)
+    modules = {module["name"]: module for module in tree.pop("modules")}
+    inside = [row["params"] for row in plain["layers"] if row["path"] == "inception_4e"]
+    assert modules["inception_4e"]["params"] == sum(inside)
+    assert tree == plain
+
+
+@pytest.mark.parametrize("extra", [["--sort", "params"], ["--top", "3"]])
+def test_a_tree_is_not_sorted(cnnstat: Cnnstat, extra: list[str]) -> None:
+    result = cnnstat("summary", "lenet5", "--tree", *extra)
+    assert result.code == 2
+    assert "--tree keeps the order of the modules" in result.err

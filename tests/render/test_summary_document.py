@@ -15,6 +15,7 @@ VIEWS = [
     View(columns="all", depth=2),
     View(columns="all", expand=True, depth=1),
     View(columns="all", sort="macs", top=3),
+    View(columns="all", tree=True, depth=1),
 ]
 
 

@@ -199,6 +199,7 @@ class _Reading:
             raise ModelError(f"{self.reference}: more than {MAX_CALLS:,} calls of layers")
         tensors = [self._result(made, source) for source in arguments.sources()]
         path = self._path(prefix + layer.name)
+        self.assembly.classes[path] = layer.kind
         if layer.network is not None:
             return self._run(layer.network, tensors, f"{path}/")
         rule = rule_of(layer)

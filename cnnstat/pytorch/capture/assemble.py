@@ -38,6 +38,7 @@ class _Reader:
         self.trace = trace
         calls = ((call.path, plain_name(call.name)) for call in trace.calls)
         self.assembly = Assembly(Names(calls))
+        self.assembly.classes.update(trace.classes)
         self.stored: dict[str, StoredTensor] = {}
         for each in trace.stored:
             path = each.name.replace(".", "/")

@@ -24,7 +24,7 @@ from cnnstat.errors import PASSED_ON
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch.capture.answers import known_result
 from cnnstat.pytorch.capture.copying import evaluation_copy
-from cnnstat.pytorch.module_calls import Failure, ModuleCalls, Position
+from cnnstat.pytorch.module_calls import Failure, ModuleCalls, Position, module_classes
 from cnnstat.pytorch.named import UnknownArgumentError, call_arguments, use_settings
 from cnnstat.pytorch.random_state import random_state_kept
 from cnnstat.pytorch.returned import returned
@@ -92,12 +92,14 @@ class Trace(Generic[Meaning]):
     """All calls of one forward pass, in order, with the inputs, the outputs and what is stored.
 
     ``meanings`` runs parallel to ``calls``. ``unregistered`` are the parameters that the forward
-    pass reaches although the module does not know of them.
+    pass reaches although the module does not know of them. ``classes`` are those of the modules, by
+    path.
     """
 
     inputs: dict[str, tuple[torch.Tensor, TensorSpec]]
     stored: list[Stored]
     unregistered: list[torch.Tensor]
+    classes: dict[str, str] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     meanings: list[Meaning] = field(default_factory=list)
     outputs: tuple[torch.Tensor, ...] = ()
@@ -131,7 +133,8 @@ def capture(
     """
     with prepared(module, inputs, kind, constants) as run:
         entering = {name: (tensor, spec_of(tensor)) for name, tensor in run.given.items()}
-        trace: Trace[Meaning] = Trace(entering, run.stored, run.unregistered)
+        classes = module_classes(run.subject)
+        trace: Trace[Meaning] = Trace(entering, run.stored, run.unregistered, classes)
         result = forward(run, _Recorder(trace, leaves, meaning, empty=kind in EMPTY))
     trace.outputs = returned(result, torch.Tensor)
     return trace

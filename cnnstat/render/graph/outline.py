@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from cnnstat.count.report import Layer, Report
+from cnnstat.count.tree import members_of
 from cnnstat.ir.graph import ShapedGraph, Value
 from cnnstat.ir.op import Op
 from cnnstat.ir.tensor import TensorSpec
@@ -120,19 +121,7 @@ def _boxes(items: Sequence[Item]) -> Iterator[Box]:
 
 def _modules(rows: Sequence[Layer]) -> tuple[Item, ...]:
     """Return the rows in frames by the modules of their paths, in order of first appearance."""
-    names = {row.name for row in rows}
-    inside: dict[str, list[Layer | str]] = {"": []}
-    for row in rows:
-        path = row.path
-        while path in names:  # pool1/lrn belongs to the layer pool1: that is no module
-            path = path.rpartition("/")[0]
-        parts = path.split("/") if path else []
-        for level in range(len(parts)):
-            module = "/".join(parts[: level + 1])
-            if module not in inside:
-                inside[module] = []
-                inside["/".join(parts[:level])].append(module)
-        inside[path].append(row)
+    inside = members_of(rows)
 
     def items(module: str) -> tuple[Item, ...]:
         return tuple(
