@@ -95,5 +95,5 @@ def _longest(shaped: ShapedGraph, running: list[float]) -> float:
     longest: list[float] = []
     for node, facts, p in zip(shaped.nodes, shaped.facts, running, strict=True):
         before = max([longest[value.node] for value in node.inputs], default=0.0)
-        longest.append(before + p if is_weighted(node.op, facts) else before)
+        longest.append(before + p if is_weighted(node.op, facts.weights) else before)
     return max(longest)

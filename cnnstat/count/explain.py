@@ -280,7 +280,7 @@ def _param_bytes(report: Report) -> str:
     for node, facts in zip(report.shaped.nodes, report.shaped.facts, strict=True):
         for weight in facts.weights if node.tied_to is None else ():
             if weight.role != "buffer":
-                size = DTYPE_BYTES[weight.dtype or float_dtype(facts)]
+                size = DTYPE_BYTES[weight.dtype or float_dtype(facts.inputs)]
                 numbers[size] = numbers.get(size, 0) + weight.numel
     return " + ".join(f"{count:,}*{size} B" for size, count in sorted(numbers.items())) or "none"
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from cnnstat.count.conventions import Convention
 from cnnstat.ir.graph import NodeFacts
-from cnnstat.ir.op import Op
+from cnnstat.ir.op import Op, Specs, Weight
 from cnnstat.ir.tensor import DTYPE_BYTES
 from cnnstat.ir.work import NO_WORK, Work
 
@@ -77,32 +77,32 @@ def total_of(parts: Sequence[tuple[Figures, int]]) -> Figures:
     return Figures._make([*before, work, *behind])
 
 
-def float_dtype(facts: NodeFacts) -> str:
+def float_dtype(inputs: Specs) -> str:
     """Return the dtype of weights that have none of their own: that of what they act on."""
-    numbers = [spec.dtype for spec in facts.inputs if spec.is_float or spec.is_complex]
+    numbers = [spec.dtype for spec in inputs if spec.is_float or spec.is_complex]
     return numbers[0] if numbers else "float32"
 
 
-def stored_of(facts: NodeFacts) -> tuple[int, int, int, int]:
+def stored_of(weights: Sequence[Weight], inputs: Specs) -> tuple[int, int, int, int]:
     """Return the weights, biases and buffers of an operator, and the bytes of its parameters."""
-    weights = biases = buffers = param_bytes = 0
-    for _, shape, role, dtype in facts.weights:
+    multiplicative = biases = buffers = param_bytes = 0
+    for _, shape, role, dtype in weights:
         count = prod(shape)
         if role == "buffer":
             buffers += count
             continue
         if role == "weight":
-            weights += count
+            multiplicative += count
         else:
             biases += count
-        param_bytes += count * DTYPE_BYTES[dtype or float_dtype(facts)]
-    return weights, biases, buffers, param_bytes
+        param_bytes += count * DTYPE_BYTES[dtype or float_dtype(inputs)]
+    return multiplicative, biases, buffers, param_bytes
 
 
-def cached_bytes(facts: NodeFacts, stored: tuple[int, int, int, int], *, owns: bool) -> int:
+def cached_bytes(inputs: Specs, stored: tuple[int, int, int, int], *, owns: bool) -> int:
     """Return the bytes of the copy of its input that a weighted layer caches."""
     trained = stored[0] or stored[1]
-    return facts.inputs[0].nbytes if trained and owns and facts.inputs else 0
+    return inputs[0].nbytes if trained and owns and inputs else 0
 
 
 def figures_of(
@@ -113,7 +113,7 @@ def figures_of(
     ``size`` is the bytes that it allocates; ``tied`` weights count where they are first used;
     ``owns``: whether the operator makes a tensor of its own.
     """
-    stored = stored_of(facts)
+    stored = stored_of(facts.weights, facts.inputs)
     counted = convention.count(op, facts)
     return Figures(
         *((0, 0, 0, 0) if tied else stored),
@@ -122,5 +122,5 @@ def figures_of(
         int(facts.work is None),
         int(counted is None),
         size,
-        cached_bytes(facts, stored, owns=owns),
+        cached_bytes(facts.inputs, stored, owns=owns),
     )

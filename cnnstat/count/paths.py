@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cnnstat.ir.graph import Graph, NodeFacts, ShapedGraph
-from cnnstat.ir.op import Op
+from cnnstat.ir.graph import Graph, ShapedGraph
+from cnnstat.ir.op import Op, Weight
 
 
 def depth_of(shaped: ShapedGraph) -> int:
     """Return the weighted layers (convolutions, fully connected ...) on the longest path."""
     weighted = [
-        is_weighted(node[1], facts) for node, facts in zip(shaped.nodes, shaped.facts, strict=True)
+        is_weighted(node[1], facts.weights)
+        for node, facts in zip(shaped.nodes, shaped.facts, strict=True)
     ]
     return longest_path(sources_of(shaped.graph), weighted)
 
@@ -44,7 +45,7 @@ def shortest_depth_of(shaped: ShapedGraph) -> int:
     shortest: list[int] = []
     for node, facts in zip(shaped.nodes, shaped.facts, strict=True):
         before = min([shortest[value.node] for value in node.inputs], default=0)
-        shortest.append(before + is_weighted(node.op, facts))
+        shortest.append(before + is_weighted(node.op, facts.weights))
     return min([shortest[value.node] for value in shaped.graph.outputs])
 
 
@@ -57,6 +58,6 @@ def paths_of(shaped: ShapedGraph) -> int:
     return sum(ways[value.node] for value in leaving)
 
 
-def is_weighted(op: Op, facts: NodeFacts) -> bool:
+def is_weighted(op: Op, weights: Sequence[Weight]) -> bool:
     """Return whether an operator is a layer with parameters: what a depth counts."""
-    return op.is_layer and any(weight[2] != "buffer" for weight in facts.weights)
+    return op.is_layer and any(weight[2] != "buffer" for weight in weights)

@@ -399,7 +399,7 @@ def analyze(
         key = (id(facts), tied, owns)
         own = known.get(key)
         if own is None:
-            size = allocated_bytes(node.op, facts, owns=owns)
+            size = allocated_bytes(node.op, facts.outputs, owns=owns)
             own = figures_of(node.op, facts, convention, size, tied=tied, owns=owns)
             known[key] = own
         figures.append(own)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from operator import sub
 
-from cnnstat.ir.graph import Graph, Node, NodeFacts, ShapedGraph
-from cnnstat.ir.op import Op
+from cnnstat.ir.graph import Graph, Node, ShapedGraph
+from cnnstat.ir.op import Op, Specs
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +94,15 @@ def owned_bytes(shaped: ShapedGraph, placement: Placement) -> list[int]:
     In place, the first result lives elsewhere; of a view, all do.
     """
     rows = zip(shaped.nodes, shaped.facts, placement.owns, strict=True)
-    return [allocated_bytes(node.op, facts, owns=owns) for node, facts, owns in rows]
+    return [allocated_bytes(node.op, facts.outputs, owns=owns) for node, facts, owns in rows]
 
 
-def allocated_bytes(op: Op, facts: NodeFacts, *, owns: bool) -> int:
+def allocated_bytes(op: Op, outputs: Specs, *, owns: bool) -> int:
     """Return the bytes that an operator adds to memory; ``owns``: its first result is its own."""
     elsewhere = 0
     if not owns:
-        elsewhere = len(facts.outputs) if op.storage == "view" else 1
-    return sum([spec.nbytes for spec in facts.outputs[elsewhere:]])
+        elsewhere = len(outputs) if op.storage == "view" else 1
+    return sum([spec.nbytes for spec in outputs[elsewhere:]])
 
 
 def last_uses(graph: Graph, placement: Placement) -> list[int]:

@@ -6,15 +6,20 @@ A failure names the node, the operator, the input shapes and the rule that is br
 """
 
 from collections.abc import Mapping
+from operator import attrgetter
 
 from cnnstat.errors import ShapeError
 from cnnstat.ir.graph import Graph, Node, NodeFacts, ShapedGraph, Value
-from cnnstat.ir.op import Op, OpError, Specs
+from cnnstat.ir.op import Op, OpError, Specs, Weight
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import WindowError
+from cnnstat.ir.work import Work
 
 MAX_FACTS = 40_000
 """Most answers that a ``FactTable`` remembers: some ninety megabytes in all."""
+
+
+_IS_COMPLEX = attrgetter("is_complex")
 
 
 class FactTable:
@@ -138,12 +143,22 @@ def _check_tie(graph: Graph, node: Node, facts: NodeFacts, owner: NodeFacts) -> 
 
 
 def _ask(graph: Graph, name: str, op: Op, specs: Specs) -> NodeFacts:
+    return NodeFacts(specs, *answers(graph, name, op, specs), op.reach(specs))
+
+
+def answers(
+    graph: Graph, name: str, op: Op, specs: Specs
+) -> tuple[Specs, tuple[Weight, ...], Work | None]:
+    """Return the results, the weights and the work of an operator; no reach.
+
+    Raises ``ShapeError`` where it cannot take its inputs; ``name`` is the node's, for the message.
+    """
     try:
         outputs = op.infer(specs)
         work = op.work(specs, outputs)
-        if work and any(work) and not op.counts_complex and any(s.is_complex for s in specs):
+        if work and not op.counts_complex and any(work) and any(map(_IS_COMPLEX, specs)):
             work = None
-        return NodeFacts(specs, outputs, op.weights(specs), work, op.reach(specs))
+        return outputs, op.weights(specs), work
     except (OpError, WindowError) as error:
         shapes = ", ".join(map(str, specs)) or "no input"
         detail = f" {op.detail}" if op.detail else ""

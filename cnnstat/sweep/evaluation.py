@@ -20,9 +20,8 @@ from cnnstat.count.storage import alive, allocated_bytes, last_uses, place
 from cnnstat.errors import ShapeError
 from cnnstat.ir.graph import Graph, Piece, PlacedBlock, ShapedGraph, Value
 from cnnstat.ir.op import Op, Specs
-from cnnstat.ir.shapes import FactTable, infer_shapes
+from cnnstat.ir.shapes import FactTable, answers, infer_shapes
 from cnnstat.ir.tensor import TensorSpec
-from cnnstat.ir.work import NO_WORK
 
 MAX_STRUCTURES = 256
 MAX_PARTS = 40_000
@@ -31,6 +30,9 @@ MAX_PARTS = 40_000
 
 OWNS, SHARES = b"\1", b"\0"
 """Whether the memory of a node's result is its own, as in ``Step.owns``."""
+
+
+NOTHING = (0, 0, 0, 0)
 
 
 class Sums(NamedTuple):
@@ -149,21 +151,15 @@ class Memory:
         key = (id(op), id(specs), owns, tied)
         part = self._parts.get(key)
         if part is None:
-            facts = self.table.ask(graph, name, op, specs)
-            size = allocated_bytes(op, facts, owns=owns == OWNS)
-            stored = stored_of(facts)
-            cached = cached_bytes(facts, stored, owns=owns == OWNS)
-            work = facts.work or NO_WORK
-            sums = Sums(
-                *((0, 0, 0, 0) if tied else stored),
-                work.macs,
-                work.flops,
-                int(facts.work is None),
-                size,
-                cached,
-            )
-            weighted = int(is_weighted(op, facts))
-            part = self._remember(key, facts.outputs, sums, weighted, weighted, (size,), op)
+            outputs, weights, work = answers(graph, name, op, specs)
+            mine = owns == OWNS
+            size = allocated_bytes(op, outputs, owns=mine)
+            stored = stored_of(weights, specs) if weights else NOTHING
+            cached = cached_bytes(specs, stored, owns=mine)
+            macs, flops = (work.macs, work.flops) if work else (0, 0)
+            sums = Sums(*(NOTHING if tied else stored), macs, flops, work is None, size, cached)
+            weighted = int(is_weighted(op, weights))
+            part = self._remember(key, outputs, sums, weighted, weighted, (size,), op)
         return part
 
     def _block(self, graph: Graph, piece: PlacedBlock, owns: bytes, specs: Specs) -> Part:
@@ -194,9 +190,10 @@ class Memory:
 
     def _remember(self, key: object, outputs: Specs, *others: Any) -> Part:
         """Keep a part whose specs are one object where they are equal."""
-        first = outputs[:1]
-        known = self._specs.setdefault
-        part = self._parts[key] = Part(known(first, first), known(outputs, outputs), *others)
+        first = outputs = self._specs.setdefault(outputs, outputs)
+        if len(outputs) != 1:
+            first = self._specs.setdefault(outputs[:1], outputs[:1])
+        part = self._parts[key] = Part(first, outputs, *others)
         return part
 
     def _structure(self, graph: Graph) -> Structure:
@@ -307,7 +304,8 @@ class Counted:
             else:
                 before = max([ends[source] for source, _ in step[1]], default=0)
             ends.append(before + part[3])
-            longest = max(longest, before + part[4])
+            if before + part[4] > longest:
+                longest = before + part[4]
         return longest
 
     @property

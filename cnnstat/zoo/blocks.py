@@ -16,6 +16,7 @@ from cnnstat.ops import (
     Dropout,
     Flatten,
     GlobalAvgPool2d,
+    Input,
     Linear,
     MaxPool2d,
     ReLU,
@@ -29,7 +30,7 @@ SOFTMAX = Softmax()
 GLOBAL_AVG_POOL = GlobalAvgPool2d()
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def conv_op(
     out_channels: int,
     kernel: int,
@@ -44,6 +45,18 @@ def conv_op(
     return Conv2d(
         out_channels, (kernel, kernel), (stride, stride), (pad, pad), groups=groups, bias=bias
     )
+
+
+@lru_cache(maxsize=1024)
+def linear_op(out_features: int) -> Linear:
+    """Return a fully connected layer."""
+    return Linear(out_features)
+
+
+@lru_cache(maxsize=64)
+def image(*shape: int) -> Input:
+    """Return an input of this shape without the batch: channels, height, width."""
+    return Input(shape)
 
 
 def conv(
@@ -112,7 +125,7 @@ def linear(
     dropout: float | None = None,
 ) -> Value:
     """Add a fully connected layer ``name``, its activation, and dropout behind that."""
-    x = activate(b, name, b.add(name, Linear(out_features), x), act)
+    x = activate(b, name, b.add(name, linear_op(out_features), x), act)
     return x if dropout is None else b.add(f"{name}/dropout", Dropout(dropout), x)
 
 

@@ -5,6 +5,7 @@ The lists are literal so that ``cnnstat list`` and the nearest names of a typo n
 
 from __future__ import annotations
 
+from functools import lru_cache
 from importlib import import_module
 from typing import NamedTuple
 
@@ -231,6 +232,7 @@ def canonical(name: str) -> str:
     return ALIASES.get(plain, plain)
 
 
+@lru_cache(maxsize=1024)
 def find(name: str) -> ModelCard:
     """Return the card of a model.
 

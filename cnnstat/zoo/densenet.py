@@ -20,8 +20,16 @@ from typing import NamedTuple
 from cnnstat.errors import UsageError, unknown
 from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph, Value
-from cnnstat.ops import AvgPool2d, Concat, Input
-from cnnstat.zoo.blocks import BATCH_NORM, GLOBAL_AVG_POOL, RELU, classifier, conv_op, max_pool
+from cnnstat.ops import AvgPool2d, Concat
+from cnnstat.zoo.blocks import (
+    BATCH_NORM,
+    GLOBAL_AVG_POOL,
+    RELU,
+    classifier,
+    conv_op,
+    image,
+    max_pool,
+)
 from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
 from cnnstat.zoo.rule import DepthRule, check_factor
 from cnnstat.zoo.torchvision_weights import torchvision_errors
@@ -143,12 +151,12 @@ def build(name: str, form: Form, classes: int) -> Graph:
     b = Builder(name)
     width = form.first_width
     if form.imagenet:
-        x = b.add("input", Input((3, 224, 224)))
+        x = b.add("input", image(3, 224, 224))
         x = b.add("conv1", conv_op(width, 7, stride=2, bias=False), x)
         x = b.add("conv1/relu", RELU, b.add("conv1/bn", BATCH_NORM, x))
         x = max_pool(b, "pool1", x, 3, 2, padding=(1, 1))
     else:
-        x = b.add("input", Input((3, 32, 32)))
+        x = b.add("input", image(3, 32, 32))
         x = b.add("conv1", conv_op(width, 3, bias=False), x)
     for stage, count in enumerate(form.layers, 2):
         if stage > 2:

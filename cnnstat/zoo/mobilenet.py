@@ -20,8 +20,7 @@ from math import floor
 from cnnstat.errors import UsageError, unknown
 from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph, Value
-from cnnstat.ops import Input
-from cnnstat.zoo.blocks import GLOBAL_AVG_POOL, classifier, conv
+from cnnstat.zoo.blocks import GLOBAL_AVG_POOL, classifier, conv, image
 from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
 
 PAPER = Paper(
@@ -98,7 +97,7 @@ def build(name: str, multiplier: Fraction, full: bool, classes: int) -> Graph:
     """Return the graph with ``multiplier`` times the channels; ``full``: no layer is separated."""
     b = Builder(name)
     channels = int(FIRST_WIDTH * multiplier)
-    x = b.add("input", Input((3, 224, 224)))
+    x = b.add("input", image(3, 224, 224))
     x = conv(b, "conv1", x, channels, 3, stride=2, bias=False, norm=True)
     for layer, base, stride in LAYERS:
         out = int(base * multiplier)

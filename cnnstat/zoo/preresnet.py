@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph, Value
-from cnnstat.ops import Input
 from cnnstat.zoo.blocks import (
     BATCH_NORM,
     GLOBAL_AVG_POOL,
@@ -25,6 +24,7 @@ from cnnstat.zoo.blocks import (
     classifier,
     conv,
     conv_op,
+    image,
     max_pool,
 )
 from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
@@ -120,7 +120,7 @@ def build_cifar(
 ) -> Graph:
     """Return the CIFAR graph: a 3x3 convolution with 16 filters, then three stages."""
     b = Builder(name)
-    x = conv(b, "conv1", b.add("input", Input(INPUT)), 16, 3, bias=False, norm=True)
+    x = conv(b, "conv1", b.add("input", image(*INPUT)), 16, 3, bias=False, norm=True)
     x = stages(b, x, unit, (per_stage,) * 3, widths, 16)
     return b.graph(classifier(b, "fc", b.add("pool", GLOBAL_AVG_POOL, x), classes))
 
@@ -128,7 +128,7 @@ def build_cifar(
 def build_imagenet(name: str, counts: tuple[int, ...], classes: int) -> Graph:
     """Return the ImageNet graph of bottleneck units."""
     b = Builder(name)
-    x = b.add("input", Input((3, 224, 224)))
+    x = b.add("input", image(3, 224, 224))
     x = conv(b, "conv1", x, 64, 7, stride=2, bias=False, norm=True)
     x = max_pool(b, "pool1", x, 3, 2, padding=(1, 1))
     x = stages(b, x, BOTTLENECK_UNIT_3X3, counts, (256, 512, 1024, 2048), 64)

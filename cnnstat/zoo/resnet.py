@@ -13,13 +13,14 @@ from typing import NamedTuple
 
 from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph, Value
-from cnnstat.ops import Add, Input, ZeroPadShortcut
+from cnnstat.ops import Add, ZeroPadShortcut
 from cnnstat.zoo.blocks import (
     GLOBAL_AVG_POOL,
     RELU,
     classifier,
     conv,
     flatten,
+    image,
     linear,
     max_pool,
 )
@@ -167,7 +168,7 @@ def build(name: str, classes: int) -> Graph:
 def build_form(name: str, form: Form, classes: int, *, softmax: bool = True) -> Graph:
     """Return the ImageNet net of this form: the stem, the stages, the classifier."""
     b = Builder(name)
-    x = _conv(b, "conv1", b.add("input", Input((3, 224, 224))), 64, 7, stride=2)
+    x = _conv(b, "conv1", b.add("input", image(3, 224, 224)), 64, 7, stride=2)
     x = stages(b, max_pool(b, "pool1", x, 3, 2, padding=(1, 1)), form)
     x = b.add("pool5", GLOBAL_AVG_POOL, x)
     if softmax:

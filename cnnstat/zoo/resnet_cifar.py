@@ -15,8 +15,8 @@ from functools import lru_cache, partial
 
 from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph, Value
-from cnnstat.ops import Add, DropPath, Input, ZeroPadShortcut
-from cnnstat.zoo.blocks import GLOBAL_AVG_POOL, activate, classifier, conv
+from cnnstat.ops import Add, DropPath, ZeroPadShortcut
+from cnnstat.zoo.blocks import GLOBAL_AVG_POOL, activate, classifier, conv, image
 from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
 from cnnstat.zoo.rule import DepthRule
 
@@ -73,7 +73,7 @@ def build(
     ends in a drop-path whose probability of survival falls linearly from the input to this one.
     """
     b = Builder(name)
-    x = conv(b, "conv1", b.add("input", Input(INPUT)), WIDTHS[0], 3, bias=False, norm=True)
+    x = conv(b, "conv1", b.add("input", image(*INPUT)), WIDTHS[0], 3, bias=False, norm=True)
     block = 0
     for stage, width in enumerate(WIDTHS, 1):
         for position in range(1, per_stage + 1):

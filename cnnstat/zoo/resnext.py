@@ -15,9 +15,8 @@ from functools import partial
 
 from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph
-from cnnstat.ops import Input
 from cnnstat.zoo import resnet
-from cnnstat.zoo.blocks import GLOBAL_AVG_POOL, classifier, conv
+from cnnstat.zoo.blocks import GLOBAL_AVG_POOL, classifier, conv, image
 from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
 from cnnstat.zoo.resnet_cifar import INPUT
 from cnnstat.zoo.rule import DepthRule, check_factor
@@ -83,7 +82,7 @@ def build_cifar(
         group_width=group_width,
     )
     b = Builder(name)
-    x = conv(b, "conv1", b.add("input", Input(INPUT)), 64, 3, bias=False, norm=True)
+    x = conv(b, "conv1", b.add("input", image(*INPUT)), 64, 3, bias=False, norm=True)
     x = resnet.stages(b, x, form)
     return b.graph(classifier(b, "fc", b.add("pool", GLOBAL_AVG_POOL, x), classes))
 

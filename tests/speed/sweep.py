@@ -1,9 +1,11 @@
 """Sweeps: models a second on one core, what other counters take per model, growth with the space.
 
-Run by hand: ``python tests/speed/sweep.py``. Every model of a round is another one; a round counts
-them with parameters, MACs, FLOPs, activations and depth (``totals``) and with the peak as well.
-Times are processor time, medians over rounds, or the fastest round (``--best``) on a machine that
-is not alone. The other counters run in this process on the same ResNet-50, after one warm-up.
+Run by hand: ``python tests/speed/sweep.py``. Points are drawn at random from a space, and none is
+counted twice: the first round of a few hundred starts with nothing remembered (``cold``), the
+rounds behind it have what the points before left, as in any sweep. A round counts parameters, MACs,
+FLOPs, activations and depth (``totals``), and the peak as well. Times are processor time, medians
+over rounds, or the fastest round (``--best``) on a machine that is not alone. The other counters
+run in this process on a ResNet-50, after one warm-up.
 """
 
 from __future__ import annotations
@@ -26,23 +28,51 @@ from cnnstat.sweep.plan import Plan
 TOTALS = "params,macs,flops,activation_bytes,depth"
 WITH_PEAK = f"{TOTALS},peak_activation_bytes"
 
+POINTS = 480
+"""Of a round."""
+
 SPACES: dict[str, tuple[str, dict[str, str]]] = {
     "ResNet-50, widths and inputs": (
         "resnext50-{groups}x{width}d",
-        {"groups": "1,2,4,8,16,32", "width": "range(4,65,4)", "input": "range(160,321,32)"},
+        {
+            "groups": "1,2,4,8,16,32",
+            "width": "range(4,65,4)",
+            "input": "range(160,321,32)",
+            "classes": "range(10,1001,90)",
+        },
     ),
-    "WRN 10 to 40": ("wrn-{depth}-{k}", {"depth": "range(10,41,6)", "k": "range(1,81)"}),
+    "WRN 10 to 40": (
+        "wrn-{depth}-{k}",
+        {
+            "depth": "range(10,41,6)",
+            "k": "range(1,21)",
+            "input": "range(24,65,8)",
+            "classes": "range(10,101,10)",
+        },
+    ),
     "ResNet CIFAR 20 to 62": (
         "resnet{depth}-cifar",
-        {"depth": "range(20,63,6)", "classes": "range(10,70)"},
+        {"depth": "range(20,63,6)", "input": "range(24,65,8)", "classes": "range(10,101)"},
     ),
     "DenseNet-BC 40 to 70": (
         "densenet-bc{depth}-{k}-cifar",
-        {"depth": "range(40,71,6)", "k": "range(4,84)"},
+        {
+            "depth": "range(40,71,6)",
+            "k": "range(4,25)",
+            "input": "range(24,65,8)",
+            "classes": "range(10,101,10)",
+        },
     ),
-    "MobileNet": ("mobilenet-{a}", {"a": "range(0.25,2,0.03125)", "input": "range(96,321,32)"}),
+    "MobileNet": (
+        "mobilenet-{a}",
+        {
+            "a": "range(0.25,2,0.03125)",
+            "input": "range(96,321,32)",
+            "classes": "range(10,1001,90)",
+        },
+    ),
 }
-"""Reference and values of each family; about 480 models a round."""
+"""Reference and values of each family: 4,000 points and more."""
 
 
 def plan_of(family: str, columns: str) -> Plan:
@@ -52,14 +82,14 @@ def plan_of(family: str, columns: str) -> Plan:
 
 
 def rates(plan: Plan, rounds: int) -> list[float]:
-    """Return the models a second of each round, the first left out."""
-    found = []
-    for _ in range(rounds + 1):
+    """Return the models a second of each round of new points, the cold one first."""
+    measured = []
+    for turn in range(rounds + 1):
         gc.collect()
         start = time.process_time()
-        batch = evaluate(plan, 0, plan.space.size)
-        found.append(len(batch.rows) / (time.process_time() - start))
-    return found[1:]
+        batch = evaluate(plan, turn * POINTS, (turn + 1) * POINTS)
+        measured.append(len(batch.rows) / (time.process_time() - start))
+    return measured
 
 
 def seconds(work: Callable[[], object], repeats: int) -> float:
@@ -113,19 +143,19 @@ def growth(largest: int) -> list[tuple[int, float]]:
     plan = make_plan(
         reference, {**values, "k": "range(1,10001)", "input": "range(16,400)"}, columns=TOTALS
     )
-    found, start, points = [], 0, 1000
+    measured, start, points = [], 0, 1000
     while points <= largest:
         begun = time.process_time()
         evaluate(plan, start, start + points)
-        found.append((points, time.process_time() - begun))
+        measured.append((points, time.process_time() - begun))
         start, points = start + points, points * 10
-    return found
+    return measured
 
 
 def main() -> None:
     """Print the tables, and write them with ``-o``."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--best", action="store_true", help="The fastest round, not the median.")
     parser.add_argument("--growth", type=int, default=10_000, help="Largest number of points.")
     parser.add_argument("--repeats", type=int, default=5, help="Of the other counters.")
@@ -137,14 +167,16 @@ def main() -> None:
         "python": platform.python_version(),
         "load_average": os.getloadavg()[0],
     }
-    print(f"{'models a second, one core':32} {'totals':>8} {'and peak':>9}")
-    families = {}
+    print(f"{'models a second, one core':32} {'cold':>8} {'totals':>8} {'and peak':>9}")
+    families: dict[str, dict[str, int]] = {}
     for family in SPACES:
-        both = [chosen(rates(plan_of(family, c), options.rounds)) for c in (TOTALS, WITH_PEAK)]
-        families[family] = [round(rate) for rate in both]
-        print(f"{family:32} {both[0]:8,.0f} {both[1]:9,.0f}")
+        totals = rates(plan_of(family, TOTALS), options.rounds)
+        peak = rates(plan_of(family, WITH_PEAK), options.rounds)
+        row = {"cold": totals[0], "totals": chosen(totals[1:]), "and_peak": chosen(peak[1:])}
+        families[family] = {key: round(rate) for key, rate in row.items()}
+        print(f"{family:32} {row['cold']:8,.0f} {row['totals']:8,.0f} {row['and_peak']:9,.0f}")
     result["models_per_s"] = families
-    own = 1 / chosen(rates(plan_of(next(iter(SPACES)), TOTALS), options.rounds))
+    own = 1 / families[next(iter(SPACES))]["totals"]
     print(f"\n{'ResNet-50, per model':32} {'ms':>8} {'ratio':>9}\n{'sweep':32} {own * 1e3:8.3f}")
     others = {"sweep": own * 1e3}
     for name, count in counters():
