@@ -43,7 +43,7 @@ def _application() -> "Callable[[list[str]], int]":
     """
     from signal import SIGINT, default_int_handler, getsignal, signal
 
-    from cnnstat.cli.status import INTERRUPTED
+    from cnnstat.cli.status import INTERRUPTED, interrupt
 
     is_default = getsignal(SIGINT) is default_int_handler  # else the caller ignores interrupts
     if is_default:
@@ -51,5 +51,5 @@ def _application() -> "Callable[[list[str]], int]":
     from cnnstat.cli.app import run
 
     if is_default:
-        signal(SIGINT, default_int_handler)
+        signal(SIGINT, interrupt)
     return run

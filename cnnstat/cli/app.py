@@ -14,8 +14,8 @@ import typer
 from cnnstat.cli.command import Group
 from cnnstat.cli.output import write_stdout
 from cnnstat.cli.progress import progress
-from cnnstat.cli.status import INTERRUPTED
-from cnnstat.errors import CnnstatError
+from cnnstat.cli.status import INTERRUPTED, was_interrupted
+from cnnstat.errors import CnnstatError, MissingDependencyError
 from cnnstat.render.safe_text import shown, shown_lines
 
 COMMANDS: dict[str, str] = {
@@ -94,6 +94,8 @@ def run(args: Sequence[str]) -> int:
         return INTERRUPTED
     except Exception as error:
         message = _message(error)
+        if was_interrupted() and (message is None or isinstance(error, MissingDependencyError)):
+            return INTERRUPTED  # libraries turn an interrupt of their import into such errors
         if message is None:
             raise
         if len(rest) != len(args):

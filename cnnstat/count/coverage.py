@@ -84,17 +84,25 @@ def moved(state: State, answers: Answers, before: Shape, after: Shape) -> State:
 
 
 def _spaced(state: Fixed, answers: Answers, before: Shape, after: Shape) -> State:
-    """Return a state that reads nothing where no tap of a transposed window falls."""
+    """Return a state that reads nothing where all taps of a window miss the tensor."""
     for n, answer in zip(before, answers, strict=True):
-        if isinstance(answer, Slide) and answer.transposed:
-            window, made = answer.window, after[answer.axis]
-            reached = [taps(window, p, n, transposed=True) for p in range(made)]
-            if not all(reached):
-                there = (state.low, state.high)
-                return Table(
-                    (answer.axis,), (made,), tuple([there if r else None for r in reached])
-                )
+        if not isinstance(answer, Slide) or not _can_miss(answer):
+            continue
+        made = after[answer.axis]
+        if made > MOST_ENTRIES:
+            continue
+        reached = [taps(answer.window, p, n, transposed=answer.transposed) for p in range(made)]
+        if not all(reached):
+            entries = [(state.low, state.high) if each else None for each in reached]
+            return Table((answer.axis,), (made,), tuple(entries)) if any(reached) else "nothing"
     return state
+
+
+def _can_miss(slide: Slide) -> bool:
+    """Return whether a window can fall between the elements or lie in the padding alone."""
+    window = slide.window
+    beyond = max(window.before, window.after) >= window.extent
+    return slide.transposed or window.dilation > 1 or beyond
 
 
 def concatenated(

@@ -57,6 +57,29 @@ def test_an_interrupt_inside_an_import_leaves_no_traceback() -> None:
     assert (done.returncode, done.stderr) == (130, "")
 
 
+@pytest.mark.parametrize("error", ["ImportError", "RuntimeError", "KeyboardInterrupt"])
+def test_an_interrupt_that_a_library_hides_is_an_interrupt(error: str) -> None:
+    program = (
+        "import os, signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'torch':\n"
+        "            try:\n"
+        "                os.kill(os.getpid(), signal.SIGINT)\n"
+        "                [None for _ in range(1000)]\n"
+        "            except KeyboardInterrupt:\n"
+        f"                raise {error}('no torch')\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "sys.argv = ['cnnstat', 'check', 'lenet5']\n"
+        "from cnnstat.cli import main\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=PLAIN, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "")
+
+
 def test_json_does_not_load_rich() -> None:
     program = (
         "import sys\n"

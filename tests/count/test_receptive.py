@@ -87,6 +87,14 @@ def test_phases_without_a_tap_read_nothing(
     assert size(net) == (expected, expected)
 
 
+def test_padding_behind_a_product_over_a_row_reads_nothing() -> None:
+    def beside(x: Tensor) -> Tensor:
+        return F.pad(x @ x.new_ones(30, 30), (1, 1, 0, 0))
+
+    assert size(Applied(lambda x: beside(x)[..., :1])) is None  # the padded column alone
+    assert size(Applied(lambda x: beside(x)[..., :2])) == (1, 30)
+
+
 def test_a_part_of_a_concatenation_has_its_own_field() -> None:
     class Parts(nn.Module):
         def __init__(self) -> None:
