@@ -1,8 +1,8 @@
-"""Reports of single models, comparisons, and the zoo."""
+"""Reports of single models and comparisons."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cnnstat.api.models import Inputs, Model, input_specs, load, shaped_graph, with_input
@@ -12,16 +12,12 @@ from cnnstat.count.compare import compare as side_by_side
 from cnnstat.count.conventions import convention as find_convention
 from cnnstat.count.report import Report
 from cnnstat.count.report import analyze as analyze_graph
-from cnnstat.errors import UsageError
-from cnnstat.importers.reference import form_of
-from cnnstat.ir.shapes import infer_shapes
-from cnnstat.zoo.card import ModelCard
-from cnnstat.zoo.catalog import FAMILIES, canonical, find, find_family
+from cnnstat.zoo.catalog import canonical, find
 
 if TYPE_CHECKING:
     from torch.nn import Module
 
-    from cnnstat.ledger.claim import Claim, Quoted
+    from cnnstat.ledger.claim import Quoted
     from cnnstat.ledger.figure import Printed
 
 
@@ -51,22 +47,6 @@ def analyze(
         shaped, convention=rule, notes=imported.notes, frozen_params=imported.frozen_params
     )
     return Analysis(model, report)
-
-
-def claims(
-    *models: str, verdict: str | None = None, source: str | None = None
-) -> tuple[Claim, ...]:
-    """Return the published figures of these models, or of all, with the computed ones.
-
-    ``verdict`` and ``source`` choose among them. Raises ``UsageError`` for an unknown one, and for
-    a model that is not in the zoo.
-    """
-    from cnnstat.ledger.claims import claims as ledger_claims
-
-    for model in models:
-        if form_of(model) != "zoo":
-            raise UsageError(f"{model}: only models of 'cnnstat list' have published figures")
-    return ledger_claims(*models, verdict=verdict, source=source)
 
 
 def compare(
@@ -126,14 +106,3 @@ def _quoted(entries: Sequence[Entry]) -> tuple[Quoted, ...]:
     from cnnstat.ledger.claims import quoted
 
     return quoted(names)
-
-
-def zoo(family: str | None = None) -> Iterator[tuple[ModelCard, Report]]:
-    """Yield the card and report of every listed model, family by family; one ``family`` alone.
-
-    Raises ``UsageError`` with the nearest families where there is none of that name.
-    """
-    for group in FAMILIES if family is None else (find_family(family),):
-        for name in group.names:
-            card = find(name)
-            yield card, analyze_graph(infer_shapes(card.build(card.classes), {}))

@@ -10,17 +10,19 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from cnnstat.count.conventions import PAPER, Convention
 from cnnstat.count.figures import Figures, figures_of, total_of
 from cnnstat.count.formulas import activation_formula, macs_formula, params_formula
 from cnnstat.count.modulepaths import without_number
 from cnnstat.count.paths import depth_of, paths_of, shortest_depth_of
-from cnnstat.count.receptive import Fields, ReceptiveField
 from cnnstat.count.storage import Placement, allocated_bytes, peak_bytes, place
 from cnnstat.ir.graph import NodeFacts, ShapedGraph, Value
 from cnnstat.ir.tensor import TensorSpec
+
+if TYPE_CHECKING:
+    from cnnstat.count.receptive import Fields, ReceptiveField
 
 
 class Note(NamedTuple):
@@ -376,6 +378,8 @@ class Report:
     @cached_property
     def fields(self) -> Fields:
         """The receptive field of every result."""
+        from cnnstat.count.receptive import Fields
+
         return Fields(self.shaped)
 
     def receptive_field(self, node: int) -> ReceptiveField | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from cnnstat.count.report import Report
 from cnnstat.errors import unknown
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.zoo.card import ModelCard
 from cnnstat.zoo.catalog import family_of, find
 
 if TYPE_CHECKING:
+    from cnnstat.count.report import Report
     from cnnstat.ledger.claim import Claim, Published, Quoted
     from cnnstat.ledger.figure import Printed
 

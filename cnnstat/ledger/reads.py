@@ -1,6 +1,7 @@
 """Plain reads of a report by name, each with its unit: the ``read`` of a figure's record.
 
-``SUMS`` are of a row (a layer) or of a whole model, ``ROWS`` of a row, ``MODEL`` of a model.
+``SUMS`` are of a row (a layer) or of a whole model, ``ROWS`` of a row, ``GRAPH`` and ``MODEL`` of a
+model.
 Extents are in the order that sources print them: ``hwc`` is height x width x channels.
 """
 
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from cnnstat.count.figures import Figures
 from cnnstat.count.paths import depth_of, paths_of
 from cnnstat.count.report import Layer, Report
-from cnnstat.ir.graph import Node, NodeFacts
+from cnnstat.ir.graph import Node, NodeFacts, ShapedGraph
 from cnnstat.ir.op import Op
 from cnnstat.ir.reach import Sliding
 from cnnstat.ir.tensor import DTYPE_BYTES, TensorSpec
@@ -50,9 +51,9 @@ def node(report: Report, name: str) -> tuple[Node, NodeFacts]:
     raise LookupError(f"{report.name} has no node {name!r}")
 
 
-def ops(report: Report, *kinds: type[Op]) -> list[Op]:
+def ops(shaped: ShapedGraph, *kinds: type[Op]) -> list[Op]:
     """Return the operators of these classes in order."""
-    return [n.op for n in report.shaped.nodes if isinstance(n.op, kinds)]
+    return [n.op for n in shaped.nodes if isinstance(n.op, kinds)]
 
 
 def hwc(spec: TensorSpec) -> Computed:
@@ -91,8 +92,8 @@ def kernel_weights(report: Report, name: str) -> int:
     return sum(weight.numel for weight in node(report, name)[1].weights if weight.role == "weight")
 
 
-def _counted(*kinds: type[Op]) -> Callable[[Report], Computed]:
-    return lambda report: len(ops(report, *kinds))
+def _counted(*kinds: type[Op]) -> Callable[[ShapedGraph], Computed]:
+    return lambda shaped: len(ops(shaped, *kinds))
 
 
 def _convolution_macs(report: Report) -> Computed:
@@ -114,9 +115,17 @@ ROWS: dict[str, tuple[str, Callable[[Report, str], Computed]]] = {
 }
 """Reads of one row, with their units."""
 
+GRAPH: dict[str, tuple[str, Callable[[ShapedGraph], Computed]]] = {
+    "depth": ("layers", depth_of),
+    "paths": ("paths", paths_of),
+    "convolutions": ("convolutions", _counted(Conv2d, ConnectedConv2d)),
+    "linears": ("fully connected layers", _counted(Linear)),
+    "subsamplings": ("subsamplings", _counted(Subsampling)),
+    "relus": ("ReLUs", _counted(ReLU)),
+}
+"""Reads of a graph with shapes, with their units."""
+
 MODEL: dict[str, tuple[str, Callable[[Report], Computed]]] = {
-    "depth": ("layers", lambda report: depth_of(report.shaped)),
-    "paths": ("paths", lambda report: paths_of(report.shaped)),
     "param_bytes": ("bytes", lambda report: report.totals.param_bytes),
     "values": (
         "values",
@@ -127,10 +136,6 @@ MODEL: dict[str, tuple[str, Callable[[Report], Computed]]] = {
         lambda report: values(report, report.totals.cached_activation_bytes),
     ),
     "input_hwc": ("height x width x channels", lambda report: hwc(report.input)),
-    "convolutions": ("convolutions", _counted(Conv2d, ConnectedConv2d)),
-    "linears": ("fully connected layers", _counted(Linear)),
-    "subsamplings": ("subsamplings", _counted(Subsampling)),
-    "relus": ("ReLUs", _counted(ReLU)),
     "convolution_macs": ("MACs", _convolution_macs),
 }
 """Reads of a whole model, with their units."""
@@ -140,11 +145,15 @@ def unit_of(read: str, at: str) -> str:
     """Return the unit of a read of a layer, or of the model where ``at`` is empty."""
     if read in SUMS:
         return SUMS[read]
-    return ROWS[read][0] if at and read in ROWS else MODEL[read][0]
+    if at and read in ROWS:
+        return ROWS[read][0]
+    return GRAPH[read][0] if read in GRAPH else MODEL[read][0]
 
 
 def read_model(report: Report, read: str) -> Computed:
     """Return a quantity of the whole model."""
+    if read in GRAPH:
+        return GRAPH[read][1](report.shaped)
     return MODEL[read][1](report) if read in MODEL else summed(report.totals_figures, read)
 
 

@@ -39,7 +39,7 @@ class Reports:
             return analyze(infer_shapes(model, {}, self._facts))
         key = (model, input)
         if key not in self._reports:
-            self._reports[key] = analyze(self._shape(model, input))
+            self._reports[key] = analyze(self.shaped(model, input))
         return self._reports[key]
 
     def sums(self, model: str, input: Extents | None = None) -> Figures:
@@ -48,10 +48,11 @@ class Reports:
         if key in self._reports:
             return self._reports[key].totals_figures
         if key not in self._sums:
-            self._sums[key] = self._added(self._shape(model, input))
+            self._sums[key] = self._added(self.shaped(model, input))
         return self._sums[key]
 
-    def _shape(self, model: str, input: Extents | None) -> ShapedGraph:
+    def shaped(self, model: str, input: Extents | None = None) -> ShapedGraph:
+        """Return the graph with shapes: all that depths, paths and kinds of layers take."""
         key = (model, input)
         if key not in self._shaped:
             card = find(model)

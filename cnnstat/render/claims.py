@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from cnnstat.ledger.claim import Claim, as_text, count, raw, shown
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
-from cnnstat.render.summary import published_line
+from cnnstat.render.published import published_line
 
 COLUMNS = (
     Column("model", "Model", keep=7, group=True, definition="name of the model"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from cnnstat.count.expected import Expected
 from cnnstat.ledger.claim import Published
 from cnnstat.render.document import NEVER_DROPPED, Column, Document, Section
-from cnnstat.render.summary import published_line, published_payload
+from cnnstat.render.published import published_line, published_payload
 from cnnstat.zoo.card import Accuracy, ModelCard
 
 COLUMNS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cnnstat.count.report import Report
+from cnnstat.count.figures import Figures
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document
 from cnnstat.zoo.card import ModelCard
 
@@ -19,9 +19,9 @@ COLUMNS = (
 )
 
 
-def listing_document(zoo: Iterable[tuple[ModelCard, Report]]) -> Document:
-    """Return the document of ``cnnstat list``: cards with their reports, family by family."""
-    rows = tuple(_row(card, report) for card, report in zoo)
+def listing_document(zoo: Iterable[tuple[ModelCard, Figures]]) -> Document:
+    """Return the document of ``cnnstat list``: cards with their sums, family by family."""
+    rows = tuple(_row(card, sums) for card, sums in zoo)
     keys = [column.key for column in COLUMNS]
     return Document(
         title=f"{len(rows)} models",
@@ -35,8 +35,6 @@ def listing_document(zoo: Iterable[tuple[ModelCard, Report]]) -> Document:
     )
 
 
-def _row(card: ModelCard, report: Report) -> tuple[Cell, ...]:
-    sums = report.totals_figures
+def _row(card: ModelCard, sums: Figures) -> tuple[Cell, ...]:
     macs = None if sums.unknown else sums.work.macs
-    shape = report.input.shape[1:]
-    return card.family, card.name, card.title, card.year, shape, sums.params, macs
+    return card.family, card.name, card.title, card.year, card.input_shape, sums.params, macs

@@ -12,6 +12,7 @@ from cnnstat.ir.tensor import UNKNOWN
 from cnnstat.render.columns import DEFAULT, LayerColumn, chosen, layer_column
 from cnnstat.render.document import Cell, Document, Section
 from cnnstat.render.numbers import bytes_text, count
+from cnnstat.render.published import published_line, published_payload
 from cnnstat.render.totals import totals_lines
 from cnnstat.zoo.card import ModelCard
 
@@ -166,29 +167,6 @@ def _legend(columns: Sequence[LayerColumn]) -> Section:
             *(f"{column.title}: {column.definition}" for column in further),
         ),
     )
-
-
-def published_line(p: Published) -> str:
-    """Return the verdict, the published and the computed figure, and the reason."""
-    figures = f"{p.quantity}: published {p.published}, computed {p.computed_with_unit} ({p.source})"
-    why = f"; {p.explanation}" if p.explanation else ""
-    return f"{p.verdict:<10}  {figures}{why}"
-
-
-def published_payload(published: Sequence[Published]) -> list[dict[str, object]]:
-    """Return published figures as JSON has them."""
-    return [
-        {
-            "quantity": p.quantity,
-            "published": p.published,
-            "computed": p.value,
-            "unit": p.unit or None,
-            "verdict": p.verdict,
-            "source": p.source,
-            "explanation": p.explanation,
-        }
-        for p in published
-    ]
 
 
 class Payload(Mapping[str, object]):

@@ -92,7 +92,7 @@ def concatenates(reports: Reports) -> Computed:
         joined = sum(spec.shape[1] for spec in facts.inputs)
         if isinstance(node.op, Concat) and facts.outputs[0].shape[1] != joined:
             return False
-    return bool(ops(net, Concat)) and not ops(net, Add)
+    return bool(ops(net.shaped, Concat)) and not ops(net.shaped, Add)
 
 
 def separable_saving(reports: Reports) -> Computed:

@@ -27,7 +27,7 @@ def sequence(reports: Reports) -> Computed:
 
 def connections(reports: Reports, layer: str = "") -> Computed:
     """Return the paper's connections, of the model or of one layer."""
-    shaped = reports(MODEL).shaped
+    shaped = reports.shaped(MODEL)
     pairs = zip(shaped.nodes, shaped.facts, strict=True)
     return sum(_connections(n.op, facts) for n, facts in pairs if layer in ("", n.name))
 

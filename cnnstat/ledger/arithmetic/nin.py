@@ -13,7 +13,7 @@ def layers(reports: Reports) -> Computed:
 
     An mlpconv layer is a convolution of more than 1x1 with the 1x1 convolutions behind it.
     """
-    net = reports("nin-cifar")
+    net = reports.shaped("nin-cifar")
     convolutions = [op for op in ops(net, Conv2d) if isinstance(op, Conv2d)]
     wide = [op for op in convolutions if op.kernel != (1, 1)]
     return len(wide), len(ops(net, GlobalAvgPool2d))

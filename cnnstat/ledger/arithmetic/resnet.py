@@ -5,7 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import pairwise
 
-from cnnstat.count.report import Report
+from cnnstat.count.paths import depth_of
+from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ledger.figure import Computed
 from cnnstat.ledger.reads import ops, row
 from cnnstat.ledger.reports import Reports
@@ -15,22 +16,22 @@ MODELS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 STAGES = range(2, 6)
 
 
-def _adds(net: Report, stage: int) -> list[str]:
+def _adds(net: ShapedGraph, stage: int) -> list[str]:
     """Return the names of a stage's additions, one for each block."""
     prefix = f"conv{stage}_"
-    return [n.name for n in net.shaped.nodes if isinstance(n.op, Add) and n.name.startswith(prefix)]
+    return [n.name for n in net.nodes if isinstance(n.op, Add) and n.name.startswith(prefix)]
 
 
 def blocks(reports: Reports, model: str) -> Computed:
     """Return the blocks of conv2_x to conv5_x, and the depth."""
-    net = reports(model)
-    return tuple(len(_adds(net, stage)) for stage in STAGES), net.totals.depth
+    net = reports.shaped(model)
+    return tuple(len(_adds(net, stage)) for stage in STAGES), depth_of(net)
 
 
 def stages_double(reports: Reports) -> Computed:
     """Return whether each stage behind the first has twice the maps of half the extent."""
     net = reports("resnet34")
-    ends = [row(net, _adds(net, stage)[-1]).output for stage in STAGES]
+    ends = [row(net, _adds(net.shaped, stage)[-1]).output for stage in STAGES]
     return all(
         b.shape[1] == 2 * a.shape[1] and 2 * b.shape[2] == a.shape[2] for a, b in pairwise(ends)
     )
@@ -38,8 +39,9 @@ def stages_double(reports: Reports) -> Computed:
 
 def least_depth_with_bottlenecks(reports: Reports) -> Computed:
     """Return the least of the five depths whose blocks have three convolutions."""
-    nets = [reports(name) for name in MODELS]
-    return min(net.totals.depth for net in nets if net.layer("conv2_1/1x1") is not None)
+    nets = [reports.shaped(name) for name in MODELS]
+    with_bottlenecks = [net for net in nets if any(n.name == "conv2_1/1x1" for n in net.nodes)]
+    return min(depth_of(net) for net in with_bottlenecks)
 
 
 def pooling_gives_channels(reports: Reports) -> Computed:
@@ -51,7 +53,7 @@ def pooling_gives_channels(reports: Reports) -> Computed:
 def classifier(reports: Reports) -> Computed:
     """Return the number of fully connected layers, and the units of the last."""
     net = reports("resnet50")
-    return len(ops(net, Linear)), row(net, "fc").output.shape[1]
+    return len(ops(net.shaped, Linear)), row(net, "fc").output.shape[1]
 
 
 def ensemble_error(reports: Reports) -> Computed:

@@ -12,6 +12,6 @@ from cnnstat.ops import DropPath
 
 def surviving_blocks(reports: Reports) -> Computed:
     """Return the expected number of residual blocks, and how many there are."""
-    drops = ops(reports("stochastic-depth-110-cifar"), DropPath)
+    drops = ops(reports.shaped("stochastic-depth-110-cifar"), DropPath)
     survivals = [Fraction(str(op.survival)) for op in drops if isinstance(op, DropPath)]
     return sum(survivals, Fraction(0)), len(survivals)

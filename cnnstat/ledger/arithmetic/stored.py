@@ -16,13 +16,14 @@ def with_statistics(reports: Reports, model: str) -> int:
 
 def with_statistics_and_biases(reports: Reports, model: str) -> int:
     """Return the same, and a bias for each output channel of a convolution."""
-    biases = [op.out_channels for op in ops(reports(model), Conv2d) if isinstance(op, Conv2d)]
-    return with_statistics(reports, model) + sum(biases)
+    convolutions = ops(reports.shaped(model), Conv2d)
+    biases = sum(op.out_channels for op in convolutions if isinstance(op, Conv2d))
+    return with_statistics(reports, model) + biases
 
 
 def without_normalization(reports: Reports, model: str) -> Computed:
     """Return the parameters of a model's layers, without those of its batch norms."""
-    shaped = reports(model).shaped
+    shaped = reports.shaped(model)
     return sum(
         weight.numel
         for node, facts in zip(shaped.nodes, shaped.facts, strict=True)

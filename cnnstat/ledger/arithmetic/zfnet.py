@@ -11,4 +11,5 @@ from cnnstat.ops import Conv2d
 def one_group(reports: Reports) -> Computed:
     """Return whether all five convolutions have one group."""
     net = reports("zfnet")
-    return len(ops(net, Conv2d)) == 5 and all(groups(net, f"conv{n}") == 1 for n in range(1, 6))
+    grouped = [groups(net, f"conv{n}") for n in range(1, 6)]
+    return len(ops(net.shaped, Conv2d)) == 5 and grouped == [1] * 5
