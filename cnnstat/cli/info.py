@@ -34,15 +34,20 @@ def info(
 def card_document(card: ModelCard, *, figures: bool = False) -> Document:
     """Return the document of a card, with the other names of the model and its training step.
 
-    With ``figures``, also the published figures that a summary shows.
+    With ``figures``, also the published figures that a summary shows, and how many there are.
     """
     from cnnstat import api
     from cnnstat.count.expected import expected
     from cnnstat.render.info import info_document
+    from cnnstat.ledger.claims import number_of
     from cnnstat.zoo.catalog import ALIASES
 
     aliases = [alias for alias, name in ALIASES.items() if name == card.name]
     result = api.analyze(card.name)
     average = expected(result.report.shaped)
-    published = result.published if figures else ()
-    return info_document(card, aliases=aliases, average=average, published=published)
+    if not figures:
+        return info_document(card, aliases=aliases, average=average)
+    known = number_of(card)
+    return info_document(
+        card, aliases=aliases, average=average, published=result.published, known=known
+    )

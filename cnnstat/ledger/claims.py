@@ -60,6 +60,13 @@ def published(report: Report, card: ModelCard) -> tuple[Published, ...]:
     return tuple([shown(claim(figure, reports)) for figure in own])
 
 
+def number_of(card: ModelCard) -> int:
+    """Return how many published figures of a model the ledger has."""
+    from cnnstat.ledger.load import figures
+
+    return sum(figure.model == card.name for figure in figures(family_of(card.name).module))
+
+
 def quoted(models: Iterable[str]) -> tuple[Quoted, ...]:
     """Return the published ratios between these models of the zoo, computed now."""
     from cnnstat.ledger.claim import Quoted, claim, shown

@@ -41,7 +41,7 @@ def claims_document(claims: Sequence[Claim], *, models: Sequence[str] = ()) -> D
     chosen = f" of {', '.join(models)}" if models else ""
     figures = f"{len(claims)} published figure{'s' if len(claims) != 1 else ''}{chosen}"
     return Document(
-        title=f"{figures}, computed now",
+        title=f"{figures}, computed now" if claims else f"No published figures{chosen} match",
         columns=COLUMNS,
         rows=tuple(map(_row, claims)),
         payload={
@@ -49,7 +49,7 @@ def claims_document(claims: Sequence[Claim], *, models: Sequence[str] = ()) -> D
             "claims": [claim_payload(claim) for claim in claims],
             "counts": counts,
         },
-        sections=tuple(_sections(claims, counts)),
+        sections=tuple(_sections(claims, counts)) if claims else (),
     )
 
 

@@ -22,11 +22,13 @@ def info_document(
     aliases: Sequence[str] = (),
     average: Expected | None = None,
     published: Sequence[Published] = (),
+    known: int | None = None,
 ) -> Document:
     """Return the document of ``cnnstat info``.
 
     ``average`` is the cost of a training step on average, where the model drops paths;
-    ``published`` are the figures of the ledger that a summary shows.
+    ``published`` are the figures of the ledger that a summary shows, ``known`` is the number of
+    all; None where they are shown elsewhere.
     """
     return Document(
         title=f"{card.name}: {card.title}",
@@ -36,8 +38,9 @@ def info_document(
         payload={
             **_payload(card, aliases, average),
             "published": published_payload(published),
+            "published_figures": known,
         },
-        sections=tuple(_sections(card, average, published)),
+        sections=tuple(_sections(card, average, published, known)),
     )
 
 
@@ -67,12 +70,14 @@ def _rows(card: ModelCard, aliases: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _sections(
-    card: ModelCard, average: Expected | None, published: Sequence[Published]
+    card: ModelCard, average: Expected | None, published: Sequence[Published], known: int | None
 ) -> Iterator[Section]:
     corrections = card.training.corrections if card.training else ()
     figures = [published_line(figure._replace(explanation="")) for figure in published]
-    if figures:
-        figures.append(f"all figures, with reasons: 'cnnstat claims {card.name}'")
+    if known:
+        figures.append(f"{known:,} in all, with reasons: 'cnnstat claims {card.name}'")
+    elif known is not None:
+        figures.append("none: no source of 'cnnstat claims' prints a figure of this model")
     for title, lines in (
         ("Ideas", card.ideas),
         ("Accuracy", tuple(map(accuracy_line, card.accuracy))),
