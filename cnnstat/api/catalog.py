@@ -14,7 +14,7 @@ from cnnstat.zoo.card import ModelCard
 from cnnstat.zoo.catalog import FAMILIES, find, find_family
 
 if TYPE_CHECKING:
-    from cnnstat.count.figures import Figures
+    from cnnstat.count.counted import Outline
     from cnnstat.ledger.claim import Claim
 
 __all__ = ["as_published", "claims", "zoo"]
@@ -34,13 +34,12 @@ def claims(
     return ledger_claims(*models, verdict=verdict, source=source)
 
 
-def zoo(family: str | None = None) -> Iterator[tuple[ModelCard, Figures]]:
+def zoo(family: str | None = None) -> Iterator[tuple[ModelCard, Outline]]:
     """Yield the card and the sums of every listed model, family by family; one ``family`` alone.
 
-    Sums are of stored values and work; the bytes of tensors are 0 in them. Raises ``UsageError``
-    with the nearest families where there is none of that name.
+    Raises ``UsageError`` with the nearest families where there is none of that name.
     """
     reports = Reports()
     for group in FAMILIES if family is None else (find_family(family),):
         for name in group.names:
-            yield find(name), reports.sums(name)
+            yield find(name), reports.outline(name)

@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cnnstat.api.models import Model, default_inputs, input_specs, load
+from cnnstat.count.counted import Counted, Memory
 from cnnstat.errors import CnnstatError, UsageError
 from cnnstat.importers.reference import form_of
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.sweep.columns import BY_KEY
-from cnnstat.sweep.evaluation import Counted, Memory
 from cnnstat.sweep.plan import DROPPED, FAILED, KEPT, SKIPPED, Batch, Plan, Row, reader
 from cnnstat.sweep.space import Point
 from cnnstat.sweep.values import AxisValue

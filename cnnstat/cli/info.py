@@ -38,8 +38,8 @@ def card_document(card: ModelCard, *, figures: bool = False) -> Document:
     """
     from cnnstat import api
     from cnnstat.count.expected import expected
-    from cnnstat.render.info import info_document
     from cnnstat.ledger.claims import number_of
+    from cnnstat.render.info import info_document
     from cnnstat.zoo.catalog import ALIASES
 
     aliases = [alias for alias, name in ALIASES.items() if name == card.name]

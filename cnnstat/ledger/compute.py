@@ -16,7 +16,7 @@ from typing import Any
 
 from cnnstat.count.report import Report
 from cnnstat.ledger.figure import Compute, Computed
-from cnnstat.ledger.reads import ADDED, GRAPH, read_model, read_module, read_row, summed, unit_of
+from cnnstat.ledger.reads import GRAPH, OUTLINED, read_model, read_module, read_row, unit_of
 from cnnstat.ledger.reports import Extents, Reports
 
 Record = Mapping[str, Any]
@@ -69,8 +69,8 @@ def _reader(record: Record) -> Reader:
         return lambda reports, model, shape: tuple(
             [_all(reports(model, shape), read, one) for one in at]
         )
-    if not at and isinstance(read, str) and read in ADDED:
-        return lambda reports, model, shape: summed(reports.sums(model, shape), read)
+    if not at and isinstance(read, str) and read in OUTLINED:
+        return lambda reports, model, shape: int(getattr(reports.outline(model, shape), read))
     if not at and isinstance(read, str) and read in GRAPH:
         return lambda reports, model, shape: GRAPH[read][1](reports.shaped(model, shape))
     return lambda reports, model, shape: _all(reports(model, shape), read, at)

@@ -31,8 +31,8 @@ SUMS: dict[str, str] = {
 """Quantities of rows and of models that add up, with their units."""
 
 
-ADDED = frozenset({"weights", "biases", "params", "buffers", "macs"})
-"""Those that need no bytes of tensors."""
+OUTLINED = frozenset({"weights", "biases", "params", "buffers", "macs", "depth"})
+"""Quantities of models that need no bytes of tensors."""
 
 
 def row(report: Report, name: str) -> Layer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cnnstat.count.figures import Figures
+from cnnstat.count.counted import Outline
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document
 from cnnstat.zoo.card import ModelCard
 
@@ -19,7 +19,7 @@ COLUMNS = (
 )
 
 
-def listing_document(zoo: Iterable[tuple[ModelCard, Figures]]) -> Document:
+def listing_document(zoo: Iterable[tuple[ModelCard, Outline]]) -> Document:
     """Return the document of ``cnnstat list``: cards with their sums, family by family."""
     rows = tuple(_row(card, sums) for card, sums in zoo)
     keys = [column.key for column in COLUMNS]
@@ -35,6 +35,6 @@ def listing_document(zoo: Iterable[tuple[ModelCard, Figures]]) -> Document:
     )
 
 
-def _row(card: ModelCard, sums: Figures) -> tuple[Cell, ...]:
-    macs = None if sums.unknown else sums.work.macs
+def _row(card: ModelCard, sums: Outline) -> tuple[Cell, ...]:
+    macs = sums.macs if sums.complete else None
     return card.family, card.name, card.title, card.year, card.input_shape, sums.params, macs

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from cnnstat.errors import UsageError, unknown
 
 if TYPE_CHECKING:
+    from cnnstat.count.counted import Counted
     from cnnstat.memory.memory import MemoryPlan
-    from cnnstat.sweep.evaluation import Counted
 
 Mode = Literal["inference", "training"]
 Kind = Literal["count", "bytes"]

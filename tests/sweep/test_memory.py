@@ -3,9 +3,9 @@
 import pytest
 
 from cnnstat.api.sweeping import sweep
+from cnnstat.count import counted
 from cnnstat.ir import builder, shapes
 from cnnstat.ir.shapes import FactTable, infer_shapes
-from cnnstat.sweep import evaluation
 from cnnstat.zoo.catalog import find
 
 VALUES = {"depth": "10,16,22", "width": "range(1,9)", "input": "32,40"}
@@ -19,8 +19,8 @@ def rows() -> list[dict[str, object]]:
 def test_small_tables_give_the_same_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = rows()
     monkeypatch.setattr(shapes.FactTable.__init__, "__defaults__", (50,))
-    monkeypatch.setattr(evaluation, "MAX_PARTS", 60)
-    monkeypatch.setattr(evaluation, "MAX_STRUCTURES", 1)
+    monkeypatch.setattr(counted, "MAX_PARTS", 60)
+    monkeypatch.setattr(counted, "MAX_STRUCTURES", 1)
     monkeypatch.setattr(builder, "MAX_BLOCKS", 2)
     assert rows() == expected
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import pairwise
 
-from cnnstat.count.paths import depth_of
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ledger.figure import Computed
 from cnnstat.ledger.reads import ops, row
@@ -16,16 +15,16 @@ MODELS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 STAGES = range(2, 6)
 
 
-def _adds(net: ShapedGraph, stage: int) -> list[str]:
+def _adds(shaped: ShapedGraph, stage: int) -> list[str]:
     """Return the names of a stage's additions, one for each block."""
     prefix = f"conv{stage}_"
-    return [n.name for n in net.nodes if isinstance(n.op, Add) and n.name.startswith(prefix)]
+    return [n.name for n in shaped.nodes if isinstance(n.op, Add) and n.name.startswith(prefix)]
 
 
 def blocks(reports: Reports, model: str) -> Computed:
     """Return the blocks of conv2_x to conv5_x, and the depth."""
-    net = reports.shaped(model)
-    return tuple(len(_adds(net, stage)) for stage in STAGES), depth_of(net)
+    shaped, depth = reports.shaped(model), reports.outline(model).depth
+    return tuple(len(_adds(shaped, stage)) for stage in STAGES), depth
 
 
 def stages_double(reports: Reports) -> Computed:
@@ -39,9 +38,11 @@ def stages_double(reports: Reports) -> Computed:
 
 def least_depth_with_bottlenecks(reports: Reports) -> Computed:
     """Return the least of the five depths whose blocks have three convolutions."""
-    nets = [reports.shaped(name) for name in MODELS]
-    with_bottlenecks = [net for net in nets if any(n.name == "conv2_1/1x1" for n in net.nodes)]
-    return min(depth_of(net) for net in with_bottlenecks)
+    return min(
+        reports.outline(name).depth
+        for name in MODELS
+        if any(node.name == "conv2_1/1x1" for node in reports.shaped(name).nodes)
+    )
 
 
 def pooling_gives_channels(reports: Reports) -> Computed:
@@ -66,6 +67,6 @@ def ensemble_error(reports: Reports) -> Computed:
 
 def share_of_rounded(reports: Reports, model: str, whole: str) -> Computed:
     """Return one model's MACs as a share of another's, both rounded to 0.1 x 10^9 first."""
-    part, total = (reports.sums(name).work.macs for name in (model, whole))
+    part, total = (reports.outline(name).macs for name in (model, whole))
     step = 10**8
     return Fraction((part + step // 2) // step, (total + step // 2) // step)

@@ -10,8 +10,8 @@ from cnnstat.ops import Conv2d
 
 def with_statistics(reports: Reports, model: str) -> int:
     """Return the parameters, and the moving means and variances."""
-    totals = reports.sums(model)
-    return totals.params + totals.buffers
+    outline = reports.outline(model)
+    return outline.params + outline.buffers
 
 
 def with_statistics_and_biases(reports: Reports, model: str) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from cnnstat.count.paths import depth_of
 from cnnstat.ledger.figure import Computed
 from cnnstat.ledger.reads import row, values, window
 from cnnstat.ledger.reports import Reports
@@ -62,7 +61,7 @@ def kernels_and_strides(reports: Reports) -> Computed:
 
 def distinct_depths(reports: Reports) -> Computed:
     """Return the different depths of the configurations, and how many configurations there are."""
-    depths = [depth_of(reports.shaped(name)) for name in CONFIGURATIONS]
+    depths = [reports.outline(name).depth for name in CONFIGURATIONS]
     return tuple(sorted(set(depths))), len(depths)
 
 

@@ -104,13 +104,18 @@ class Memory:
         self._specs: dict[Specs, Specs] = {}
         self._ops: dict[tuple[type[Op], str], Op] = {}
 
-    def parts(self, graph: Graph, inputs: Mapping[str, TensorSpec]) -> tuple[list[Part], Structure]:
-        """Return the pieces of a graph on these inputs; errors are those of ``infer_shapes``."""
+    def parts(
+        self, graph: Graph, inputs: Mapping[str, TensorSpec], *, sized: bool = True
+    ) -> tuple[list[Part], Structure]:
+        """Return the pieces of a graph on these inputs; errors are those of ``infer_shapes``.
+
+        Unless they are ``sized``, bytes of tensors are not theirs, and nodes need not be made.
+        """
         self.table.begin()
         if max(len(self._parts), len(self._specs), len(self._ops)) > MAX_PARTS:
             for table in (self._parts, self._specs, self._ops):
                 table.clear()
-        structure = self._structure(graph)
+        structure = self._structure(graph) if sized else outline_of(graph)
         if not structure.plain:
             infer_shapes(graph, inputs, self.table)
         try:
@@ -227,6 +232,18 @@ def structure_of(graph: Graph) -> Structure:
         return Structure(_steps(graph.nodes, placement.owns), last, False, plain)
 
 
+def outline_of(graph: Graph) -> Structure:
+    """Return the structure of a graph without whose memory is its own and until when it is read."""
+    count = sum(len(p.block.nodes) if isinstance(p, PlacedBlock) else 1 for p in graph.pieces)
+    try:
+        steps = _steps(graph.pieces, bytes(count))
+    except KeyError:
+        return structure_of(graph)
+    leaving = (*graph.outputs, *graph.training_outputs)
+    plain = not any(value.result for value in leaving) and not any(step.tied for step in steps)
+    return Structure(steps, [], True, plain)
+
+
 def _steps(pieces: Sequence[Piece], owns: Sequence[bool]) -> tuple[Step, ...]:
     """Return the steps of pieces; a ``KeyError`` where one reads what is no piece's result."""
     steps: list[Step] = []
@@ -246,51 +263,57 @@ def _steps(pieces: Sequence[Piece], owns: Sequence[bool]) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-class Counted:
-    """One model's figures, each worked out when it is first read."""
+class Outline:
+    """What adds up over one model's operators, and its depth; nothing that takes bytes of tensors.
+
+    Where an operator has no rule (``complete`` is False), ``macs`` and ``flops`` are lower bounds.
+    """
 
     def __init__(
         self,
         memory: Memory,
         graph: Graph,
         inputs: Mapping[str, TensorSpec],
-        frozen_params: int = 0,
+        *,
+        sized: bool = False,
     ) -> None:
-        self.frozen_params: int = frozen_params
         self._graph, self._inputs, self._memory = graph, inputs, memory
-        self._parts, self._structure = memory.parts(graph, inputs)
+        self._parts, self._structure = memory.parts(graph, inputs, sized=sized)
 
     @cached_property
-    def totals(self) -> Sums:
-        """What adds up over all operators."""
+    def _sums(self) -> Sums:
         rows = [part[2] for part in self._parts]
         return Sums._make(map(sum, zip(*rows, strict=True)))
 
     @property
+    def weights(self) -> int:
+        """Multiplicative parameters."""
+        return self._sums.weights
+
+    @property
+    def biases(self) -> int:
+        """Additive parameters."""
+        return self._sums.biases
+
+    @property
     def params(self) -> int:
         """Weights and biases."""
-        return self.totals.weights + self.totals.biases
+        return self._sums.weights + self._sums.biases
+
+    @property
+    def buffers(self) -> int:
+        """Stored values that are not trained."""
+        return self._sums.buffers
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of a forward pass."""
+        return self._sums.macs
 
     @property
     def complete(self) -> bool:
-        """Whether every operator has a rule; else ``macs`` and ``flops`` are lower bounds."""
-        return not self.totals.unknown
-
-    @cached_property
-    def shaped(self) -> ShapedGraph:
-        """The graph with the facts of every node."""
-        return infer_shapes(self._graph, self._inputs, self._memory.table)
-
-    @cached_property
-    def report(self) -> Report:
-        """The report, for what only it answers."""
-        return analyze(self.shaped, frozen_params=self.frozen_params)
-
-    @property
-    def peak_activation_bytes(self) -> int:
-        """The most alive at once in the forward pass."""
-        sizes = [*chain.from_iterable([part.sizes for part in self._parts])]
-        return max(alive(sizes, self._structure.last))
+        """Whether every operator has a rule."""
+        return not self._sums.unknown
 
     @property
     def depth(self) -> int:
@@ -307,6 +330,41 @@ class Counted:
             if before + part[4] > longest:
                 longest = before + part[4]
         return longest
+
+    @cached_property
+    def shaped(self) -> ShapedGraph:
+        """The graph with the facts of every node."""
+        return infer_shapes(self._graph, self._inputs, self._memory.table)
+
+
+class Counted(Outline):
+    """One model's figures, each worked out when it is first read."""
+
+    def __init__(
+        self,
+        memory: Memory,
+        graph: Graph,
+        inputs: Mapping[str, TensorSpec],
+        frozen_params: int = 0,
+    ) -> None:
+        super().__init__(memory, graph, inputs, sized=True)
+        self.frozen_params: int = frozen_params
+
+    @property
+    def totals(self) -> Sums:
+        """All that adds up over operators."""
+        return self._sums
+
+    @cached_property
+    def report(self) -> Report:
+        """The report, for what only it answers."""
+        return analyze(self.shaped, frozen_params=self.frozen_params)
+
+    @property
+    def peak_activation_bytes(self) -> int:
+        """The most alive at once in the forward pass."""
+        sizes = [*chain.from_iterable([part.sizes for part in self._parts])]
+        return max(alive(sizes, self._structure.last))
 
     @property
     def paths(self) -> int:
