@@ -233,10 +233,10 @@ def structure_of(graph: Graph) -> Structure:
 
 
 def outline_of(graph: Graph) -> Structure:
-    """Return the structure of a graph without whose memory is its own and until when it is read."""
+    """Return the structure of a graph without whose memory is its own, and until when."""
     count = sum(len(p.block.nodes) if isinstance(p, PlacedBlock) else 1 for p in graph.pieces)
     try:
-        steps = _steps(graph.pieces, bytes(count))
+        steps = _steps(graph.pieces, [False] * count)
     except KeyError:
         return structure_of(graph)
     leaving = (*graph.outputs, *graph.training_outputs)

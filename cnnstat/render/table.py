@@ -12,13 +12,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from rich.cells import cell_len, set_cell_size
-
 from cnnstat.render.cells import ASCII_MARKS, MARKS, Grid, grid
 from cnnstat.render.document import NEVER_DROPPED, Column, Document
 from cnnstat.render.formats import Look
 from cnnstat.render.shortening import shortened
-from cnnstat.render.wrapping import wrapped
+from cnnstat.render.wrapping import cell_len, wrapped
 
 GAP = 2
 FULL_TEXT, LEAST_TEXT = 24, 14
@@ -229,6 +227,8 @@ def _cell(text: str, level: int, column: Column, width: int, look: Look) -> Bloc
 def _placed(text: str, width: int, column: Column, look: Look) -> str:
     """Return a cell at its width: words left-aligned and cropped, figures right-aligned."""
     if cell_len(text) > width:
+        from rich.cells import set_cell_size
+
         text = set_cell_size(text, width - 1).rstrip() + ("…" if look.unicode else "~")
     space = " " * (width - cell_len(text))
     return text + space if column.kind == "text" else space + text

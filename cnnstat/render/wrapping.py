@@ -1,6 +1,15 @@
-"""Lines of prose within a width: continued under their last aligned column, never cut off."""
+"""Text in a terminal: its width, and lines of prose within one, continued and never cut off."""
 
 from __future__ import annotations
+
+
+def cell_len(text: str) -> int:
+    """Return the columns of a terminal that a text takes; wide characters take two."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 def wrapped(line: str, width: int | None, *, indent: int | None = None) -> list[str]:

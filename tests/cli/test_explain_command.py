@@ -128,4 +128,4 @@ def test_info_shows_units_and_leaves_reasons_to_claims(cnnstat: Cnnstat) -> None
     out = " ".join(cnnstat("info", "vgg16", columns=100).out.split())
     assert "published 24M * 4 bytes ~ 96MB, computed 15,237,608 values" in out
     assert "No public derivation" not in out
-    assert "all figures, with reasons: 'cnnstat claims vgg16'" in out
+    assert "70 in all, with reasons: 'cnnstat claims vgg16'" in out

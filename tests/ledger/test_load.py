@@ -9,6 +9,7 @@ import pytest
 
 from cnnstat.ledger import load
 from cnnstat.ledger.figure import Bound, Figure, Printed
+from cnnstat.ledger.reads import OUTLINED
 from cnnstat.ledger.reports import Reports
 
 RECORD = {
@@ -104,10 +105,17 @@ def test_every_file_is_of_a_family_and_in_the_package() -> None:
 
 @pytest.mark.parametrize("model", ["vgg16", "resnet50", "lenet5", "densenet-bc100-12-cifar"])
 def test_sums_without_a_report_are_those_of_the_report(model: str) -> None:
-    sums, totals = Reports().sums(model), Reports()(model).totals
-    assert (sums.weights, sums.biases, sums.buffers) == (
-        totals.weights,
-        totals.biases,
-        totals.buffers,
-    )
-    assert (sums.params, sums.work.macs) == (totals.params, totals.macs)
+    outline, totals = Reports().outline(model), Reports()(model).totals
+    for read in OUTLINED:
+        assert getattr(outline, read) == getattr(totals, read)
+    assert outline.shaped.facts == Reports()(model).shaped.facts
+
+
+@pytest.mark.parametrize(("extents", "height"), [(None, 224), ((3, 96, 96), 96)])
+def test_an_outline_is_of_an_input(extents: tuple[int, ...] | None, height: int) -> None:
+    outline = Reports().outline("vgg11", extents)
+    convolutions = ((1, 3, 64), (2, 64, 128), (4, 128, 256), (4, 256, 256))
+    deeper = ((8, 256, 512), (8, 512, 512), (16, 512, 512), (16, 512, 512))
+    macs = sum(9 * n * m * (height // by) ** 2 for by, n, m in (*convolutions, *deeper))
+    connected = 512 * (height // 32) ** 2 * 4096 + 4096 * 4096 + 4096 * 1000
+    assert outline.macs == macs + connected
