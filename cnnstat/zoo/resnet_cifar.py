@@ -83,20 +83,35 @@ def build(
                 None if last_survival is None else survival_of(block, 3 * per_stage, last_survival)
             )
             name = f"stage{stage}/block{position}"
-            x = b.block(name, _block, x, width, stride, residual, keep)
+            if keep is None:
+                x = b.block(name, _block, x, width, stride, residual)
+            else:
+                x = _survivor(b, name, x, width, stride, keep)
     x = b.add("pool", GLOBAL_AVG_POOL, x)
     return b.graph(classifier(b, "fc", x, classes))
 
 
-def _block(
-    b: Builder, x: Value, width: int, stride: int, residual: bool, survival: float | None
-) -> Value:
-    branch = conv(b, "conv1", x, width, 3, stride=stride, bias=False, norm=True)
-    if not residual:
-        return conv(b, "conv2", branch, width, 3, bias=False, norm=True)
-    branch = conv(b, "conv2", branch, width, 3, bias=False, norm=True, act=None)
-    if survival is not None:
+def _block(b: Builder, x: Value, width: int, stride: int, residual: bool) -> Value:
+    if residual:
+        return _joined(b, _branch(b, x, width, stride), x, width, stride)
+    first = conv(b, "conv1", x, width, 3, stride=stride, bias=False, norm=True)
+    return conv(b, "conv2", first, width, 3, bias=False, norm=True)
+
+
+def _survivor(b: Builder, name: str, x: Value, width: int, stride: int, survival: float) -> Value:
+    """Add a block with a drop-path. Its survival is its own, its branch that of all blocks."""
+    branch = b.block(name, _branch, x, width, stride)
+    with b.scope(name):
         branch = b.add("conv2/drop_path", DropPath(survival), branch)
+        return _joined(b, branch, x, width, stride)
+
+
+def _branch(b: Builder, x: Value, width: int, stride: int) -> Value:
+    x = conv(b, "conv1", x, width, 3, stride=stride, bias=False, norm=True)
+    return conv(b, "conv2", x, width, 3, bias=False, norm=True, act=None)
+
+
+def _joined(b: Builder, branch: Value, x: Value, width: int, stride: int) -> Value:
     if stride > 1:
         x = b.add("shortcut", zero_pad(width, stride), x)
     return activate(b, "add", b.add("add", ADD, branch, x))

@@ -2,7 +2,8 @@
 
 Run by hand: ``python tests/speed/startup.py``. Runs of the two are interleaved in pairs, ratios are
 medians over the pairs. Processor time hardly depends on what else runs; memory is the peak resident
-set. The bare program prints a constant table of as many rows and columns. ``torchinfo`` takes part
+set. The bare program prints a constant table of as many rows and columns. Both run from bytecode,
+as installed packages do, whatever the environment says. ``torchinfo`` takes part
 where it is installed, on the same model, built and passed forward as its users do.
 """
 
@@ -56,6 +57,9 @@ for width, features in ((4096, 25088), (4096, 4096)):
 summary(nn.Sequential(*layers, nn.Linear(4096, 1000)), (1, 3, 224, 224), verbose=1)
 """
 
+ENVIRONMENT = {**os.environ}
+"""Environment of the processes that are measured; ``main`` adds a folder for their bytecode."""
+
 COMMANDS = ("summary vgg16", "list", "claims", "compare vgg16 resnet50")
 
 
@@ -70,7 +74,7 @@ class Run(NamedTuple):
 def run(command: list[str]) -> Run:
     """Return what one process took; its output goes nowhere. Raise if it fails."""
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=ENVIRONMENT)
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -114,6 +118,8 @@ def main() -> None:
     ratios = f"{'time':>10} {'CPU':>9} {'memory':>9}"
     print(f"{'process':28} {'ms':>9} {'CPU ms':>9} {'peak MB':>9} {ratios}")
     with tempfile.TemporaryDirectory() as folder:
+        ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None)
+        ENVIRONMENT["PYTHONPYCACHEPREFIX"] = folder
         program = Path(folder, "bare.py")
         program.write_text(BARE.format(cells=cells), encoding="utf-8")
         bare = [sys.executable, str(program)]

@@ -18,7 +18,7 @@ STAGES = range(2, 6)
 def _adds(shaped: ShapedGraph, stage: int) -> list[str]:
     """Return the names of a stage's additions, one for each block."""
     prefix = f"conv{stage}_"
-    return [n.name for n in shaped.nodes if isinstance(n.op, Add) and n.name.startswith(prefix)]
+    return [n.name for n in shaped.nodes if n.name.startswith(prefix) and isinstance(n.op, Add)]
 
 
 def blocks(reports: Reports, model: str) -> Computed:
