@@ -8,7 +8,6 @@ counts. A statement is true (``exact``) or not (``differs``).
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Literal
 
 from cnnstat.ledger.figure import Bound, Computed, Printed, Value
@@ -38,15 +37,16 @@ def _judge_number(printed: Printed, computed: Computed) -> Verdict:
     if isinstance(computed, bool | str | tuple):
         return "differs"
     decimals = len(printed.digits.partition(".")[2])
-    scale = 10**decimals
-    wanted = Fraction(printed.digits) * scale
-    shown = Fraction(computed) / printed.scale * scale
-    if shown == wanted:
+    wanted = int(printed.digits.replace(".", ""))
+    # the computed figure in units of the last printed digit is above / below
+    above = abs(computed.numerator) * 10**decimals * printed.scale.denominator
+    below = computed.denominator * printed.scale.numerator
+    sign = -1 if computed < 0 else 1
+    if sign * above == wanted * below:
         return "exact"
-    sign = -1 if shown < 0 else 1
-    if sign * (abs(shown) + Fraction(1, 2)).__floor__() == wanted:  # a half away from zero
+    if sign * ((2 * above + below) // (2 * below)) == wanted:  # a half away from zero
         return "rounds"
-    if sign * abs(shown).__floor__() == wanted:
+    if sign * (above // below) == wanted:
         return "truncates"
     return "differs"
 
