@@ -2,6 +2,7 @@
 
 import pytest
 
+from cnnstat.count.counted import Counted, Memory, Outline
 from cnnstat.count.report import analyze
 from cnnstat.errors import GraphError, ShapeError
 from cnnstat.ir.builder import Builder
@@ -9,7 +10,6 @@ from cnnstat.ir.graph import Graph, PlacedBlock, Value
 from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ops import Add, BatchNorm2d, Conv2d, Input, MaxPool2d, MaxUnpool2d, ReLU
-from cnnstat.sweep.evaluation import Counted, Memory
 from cnnstat.zoo.catalog import find, names
 
 CONV = Conv2d(8, (3, 3), padding=(1, 1))
@@ -18,6 +18,9 @@ CONV = Conv2d(8, (3, 3), padding=(1, 1))
 def check(graph: Graph, memory: Memory, inputs: dict[str, TensorSpec]) -> None:
     """Compare a graph's figures with those of its report, which knows no blocks."""
     totals = analyze(infer_shapes(graph, inputs)).totals
+    outline = Outline(memory, graph, inputs)
+    for figure in ("weights", "biases", "params", "buffers", "macs", "depth"):
+        assert getattr(outline, figure) == getattr(totals, figure)
     counted = Counted(memory, graph, inputs)
     for key in ("weights", "biases", "buffers", "param_bytes", "macs", "flops", "activation_bytes"):
         assert getattr(counted.totals, key) == getattr(totals, key), key
