@@ -1,69 +1,30 @@
-"""The elements of one input axis that a tensor's elements read, and how operators change them.
-
-A state describes one tensor and one input axis. ``Along`` is the regular one: the position along an
-axis of the tensor slides over the input (``lines``). ``Table`` lists the elements read, position by
-position; ``Folded`` is a state behind a reshaping, ``Either`` one that differs between parts of an
-axis (a concatenation), ``Fixed`` the same for every position. What is too large to list is unknown.
-"""
+"""How operators change the elements of one input axis that a tensor's elements read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from math import prod
-from typing import Any, Literal, NamedTuple
 
-from cnnstat.count.lines import Interval, Line, hull, intervals, slid, taps
-from cnnstat.ir.reach import AxisReach, Fold, Pick, Placed, Ranges, Shape, Slide
-from cnnstat.ir.window import Window
-
-MOST_ENTRIES = 1 << 16
-"""Entries of a table; larger ones are unknown."""
-
-
-class Fixed(NamedTuple):
-    """The same elements for every position: first and last."""
-
-    low: int
-    high: int
-
-
-class Along(NamedTuple):
-    """The elements that a line reads at the position along ``axis``."""
-
-    axis: int
-    line: Line
-
-
-class Table(NamedTuple):
-    """An entry for each position along ``axes``, row by row."""
-
-    axes: tuple[int, ...]
-    extents: Shape
-    entries: tuple[Any, ...]
-
-
-class Folded(NamedTuple):
-    """``inner`` on axes of ``extents`` that a reshaping turned into ``axes`` of ``result``."""
-
-    inner: State
-    sources: tuple[int, ...]
-    extents: Shape
-    axes: tuple[int, ...]
-    result: Shape
-
-
-class Either(NamedTuple):
-    """``parts`` by position: each entry of ``which`` is the set of parts that are read there."""
-
-    which: Table
-    parts: tuple[State, ...]
-
-
-Nobody = Literal["nothing", "unknown"]
-State = Fixed | Along | Table | Folded | Either | Nobody
-Answers = tuple[AxisReach, ...]
-Combine = Callable[[Any, Any], Any]
+from cnnstat.count.lines import Interval, hull, intervals, slid, taps
+from cnnstat.count.positions import (
+    MOST_ENTRIES,
+    Along,
+    Answers,
+    Either,
+    Fixed,
+    Folded,
+    State,
+    Table,
+    aligned,
+    fixed,
+    is_point,
+    moved_table,
+    simple,
+    spread,
+    union,
+)
+from cnnstat.ir.reach import Fold, Pick, Placed, Shape, Slide
 
 
 def moved(state: State, answers: Answers, before: Shape, after: Shape) -> State:
@@ -74,8 +35,8 @@ def moved(state: State, answers: Answers, before: Shape, after: Shape) -> State:
     if isinstance(state, Along):
         return _moved_along(state, answers, before, after)
     if isinstance(state, Table):
-        table = _moved_table(state, answers, before, after, hull)
-        return _simple(table) if isinstance(table, Table) else table
+        table = moved_table(state, answers, before, after, hull)
+        return simple(table) if isinstance(table, Table) else table
     if isinstance(state, Folded):
         return _moved_folded(state, answers, before, after)
     if isinstance(state, Either):
@@ -143,11 +104,11 @@ def _bounded(state: State, axis: int, before: Shape, read: Answers, after: Shape
     if after[axis] > MOST_ENTRIES:
         return "unknown"
     inside = [start <= position < start + before[axis] for position in range(after[axis])]
-    both = _aligned(table, Table((axis,), (after[axis],), tuple(inside)))
+    both = aligned(table, Table((axis,), (after[axis],), tuple(inside)))
     if both is None:
         return "unknown"
     pairs = zip(both[0].entries, both[1].entries, strict=True)
-    return _simple(both[0]._replace(entries=tuple([e if there else None for e, there in pairs])))
+    return simple(both[0]._replace(entries=tuple([e if there else None for e, there in pairs])))
 
 
 def _is_split(state: State, axis: int) -> bool:
@@ -168,14 +129,10 @@ def axes_of(state: State) -> set[int]:
     return set()
 
 
-def _is_point(answer: AxisReach) -> bool:
-    return isinstance(answer, Slide) and answer.window == Window(1) and not answer.transposed
-
-
 def _moved_along(state: Along, answers: Answers, before: Shape, after: Shape) -> State:
     answer, line = answers[state.axis], state.line
     if isinstance(answer, Slide):
-        if _is_point(answer) and after[answer.axis] == line.extent:
+        if is_point(answer) and after[answer.axis] == line.extent:
             return state if answer.axis == state.axis else Along(answer.axis, line)
         window = slid(line, answer.window, after[answer.axis], transposed=answer.transposed)
         return Along(answer.axis, window)
@@ -186,11 +143,6 @@ def _moved_along(state: Along, answers: Answers, before: Shape, after: Shape) ->
     if isinstance(answer, Fold):
         return _folded(state, answer, before, after)
     return moved(listed(state), answers, before, after) if answer != "unknown" else "unknown"
-
-
-def fixed(interval: Interval | None) -> State:
-    """Return the state of a tensor whose every element reads this."""
-    return "nothing" if interval is None else Fixed(*interval)
 
 
 def listed(state: Along | Folded) -> State:
@@ -207,13 +159,13 @@ def listed(state: Along | Folded) -> State:
     if prod(state.extents) > MOST_ENTRIES:
         return "unknown"
     other = [axis for axis in inner.axes if axis not in state.sources]
-    spread = _spread(
+    table = spread(
         inner, (*other, *state.sources), dict(zip(state.sources, state.extents, strict=True))
     )
-    if spread is None:
+    if table is None:
         return "unknown"
-    front = spread.extents[: len(other)]
-    return _simple(Table((*other, *state.axes), (*front, *state.result), spread.entries))
+    front = table.extents[: len(other)]
+    return simple(Table((*other, *state.axes), (*front, *state.result), table.entries))
 
 
 def _folded(state: State, fold: Fold, before: Shape, after: Shape) -> State:
@@ -227,7 +179,7 @@ def _moved_folded(state: Folded, answers: Answers, before: Shape, after: Shape) 
     theirs = [answers[axis] for axis in state.axes]
     if all(answer == "whole" for answer in theirs):
         return fixed(whole(state))
-    if all(_is_point(answer) for answer in theirs):
+    if all(is_point(answer) for answer in theirs):
         axes = tuple(answer.axis for answer in theirs if isinstance(answer, Slide))
         if tuple(after[axis] for axis in axes) == state.result:
             return state._replace(axes=axes)
@@ -265,7 +217,7 @@ def whole(state: State) -> Interval | None:
 
 
 def _moved_either(state: Either, answers: Answers, before: Shape, after: Shape) -> State:
-    which = _moved_table(state.which, answers, before, after, _union)
+    which = moved_table(state.which, answers, before, after, union)
     parts = tuple(moved(part, answers, before, after) for part in state.parts)
     if which == "unknown":
         same = all(part == parts[0] for part in parts[1:])
@@ -295,10 +247,6 @@ def _all_of(states: list[State]) -> State:
     return result
 
 
-def _union(one: frozenset[int] | None, other: frozenset[int] | None) -> frozenset[int] | None:
-    return (one or frozenset()) | (other or frozenset())
-
-
 def joined(one: State, other: State) -> State:
     """Return the state of a tensor whose elements read both."""
     if one is other or other == "nothing":
@@ -323,12 +271,12 @@ def joined(one: State, other: State) -> State:
     left, right = _table(one), _table(other)
     if not isinstance(left, Table) or not isinstance(right, Table):
         return "unknown"
-    both = _aligned(left, right)
+    both = aligned(left, right)
     if both is None:
         return "unknown"
     left, right = both
     entries = tuple(map(hull, left.entries, right.entries))
-    return _simple(left._replace(entries=entries))
+    return simple(left._replace(entries=entries))
 
 
 def _joined_parts(one: State, other: State) -> State:
@@ -336,13 +284,13 @@ def _joined_parts(one: State, other: State) -> State:
         one = Either(Table((), (), (frozenset((0,)),)), (one,))
     if not isinstance(other, Either):
         other = Either(Table((), (), (frozenset((0,)),)), (other,))
-    both = _aligned(one.which, other.which)
+    both = aligned(one.which, other.which)
     if both is None:
         return "unknown"
     left, right = both
     count = len(one.parts)
     later = {each: frozenset(i + count for i in each or ()) for each in set(right.entries)}
-    entries = tuple([_union(a, later[b]) for a, b in zip(left.entries, right.entries, strict=True)])
+    entries = tuple([union(a, later[b]) for a, b in zip(left.entries, right.entries, strict=True)])
     return _chosen(left._replace(entries=entries), (*one.parts, *other.parts))
 
 
@@ -350,147 +298,3 @@ def _table(state: State) -> State:
     if isinstance(state, Fixed):
         return Table((), (), (tuple(state),))
     return listed(state) if isinstance(state, Along | Folded) else state
-
-
-def _aligned(one: Table, other: Table) -> tuple[Table, Table] | None:
-    """Return two tables on the same axes; None where they would be too large."""
-    extents = dict(zip(one.axes, one.extents, strict=True))
-    extents |= dict(zip(other.axes, other.extents, strict=True))
-    axes = tuple(sorted(extents))
-    left, right = _spread(one, axes, extents), _spread(other, axes, extents)
-    return None if left is None or right is None else (left, right)
-
-
-def _spread(table: Table, axes: tuple[int, ...], extents: dict[int, int]) -> Table | None:
-    """Return a table on these axes in this order, the same along those that it lacks."""
-    known = dict(zip(table.axes, table.extents, strict=True))
-    shape = tuple(known.get(axis, extents.get(axis, 1)) for axis in axes)
-    if prod(shape) > MOST_ENTRIES:
-        return None
-    if axes == table.axes:
-        return table
-    steps = dict.fromkeys(axes, 0)
-    step = 1
-    for axis, n in reversed(list(zip(table.axes, table.extents, strict=True))):
-        steps[axis] = step
-        step *= n
-    places = [0]
-    for axis, n in zip(axes, shape, strict=True):
-        places = [place + position * steps[axis] for place in places for position in range(n)]
-    return Table(axes, shape, tuple([table.entries[place] for place in places]))
-
-
-def _simple(table: Table) -> State:
-    """Return a table of intervals without the axes along which nothing changes."""
-    axes, extents, entries = table
-    if not entries:
-        return "unknown"  # a tensor without elements
-    for axis in axes:
-        at = axes.index(axis)
-        inner, n = prod(extents[at + 1 :]), extents[at]
-        block = inner * n
-        first = [entries[i : i + inner] for i in range(0, len(entries), block)]
-        if all(
-            entries[i + k * inner : i + (k + 1) * inner] == first[i // block]
-            for i in range(0, len(entries), block)
-            for k in range(1, n)
-        ):
-            axes, extents = (*axes[:at], *axes[at + 1 :]), (*extents[:at], *extents[at + 1 :])
-            entries = tuple([entry for part in first for entry in part])
-    return fixed(entries[0]) if not axes else Table(axes, extents, entries)
-
-
-def _moved_table(
-    table: Table, answers: Answers, before: Shape, after: Shape, combine: Combine
-) -> Table | Nobody:
-    if not table.entries or not prod(after):
-        return "unknown"  # a tensor without elements
-    axes: list[int | None] = []
-    extents, entries = list(table.extents), table.entries
-    folds = [answers[axis] for axis in table.axes if isinstance(answers[axis], Fold)]
-    if folds:
-        return _moved_fold(table, answers, before, after, combine)
-    for place, axis in enumerate(table.axes):
-        answer = answers[axis]
-        if answer == "unknown":
-            return "unknown"
-        if isinstance(answer, Placed | Slide) and after[answer.axis] > MOST_ENTRIES:
-            return "unknown"
-        reached, target = _taps(answer, extents[place], after)
-        if reached is not None:
-            entries = _along(entries, extents, place, reached, combine)
-            extents[place] = len(reached)
-        axes.append(target)
-    left = [(axis, n) for axis, n in zip(axes, extents, strict=True) if axis is not None]
-    names = tuple(axis for axis, _ in left)
-    if len(set(names)) < len(names) or prod(extents) > MOST_ENTRIES:
-        return "unknown"
-    return Table(names, tuple(n for _, n in left), entries)
-
-
-def _taps(answer: AxisReach, n: int, after: Shape) -> tuple[list[Sequence[int]] | None, int | None]:
-    """Return the old positions of each new one (None: unchanged), and the axis of the result."""
-    if answer == "whole":
-        return [range(n)], None
-    if isinstance(answer, Pick):
-        return [(answer.position,)], None
-    if isinstance(answer, Placed):
-        positions = range(after[answer.axis])
-        return [
-            (p - answer.start,) if 0 <= p - answer.start < n else () for p in positions
-        ], answer.axis
-    if isinstance(answer, Ranges):
-        return [range(r[0], r[1] + 1) if r else () for r in answer.ranges], answer.axis
-    if not isinstance(answer, Slide):
-        raise TypeError(answer)
-    if _is_point(answer) and after[answer.axis] == n:
-        return None, answer.axis
-    made = range(after[answer.axis])
-    return [taps(answer.window, p, n, transposed=answer.transposed) for p in made], answer.axis
-
-
-def _along(
-    entries: tuple[Any, ...],
-    extents: list[int],
-    place: int,
-    taps: list[Sequence[int]],
-    combine: Combine,
-) -> tuple[Any, ...]:
-    """Return entries with one axis read at other positions."""
-    n, inner = extents[place], prod(extents[place + 1 :])
-    made: list[Any] = []
-    for start in range(0, len(entries), n * inner):
-        rows = [entries[start + k * inner : start + (k + 1) * inner] for k in range(n)]
-        for positions in taps:
-            if len(positions) == 1:
-                made += rows[positions[0]]
-            elif not positions:
-                made += [None] * inner
-            else:
-                chosen = [rows[p] for p in positions]
-                made += [reduce(combine, column) for column in zip(*chosen, strict=True)]
-    return tuple(made)
-
-
-def _moved_fold(
-    table: Table, answers: Answers, before: Shape, after: Shape, combine: Combine
-) -> Table | Nobody:
-    """Return a table behind a reshaping, whose other axes keep their place."""
-    read = [answers[axis] for axis in table.axes]
-    groups = dict.fromkeys(answer for answer in read if isinstance(answer, Fold))
-    names: list[int] = []
-    order = [axis for axis in table.axes if not isinstance(answers[axis], Fold)]
-    sources = [axis for fold in groups for axis in fold.sources]
-    current = _spread(table, (*order, *sources), {axis: before[axis] for axis in sources})
-    if current is None:
-        return "unknown"
-    for axis in order:
-        answer = answers[axis]
-        if not isinstance(answer, Slide):
-            return "unknown"
-        names.append(answer.axis)
-    extents = list(current.extents[: len(order)])
-    for fold in groups:
-        names += fold.axes
-        extents += [after[axis] for axis in fold.axes]
-    return Table(tuple(names), tuple(extents), current.entries)

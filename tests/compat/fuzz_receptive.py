@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 import cnnstat
-from cnnstat.count.coverage import Along, Either, Folded, State
 from cnnstat.count.lines import Line, intervals, taps
+from cnnstat.count.positions import Along, Either, Folded, State
 from cnnstat.count.receptive import size_of
 from cnnstat.count.report import Report
 from cnnstat.ir.graph import Value
