@@ -57,8 +57,8 @@ def test_the_core_imports_the_standard_library_alone() -> None:
     modules = ["cnnstat.errors"]
     packages = [(p.__path__, p.__name__) for p in (ir, ops, zoo, count, memory, bench, ledger)]
     for path, package in (*packages, (sweep_path, "cnnstat.sweep")):
-        found = pkgutil.walk_packages(path, f"{package}.")
-        modules += [package, *(module.name for module in found)]
+        submodules = pkgutil.walk_packages(path, f"{package}.")
+        modules += [package, *(module.name for module in submodules)]
     program = f"""
 import sys
 from importlib import import_module

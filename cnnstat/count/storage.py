@@ -55,7 +55,7 @@ def place(graph: Graph) -> Placement:
             owns[index], root[index], alone[index] = False, root[producer], free
             forward[index] = only_reader
             if not only_reader:  # read here and there, or nowhere: it shows its producer's row
-                row[index] = _kept(nodes, forward, row, producer)
+                row[index] = _row_behind_views(nodes, forward, row, producer)
         elif free:
             owns[index], root[index] = False, root[producer]
             if forward[producer]:
@@ -80,7 +80,9 @@ def _place_named(nodes: tuple[Node, ...], row: list[int]) -> None:
             row[index] = anchors[node.row]
 
 
-def _kept(nodes: tuple[Node, ...], forward: list[bool], row: list[int], producer: int) -> int:
+def _row_behind_views(
+    nodes: tuple[Node, ...], forward: list[bool], row: list[int], producer: int
+) -> int:
     """Return the row of what a chain of views shows; a stored tensor at its start stays there."""
     while forward[producer] and nodes[producer].inputs:
         producer = nodes[producer].inputs[0].node

@@ -231,8 +231,8 @@ def _first_dtype(shaped: ShapedGraph) -> torch.dtype:
     pairs = zip(shaped.nodes, shaped.facts, strict=True)
     entering = (facts.outputs[0].dtype for node, facts in pairs if node.op.is_input)
     name = next(entering, "float32")
-    found: torch.dtype = getattr(torch, name if "float" in name else "float32")
-    return found
+    dtype: torch.dtype = getattr(torch, name if "float" in name else "float32")
+    return dtype
 
 
 def forward_graph(shaped: ShapedGraph, *, form: Form) -> fx.Graph:

@@ -11,7 +11,7 @@ import torch
 
 
 @contextmanager
-def random_state_kept(
+def preserved_random_state(
     devices: Collection[int] | None = (), *, seed: int | None = None
 ) -> Iterator[None]:
     """Restore the random state of Python, NumPy and PyTorch (the CPU, these CUDA devices).

@@ -31,7 +31,7 @@ from cnnstat.pytorch.measured_memory import Packed, UnitGradients, stored_bytes
 from cnnstat.pytorch.meters import storage_bytes, storages
 from cnnstat.pytorch.module_calls import ModuleCalls
 from cnnstat.pytorch.places import Places
-from cnnstat.pytorch.random_state import random_state_kept
+from cnnstat.pytorch.random_state import preserved_random_state
 from cnnstat.pytorch.returned import returned
 from cnnstat.pytorch.steps import called_as_captured, float_dtype
 
@@ -75,7 +75,7 @@ def _rehearsed(
     called = called_as_captured(module, shaped)
     recorder = Recorder([*module.parameters(), *module.buffers()], Places(shaped.graph, calls))
     inputs = _inputs(shaped, mode)
-    with random_state_kept(), _not_logged(), mode, calls.functions, recorder:
+    with preserved_random_state(), _not_logged(), mode, calls.functions, recorder:
         recorder.enter(inputs)
         forward_steps = _run(called, inputs, recorder, settings)
     trained = [p for p in module.parameters() if learns and p.grad is not None]

@@ -13,10 +13,10 @@ def returned(result: object, kind: type[Kind]) -> tuple[Kind, ...]:
 
     Containers are entered, and the attributes of objects.
     """
-    found: dict[int, Kind] = {}
+    instances: dict[int, Kind] = {}
     for each in _walk(result, kind, set()):
-        found.setdefault(id(each), each)
-    return tuple(found.values())
+        instances.setdefault(id(each), each)
+    return tuple(instances.values())
 
 
 def _walk(value: Any, kind: type[Kind], seen: set[int]) -> Iterator[Kind]:

@@ -22,12 +22,12 @@ class Fed(nn.Module):
     def forward(
         self, batch: dict[str, Any], scale: Tensor | None = None, *, twice: bool = False
     ) -> Tensor:
-        found: Tensor = self.vector(batch["vector"])
+        y: Tensor = self.vector(batch["vector"])
         for x in batch["maps"]:
-            found = found + self.maps(x).mean((2, 3))
+            y = y + self.maps(x).mean((2, 3))
         if scale is not None:
-            found = found * scale[:, None]
-        return found @ found.T if twice else found
+            y = y * scale[:, None]
+        return y @ y.T if twice else y
 
 
 BATCH = {"maps": [(3, 8, 8), (3, 4, 4)], "vector": (5,)}

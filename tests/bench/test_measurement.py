@@ -45,8 +45,8 @@ HERE = {"device_type": "cpu", "device_name": "a processor", "threads": 2}
 RESULT = Measurement(HERE, (RUN,))
 
 
-def _again(found: dict[str, object]) -> Any:
-    return json.loads(json.dumps(found))
+def _again(document: dict[str, object]) -> Any:
+    return json.loads(json.dumps(document))
 
 
 def test_a_result_reads_back_as_it_was_written() -> None:
@@ -56,9 +56,9 @@ def test_a_result_reads_back_as_it_was_written() -> None:
 
 
 def test_a_key_of_a_later_version_is_passed_over() -> None:
-    found = _again(payload(RESULT))
-    found["runs"][0]["colour"] = "red"
-    assert read_payload(found, source="old.json") == RESULT
+    read = _again(payload(RESULT))
+    read["runs"][0]["colour"] = "red"
+    assert read_payload(read, source="old.json") == RESULT
 
 
 @pytest.mark.parametrize(
@@ -78,10 +78,10 @@ def test_a_key_of_a_later_version_is_passed_over() -> None:
     ],
 )
 def test_what_is_no_result_is_refused_with_the_place(change: Any, message: str) -> None:
-    found = _again(payload(RESULT))
-    change(found)
+    read = _again(payload(RESULT))
+    change(read)
     with pytest.raises(UsageError, match=r"^old\.json: ") as caught:
-        read_payload(found, source="old.json")
+        read_payload(read, source="old.json")
     assert message in str(caught.value)
 
 
@@ -92,8 +92,8 @@ def test_something_that_is_no_object_is_refused() -> None:
 
 def test_the_ratio_is_the_median_over_the_earlier_median() -> None:
     later = replace(RESULT, runs=(replace(RUN, median_ms=6.0), replace(RUN, batch=8)))
-    found = with_baseline(later, RESULT, source="old.json")
-    assert [run.ratio_to_baseline for run in found.runs] == [1.5, None]
+    compared = with_baseline(later, RESULT, source="old.json")
+    assert [run.ratio_to_baseline for run in compared.runs] == [1.5, None]
 
 
 @pytest.mark.parametrize(
@@ -107,8 +107,8 @@ def test_another_device_is_refused_unless_told(key: str, value: object, message:
     other = replace(RESULT, environment={**HERE, key: value})
     with pytest.raises(UsageError, match=message):
         with_baseline(RESULT, other, source="old.json")
-    found = with_baseline(RESULT, other, source="old.json", other_device=True)
-    assert found.runs[0].ratio_to_baseline == 1.0
+    compared = with_baseline(RESULT, other, source="old.json", other_device=True)
+    assert compared.runs[0].ratio_to_baseline == 1.0
 
 
 def test_threads_do_not_make_another_gpu() -> None:

@@ -40,8 +40,8 @@ def _small(batch: int = 1, dtype: str = "float32") -> Report:
 
 def _by_name(mode: Mode) -> dict[str, Demand]:
     report = _small()
-    found = zip(report.layers, demands(report, mode=mode), strict=True)
-    return {row.name: demand for row, demand in found}
+    demanded = zip(report.layers, demands(report, mode=mode), strict=True)
+    return {row.name: demand for row, demand in demanded}
 
 
 CONV = 4 * 8 * 8 * 3 * 3 * 3
@@ -49,8 +49,8 @@ FC = 5 * 4 * 4 * 4
 
 
 def test_a_row_reads_its_inputs_and_weights_and_writes_its_output() -> None:
-    found = _by_name("inference")
-    assert found == {
+    rows = _by_name("inference")
+    assert rows == {
         "input": Demand(0, 0),
         "conv": Demand(CONV, 4 * (3 * 8 * 8 + 4 * 8 * 8 + (4 * 3 * 3 * 3 + 4))),
         "pool": Demand(0, 4 * (4 * 8 * 8 + 4 * 4 * 4)),
@@ -59,11 +59,11 @@ def test_a_row_reads_its_inputs_and_weights_and_writes_its_output() -> None:
 
 
 def test_training_makes_three_products_of_one_and_two_where_nothing_before_is_trained() -> None:
-    found = _by_name("training")
+    rows = _by_name("training")
     x, y, w = 4 * 3 * 8 * 8, 4 * 4 * 8 * 8, 4 * (4 * 3 * 3 * 3 + 4)
-    assert found["conv"] == Demand(2 * CONV, 2 * x + 8 * w + 2 * y)
+    assert rows["conv"] == Demand(2 * CONV, 2 * x + 8 * w + 2 * y)
     x, y, w = 4 * 4 * 4 * 4, 4 * 5, 4 * (5 * 4 * 4 * 4 + 5)
-    assert found["fc"] == Demand(3 * FC, 3 * x + 8 * w + 2 * y)
+    assert rows["fc"] == Demand(3 * FC, 3 * x + 8 * w + 2 * y)
 
 
 @pytest.mark.parametrize("mode", ["inference", "training"])

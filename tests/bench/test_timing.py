@@ -27,19 +27,19 @@ def test_no_percentile_of_nothing_and_outside_zero_to_one(
 
 def test_spread_of_eleven_samples_with_one_interruption() -> None:
     # Sorted: ten steps of 1 from 10 to 19, then 100. p25 at position 2.5, p75 at 7.5.
-    found = spread([100.0, *(float(value) for value in range(10, 20))])
-    assert found == Spread(11, 15.0, 12.5, 17.5, 59.5, 10.0, 100.0, 1)  # p95 at position 9.5
+    timing = spread([100.0, *(float(value) for value in range(10, 20))])
+    assert timing == Spread(11, 15.0, 12.5, 17.5, 59.5, 10.0, 100.0, 1)  # p95 at position 9.5
     # The fence is 17.5 + 3 x 5 = 32.5: only 100 is beyond it.
-    assert timing_note(found) == (
+    assert timing_note(timing) == (
         "1 of 11 samples lie more than 3 interquartile ranges beyond the quartiles "
         "(slowest 1e+05 ms)"
     )
 
 
 def test_equal_samples_have_no_outliers_and_no_note() -> None:
-    found = spread([0.25] * 10)
-    assert (found.median, found.p25, found.p95, found.outliers) == (0.25, 0.25, 0.25, 0)
-    assert timing_note(found) == ""
+    timing = spread([0.25] * 10)
+    assert (timing.median, timing.p25, timing.p95, timing.outliers) == (0.25, 0.25, 0.25, 0)
+    assert timing_note(timing) == ""
 
 
 def test_the_note_says_when_there_are_too_few_samples() -> None:
@@ -49,10 +49,10 @@ def test_the_note_says_when_there_are_too_few_samples() -> None:
 
 @given(st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=50))
 def test_spread_is_in_order_whatever_the_samples(samples: list[float]) -> None:
-    found = spread(samples)
-    ordered = (found.minimum, found.p25, found.median, found.p75, found.p95, found.maximum)
+    timing = spread(samples)
+    ordered = (timing.minimum, timing.p25, timing.median, timing.p75, timing.p95, timing.maximum)
     assert list(ordered) == sorted(ordered)
-    assert 0 <= found.outliers <= found.samples // 2
+    assert 0 <= timing.outliers <= timing.samples // 2
 
 
 def test_a_warm_up_is_over_when_two_windows_have_the_same_median() -> None:

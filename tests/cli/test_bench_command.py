@@ -41,10 +41,10 @@ def _saved(folder: Path, *runs: Run, **environment: object) -> str:
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Answer every measurement at once; return what was asked for and a place for the answer."""
-    asked: list[Any] = []
+    calls: list[Any] = []
 
     def measure(jobs: Any, settings: Settings, *, begin: Any, progress: Any) -> Measurement:
-        asked.append((jobs, settings))
+        calls.append((jobs, settings))
         begin(HERE)
         for place, job in enumerate(jobs):
             if progress is not None:
@@ -56,16 +56,16 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         return Measurement(HERE, runs)
 
     monkeypatch.setattr("cnnstat.pytorch.bench.measure", measure)
-    return asked
+    return calls
 
 
 def test_a_small_model_is_measured_and_shown(cnnstat: Cnnstat) -> None:
-    found = cnnstat("bench", "lenet5-modern", *QUICK)
-    assert (found.code, found.err) == (0, "")
-    assert "Median" in found.out
-    assert "lenet5-modern" in found.out
-    assert "matrix product float32" in found.out
-    assert "threads: 1" in found.out
+    result = cnnstat("bench", "lenet5-modern", *QUICK)
+    assert (result.code, result.err) == (0, "")
+    assert "Median" in result.out
+    assert "lenet5-modern" in result.out
+    assert "matrix product float32" in result.out
+    assert "threads: 1" in result.out
 
 
 @pytest.fixture
@@ -83,17 +83,17 @@ def test_the_json_form_holds_the_contract(cnnstat: Cnnstat) -> None:
         *("--format", "json"),
     )
     assert code == 0
-    found = json.loads(out)
-    assert found["schema"] == "cnnstat.bench/1"
-    assert found["status"] == "complete"
-    assert found["environment"]["device_type"] == "cpu"
-    assert [(run["mode"], run["batch"]) for run in found["runs"]] == [
+    document = json.loads(out)
+    assert document["schema"] == "cnnstat.bench/1"
+    assert document["status"] == "complete"
+    assert document["environment"]["device_type"] == "cpu"
+    assert [(run["mode"], run["batch"]) for run in document["runs"]] == [
         ("inference", 1),
         ("inference", 2),
         ("training", 1),
         ("training", 2),
     ]
-    for run in found["runs"]:
+    for run in document["runs"]:
         assert run["status"] == "ok"
         assert run["p25_ms"] <= run["median_ms"] <= run["p75_ms"] <= run["p95_ms"]
         assert run["images_per_s"] == pytest.approx(1e3 * run["batch"] / run["median_ms"])
@@ -171,9 +171,9 @@ def test_an_earlier_result_is_shown_without_pytorch(
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     old = _saved(tmp_path, _run(), _run(batch=8, median_ms=16.0), torch="2.13")
-    found = cnnstat("bench", "--from", old, "--format", "md")
-    assert (found.code, found.err) == (0, "")
-    assert "| lenet5 | 8 | float32 | inference | 16 |" in found.out
+    result = cnnstat("bench", "--from", old, "--format", "md")
+    assert (result.code, result.err) == (0, "")
+    assert "| lenet5 | 8 | float32 | inference | 16 |" in result.out
 
 
 def test_an_interrupt_prints_what_is_done_and_exits_130(
@@ -183,10 +183,10 @@ def test_an_interrupt_prints_what_is_done_and_exits_130(
         return Measurement(HERE, (_run(),), complete=False)
 
     monkeypatch.setattr("cnnstat.pytorch.bench.measure", measure)
-    found = cnnstat("bench", "lenet5", "alexnet", "--device", "cpu")
-    assert found.code == 130
-    assert "interrupted" in found.out
-    assert "250" in found.out
+    result = cnnstat("bench", "lenet5", "alexnet", "--device", "cpu")
+    assert result.code == 130
+    assert "interrupted" in result.out
+    assert "250" in result.out
 
 
 def test_runs_out_of_memory_are_rows_and_an_error_only_where_nothing_ran(
@@ -199,14 +199,14 @@ def test_runs_out_of_memory_are_rows_and_an_error_only_where_nothing_ran(
         return Measurement(HERE, runs)
 
     monkeypatch.setattr("cnnstat.pytorch.bench.measure", measure)
-    found = cnnstat("bench", "lenet5", "--batch", "1,512")
-    assert found.code == 0
-    assert "out of memory" in found.out
+    result = cnnstat("bench", "lenet5", "--batch", "1,512")
+    assert result.code == 0
+    assert "out of memory" in result.out
     runs = (lost,)
-    found = cnnstat("bench", "lenet5", "--batch", "512")
-    assert found.code == 3
-    assert "out of memory" in found.out
-    assert found.err == "cnnstat: error: no run could be measured; the result says why\n"
+    result = cnnstat("bench", "lenet5", "--batch", "512")
+    assert result.code == 3
+    assert "out of memory" in result.out
+    assert result.err == "cnnstat: error: no run could be measured; the result says why\n"
 
 
 @pytest.mark.usefixtures("measured")
@@ -249,11 +249,11 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("args", "code", "message"), MISTAKES, ids=lambda value: str(value))
 def test_bad_input_is_one_line(cnnstat: Cnnstat, args: list[str], code: int, message: str) -> None:
-    found = cnnstat("bench", *args)
-    assert (found.code, found.out) == (code, "")
-    assert found.err.startswith("cnnstat: error: ")
-    assert found.err.count("\n") == 1
-    assert message in found.err
+    result = cnnstat("bench", *args)
+    assert (result.code, result.out) == (code, "")
+    assert result.err.startswith("cnnstat: error: ")
+    assert result.err.count("\n") == 1
+    assert message in result.err
 
 
 @pytest.mark.parametrize(
@@ -268,18 +268,18 @@ def test_bad_input_is_one_line(cnnstat: Cnnstat, args: list[str], code: int, mes
 def test_a_baseline_that_is_none(cnnstat: Cnnstat, tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "old.json"
     path.write_text(text)
-    found = cnnstat("bench", "lenet5", "--baseline", str(path))
-    assert (found.code, found.out) == (2, "")
-    assert message in found.err
+    result = cnnstat("bench", "lenet5", "--baseline", str(path))
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err
 
 
 def test_without_pytorch_the_extra_is_named(
     cnnstat: Cnnstat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    found = cnnstat("bench", "lenet5")
-    assert (found.code, found.out) == (2, "")
-    assert "pip install torch fvcore" in found.err
+    result = cnnstat("bench", "lenet5")
+    assert (result.code, result.out) == (2, "")
+    assert "pip install torch fvcore" in result.err
 
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "bench"
@@ -289,6 +289,6 @@ def test_the_samples_readme_is_what_cnnstat_makes_of_the_results(cnnstat: Cnnsta
     results = sorted(SAMPLES.glob("*.json"))
     assert results
     shown = [cnnstat("bench", "--from", str(path), "--format", "md") for path in results]
-    assert all((found.code, found.err) == (0, "") for found in shown)
+    assert all((result.code, result.err) == (0, "") for result in shown)
     readme = (SAMPLES / "README.md").read_text(encoding="utf-8")
-    assert readme == "\n".join(found.out for found in shown)
+    assert readme == "\n".join(result.out for result in shown)

@@ -24,18 +24,18 @@ KEYS = {
 def test_the_whole_ledger_holds_the_contract(cnnstat: Cnnstat) -> None:
     result = cnnstat("claims", "--format", "json")
     assert (result.code, result.err) == (0, "")
-    found = json.loads(result.out)
-    assert found["schema"] == "cnnstat.claims/1"
-    assert len(found["claims"]) == sum(found["counts"].values()) >= 440
-    assert all(set(claim) >= KEYS for claim in found["claims"])
-    computed = {claim["id"]: claim["computed"] for claim in found["claims"]}
+    payload = json.loads(result.out)
+    assert payload["schema"] == "cnnstat.claims/1"
+    assert len(payload["claims"]) == sum(payload["counts"].values()) >= 440
+    assert all(set(claim) >= KEYS for claim in payload["claims"])
+    computed = {claim["id"]: claim["computed"] for claim in payload["claims"]}
     assert computed["slides-vgg16-total-params"] == 138_357_544
     assert computed["slides-alexnet-table-conv-1"] == [[55, 55, 96], 34_848, 96, 34_944]
     assert computed["blog-vgg-81pct"] == pytest.approx(49 / 27 - 1)
     assert computed["slides-resnet-double"] is True
     unexplained = [
         claim["id"]
-        for claim in found["claims"]
+        for claim in payload["claims"]
         if claim["verdict"] in ("reproduced", "differs") and not claim["explanation"]
     ]
     assert unexplained == []
@@ -43,21 +43,21 @@ def test_the_whole_ledger_holds_the_contract(cnnstat: Cnnstat) -> None:
 
 def test_a_model_by_an_alias_has_its_own_figures(cnnstat: Cnnstat) -> None:
     result = cnnstat("claims", "VGG_D", "lenet5", "--format", "json")
-    found = json.loads(result.out)
-    assert {claim["model"] for claim in found["claims"]} == {"vgg16", "lenet5"}
+    payload = json.loads(result.out)
+    assert {claim["model"] for claim in payload["claims"]} == {"vgg16", "lenet5"}
 
 
 @pytest.mark.parametrize("verdict", ["exact", "rounds", "truncates", "reproduced", "differs"])
 def test_a_verdict_chooses(cnnstat: Cnnstat, verdict: str) -> None:
-    found = json.loads(cnnstat("claims", "--verdict", verdict, "--format", "json").out)
-    assert {claim["verdict"] for claim in found["claims"]} == {verdict}
-    assert found["counts"][verdict] == len(found["claims"])
+    payload = json.loads(cnnstat("claims", "--verdict", verdict, "--format", "json").out)
+    assert {claim["verdict"] for claim in payload["claims"]} == {verdict}
+    assert payload["counts"][verdict] == len(payload["claims"])
 
 
 def test_a_source_chooses(cnnstat: Cnnstat) -> None:
-    found = json.loads(cnnstat("claims", "--source", "slides", "--format", "json").out)
-    assert len(found["claims"]) == 115 + 4
-    assert all("Modulabs Rubato Lab" in claim["source"] for claim in found["claims"])
+    payload = json.loads(cnnstat("claims", "--source", "slides", "--format", "json").out)
+    assert len(payload["claims"]) == 115 + 4
+    assert all("Modulabs Rubato Lab" in claim["source"] for claim in payload["claims"])
 
 
 def test_the_table_ends_with_reasons_and_counts(cnnstat: Cnnstat) -> None:

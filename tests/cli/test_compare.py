@@ -45,16 +45,16 @@ def test_googlenet_has_8_9_times_fewer_parameters_and_the_ledger_says_so(cnnstat
 
 def test_the_json_has_what_the_contract_says(cnnstat: Cnnstat) -> None:
     args = ("compare", "alexnet", "googlenet", "--baseline", "alexnet", "-f", "json")
-    found = json.loads(cnnstat(*args).out)
-    assert found["schema"] == "cnnstat.compare/1"
-    alexnet, googlenet = found["models"]
+    payload = json.loads(cnnstat(*args).out)
+    assert payload["schema"] == "cnnstat.compare/1"
+    alexnet, googlenet = payload["models"]
     assert googlenet["totals"]["params"] == 6_998_552
     assert alexnet["input"] == {"shape": [1, 3, 227, 227], "dtype": "float32"}
     assert googlenet["accuracy"]["top5_error"] == 10.07
     assert googlenet["accuracy"]["ensemble"] is False
     assert googlenet["ratios"]["params"] == 6_998_552 / 62_378_344
-    assert found["baseline"] == "alexnet"
-    assert {entry["verdict"] for entry in found["published"]} == {"differs"}
+    assert payload["baseline"] == "alexnet"
+    assert {entry["verdict"] for entry in payload["published"]} == {"differs"}
 
 
 def test_a_sweep_has_a_row_for_each_size(cnnstat: Cnnstat) -> None:
@@ -85,9 +85,9 @@ def test_files_are_compared_by_their_reference(cnnstat: Cnnstat, tmp_path: objec
     spec = f"{tmp_path}/my_net.yaml"
     with open(spec, "w", encoding="utf-8") as file:
         file.write("input: 3x8x8\nlayers:\n- {name: c, Conv2d: {out_channels: 4, kernel: 3}}\n")
-    found = cnnstat("compare", spec, "lenet5", "--baseline", spec, "-f", "json")
-    assert (found.code, found.err) == (0, "")
-    mine = json.loads(found.out)["models"][0]
+    result = cnnstat("compare", spec, "lenet5", "--baseline", spec, "-f", "json")
+    assert (result.code, result.err) == (0, "")
+    mine = json.loads(result.out)["models"][0]
     assert (mine["name"], mine["accuracy"], mine["year"]) == (spec, None, None)
     assert mine["totals"]["params"] == 3 * 3 * 3 * 4 + 4
 
@@ -105,16 +105,16 @@ def test_the_stages_print_the_papers_flops(cnnstat: Cnnstat) -> None:
     flops = ["1.8", "3.6", "3.8", "7.6", "11.3"]
     assert rows[-2] == ["FLOPs (papers)", "", *(f"{text} x 10^9" for text in flops)]
     assert rows[-1][4] == "3,857,973,248"
-    found = json.loads(cnnstat("compare", *models, "--stages", "-f", "json").out)
-    assert found["schema"] == "cnnstat.stages/1"
-    assert found["macs"] == [api.analyze(name).totals.macs for name in models]
-    assert found["published_macs"] == [f"{text} x 10^9" for text in flops]
+    payload = json.loads(cnnstat("compare", *models, "--stages", "-f", "json").out)
+    assert payload["schema"] == "cnnstat.stages/1"
+    assert payload["macs"] == [api.analyze(name).totals.macs for name in models]
+    assert payload["published_macs"] == [f"{text} x 10^9" for text in flops]
 
 
 def test_the_stages_show_no_papers_flops_where_none_are_printed(cnnstat: Cnnstat) -> None:
     models = ("mobilenet", "lenet5-modern", "vgg16")
-    found = json.loads(cnnstat("compare", *models, "--stages", "-f", "json").out)
-    assert found["published_macs"] == ["569 x 10^6", None, "15.3 x 10^9"]
+    payload = json.loads(cnnstat("compare", *models, "--stages", "-f", "json").out)
+    assert payload["published_macs"] == ["569 x 10^6", None, "15.3 x 10^9"]
     smaller = cnnstat("compare", *models[::2], "--stages", "--input", "160", "-f", "json")
     assert json.loads(smaller.out)["published_macs"] == [None, None]
 
@@ -127,13 +127,13 @@ def test_the_difference_of_two_modules_looks_like_this(
 
 
 def test_the_difference_says_what_changed(cnnstat: Cnnstat) -> None:
-    found = json.loads(cnnstat("compare", "--diff", "alexnet", "zfnet", "-f", "json").out)
-    assert found["schema"] == "cnnstat.diff/1"
-    by_name = {row["left"]["name"]: row for row in found["layers"]}
+    payload = json.loads(cnnstat("compare", "--diff", "alexnet", "zfnet", "-f", "json").out)
+    assert payload["schema"] == "cnnstat.diff/1"
+    by_name = {row["left"]["name"]: row for row in payload["layers"]}
     assert by_name["conv1"]["left"]["operator"] == "Conv 11x11/4 + ReLU + LRN"
     assert by_name["conv1"]["right"]["operator"] == "Conv 7x7/2 pad 1 + ReLU"
     assert by_name["fc7"]["change"] == "same"
-    assert found["left"]["totals"]["params"] == 62_378_344
+    assert payload["left"]["totals"]["params"] == 62_378_344
     table = cnnstat("compare", "--diff", "alexnet", "zfnet").out
     assert "parameters 62,378,344 | 107,627,624: 1.7x more" in table
 

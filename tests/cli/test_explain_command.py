@@ -35,21 +35,21 @@ def test_a_model_says_why_its_published_figures_differ(cnnstat: Cnnstat) -> None
 
 
 def test_json_has_each_step(cnnstat: Cnnstat) -> None:
-    found = json.loads(cnnstat("explain", "vgg16", "fc6", "--format", "json").out)
-    assert found["schema"] == "cnnstat.explain/1"
-    assert (found["model"], found["layer"]) == ("vgg16", "fc6")
-    steps = {step["quantity"]: step for step in found["steps"]}
+    payload = json.loads(cnnstat("explain", "vgg16", "fc6", "--format", "json").out)
+    assert payload["schema"] == "cnnstat.explain/1"
+    assert (payload["model"], payload["layer"]) == ("vgg16", "fc6")
+    steps = {step["quantity"]: step for step in payload["steps"]}
     assert steps["MACs"]["derivation"] == "7*7*512*4096"
     assert steps["MACs"]["result"] == 7 * 7 * 512 * 4096
-    assert [claim["id"] for claim in found["published"]] == [
+    assert [claim["id"] for claim in payload["published"]] == [
         "slides-vgg16-row-19-memory",
         "slides-vgg16-row-19-params",
     ]
 
 
 def test_a_module_is_summed(cnnstat: Cnnstat) -> None:
-    found = json.loads(cnnstat("explain", "googlenet", "inception_3a", "-f", "json").out)
-    totals = {s["quantity"]: s["result"] for s in found["steps"] if s["layer"] == "total"}
+    payload = json.loads(cnnstat("explain", "googlenet", "inception_3a", "-f", "json").out)
+    totals = {s["quantity"]: s["result"] for s in payload["steps"] if s["layer"] == "total"}
     assert totals == {"parameters": 163_696, "MACs": 163_328 * 28 * 28}
 
 
@@ -89,10 +89,10 @@ def test_a_card_shows_paper_training_results_and_corrections(cnnstat: Cnnstat) -
 
 
 def test_a_card_of_stochastic_depth_has_the_average_training_step(cnnstat: Cnnstat) -> None:
-    found = json.loads(cnnstat("info", "stochastic-depth-110-cifar", "--format", "json").out)
-    assert found["schema"] == "cnnstat.info/1"
-    assert found["training_step"]["kept_paths"] == pytest.approx((3 * 54 - 1) / 4)
-    assert found["training_step"]["droppable_paths"] == 54
+    payload = json.loads(cnnstat("info", "stochastic-depth-110-cifar", "--format", "json").out)
+    assert payload["schema"] == "cnnstat.info/1"
+    assert payload["training_step"]["kept_paths"] == pytest.approx((3 * 54 - 1) / 4)
+    assert payload["training_step"]["droppable_paths"] == 54
 
 
 def test_every_card_can_be_shown(cnnstat: Cnnstat) -> None:

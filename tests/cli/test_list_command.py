@@ -18,22 +18,22 @@ def test_a_family_looks_like_this(cnnstat: Cnnstat, snapshot: SnapshotAssertion)
 
 
 def test_every_name_is_listed_with_its_figures(cnnstat: Cnnstat) -> None:
-    found = json.loads(cnnstat("list", "--format", "json").out)
-    assert found["schema"] == "cnnstat.list/1"
-    assert [model["name"] for model in found["models"]] == list(names())
-    figures = {model["name"]: (model["params"], model["macs"]) for model in found["models"]}
+    payload = json.loads(cnnstat("list", "--format", "json").out)
+    assert payload["schema"] == "cnnstat.list/1"
+    assert [model["name"] for model in payload["models"]] == list(names())
+    figures = {model["name"]: (model["params"], model["macs"]) for model in payload["models"]}
     assert figures["vgg16"] == (138_357_544, 15_470_264_320)
     assert figures["resnet50"] == (25_557_032, 3_857_973_248)
 
 
 def test_the_formats_agree(cnnstat: Cnnstat) -> None:
-    found = json.loads(cnnstat("list", "-f", "json").out)["models"]
+    payload = json.loads(cnnstat("list", "-f", "json").out)["models"]
     rows = list(csv.DictReader(io.StringIO(cnnstat("list", "-f", "csv").out)))
     assert [(r["name"], int(r["params"]), int(r["macs"])) for r in rows] == [
-        (m["name"], m["params"], m["macs"]) for m in found
+        (m["name"], m["params"], m["macs"]) for m in payload
     ]
     table = cnnstat("list").out
-    for model in found:
+    for model in payload:
         line = next(text for text in table.splitlines() if f" {model['name']} " in text)
         assert f"{model['params']:,}" in line
         assert f"{model['macs']:,}" in line

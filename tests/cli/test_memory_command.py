@@ -42,18 +42,18 @@ def test_the_contract(cnnstat: Cnnstat) -> None:
     _, out, _ = cnnstat(
         "memory", "resnet20-cifar", "--mode", "training", "--fit", "1G", "--format", "json"
     )
-    found = json.loads(out)
+    payload = json.loads(out)
     plan = api.memory("resnet20-cifar", settings(mode="training"))
-    assert found["schema"] == "cnnstat.memory/1"
-    assert (found["mode"], found["batch"], found["measured"]) == ("training", 1, None)
-    totals = found["totals"]
+    assert payload["schema"] == "cnnstat.memory/1"
+    assert (payload["mode"], payload["batch"], payload["measured"]) == ("training", 1, None)
+    totals = payload["totals"]
     for key in ("param_bytes", "buffer_bytes", "gradient_bytes", "optimizer_bytes", "saved_bytes"):
         assert totals[key] == getattr(plan, key)
     assert totals["peak_live_bytes"] == plan.forward_peak.bytes
     assert totals["total_bytes"] == plan.total_bytes
-    assert sum(row["saved_bytes"] for row in found["layers"]) == totals["saved_bytes"]
-    assert max(row["live_bytes"] for row in found["layers"]) == totals["peak_live_bytes"]
-    (fit,) = found["fits"]
+    assert sum(row["saved_bytes"] for row in payload["layers"]) == totals["saved_bytes"]
+    assert max(row["live_bytes"] for row in payload["layers"]) == totals["peak_live_bytes"]
+    (fit,) = payload["fits"]
     assert (fit["memory"], fit["memory_bytes"]) == ("1 GiB", 1024**3)
     assert fit["batch_totals"]["total_bytes"] <= 1024**3
 

@@ -221,10 +221,10 @@ def test_a_library_that_is_missing(library: str, monkeypatch: pytest.MonkeyPatch
 
 
 def test_libraries_are_never_asked_for_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[dict[str, object]] = []
+    arguments: list[dict[str, object]] = []
 
     def make(name: str, **given: object) -> nn.Module:
-        asked.append({"name": name, **given})
+        arguments.append({"name": name, **given})
         return nn.Conv2d(3, 4, 1)
 
     vision, models = ModuleType("torchvision"), ModuleType("torchvision.models")
@@ -236,7 +236,7 @@ def test_libraries_are_never_asked_for_weights(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setitem(sys.modules, module.__name__, module)
     for reference in ("torchvision:resnet18", "torchvision:fcn_resnet50", "timm:resnet18.a1_in1k"):
         assert api.analyze(reference).totals.params == 3 * 4 + 4
-    assert asked == [
+    assert arguments == [
         {"name": "resnet18", "weights": None},
         {"name": "fcn_resnet50", "weights": None, "weights_backbone": None},
         {"name": "resnet18.a1_in1k", "pretrained": False},

@@ -85,8 +85,8 @@ def result(tmp_path: Path) -> Path:
         "reference": reference,
     }
     path = tmp_path / "results.json"
-    found = {"schema": "cnnstat.bench/1", "environment": environment, "runs": [run]}
-    path.write_text(json.dumps(found))
+    document = {"schema": "cnnstat.bench/1", "environment": environment, "runs": [run]}
+    path.write_text(json.dumps(document))
     return path
 
 
@@ -101,9 +101,9 @@ def test_a_roofline_of_a_saved_result(cnnstat: Cnnstat, result: Path, tmp_path: 
 
 def test_a_result_of_another_schema(cnnstat: Cnnstat, result: Path, tmp_path: Path) -> None:
     result.write_text('{"schema": "cnnstat.summary/1"}')
-    found = cnnstat("plot", "roofline", str(result), "-o", str(tmp_path / "a.png"))
-    assert (found.code, found.out, found.err.count("\n")) == (2, "", 1)
-    assert "schema 'cnnstat.summary/1', expected 'cnnstat.bench/1'" in found.err
+    outcome = cnnstat("plot", "roofline", str(result), "-o", str(tmp_path / "a.png"))
+    assert (outcome.code, outcome.out, outcome.err.count("\n")) == (2, "", 1)
+    assert "schema 'cnnstat.summary/1', expected 'cnnstat.bench/1'" in outcome.err
 
 
 @pytest.mark.parametrize(
@@ -129,11 +129,11 @@ def test_a_mistake_is_one_line(
     cnnstat: Cnnstat, tmp_path: Path, args: list[str], parts: list[str]
 ) -> None:
     (tmp_path / "folder.png").mkdir()
-    found = cnnstat("plot", *(arg.replace("{tmp}", str(tmp_path)) for arg in args))
-    assert (found.code, found.out) == (2, "")
-    assert found.err.count("\n") == 1
+    outcome = cnnstat("plot", *(arg.replace("{tmp}", str(tmp_path)) for arg in args))
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.count("\n") == 1
     for part in parts:
-        assert part in found.err
+        assert part in outcome.err
     assert [path.name for path in tmp_path.iterdir()] == ["folder.png"]
 
 
@@ -142,9 +142,9 @@ def test_without_matplotlib_the_extra_is_named(
     cnnstat: Cnnstat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    found = cnnstat("plot", *kind.split(), "-o", str(tmp_path / "a.png"))
-    assert (found.code, found.out) == (2, "")
-    assert found.err == (
+    outcome = cnnstat("plot", *kind.split(), "-o", str(tmp_path / "a.png"))
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err == (
         "cnnstat: error: matplotlib is needed for this and is not installed: "
         "pip install matplotlib (the extra 'plot' of cnnstat)\n"
     )

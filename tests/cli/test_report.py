@@ -120,10 +120,10 @@ def test_the_ledger_is_that_of_claims(cnnstat: Cnnstat) -> None:
     rows = list(csv.DictReader(io.StringIO(cnnstat("claims", "vgg16", "-f", "csv").out)))
     keys = [key for key in rows[0] if key != "model"]
     assert page.tables["vgg16.published-figures"] == [[row[key] for key in keys] for row in rows]
-    found = json.loads(cnnstat("claims", "vgg16", "-f", "json").out)["claims"]
+    payload = json.loads(cnnstat("claims", "vgg16", "-f", "json").out)["claims"]
     place = keys.index("verdict")
     verdicts = [row[place] for row in page.tables["vgg16.published-figures"]]
-    assert verdicts == [claim["verdict"] for claim in found]
+    assert verdicts == [claim["verdict"] for claim in payload]
 
 
 @pytest.mark.usefixtures("tables_only")
@@ -137,9 +137,9 @@ def test_a_spec_file_has_no_card_and_no_ledger(cnnstat: Cnnstat) -> None:
     page = made(cnnstat, "samples/tiny.yaml", "lenet5")
     blocks = [name for name in page.blocks if name.startswith("tiny")]
     assert [name.partition(".")[2] for name in blocks] == ["layers", "plots", "drawing"]
-    found = json.loads(cnnstat("summary", "samples/tiny.yaml", "-f", "json").out)
+    payload = json.loads(cnnstat("summary", "samples/tiny.yaml", "-f", "json").out)
     rows = page.tables[f"{blocks[0]}"]
-    assert sum(int(row[5]) for row in rows) == found["totals"]["params"]
+    assert sum(int(row[5]) for row in rows) == payload["totals"]["params"]
     assert page.tables["comparison.side-by-side"][0][0] == "samples/tiny.yaml"
 
 

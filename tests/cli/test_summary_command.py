@@ -74,27 +74,27 @@ def test_another_convention_names_its_total(cnnstat: Cnnstat, convention: str, f
 
 
 def test_json_is_the_contract(cnnstat: Cnnstat) -> None:
-    found = json.loads(cnnstat("summary", "resnet50", "--format", "json").out)
-    assert list(found)[:9] == [
+    payload = json.loads(cnnstat("summary", "resnet50", "--format", "json").out)
+    assert list(payload)[:9] == [
         *("schema", "status", "model", "input", "convention"),
         *("layers", "totals", "published", "notes"),
     ]
-    assert found["schema"] == "cnnstat.summary/1"
-    assert found["status"] == "complete"
-    assert list(found["model"]) == ["name", "title", "family", "year", "reference"]
-    assert found["input"] == {"shape": [1, 3, 224, 224], "dtype": "float32"}
-    assert found["convention"] == {"name": "paper", "counted": 3_857_973_248}
-    assert set(found["layers"][0]) >= {
+    assert payload["schema"] == "cnnstat.summary/1"
+    assert payload["status"] == "complete"
+    assert list(payload["model"]) == ["name", "title", "family", "year", "reference"]
+    assert payload["input"] == {"shape": [1, 3, 224, 224], "dtype": "float32"}
+    assert payload["convention"] == {"name": "paper", "counted": 3_857_973_248}
+    assert set(payload["layers"][0]) >= {
         *("name", "path", "type", "detail", "input_shapes", "output_shape", "weights", "biases"),
         *("params", "buffers", "macs", "flops", "activation_bytes", "receptive_field", "formulas"),
     }
-    assert set(found["layers"][0]["formulas"]) == {"params", "activation", "macs"}
-    assert set(found["totals"]) >= {
+    assert set(payload["layers"][0]["formulas"]) == {"params", "activation", "macs"}
+    assert set(payload["totals"]) >= {
         *("weights", "biases", "params", "trainable_params", "buffers", "macs", "flops"),
         *("param_bytes", "activation_bytes", "cached_activation_bytes"),
         *("peak_activation_bytes", "depth"),
     }
-    assert found["totals"]["params"] == 25_557_032
+    assert payload["totals"]["params"] == 25_557_032
 
 
 def numbers(text: str) -> dict[str, tuple[int, ...]]:
@@ -116,9 +116,9 @@ def test_every_format_has_the_same_values(cnnstat: Cnnstat, model: str) -> None:
         name: cnnstat("summary", model, "--columns", columns, "-f", name).out
         for name in ("json", "csv", "table", "md")
     }
-    found = json.loads(outs["json"])
-    layers = {x["name"]: (x["params"], x["macs"], x["flops"]) for x in found["layers"]}
-    total = tuple(found["totals"][key] for key in ("params", "macs", "flops"))
+    payload = json.loads(outs["json"])
+    layers = {x["name"]: (x["params"], x["macs"], x["flops"]) for x in payload["layers"]}
+    total = tuple(payload["totals"][key] for key in ("params", "macs", "flops"))
     rows = csv.DictReader(io.StringIO(outs["csv"]))
     assert {r["layer"]: (int(r["params"]), int(r["macs"]), int(r["flops"])) for r in rows} == layers
     for name in ("table", "md"):
@@ -137,15 +137,15 @@ def test_top_folds_the_rest_into_one_row(cnnstat: Cnnstat) -> None:
     rows = list(csv.DictReader(io.StringIO(cnnstat(*args, "-f", "csv").out)))
     assert [row["layer"] for row in rows] == ["fc6", "fc7", "(20 more)"]
     assert sum(int(row["params"]) for row in rows) == 138_357_544
-    found = json.loads(cnnstat(*args, "-f", "json").out)
-    assert [layer["name"] for layer in found["layers"]] == ["fc6", "fc7"]
-    assert found["omitted_layers"] == 20
+    payload = json.loads(cnnstat(*args, "-f", "json").out)
+    assert [layer["name"] for layer in payload["layers"]] == ["fc6", "fc7"]
+    assert payload["omitted_layers"] == 20
 
 
 def test_input_batch_dtype_and_classes(cnnstat: Cnnstat) -> None:
     def totals(*args: str) -> dict[str, int]:
-        found = json.loads(cnnstat("summary", "resnet50", *args, "-f", "json").out)
-        totals: dict[str, int] = found["totals"]
+        payload = json.loads(cnnstat("summary", "resnet50", *args, "-f", "json").out)
+        totals: dict[str, int] = payload["totals"]
         return totals
 
     plain = totals()
@@ -192,10 +192,10 @@ def test_unknown_work_is_a_question_mark_and_a_lower_bound(
     ranked = cnnstat("summary", "odd", "--sort", "macs", "-f", "csv").out.splitlines()
     assert ranked[1].startswith("mystery")  # it may be the largest
 
-    found = json.loads(cnnstat("summary", "odd", "-f", "json").out)
-    assert found["status"] == "partial"
-    assert found["layers"][-1]["macs"] is None
-    assert found["totals"]["macs"] == 15
+    payload = json.loads(cnnstat("summary", "odd", "-f", "json").out)
+    assert payload["status"] == "partial"
+    assert payload["layers"][-1]["macs"] is None
+    assert payload["totals"]["macs"] == 15
 
 
 def test_strict_is_content_with_a_complete_report(cnnstat: Cnnstat) -> None:
@@ -208,8 +208,8 @@ def test_check_adds_what_other_tools_count(cnnstat: Cnnstat) -> None:
     foot = result.out.split("Other counters", maxsplit=1)[1]
     assert "FlopCounterMode: " in foot
     assert "shapes, parameters and counts agree" in foot
-    found = json.loads(cnnstat("summary", "lenet5", "--check", "-f", "json").out)
-    assert found["check"]["agree"] is True
+    payload = json.loads(cnnstat("summary", "lenet5", "--check", "-f", "json").out)
+    assert payload["check"]["agree"] is True
 
 
 def test_the_tree_indents_the_modules(cnnstat: Cnnstat) -> None:

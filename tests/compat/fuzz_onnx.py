@@ -46,8 +46,8 @@ def seeds(files: int | None = None) -> list[bytes]:
     ``files`` limits onnx's modules that these are taken from.
     """
     sample = Path(__file__).parents[2] / "samples" / "tiny.onnx"
-    found = [stored_later(case).SerializeToString() for case in cases(files)]
-    return [sample.read_bytes(), *(each for each in found if len(each) < 50_000)]
+    models = [stored_later(case).SerializeToString() for case in cases(files)]
+    return [sample.read_bytes(), *(each for each in models if len(each) < 50_000)]
 
 
 def changed_bytes(content: bytes, draw: random.Random) -> bytes:

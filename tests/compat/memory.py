@@ -60,11 +60,11 @@ class Limitation(NamedTuple):
 
 
 def compare(
-    model: str, limit: int, asked: Mapping[str, Settings], batches: Sequence[int]
+    model: str, limit: int, chosen_settings: Mapping[str, Settings], batches: Sequence[int]
 ) -> list[dict[str, Any]]:
     """Return one row per quantity, setting and batch of one model."""
     rows = []
-    for (name, chosen), batch in product(asked.items(), batches):
+    for (name, chosen), batch in product(chosen_settings.items(), batches):
         loaded = api.load(model)
         plan = api.memory(loaded, chosen, batch=batch)
         common = {"model": model, "setting": name, "batch": batch, "torch": torch.__version__}
@@ -73,14 +73,14 @@ def compare(
             rows.append(common | {"predicted": plan.total_bytes, "note": reason.reason})
             continue
         try:
-            found, predicted = api.measured_memory(loaded, plan)
+            measured, predicted = api.measured_memory(loaded, plan)
         except UsageError as error:  # workspaces come on top of what is predicted
             rows.append(common | {"predicted": plan.total_bytes, "note": f"not run: {error}"})
             continue
-        for key, real, ours in quantities(found, predicted):
+        for key, real, ours in quantities(measured, predicted):
             rows.append(common | {"quantity": key, "measured": real, "predicted": ours})
         if chosen.device == "cuda":
-            row = {"measured": total_bytes(found), "predicted": total_bytes(predicted)}
+            row = {"measured": total_bytes(measured), "predicted": total_bytes(predicted)}
             rows.append(common | {"quantity": TOTAL} | row)
     return rows
 
@@ -99,9 +99,9 @@ def agrees(row: Mapping[str, Any]) -> bool:
     return abs(predicted - measured) <= allowed
 
 
-def quantities(found: Measured, predicted: Measured) -> Iterator[tuple[str, int, int]]:
+def quantities(measured: Measured, predicted: Measured) -> Iterator[tuple[str, int, int]]:
     """Yield every quantity that was both measured and predicted."""
-    for key, real, ours in zip(Measured._fields, found, predicted, strict=True):
+    for key, real, ours in zip(Measured._fields, measured, predicted, strict=True):
         if real is not None and ours is not None:
             yield key, real, ours
 
@@ -114,24 +114,24 @@ def main() -> None:
     parser.add_argument("--batch", default=str(BATCH), metavar="N,...")
     parser.add_argument("--limit", type=int, default=4_000_000_000, metavar="BYTES")
     parser.add_argument("-o", "--output", type=Path)
-    asked = parser.parse_args()
-    done = read(asked.output)
-    chosen, known = (SETTINGS, names()) if asked.device == "cpu" else (ON_CUDA, IMAGENET)
-    batches = [int(batch) for batch in asked.batch.split(",")]
-    models = [model for model in asked.models or known if model not in done]
+    options = parser.parse_args()
+    done = read(options.output)
+    chosen, known = (SETTINGS, names()) if options.device == "cpu" else (ON_CUDA, IMAGENET)
+    batches = [int(batch) for batch in options.batch.split(",")]
+    models = [model for model in options.models or known if model not in done]
     models.sort(key=lambda model: api.memory(model, SETTINGS["training"]).total_bytes)
     with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
         for model in models:
-            done[model] = pool.submit(compare, model, asked.limit, chosen, batches).result()
+            done[model] = pool.submit(compare, model, options.limit, chosen, batches).result()
             for row in done[model]:
                 if row.get("note") or not agrees(row):
                     print(*(f"{key}={value}" for key, value in row.items()), flush=True)
-            if asked.output is not None:
-                write(asked.output, done)
-    rows = [row for found in done.values() for row in found]
+            if options.output is not None:
+                write(options.output, done)
+    rows = [row for table in done.values() for row in table]
     run = [row for row in rows if not row.get("note")]
-    judged = [row for row in run if asked.device == "cpu" or row["quantity"] == TOTAL]
-    how = "equal" if asked.device == "cpu" else f"within {TOLERANCE:.0%}"
+    judged = [row for row in run if options.device == "cpu" or row["quantity"] == TOTAL]
+    how = "equal" if options.device == "cpu" else f"within {TOLERANCE:.0%}"
     agreed = sum(map(agrees, judged))
     said = f"{agreed} of {len(judged)} figures are {how}; {len(rows) - len(run)} settings not run"
     print(said, file=sys.stderr)
@@ -139,20 +139,20 @@ def main() -> None:
 
 def read(path: Path | None) -> dict[str, list[dict[str, Any]]]:
     """Return the rows of an earlier run by model, but those of models that were not all run."""
-    found: dict[str, list[dict[str, Any]]] = {}
+    tables: dict[str, list[dict[str, Any]]] = {}
     if path is not None and path.exists():
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
-                found.setdefault(row["model"], []).append(row)
-    return {m: rows for m, rows in found.items() if not any(row["note"] for row in rows)}
+                tables.setdefault(row["model"], []).append(row)
+    return {m: rows for m, rows in tables.items() if not any(row["note"] for row in rows)}
 
 
-def write(path: Path, found: dict[str, list[dict[str, Any]]]) -> None:
+def write(path: Path, tables: dict[str, list[dict[str, Any]]]) -> None:
     """Write the rows, the models in the zoo's order."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(row for model in names() for row in found.get(model, []))
+        writer.writerows(row for model in names() for row in tables.get(model, []))
 
 
 if __name__ == "__main__":

@@ -70,10 +70,12 @@ def tried(row: Row) -> Row:
     """Return the row with everything measured; a crash becomes its verdict."""
     warnings.simplefilter("ignore")
     try:
-        found = _measured(row)
+        columns = _measured(row)
     except Exception as error:
-        found = {"verdict": f"crash: {type(error).__name__}: {' '.join(str(error).split())[:300]}"}
-    return Row(**{**asdict(row), **found})
+        columns = {
+            "verdict": f"crash: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        }
+    return Row(**{**asdict(row), **columns})
 
 
 def _measured(row: Row) -> dict[str, object]:

@@ -48,13 +48,13 @@ def cases(files: int | None = None, seed: int = 0) -> list[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if files is None:
-            found = collect_testcases(None)
+            suite = collect_testcases(None)
         else:
             names = sorted(each.name for each in iter_modules(node.__path__, f"{node.__name__}."))
             for name in random.Random(seed).sample(names, files):
                 import_module(name)
-            found = list(node._NodeTestCases)
-    return sorted((each for each in found if each.data_sets), key=lambda each: str(each.name))
+            suite = list(node._NodeTestCases)
+    return sorted((each for each in suite if each.data_sets), key=lambda each: str(each.name))
 
 
 def stored_later(case: Any) -> Any:

@@ -53,16 +53,16 @@ def ptflops_count(backend: str) -> Count:
     def count(module: nn.Module, x: torch.Tensor) -> int:
         from ptflops import get_model_complexity_info
 
-        found, _ = get_model_complexity_info(
+        operations, _ = get_model_complexity_info(
             module,
             tuple(x.shape[1:]),
             as_strings=False,
             print_per_layer_stat=False,
             backend=backend,
         )
-        if found is None:
+        if operations is None:
             raise RuntimeError("ptflops failed")
-        return int(found)
+        return int(operations)
 
     return count
 
@@ -89,24 +89,24 @@ def installed() -> Iterator[tuple[Tool, str]]:
     """Yield each tool that is installed, with its version."""
     for tool in TOOLS:
         try:
-            found = version(tool.package)
+            installed_version = version(tool.package)
         except PackageNotFoundError:
             continue
-        old = tool.package == "thop" and found < "0.1"
-        yield tool._replace(convention="thop-2021") if old else tool, found
+        old = tool.package == "thop" and installed_version < "0.1"
+        yield tool._replace(convention="thop-2021") if old else tool, installed_version
 
 
 def compare(model: str) -> Iterator[dict[str, Any]]:
     """Yield one row per installed tool."""
     inputs = load(model).inputs
     spec: TensorSpec = next(iter(inputs.values()))
-    for tool, found in installed():
+    for tool, tool_version in installed():
         module = cnnstat.build(model, device=tool.device).eval()
         theirs = tool.ask(module, torch.empty(spec.shape, device=tool.device))
         report = cnnstat.analyze(model, convention=tool.convention).report
         pairs = zip(report.nodes, report.shaped.nodes, strict=True)
         ours = sum(figures.counted for figures, node in pairs if not node.training_only)
-        row = (model, tool.convention, found, theirs, ours, ours - theirs)
+        row = (model, tool.convention, tool_version, theirs, ours, ours - theirs)
         yield dict(zip(COLUMNS, row, strict=True))
 
 
@@ -115,10 +115,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", nargs="*", default=list(names()))
     parser.add_argument("-o", "--output", type=Path)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     warnings.simplefilter("ignore")
     rows = []
-    for model in asked.models:
+    for model in options.models:
         for row in compare(model):
             rows.append(row)
             if row["difference"]:
@@ -126,17 +126,17 @@ def main() -> None:
     tools = sorted({row["convention"] for row in rows})
     equal = sum(not row["difference"] for row in rows)
     print(f"{equal} of {len(rows)} counts are equal ({', '.join(tools)})", file=sys.stderr)
-    if asked.output is None:
+    if options.output is None:
         return
     done = {(row["model"], row["convention"]) for row in rows}
-    if asked.output.exists():
-        with asked.output.open(encoding="utf-8", newline="") as file:
+    if options.output.exists():
+        with options.output.open(encoding="utf-8", newline="") as file:
             before = list(csv.DictReader(file))
         rows += [row for row in before if (row["model"], row["convention"]) not in done]
     order = {name: place for place, name in enumerate(names())}
     rows = [row for row in rows if row["model"] in order]
     rows.sort(key=lambda row: (list(CONVENTIONS).index(row["convention"]), order[row["model"]]))
-    with asked.output.open("w", encoding="utf-8", newline="") as file:
+    with options.output.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

@@ -17,18 +17,18 @@ def pair() -> Comparison:
 
 
 def test_ratios_are_to_the_baseline() -> None:
-    found = pair()
-    alexnet, googlenet = found.entries
-    assert found.ratio(googlenet, "params") == 6_998_552 / 62_378_344
-    assert found.ratio(googlenet, "depth") == 22 / 8
-    assert found.ratio(googlenet, "top5_error") == 10.07 / 18.2
-    assert found.ratio(googlenet, "top1_error") is None
-    assert [found.ratio(alexnet, key) for key in MEASURES] == [1.0] * len(MEASURES)
+    comparison = pair()
+    alexnet, googlenet = comparison.entries
+    assert comparison.ratio(googlenet, "params") == 6_998_552 / 62_378_344
+    assert comparison.ratio(googlenet, "depth") == 22 / 8
+    assert comparison.ratio(googlenet, "top5_error") == 10.07 / 18.2
+    assert comparison.ratio(googlenet, "top1_error") is None
+    assert [comparison.ratio(alexnet, key) for key in MEASURES] == [1.0] * len(MEASURES)
 
 
 def test_there_is_no_ratio_without_a_baseline_or_to_nothing() -> None:
-    found = api.compare("alexnet", "inception-naive")
-    assert found.ratio(found.entries[0], "params") is None
+    comparison = api.compare("alexnet", "inception-naive")
+    assert comparison.ratio(comparison.entries[0], "params") is None
     empty = compare(
         [Entry("a", api.analyze("alexnet").report), Entry("b", api.analyze("zfnet").report)]
     )
@@ -37,10 +37,10 @@ def test_there_is_no_ratio_without_a_baseline_or_to_nothing() -> None:
 
 
 def test_errors_on_different_data_have_no_ratio() -> None:
-    found = api.compare("lenet5", "alexnet", "densenet121", baseline="alexnet")
-    lenet, _, densenet = found.entries
-    assert found.ratio(lenet, "top1_error") is None  # MNIST
-    assert found.ratio(densenet, "top1_error") == 25.02 / 40.7  # ILSVRC 2012 is ImageNet
+    comparison = api.compare("lenet5", "alexnet", "densenet121", baseline="alexnet")
+    lenet, _, densenet = comparison.entries
+    assert comparison.ratio(lenet, "top1_error") is None  # MNIST
+    assert comparison.ratio(densenet, "top1_error") == 25.02 / 40.7  # ILSVRC 2012 is ImageNet
 
 
 def test_a_partial_reports_work_is_unknown_here() -> None:
@@ -51,9 +51,9 @@ def test_a_partial_reports_work_is_unknown_here() -> None:
     assert partial.report.status == "partial"
     assert [MEASURES[key](partial) for key in ("macs", "flops", "macs_per_param")] == [None] * 3
     assert MEASURES["params"](partial) == 60_000
-    found = Comparison((entry, partial), entry)
-    assert found.ratio(partial, "macs") is None
-    assert found.ratio(partial, "params") == 1
+    comparison = Comparison((entry, partial), entry)
+    assert comparison.ratio(partial, "macs") is None
+    assert comparison.ratio(partial, "params") == 1
 
 
 def test_sorting_puts_the_largest_first_and_the_unknown_last() -> None:
@@ -68,15 +68,15 @@ def test_sorting_puts_the_largest_first_and_the_unknown_last() -> None:
 
 
 def test_a_sweep_has_an_entry_for_each_model_and_input() -> None:
-    found = api.compare("resnet18", "vgg16", inputs=((64,), (128,)), baseline="vgg16@128")
-    assert [(e.name, e.input) for e in found.entries] == [
+    comparison = api.compare("resnet18", "vgg16", inputs=((64,), (128,)), baseline="vgg16@128")
+    assert [(e.name, e.input) for e in comparison.entries] == [
         ("resnet18", "3x64x64"),
         ("resnet18", "3x128x128"),
         ("vgg16", "3x64x64"),
         ("vgg16", "3x128x128"),
     ]
-    assert found.baseline is found.entries[3]
-    assert all(entry.error is None for entry in found.entries)  # published on 224x224
+    assert comparison.baseline is comparison.entries[3]
+    assert all(entry.error is None for entry in comparison.entries)  # published on 224x224
 
 
 @pytest.mark.parametrize(
@@ -90,9 +90,9 @@ def test_a_sweep_has_an_entry_for_each_model_and_input() -> None:
     ],
 )
 def test_a_baseline_is_named_as_a_model_is(baseline: str, input: str) -> None:
-    found = api.compare("googlenet", "alexnet", baseline=baseline).baseline
-    assert found is not None
-    assert (found.name, found.input) == ("alexnet", input)
+    comparison = api.compare("googlenet", "alexnet", baseline=baseline).baseline
+    assert comparison is not None
+    assert (comparison.name, comparison.input) == ("alexnet", input)
 
 
 @pytest.mark.parametrize(

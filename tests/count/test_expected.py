@@ -33,14 +33,14 @@ def _enumerated(graph: Graph) -> list[float]:
     drops = [i for i, node in enumerate(graph.nodes) if isinstance(node.op, DropPath)]
     needed = [0.0] * len(graph.nodes)
     for outcome in product((True, False), repeat=len(drops)):
-        kept = dict(zip(drops, outcome, strict=True))
+        survives = dict(zip(drops, outcome, strict=True))
         chance = 1.0
-        for index, keep in kept.items():
+        for index, keep in survives.items():
             survival = graph.nodes[index].op.survival
             chance *= survival if keep else 1 - survival
         wanted = {value.node for value in graph.outputs}
         for index in range(len(graph.nodes) - 1, -1, -1):
-            if index in wanted and not kept.get(index, True):
+            if index in wanted and not survives.get(index, True):
                 wanted.remove(index)
             if index in wanted:
                 needed[index] += chance
@@ -50,9 +50,9 @@ def _enumerated(graph: Graph) -> list[float]:
 
 def test_probabilities_are_those_of_all_outcomes() -> None:
     graph = _nested()
-    found = probabilities(infer_shapes(graph, {}))
-    assert found == pytest.approx(_enumerated(graph), abs=1e-15)
-    by_name = dict(zip((node.name for node in graph.nodes), found, strict=True))
+    shares = probabilities(infer_shapes(graph, {}))
+    assert shares == pytest.approx(_enumerated(graph), abs=1e-15)
+    by_name = dict(zip((node.name for node in graph.nodes), shares, strict=True))
     assert by_name["conv1"] == 0.75
     assert by_name["conv2"] == by_name["conv4"] == 0.25
     assert by_name["conv3"] == 0.25 * 0.5
@@ -60,19 +60,19 @@ def test_probabilities_are_those_of_all_outcomes() -> None:
 
 
 def test_expectations_weigh_each_layer_by_its_probability() -> None:
-    found = expected(infer_shapes(_nested(), {}))
-    assert found is not None
+    averages = expected(infer_shapes(_nested(), {}))
+    assert averages is not None
     macs = 8 * 8 * 3 * 3 * 4 * 4
-    assert found.macs == (1 + 0.75 + 0.25 + 0.125 + 0.25 + 1) * macs
-    assert found.full_macs == 6 * macs
-    assert found.depth == 1 + 0.75 + 0.25 + 0.125 + 0.25 + 1
-    assert found.full_depth == 6
-    assert (found.kept_paths, found.droppable_paths) == (0.75 + 0.25 + 0.5, 3)
+    assert averages.macs == (1 + 0.75 + 0.25 + 0.125 + 0.25 + 1) * macs
+    assert averages.full_macs == 6 * macs
+    assert averages.depth == 1 + 0.75 + 0.25 + 0.125 + 0.25 + 1
+    assert averages.full_depth == 6
+    assert (averages.kept_paths, averages.droppable_paths) == (0.75 + 0.25 + 0.5, 3)
 
 
 def test_nothing_is_expected_where_nothing_is_dropped() -> None:
     b = Builder("plain")
     x = b.add("conv", _conv(), b.add("input", Input((4, 8, 8))))
-    kept = b.graph(b.add("kept", DropPath(1.0), x))
-    assert expected(infer_shapes(kept, {})) is None
-    assert probabilities(infer_shapes(kept, {})) == [1, 1, 1]
+    graph = b.graph(b.add("kept", DropPath(1.0), x))
+    assert expected(infer_shapes(graph, {})) is None
+    assert probabilities(infer_shapes(graph, {})) == [1, 1, 1]

@@ -124,15 +124,15 @@ def test_flops_are_weighed_by_kind() -> None:
 
 def test_the_totals_of_a_model_are_the_reports() -> None:
     report = api.analyze("resnet18").report
-    found = {step.quantity: step.result for step in model_steps(report)}
+    results = {step.quantity: step.result for step in model_steps(report)}
     totals = report.totals
-    assert found["parameters"] == totals.params
-    assert found["MACs"] == totals.macs
-    assert found["FLOPs"] == totals.flops
-    assert found["activation memory"] == totals.activation_bytes
-    assert found["with cached inputs"] == totals.cached_activation_bytes
-    assert found["depth"] == 18
-    assert "MACs in training" not in found
+    assert results["parameters"] == totals.params
+    assert results["MACs"] == totals.macs
+    assert results["FLOPs"] == totals.flops
+    assert results["activation memory"] == totals.activation_bytes
+    assert results["with cached inputs"] == totals.cached_activation_bytes
+    assert results["depth"] == 18
+    assert "MACs in training" not in results
 
 
 def test_stochastic_depth_has_averages_of_training() -> None:
@@ -150,8 +150,8 @@ def test_a_module_is_all_its_layers() -> None:
 
 
 def test_an_operator_inside_a_row_can_be_asked_for() -> None:
-    (found,) = select(api.analyze("resnet50").report, "conv1/bn")
-    assert found.params == 2 * 64
+    (row,) = select(api.analyze("resnet50").report, "conv1/bn")
+    assert row.params == 2 * 64
 
 
 def test_an_unknown_layer_gets_the_nearest() -> None:

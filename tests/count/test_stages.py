@@ -34,8 +34,8 @@ RESNETS = {
 
 
 def test_resnets_table_is_that_of_the_paper() -> None:
-    found = table(*RESNETS)
-    assert [(row.name, row.size) for row in found.rows] == [
+    stages = table(*RESNETS)
+    assert [(row.name, row.size) for row in stages.rows] == [
         ("conv1", "112x112"),
         ("pool1", "56x56"),
         ("conv2_x", "56x56"),
@@ -49,15 +49,15 @@ def test_resnets_table_is_that_of_the_paper() -> None:
             (f"{text.format(width, 4 * width)} x {count}",)
             for width, count in zip(widths, repeats, strict=True)
         ]
-        assert [row.cells[index] for row in found.rows] == [STEM, POOL, *blocks, END]
+        assert [row.cells[index] for row in stages.rows] == [STEM, POOL, *blocks, END]
 
 
 def test_the_last_row_is_the_papers_flops() -> None:
-    found = table(*RESNETS).macs
-    assert [f"{macs / 10**9:.1f}" for macs in found if macs] == [
+    stages = table(*RESNETS).macs
+    assert [f"{macs / 10**9:.1f}" for macs in stages if macs] == [
         flops for _, _, flops in RESNETS.values()
     ]
-    assert found[2] == 3_857_973_248  # printed as 3.8, which it is cut off
+    assert stages[2] == 3_857_973_248  # printed as 3.8, which it is cut off
 
 
 # Simonyan and Zisserman 2015, table 1: A, A-LRN, B, C, D, E; pools are left out here.
@@ -90,8 +90,8 @@ def test_vgg_a_lrn_and_c_differ_from_a_and_d_where_the_paper_says() -> None:
 
 
 def test_the_configurations_side_by_side_share_their_rows() -> None:
-    found = table("vgg11", "vgg16", "vgg19")
-    assert [row.name for row in found.rows] == [
+    stages = table("vgg11", "vgg16", "vgg19")
+    assert [row.name for row in stages.rows] == [
         *("conv1_x", "pool1", "conv2_x", "pool2", "conv3_x", "pool3"),
         *("conv4_x", "pool4", "conv5_x", "pool5", "fc6 ... fc8"),
     ]
@@ -151,10 +151,10 @@ def test_a_fractal_block_is_counted() -> None:
 
 
 def test_rows_of_different_models_stand_by_falling_extent() -> None:
-    found = table("alexnet", "resnet18")
-    extents = [int(row.size.split("x")[0]) for row in found.rows]
+    stages = table("alexnet", "resnet18")
+    extents = [int(row.size.split("x")[0]) for row in stages.rows]
     assert extents == sorted(extents, reverse=True)
-    assert all(any(row.cells) for row in found.rows)
+    assert all(any(row.cells) for row in stages.rows)
 
 
 def _flat() -> Report:
@@ -172,8 +172,8 @@ def _flat() -> Report:
 
 
 def test_modules_are_found_without_names() -> None:
-    found = stage_table([("flat", _flat())])
-    assert [row.cells[0] for row in found.rows] == [
+    stages = stage_table([("flat", _flat())])
+    assert [row.cells[0] for row in stages.rows] == [
         ("3x3, 8", "[3x3, 8; 3x3, 8]", "[1x1, 4 | 3x3 max pool]"),
         ("average pool", "5-d fc"),
     ]

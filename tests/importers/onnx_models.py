@@ -52,8 +52,8 @@ def model(
         helper.make_tensor_value_info(name, KINDS[x.dtype], x.shape) for name, x in inputs.items()
     ]
     leaving = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs]
-    held = [numpy_helper.from_array(array, name) for name, array in (stored or {}).items()]
-    graph = helper.make_graph(list(nodes), "net", entering, leaving, held)
+    initializers = [numpy_helper.from_array(array, name) for name, array in (stored or {}).items()]
+    graph = helper.make_graph(list(nodes), "net", entering, leaving, initializers)
     imports = [helper.make_opsetid("", opset)]
     imports += [helper.make_opsetid(name, number) for name, number in (domains or {}).items()]
     return helper.make_model(graph, opset_imports=imports, ir_version=IR_VERSIONS[opset])

@@ -148,9 +148,9 @@ def trainable(model: Any) -> int:
 
 
 def counted_macs(model: Any) -> int:
-    given = [torch.zeros(1, *each.shape[1:]) for each in model.inputs]
+    tensors = [torch.zeros(1, *each.shape[1:]) for each in model.inputs]
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(given if len(given) > 1 else given[0], training=False)
+        model(tensors if len(tensors) > 1 else tensors[0], training=False)
     return int(counter.get_total_flops()) // 2
 
 

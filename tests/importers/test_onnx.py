@@ -193,8 +193,8 @@ class Small(nn.Module):
         x = x + self.block(x) * torch.sigmoid(self.gate(x.mean((2, 3), keepdim=True)))
         tokens = self.norm(x.flatten(2).transpose(1, 2))
         mixed = self.attention(tokens, tokens, tokens, need_weights=False)[0]
-        found: torch.Tensor = self.fc(mixed.mean(1))
-        return found
+        y: torch.Tensor = self.fc(mixed.mean(1))
+        return y
 
 
 @pytest.mark.parametrize(("opset", "free"), [(14, False), (17, True), (18, True)])

@@ -67,11 +67,11 @@ def test_graphs_nested_without_end(tmp_path: Path) -> None:
 
 
 def _length(count: int) -> bytes:
-    found = []
+    lengths = []
     while count > 0x7F:
-        found.append(count & 0x7F | 0x80)
+        lengths.append(count & 0x7F | 0x80)
         count >>= 7
-    return bytes([*found, count])
+    return bytes([*lengths, count])
 
 
 def test_cut_off_anywhere_is_an_error_of_the_user(tmp_path: Path) -> None:

@@ -92,14 +92,14 @@ def test_mish_and_log_sigmoid(tmp_path: Path) -> None:
 
 
 def test_group_norm(tmp_path: Path) -> None:
-    found = ops_of(group_norm(weight(6, 1, 1)), {"x": MAPS}, tmp_path)
-    assert found == [GroupNorm(2)]
+    fused = ops_of(group_norm(weight(6, 1, 1)), {"x": MAPS}, tmp_path)
+    assert fused == [GroupNorm(2)]
 
 
 def test_group_norm_whose_scale_is_no_channels(tmp_path: Path) -> None:
-    found = ops_of(group_norm(weight(5, 7)), {"x": MAPS}, tmp_path)
-    assert found[0] == GroupNorm(2, False)
-    assert len(found) == 5
+    fused = ops_of(group_norm(weight(5, 7)), {"x": MAPS}, tmp_path)
+    assert fused[0] == GroupNorm(2, False)
+    assert len(fused) == 5
 
 
 @pytest.mark.parametrize(
@@ -138,8 +138,8 @@ def test_attention_whose_values_come_later(tmp_path: Path) -> None:
     nodes, stored = attention(0.5)
     nodes = [*nodes[:5], node("Relu", "v", "w"), node("MatMul", "e,w", "y", "mix")]
     inputs = {"x": TOKENS, "k": TOKENS, "v": TOKENS, "mask": X((5, 5), "bool")}
-    found = ops_of((nodes, stored), inputs, tmp_path)
-    assert [type(op).__name__ for op in found][-2:] == ["ReLU", "MatMul"]
+    fused = ops_of((nodes, stored), inputs, tmp_path)
+    assert [type(op).__name__ for op in fused][-2:] == ["ReLU", "MatMul"]
 
 
 @pytest.mark.parametrize("module", [nn.GELU(), nn.GroupNorm(2, 6), nn.Mish(), nn.SiLU()])

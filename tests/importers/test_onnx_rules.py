@@ -42,14 +42,14 @@ def test_every_rule_has_a_case() -> None:
 
 
 def run(case: Case) -> list[Any]:
-    given = {}
+    fed = {}
     for number, each in enumerate(case.inputs):
         if isinstance(each, X):
             shape = tuple(map(int, each.shape))
             values = np.random.default_rng(number).integers(1, 3, shape)
-            given[f"i{number}"] = values.astype(each.dtype)
+            fed[f"i{number}"] = values.astype(each.dtype)
     evaluator = ReferenceEvaluator(case.proto())
-    return list(evaluator.run(None, given))
+    return list(evaluator.run(None, fed))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)

@@ -22,28 +22,28 @@ CASES = [
 def test_one_image_more_does_not_fit(name: str, chosen: object) -> None:
     assert isinstance(chosen, type(settings()))
     limit = memory("7GiB")
-    (found,) = api.fit(name, [limit], chosen)
-    assert found.at_batch is not None
-    batch = found.at_batch.batch
-    assert found.at_batch.total_bytes <= limit.bytes
+    (fit,) = api.fit(name, [limit], chosen)
+    assert fit.at_batch is not None
+    batch = fit.at_batch.batch
+    assert fit.at_batch.total_bytes <= limit.bytes
     assert api.memory(name, chosen, batch=batch + 1).total_bytes > limit.bytes
-    assert found.at_input is not None
-    side = found.at_input.report.input.shape[-1]
-    assert found.at_input.total_bytes <= limit.bytes
+    assert fit.at_input is not None
+    side = fit.at_input.report.input.shape[-1]
+    assert fit.at_input.total_bytes <= limit.bytes
     assert api.memory(name, chosen, input=(side + 32,)).total_bytes > limit.bytes
 
 
 def test_a_graphics_card_keeps_a_part_for_itself() -> None:
     limit = memory("8GiB")
     chosen = settings(mode="training", optimizer="adam", device="cuda")
-    (found,) = api.fit("resnet50", [limit], chosen, search_input=False)
-    assert found.reserved_bytes == 8 * 1024**3 // 20
-    assert found.at_batch is not None
-    left = limit.bytes - found.reserved_bytes
-    more = api.memory("resnet50", chosen, batch=found.at_batch.batch + 1).total_bytes
-    assert found.at_batch.total_bytes <= left < more
+    (fit,) = api.fit("resnet50", [limit], chosen, search_input=False)
+    assert fit.reserved_bytes == 8 * 1024**3 // 20
+    assert fit.at_batch is not None
+    left = limit.bytes - fit.reserved_bytes
+    more = api.memory("resnet50", chosen, batch=fit.at_batch.batch + 1).total_bytes
+    assert fit.at_batch.total_bytes <= left < more
     # A batch a tenth larger is beyond the whole memory.
-    tenth = api.memory("resnet50", chosen, batch=found.at_batch.batch * 11 // 10 + 1)
+    tenth = api.memory("resnet50", chosen, batch=fit.at_batch.batch * 11 // 10 + 1)
     assert tenth.total_bytes > limit.bytes
 
 
@@ -51,11 +51,11 @@ def test_a_graphics_card_keeps_a_part_for_itself() -> None:
 @given(limit=st.integers(300_000, 3_000_000))
 def test_the_batch_is_that_of_a_linear_search(limit: int) -> None:
     chosen = settings(mode="training", optimizer="adam")
-    (found,) = api.fit("lenet5", [memory(str(limit))], chosen, search_input=False)
+    (fit,) = api.fit("lenet5", [memory(str(limit))], chosen, search_input=False)
     fitting = [
         n for n in range(1, 30) if api.memory("lenet5", chosen, batch=n).total_bytes <= limit
     ]
-    assert (found.at_batch.batch if found.at_batch else 0) == max(fitting, default=0)
+    assert (fit.at_batch.batch if fit.at_batch else 0) == max(fitting, default=0)
 
 
 def test_units_are_told_apart() -> None:

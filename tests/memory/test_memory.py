@@ -19,14 +19,14 @@ VGG16_PARAMS = 138_357_544
 
 
 def test_vgg16_at_inference() -> None:
-    found = api.memory("vgg16")
-    assert found.param_bytes == VGG16_PARAMS * 4
+    plan = api.memory("vgg16")
+    assert plan.param_bytes == VGG16_PARAMS * 4
     # conv1_2 reads 64 maps of 224 x 224 and makes 64: both, and the image, which the caller holds.
-    assert found.forward_peak.bytes == 4 * (2 * 64 * 224 * 224 + 3 * 224 * 224)
-    assert found.forward_peak.layer == found.ideal_peak_layer == "conv1_2"
-    assert found.ideal_peak_bytes == 4 * 2 * 64 * 224 * 224
-    assert found.total_bytes == found.param_bytes + found.forward_peak.bytes
-    assert (found.gradient_bytes, found.optimizer_bytes, found.saved_bytes) == (0, 0, 0)
+    assert plan.forward_peak.bytes == 4 * (2 * 64 * 224 * 224 + 3 * 224 * 224)
+    assert plan.forward_peak.layer == plan.ideal_peak_layer == "conv1_2"
+    assert plan.ideal_peak_bytes == 4 * 2 * 64 * 224 * 224
+    assert plan.total_bytes == plan.param_bytes + plan.forward_peak.bytes
+    assert (plan.gradient_bytes, plan.optimizer_bytes, plan.saved_bytes) == (0, 0, 0)
 
 
 def test_vgg16_keeps_inputs_indices_and_masks() -> None:
@@ -41,24 +41,24 @@ def test_vgg16_keeps_inputs_indices_and_masks() -> None:
 def test_the_peak_is_the_sum_of_its_parts_and_the_total_of_its_own() -> None:
     for name in ("vgg16", "resnet50", "googlenet-aux"):
         chosen = settings(mode="training", optimizer="adam", amp="bfloat16")
-        found = api.memory(name, chosen, batch=4)
-        assert found.backward_peak is not None
-        for peak in (found.forward_peak, found.backward_peak):
+        plan = api.memory(name, chosen, batch=4)
+        assert plan.backward_peak is not None
+        for peak in (plan.forward_peak, plan.backward_peak):
             assert sum(peak.parts.values()) == peak.bytes
-        highest = max(found.peak.bytes, found.update_bytes)
-        assert found.total_bytes == found.state_bytes + highest
-        assert found.optimizer_bytes > 2 * found.param_bytes
+        highest = max(plan.peak.bytes, plan.update_bytes)
+        assert plan.total_bytes == plan.state_bytes + highest
+        assert plan.optimizer_bytes > 2 * plan.param_bytes
 
 
 def test_rows_carry_the_whole() -> None:
     for name in ("densenet121", "lenet5", "googlenet-aux"):
-        found = api.memory(name, TRAINING, batch=2)
-        rows = [found.of(layer) for layer in found.report.layers]
-        assert sum(row.saved_bytes for row in rows) == found.saved_bytes
-        assert max(row.live_bytes for row in rows) == found.forward_peak.bytes
-        assert found.backward_peak is not None
-        assert max(row.backward_bytes for row in rows) == found.backward_peak.bytes
-        assert max(row.ideal_bytes for row in rows) == found.ideal_peak_bytes
+        plan = api.memory(name, TRAINING, batch=2)
+        rows = [plan.of(layer) for layer in plan.report.layers]
+        assert sum(row.saved_bytes for row in rows) == plan.saved_bytes
+        assert max(row.live_bytes for row in rows) == plan.forward_peak.bytes
+        assert plan.backward_peak is not None
+        assert max(row.backward_bytes for row in rows) == plan.backward_peak.bytes
+        assert max(row.ideal_bytes for row in rows) == plan.ideal_peak_bytes
 
 
 def test_the_ideal_peak_is_that_of_the_summary() -> None:
@@ -69,12 +69,12 @@ def test_the_ideal_peak_is_that_of_the_summary() -> None:
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_optimiser_state_of_lenet(name: str) -> None:
-    found = api.memory("lenet5", settings(mode="training", optimizer=name))
+    plan = api.memory("lenet5", settings(mode="training", optimizer=name))
     trained = 60_000 * 4
     tensors = 12  # C1, S2, C3, S4, C5, F6: a kernel and a bias each
     state = {"sgd": 0, "momentum": trained}.get(name, 2 * trained + 4 * tensors)
-    assert found.optimizer_bytes == state
-    assert found.gradient_bytes == trained
+    assert plan.optimizer_bytes == state
+    assert plan.gradient_bytes == trained
     # On CUDA the steps of each tensor are counted in main memory.
     on_cuda = api.memory("lenet5", settings(mode="training", optimizer=name, device="cuda"))
     assert on_cuda.optimizer_bytes == {"sgd": 0, "momentum": trained}.get(name, 2 * trained)
@@ -92,12 +92,12 @@ def test_recomputing_and_a_lower_dtype_save_memory() -> None:
 
 def test_a_block_is_a_module_or_a_resolution() -> None:
     shaped = api.analyze("vgg16").shaped
-    found: dict[int | None, list[str]] = {}
+    names_of: dict[int | None, list[str]] = {}
     for node, block in zip(shaped.nodes, blocks(shaped), strict=True):
-        found.setdefault(block, []).append(node.name)
-    assert found[None] == ["input"]
-    assert found[0] == ["conv1_1", "conv1_1/relu", "conv1_2", "conv1_2/relu"]
-    assert found[1][0] == "pool1"
+        names_of.setdefault(block, []).append(node.name)
+    assert names_of[None] == ["input"]
+    assert names_of[0] == ["conv1_1", "conv1_1/relu", "conv1_2", "conv1_2/relu"]
+    assert names_of[1][0] == "pool1"
     residual = api.analyze("resnet50").shaped
     first = [n.name for n, b in zip(residual.nodes, blocks(residual), strict=True) if b == 2]
     assert {name.split("/")[0] for name in first} == {"conv2_1"}
@@ -109,11 +109,11 @@ def test_an_operator_without_kernels_is_a_lower_bound() -> None:
     x = b.add("conv", Conv2d(4, (3, 3)), x)
     x = b.add("strange", Opaque("strange", infer_shapes(b.graph(x), {}).facts[-1].outputs), x)
     graph = b.graph(b.add("relu", ReLU(), x))
-    found = api.memory(api.Model("net", {"input": TensorSpec((1, 3, 8, 8))}, graph), TRAINING)
-    assert found.status == "partial"
-    assert found.unknown == ("strange",)
+    plan = api.memory(api.Model("net", {"input": TensorSpec((1, 3, 8, 8))}, graph), TRAINING)
+    assert plan.status == "partial"
+    assert plan.unknown == ("strange",)
     # The image and the ReLU's result; what the strange one keeps is not known.
-    assert found.saved_bytes == 4 * (3 * 8 * 8 + 4 * 6 * 6)
+    assert plan.saved_bytes == 4 * (3 * 8 * 8 + 4 * 6 * 6)
 
 
 def test_an_opaque_operator_with_a_known_name_is_unknown() -> None:
@@ -121,29 +121,29 @@ def test_an_opaque_operator_with_a_known_name_is_unknown() -> None:
     x = b.add("input", Input((3, 8, 8)))
     x = b.add("conv", Conv2d(4, (3, 3)), x)
     graph = b.graph(b.add("cat", Opaque("Concat", (TensorSpec((1, 8, 6, 6)),)), x, x))
-    found = api.memory(api.Model("net", {"input": TensorSpec((1, 3, 8, 8))}, graph), TRAINING)
-    assert (found.status, found.unknown) == ("partial", ("Concat",))
+    plan = api.memory(api.Model("net", {"input": TensorSpec((1, 3, 8, 8))}, graph), TRAINING)
+    assert (plan.status, plan.unknown) == ("partial", ("Concat",))
     # its result may be memory that is there already, and so may its gradients
-    assert found.forward_peak.bytes == 4 * (3 * 8 * 8 + 4 * 6 * 6)
+    assert plan.forward_peak.bytes == 4 * (3 * 8 * 8 + 4 * 6 * 6)
 
 
 def test_a_branch_that_leaves_nothing_saves_nothing() -> None:
     b = Builder("net")
     x = b.add("conv", Conv2d(4, (3, 3)), b.add("input", Input((3, 8, 8))))
     b.add("tanh", Tanh(), b.add("side", Conv2d(9, (1, 1)), x))
-    found = api.memory(
+    plan = api.memory(
         api.Model("net", {"input": TensorSpec((1, 3, 8, 8))}, b.graph(x)),
         settings(mode="training", optimizer="momentum"),
     )
     image, maps, side = 3 * 8 * 8, 4 * 6 * 6, 9 * 6 * 6
-    assert found.saved_bytes == 4 * image
+    assert plan.saved_bytes == 4 * image
     # while the branch runs: the image, the maps, its own maps and their tanh
-    assert found.forward_peak.bytes == 4 * (image + maps + 2 * side)
-    assert found.backward_peak is not None
-    assert found.backward_peak.bytes == 4 * (image + maps + 4 * 3 * 3 * 3 + 4)
+    assert plan.forward_peak.bytes == 4 * (image + maps + 2 * side)
+    assert plan.backward_peak is not None
+    assert plan.backward_peak.bytes == 4 * (image + maps + 4 * 3 * 3 * 3 + 4)
     # parameters of the branch have no gradient, so no momentum
-    assert found.gradient_bytes == found.optimizer_bytes == 4 * (4 * 3 * 3 * 3 + 4)
-    assert found.param_bytes == 4 * (4 * 3 * 3 * 3 + 4 + 9 * 4 + 9)
+    assert plan.gradient_bytes == plan.optimizer_bytes == 4 * (4 * 3 * 3 * 3 + 4)
+    assert plan.param_bytes == 4 * (4 * 3 * 3 * 3 + 4 + 9 * 4 + 9)
 
 
 @hypothesis_settings(max_examples=15, deadline=None)

@@ -28,8 +28,8 @@ def operators(module: nn.Module) -> list[Op]:
 
 def arguments(kind: str) -> Arguments:
     kinds = ops.View, ops.Rearrange, ops.Pointwise
-    (found,) = [op for op in operators(Moved()) if isinstance(op, kinds) and op.kind == kind]
-    return found.arguments
+    (operator,) = [op for op in operators(Moved()) if isinstance(op, kinds) and op.kind == kind]
+    return operator.arguments
 
 
 @pytest.mark.parametrize(

@@ -21,11 +21,11 @@ def test_groups_and_channels(kind: type[Conv2d]) -> None:
         kind(0, kernel)
     with pytest.raises(OpError, match=rf"kernel \(=\(3, 3, 3, 3\)\) needs {kind.rank} axes"):
         kind(4, (3, 3, 3, 3))
-    given = (TensorSpec((1, 6, *kernel)),)
+    specs = (TensorSpec((1, 6, *kernel)),)
     with pytest.raises(OpError, match=r"in_channels \(=6\) must be divisible by groups \(=4\)"):
-        kind(4, kernel, groups=4).infer(given)
+        kind(4, kernel, groups=4).infer(specs)
     with pytest.raises(OpError, match=r"out_channels \(=4\) must be divisible by groups \(=3\)"):
-        kind(4, kernel, groups=3).infer(given)
+        kind(4, kernel, groups=3).infer(specs)
 
 
 @pytest.mark.parametrize("kind", [ConvTranspose1d, ConvTranspose2d, ConvTranspose3d])

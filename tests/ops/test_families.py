@@ -18,7 +18,7 @@ def test_every_file_is_a_family_and_every_operator_is_in_the_list() -> None:
     assert {path.stem for path in FOLDER.glob("*.py")} - {"__init__", "moved"} == set(ops.FAMILIES)
     for stem, names in ops.FAMILIES.items():
         members = vars(import_module(f"cnnstat.ops.{stem}")).values()
-        found = {
+        classes = {
             each.__name__
             for each in members
             if inspect.isclass(each)
@@ -26,7 +26,7 @@ def test_every_file_is_a_family_and_every_operator_is_in_the_list() -> None:
             and each.__module__ == f"cnnstat.ops.{stem}"
             and not each.__name__.startswith("_")
         }
-        assert found == set(names), stem
+        assert classes == set(names), stem
 
 
 def test_a_name_is_in_one_family() -> None:

@@ -36,8 +36,8 @@ def test_a_real_run_gives_the_inferred_shapes_and_dtypes(case: Case) -> None:
     specs = {f"x{number}": spec for number, spec in enumerate(case.inputs)}
     module = build_module(shaped.graph, specs).eval()
     with torch.inference_mode():
-        found = module(*real_inputs(shaped))
-    results = found if isinstance(found, tuple) else (found,)
+        computed = module(*real_inputs(shaped))
+    results = computed if isinstance(computed, tuple) else (computed,)
     outputs = shaped.facts[-1].outputs
     assert [(tuple(r.shape), str(r.dtype)) for r in results] == [
         (spec.shape, f"torch.{spec.dtype}") for spec in outputs
@@ -57,8 +57,8 @@ def test_fvcore_counts_the_same_on_the_cpu_as_on_the_meta_device(case: Case) -> 
         analysis = FlopCountAnalysis(module, tuple(real_inputs(shaped)))
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
         total, left_out = analysis.total(), dict(analysis.unsupported_ops())
-    found = measure(shaped)
-    assert (found.fvcore_total, found.left_out) == (total, left_out)
+    counted = measure(shaped)
+    assert (counted.fvcore_total, counted.left_out) == (total, left_out)
 
 
 def real_inputs(shaped: ShapedGraph) -> list[torch.Tensor]:

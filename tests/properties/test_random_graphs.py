@@ -25,8 +25,8 @@ def shaped(graph: Graph, batch: int = 1) -> ShapedGraph:
 @settings(max_examples=40, deadline=None)
 @given(networks(), st.integers(1, 3))
 def test_shapes_weights_and_counts_are_those_of_pytorch(graph: Graph, batch: int) -> None:
-    found = shaped(graph, batch)
-    assert differences(found, measure(found)) == ()
+    net = shaped(graph, batch)
+    assert differences(net, measure(net)) == ()
 
 
 @settings(max_examples=200, deadline=None)

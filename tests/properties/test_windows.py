@@ -12,12 +12,12 @@ extents = st.integers(1, 40)
 
 def positions(n: int, window: Window) -> list[list[int]]:
     """Elements that each window touches, from ``-before`` on, as long as it fits whole."""
-    found = []
+    starts = []
     start = -window.before
     while start + (window.kernel - 1) * window.dilation < n + window.after:
-        found.append([start + tap * window.dilation for tap in range(window.kernel)])
+        starts.append([start + tap * window.dilation for tap in range(window.kernel)])
         start += window.stride
-    return found
+    return starts
 
 
 @given(extents, small, small, st.integers(0, 4), st.integers(0, 4), st.integers(1, 4))

@@ -215,24 +215,26 @@ class BothWays(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return base.as_strided(value.shape, value.stride(), value.storage_offset())
 
         with self.empty:
-            given, named = tree_map(emptied, (args, kwargs))
+            positional, named = tree_map(emptied, (args, kwargs))
             try:
-                made: Any = laid_out(as_on_cpu(func, given, func(*given, **named)), given)
+                made: Any = laid_out(
+                    as_on_cpu(func, positional, func(*positional, **named)), positional
+                )
             except Exception as error:
                 made = repr(error)
-        found = func(*args, **kwargs)
-        real = laid_out(found, args)
+        results = func(*args, **kwargs)
+        real = laid_out(results, args)
         if made == real:
             self.alike.add(name)
         elif is_known(func, args):
             self.different[str(func)] = (real, made)
-        return found
+        return results
 
 
-def laid_out(results: Any, given: Any) -> list[Any]:
+def laid_out(results: Any, arguments: Any) -> list[Any]:
     """Return shapes, strides (of extents beyond 1), dtypes, and the bytes or the place shared."""
-    before = [t.untyped_storage()._cdata for t in tree_leaves(given) if isinstance(t, Tensor)]
-    found: list[Any] = []
+    before = [t.untyped_storage()._cdata for t in tree_leaves(arguments) if isinstance(t, Tensor)]
+    tensors: list[Any] = []
     for each in tree_leaves(results):
         if not isinstance(each, Tensor) or (not each.numel() and each.dim() == 1):
             continue
@@ -240,5 +242,5 @@ def laid_out(results: Any, given: Any) -> list[Any]:
         at = before.index(storage._cdata) if storage._cdata in before else None
         strides = [s for s, extent in zip(each.stride(), each.shape, strict=True) if extent > 1]
         place = ("shares", at) if at is not None else ("bytes", storage.nbytes())
-        found.append((tuple(each.shape), strides, str(each.dtype), place))
-    return found
+        tensors.append((tuple(each.shape), strides, str(each.dtype), place))
+    return tensors

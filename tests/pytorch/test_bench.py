@@ -92,9 +92,9 @@ def test_inference_gives_scores_and_training_a_loss(known_samples: list[object])
 
 @pytest.mark.usefixtures("known_rates", "known_samples")
 def test_a_result_survives_its_json_form() -> None:
-    found = measure([_job(), _job(mode="training")], QUICK)
-    assert read_payload(payload(found), source="here") == found
-    assert found.environment["reference"] == {
+    measurement = measure([_job(), _job(mode="training")], QUICK)
+    assert read_payload(payload(measurement), source="here") == measurement
+    assert measurement.environment["reference"] == {
         "copy": {"block_bytes": 1000, "bytes_per_s": 1e8},
         "matmul": {"float32": {"rows": 1000, "macs_per_s": 1e9}},
     }
@@ -125,18 +125,18 @@ def test_a_run_out_of_memory_says_so_and_the_rest_goes_on(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     _runs_with(iter([None, error, None]), monkeypatch)
-    found = measure([_job(batch=n) for n in (1, 2, 4)], QUICK)
-    assert [run.status for run in found.runs] == ["ok", "out of memory", "ok"]
-    assert [run.batch for run in found.runs] == [1, 2, 4]
-    assert found.runs[1].median_ms is None
-    assert found.complete
+    measurement = measure([_job(batch=n) for n in (1, 2, 4)], QUICK)
+    assert [run.status for run in measurement.runs] == ["ok", "out of memory", "ok"]
+    assert [run.batch for run in measurement.runs] == [1, 2, 4]
+    assert measurement.runs[1].median_ms is None
+    assert measurement.complete
 
 
 @pytest.mark.usefixtures("known_rates")
 def test_a_run_that_pytorch_refuses_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     _runs_with(iter([ValueError("Expected more than 1 value\nper channel"), None]), monkeypatch)
-    found = measure([_job(), _job(batch=2)], QUICK)
-    failed, fine = found.runs
+    measurement = measure([_job(), _job(batch=2)], QUICK)
+    failed, fine = measurement.runs
     assert (failed.status, failed.note) == ("failed", "Expected more than 1 value")
     assert fine.status == "ok"
 
@@ -146,10 +146,10 @@ def test_an_interrupt_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch) -> Non
     _runs_with(iter([None, KeyboardInterrupt()]), monkeypatch)
     threads = torch.get_num_threads()
     settings = Settings(device="cpu", threads=threads + 1)
-    found = measure([_job(batch=n) for n in (1, 2, 4)], settings)
-    assert [run.batch for run in found.runs] == [1]
-    assert found.runs[0].threads == threads + 1
-    assert not found.complete
+    measurement = measure([_job(batch=n) for n in (1, 2, 4)], settings)
+    assert [run.batch for run in measurement.runs] == [1]
+    assert measurement.runs[0].threads == threads + 1
+    assert not measurement.complete
     assert torch.get_num_threads() == threads
 
 
@@ -180,10 +180,10 @@ def test_compilation_is_static_and_anew_for_each_run(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(torch, "compile", compiled)
     monkeypatch.setattr(torch.compiler, "reset", lambda: calls.append("reset"))
     settings = replace(QUICK, compiled=True, channels_last=True)
-    found = measure([_job(batch=1), _job(batch=2)], settings)
+    measurement = measure([_job(batch=1), _job(batch=2)], settings)
     assert calls == ["reset", {"dynamic": False}] * 2
-    assert all(run.compiled and run.channels_last for run in found.runs)
-    assert found.environment["compile"] == "inductor, default mode"
+    assert all(run.compiled and run.channels_last for run in measurement.runs)
+    assert measurement.environment["compile"] == "inductor, default mode"
 
 
 @pytest.mark.parametrize(
@@ -242,8 +242,8 @@ def test_the_pass_that_is_timed_by_node_computes_what_the_module_does() -> None:
 
 
 def test_a_real_measurement_of_a_small_model() -> None:
-    found = measure([_job()], replace(QUICK, layers=True))
-    (run,) = found.runs
+    measurement = measure([_job()], replace(QUICK, layers=True))
+    (run,) = measurement.runs
     assert run.status == "ok"
     assert run.samples >= 10
     assert run.min_ms is not None
@@ -260,14 +260,14 @@ def test_without_pytorch_the_error_names_the_extra(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.usefixtures("known_rates", "known_samples")
 def test_the_api_measures_every_combination_in_order() -> None:
-    found: Measurement = api.bench(
+    measurement: Measurement = api.bench(
         ["lenet5-modern"],
         settings=QUICK,
         batches=(1, 2),
         dtypes=("float32", "bfloat16"),
         modes=("inference", "training"),
     )
-    assert [(run.dtype, run.mode, run.batch) for run in found.runs] == [
+    assert [(run.dtype, run.mode, run.batch) for run in measurement.runs] == [
         (dtype, mode, batch)
         for dtype in ("float32", "bfloat16")
         for mode in ("inference", "training")

@@ -156,20 +156,20 @@ def test_there_is_no_peak_of_the_processors_memory() -> None:
 
 
 def test_the_environment_says_what_was_measured_under() -> None:
-    found = environment(CPU, channels_last=True, compiled=True)
-    assert found["device_type"] == "cpu"
-    assert found["device_name"]
-    assert found["threads"] == torch.get_num_threads()
-    assert found["torch"] == torch.__version__
-    assert found["memory_format"] == "channels_last"
-    assert found["compile"] == "inductor, default mode"
-    assert found["cudnn_benchmark"] is None
-    assert "driver" not in found
+    described = environment(CPU, channels_last=True, compiled=True)
+    assert described["device_type"] == "cpu"
+    assert described["device_name"]
+    assert described["threads"] == torch.get_num_threads()
+    assert described["torch"] == torch.__version__
+    assert described["memory_format"] == "channels_last"
+    assert described["compile"] == "inductor, default mode"
+    assert described["cudnn_benchmark"] is None
+    assert "driver" not in described
 
 
 def test_one_line_of_nvidia_smi() -> None:
-    found = parse_nvidia_smi("550.54, 98.5, 700.00, 1980, 1980, 2619, 34, Enabled\n")
-    assert found == {
+    gpu = parse_nvidia_smi("550.54, 98.5, 700.00, 1980, 1980, 2619, 34, Enabled\n")
+    assert gpu == {
         "driver": "550.54",
         "power_draw_w": 98.5,
         "power_limit_w": 700.0,
@@ -195,17 +195,17 @@ class _Properties:
 
 @contextmanager
 def _fake_gpu(monkeypatch: pytest.MonkeyPatch, answer: Any) -> Iterator[list[list[str]]]:
-    asked: list[list[str]] = []
+    commands: list[list[str]] = []
 
     def run(command: list[str], **_: Any) -> Any:
-        asked.append(command)
+        commands.append(command)
         return answer()
 
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: _Properties())
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a GPU")
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     monkeypatch.setattr(subprocess, "run", run)
-    yield asked
+    yield commands
 
 
 def test_the_environment_of_a_gpu_has_driver_power_and_clocks(
@@ -213,13 +213,13 @@ def test_the_environment_of_a_gpu_has_driver_power_and_clocks(
 ) -> None:
     line = "550.54, 98.5, 700.00, 1980, 1980, 2619, 34, Enabled\n"
     done = subprocess.CompletedProcess([], 0, line, "")
-    with _fake_gpu(monkeypatch, lambda: done) as asked:
-        found = environment(torch.device("cuda:0"))
-    assert asked[0][-1] == "--id=GPU-1234-abcd"
-    assert (found["device_name"], found["compute_capability"]) == ("a GPU", "9.0")
-    assert found["device_memory_bytes"] == 80 * 2**30
-    assert (found["driver"], found["sm_clock_mhz"]) == ("550.54", 1980.0)
-    assert found["cudnn_benchmark"] is torch.backends.cudnn.benchmark
+    with _fake_gpu(monkeypatch, lambda: done) as commands:
+        described = environment(torch.device("cuda:0"))
+    assert commands[0][-1] == "--id=GPU-1234-abcd"
+    assert (described["device_name"], described["compute_capability"]) == ("a GPU", "9.0")
+    assert described["device_memory_bytes"] == 80 * 2**30
+    assert (described["driver"], described["sm_clock_mhz"]) == ("550.54", 1980.0)
+    assert described["cudnn_benchmark"] is torch.backends.cudnn.benchmark
 
 
 @pytest.mark.parametrize(
@@ -232,6 +232,6 @@ def test_a_gpu_without_nvidia_smi_leaves_them_none(
         raise error
 
     with _fake_gpu(monkeypatch, fail):
-        found = environment(torch.device("cuda:0"))
-    assert found["driver"] is None
-    assert found["power_draw_w"] is None
+        described = environment(torch.device("cuda:0"))
+    assert described["driver"] is None
+    assert described["power_draw_w"] is None

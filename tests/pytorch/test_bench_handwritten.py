@@ -40,15 +40,15 @@ class Calls(TorchDispatchMode):  # type: ignore[no-untyped-call]
 def _calls(module: nn.Module, *, training: bool) -> list[Call]:
     x = torch.empty(2, 3, 224, 224, device="meta")
     module.train(training)
-    found = Calls()
-    with found:
+    calls = Calls()
+    with calls:
         if training:
             backward: Callable[[], None] = module(x).sum().backward
             backward()
         else:
             with torch.inference_mode():
                 module(x)
-    return found.made
+    return calls.made
 
 
 def _pair(name: str) -> tuple[nn.Module, nn.Module]:

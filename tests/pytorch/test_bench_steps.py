@@ -55,29 +55,29 @@ class FakeClock:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
-    found = FakeClock()
-    monkeypatch.setattr(clock, "perf_counter", found)
-    return found
+    fake_clock = FakeClock()
+    monkeypatch.setattr(clock, "perf_counter", fake_clock)
+    return fake_clock
 
 
 def test_samples_begin_when_the_warm_up_has_settled(fake: FakeClock) -> None:
     # 30 s of compilation, four slow steps, then 0.125 s each: windows of 5 agree after 4 + 6 + 4.
     step = fake.step(30.0, 4.0, 3.0, 2.0, 1.0, 0.125)
-    found = sample(step, CPU, min_time=0.0, max_time=1e6)
-    assert found.durations == (0.125,) * 10
+    timing = sample(step, CPU, min_time=0.0, max_time=1e6)
+    assert timing.durations == (0.125,) * 10
     # Before the first sample: the first step, and steps until medians of 5 and 5 are equal.
-    assert found.warmup == 1 + 12
+    assert timing.warmup == 1 + 12
 
 
 def test_sampling_goes_on_for_the_minimum_time(fake: FakeClock) -> None:
-    found = sample(fake.step(0.125), CPU, min_time=3.0, max_time=100.0)
-    assert len(found.durations) == 24  # 24 x 0.125 s
-    assert found.warmup == 1 + 10  # two windows of five
+    timing = sample(fake.step(0.125), CPU, min_time=3.0, max_time=100.0)
+    assert len(timing.durations) == 24  # 24 x 0.125 s
+    assert timing.warmup == 1 + 10  # two windows of five
 
 
 def test_the_maximum_time_ends_warm_up_and_sampling(fake: FakeClock) -> None:
-    found = sample(fake.step(1.0), CPU, min_time=0.5, max_time=4.0)
-    assert found == Samples((1.0,) * 4, warmup=1 + 1)  # a quarter of 4 s to warm up
+    timing = sample(fake.step(1.0), CPU, min_time=0.5, max_time=4.0)
+    assert timing == Samples((1.0,) * 4, warmup=1 + 1)  # a quarter of 4 s to warm up
 
 
 def test_blocks_of_cuda_steps_take_a_tenth_of_a_second() -> None:
@@ -111,8 +111,8 @@ def test_a_cuda_block_has_an_event_between_steps_and_one_synchronisation(
     monkeypatch.setattr(torch.cuda, "Event", FakeEvent)
     monkeypatch.setattr(torch.cuda, "device", lambda device: nullcontext())
     monkeypatch.setattr(torch.cuda, "synchronize", waits.append)
-    found = cuda_block(fake.step(0.25, 0.5, 0.125), torch.device("cuda:0"), 3)
-    assert found == [0.25, 0.5, 0.125]
+    times = cuda_block(fake.step(0.25, 0.5, 0.125), torch.device("cuda:0"), 3)
+    assert times == [0.25, 0.5, 0.125]
     assert waits == [torch.device("cuda:0")]
 
 
@@ -127,9 +127,9 @@ def test_cuda_samples_come_in_blocks(fake: FakeClock, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(clock, "synchronize", lambda device: None)
     monkeypatch.setattr(clock, "cuda_block", block)
-    found = sample(fake.step(0.03125), torch.device("cuda:0"), min_time=0.25, max_time=9.0)
+    timing = sample(fake.step(0.03125), torch.device("cuda:0"), min_time=0.25, max_time=9.0)
     assert lengths == [3] * 4  # 0.1 s / 0.03125 s; at least 10 samples and 0.25 s
-    assert len(found.durations) == 12
+    assert len(timing.durations) == 12
 
 
 def test_the_largest_product_that_is_quick_enough(
@@ -140,8 +140,8 @@ def test_the_largest_product_that_is_quick_enough(
         return fake.step((rows / 256) ** 3 / 64)
 
     monkeypatch.setattr(rates, "_product", product)
-    found = rates.matrix_product(CPU, torch.float32)
-    assert found == rates.Product(512, 512**3 / 0.125)
+    rate = rates.matrix_product(CPU, torch.float32)
+    assert rate == rates.Product(512, 512**3 / 0.125)
 
 
 def test_a_copy_reads_and_writes_every_byte(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,8 +177,8 @@ def test_inference_evaluates_without_gradients() -> None:
 
 def test_cross_entropy_of_probabilities_is_that_of_the_logits() -> None:
     logits, labels = torch.randn(4, 10), torch.tensor([0, 3, 9, 3])
-    found = probability_cross_entropy(logits.softmax(1), labels)
-    torch.testing.assert_close(found, functional.cross_entropy(logits, labels))
+    loss = probability_cross_entropy(logits.softmax(1), labels)
+    torch.testing.assert_close(loss, functional.cross_entropy(logits, labels))
     impossible = probability_cross_entropy(torch.tensor([[1.0, 0.0]]), torch.tensor([1]))
     assert impossible.item() == pytest.approx(-log(torch.finfo(torch.float32).tiny))
 
@@ -203,8 +203,8 @@ def test_auxiliary_heads_count_less() -> None:
     report = api.analyze("googlenet-aux", batch=2)
     objective = objective_for(report.shaped, CPU, seed=1)
     even = torch.full((2, 1000), 1 / 1000)
-    found = objective((even, even.clone(), even.clone()))
-    assert found.item() == pytest.approx(log(1000) * (1 + 2 * AUXILIARY_WEIGHT))
+    loss = objective((even, even.clone(), even.clone()))
+    assert loss.item() == pytest.approx(log(1000) * (1 + 2 * AUXILIARY_WEIGHT))
     sure = torch.full((2, 1000), 1.0)
     assert objective((sure, even, even.clone())).item() == pytest.approx(
         2 * AUXILIARY_WEIGHT * log(1000)
@@ -294,6 +294,6 @@ def test_a_captured_step_computes_what_the_step_does() -> None:
 def test_events_measure_a_pause_of_the_device() -> None:
     device = torch.device("cuda:0")
     pause: Callable[[int], None] = torch.cuda._sleep
-    found = cuda_block(lambda: pause(10_000_000), device, 4)
-    assert all(seconds > 1e-3 for seconds in found)
-    assert all(abs(b - a) < a for a, b in pairwise(found))
+    times = cuda_block(lambda: pause(10_000_000), device, 4)
+    assert all(seconds > 1e-3 for seconds in times)
+    assert all(abs(b - a) < a for a, b in pairwise(times))

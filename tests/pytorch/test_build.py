@@ -84,9 +84,9 @@ def test_a_relu_overwrites_only_what_nobody_else_reads() -> None:
     shaped = infer_shapes(graph, IMAGE)
     assert [graph.nodes[index].name for index in overwriting(shaped)] == ["own"]
     x_given = torch.randn(1, 3, 8, 8)
-    kept = x_given.clone()
+    before = x_given.clone()
     build_module(graph, IMAGE)(x_given).sum().backward()
-    assert torch.equal(x_given, kept)
+    assert torch.equal(x_given, before)
 
 
 def test_a_seed_gives_the_same_weights_and_leaves_the_global_state() -> None:

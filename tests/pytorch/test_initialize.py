@@ -38,17 +38,17 @@ FAN_OUT = 7 * 7 * 256 * 288 / (9 * 9 * 32)
     ],
 )
 def test_a_scheme_has_its_spread(scheme: Scheme, deviation: float) -> None:
-    found = weights(scheme)
-    conv = found["conv.weight"]
+    drawn = weights(scheme)
+    conv = drawn["conv.weight"]
     # 73,728 draws: their deviation is known to about 0.3 percent.
     assert conv.std().item() == pytest.approx(deviation, rel=0.02)
     assert conv.mean().abs().item() < 0.02 * deviation
     if scheme in ("xavier", "lecun"):
         assert conv.abs().max().item() <= deviation * sqrt(3)
     for name in ("conv.bias", "norm.bias", "norm.running_mean", "norm.num_batches_tracked"):
-        assert not found[name].any()
-    assert bool((found["norm.weight"] == 1).all())
-    assert bool((found["norm.running_var"] == 1).all())
+        assert not drawn[name].any()
+    assert bool((drawn["norm.weight"] == 1).all())
+    assert bool((drawn["norm.running_var"] == 1).all())
 
 
 def test_every_scheme_is_tested_and_named() -> None:

@@ -178,12 +178,12 @@ def test_stochastic_depth_drops_in_training_and_scales_in_use() -> None:
     torch.manual_seed(0)
     path, x = DropPath(0.7), rand(4, 3)
     drawn = [path.train()(x) for _ in range(500)]
-    kept = [bool(y.any()) for y in drawn]
+    survived = [bool(y.any()) for y in drawn]
     assert all(
         torch.equal(y, x if keep else torch.zeros_like(x))
-        for y, keep in zip(drawn, kept, strict=True)
+        for y, keep in zip(drawn, survived, strict=True)
     )
     # 500 draws at 0.7: 350 expected, standard deviation sqrt(500*0.7*0.3) = 10.2.
-    assert 300 < sum(kept) < 400
+    assert 300 < sum(survived) < 400
     assert torch.equal(path.eval()(x), x * 0.7)
     assert torch.equal(DropPath(1.0).train()(x), x)

@@ -73,17 +73,17 @@ def test_every_operator_of_the_zoo_has_kernels() -> None:
 
 def compare(model: str, chosen: Settings) -> None:
     report = api.analyze(model, batch=2).report
-    found = measure(subject(report.shaped, chosen), chosen)
-    assert found == plan(report, replace(chosen, tracked=True)).predicted
-    assert found.peak_live_bytes > 0
+    measured = measure(subject(report.shaped, chosen), chosen)
+    assert measured == plan(report, replace(chosen, tracked=True)).predicted
+    assert measured.peak_live_bytes > 0
 
 
 @pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
 def test_other_dtypes_are_measured_too(dtype: str) -> None:
     report = api.analyze("resnet20-cifar", batch=2, dtype=dtype).report
     chosen = settings(mode="training", optimizer="momentum")
-    found = measure(subject(report.shaped, chosen), chosen)
-    assert found == plan(report, replace(chosen, tracked=True)).predicted
+    measured = measure(subject(report.shaped, chosen), chosen)
+    assert measured == plan(report, replace(chosen, tracked=True)).predicted
 
 
 def test_gradients_add_up_in_place_when_nobody_watches() -> None:
@@ -138,15 +138,15 @@ def test_an_allocator_that_rounds_nothing_says_what_tracking_says(
     report = api.analyze("resnet20-cifar", batch=2)
     ready = subject(report.shaped, chosen)
     allocator = Tracker(ready.owned)
-    for given in ready.inputs:
-        allocator.follow(given)
+    for tensor in ready.inputs:
+        allocator.follow(tensor)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: allocator.live_bytes)
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: allocator.peak_bytes)
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", allocator.restart)
     with allocator:
-        found = on_cuda(ready, chosen)
+        measured = on_cuda(ready, chosen)
     expected = measure(subject(report.shaped, chosen), chosen)
-    assert found == expected._replace(saved_bytes=None, workspace_bytes=0)
+    assert measured == expected._replace(saved_bytes=None, workspace_bytes=0)
 
 
 def test_memory_that_runs_out_while_measuring_is_an_error_of_the_users(
@@ -178,12 +178,12 @@ def test_the_allocator_agrees_within_five_percent(
         pytest.skip("no CUDA device")
     chosen = settings(mode=mode, amp=amp, device="cuda")
     loaded = api.load(model)
-    found, predicted = api.measured_memory(loaded, api.memory(loaded, chosen, batch=batch))
-    peak = max(found.peak_live_bytes, found.backward_peak_bytes or 0)
+    measured, predicted = api.measured_memory(loaded, api.memory(loaded, chosen, batch=batch))
+    peak = max(measured.peak_live_bytes, measured.backward_peak_bytes or 0)
     ours = max(predicted.peak_live_bytes, predicted.backward_peak_bytes or 0)
-    state = found.param_bytes + found.buffer_bytes
-    assert found.workspace_bytes is not None
-    assert state + ours == pytest.approx(state + peak - found.workspace_bytes, rel=0.05)
+    state = measured.param_bytes + measured.buffer_bytes
+    assert measured.workspace_bytes is not None
+    assert state + ours == pytest.approx(state + peak - measured.workspace_bytes, rel=0.05)
 
 
 @pytest.mark.cuda
@@ -195,12 +195,12 @@ def test_the_batch_that_fits_runs_and_one_a_tenth_larger_does_not(model: str) ->
     whole = torch.cuda.get_device_properties(0).total_memory
     chosen = settings(mode="training", optimizer="momentum", device="cuda")
     loaded = api.load(model)
-    (found,) = api.fit(loaded, [limit], chosen, search_input=False)
-    assert found.at_batch is not None
+    (fit,) = api.fit(loaded, [limit], chosen, search_input=False)
+    assert fit.at_batch is not None
     torch.cuda.set_per_process_memory_fraction(limit.bytes / whole)
     try:
-        api.measured_memory(loaded, found.at_batch)
-        larger = api.memory(loaded, chosen, batch=found.at_batch.batch * 11 // 10 + 1)
+        api.measured_memory(loaded, fit.at_batch)
+        larger = api.memory(loaded, chosen, batch=fit.at_batch.batch * 11 // 10 + 1)
         with pytest.raises(UsageError, match="ran out of memory"):
             api.measured_memory(loaded, larger)
     finally:

@@ -118,5 +118,5 @@ def test_live_bytes_never_fall_below_what_is_saved(
 ) -> None:
     plan = api.memory(make(), settings(mode=mode), input={"x": shape}, batch=2)
     rows = [plan.of(layer) for layer in plan.report.layers]
-    kept = itertools.accumulate(row.saved_bytes for row in rows)
-    assert all(row.live_bytes >= max(size, 1) for row, size in zip(rows, kept, strict=True))
+    saved_so_far = itertools.accumulate(row.saved_bytes for row in rows)
+    assert all(row.live_bytes >= max(size, 1) for row, size in zip(rows, saved_so_far, strict=True))

@@ -21,16 +21,16 @@ class Three(nn.Module):
 
     def forward(self, a: Tensor, b: Tensor, *, c: Tensor) -> Tensor:
         """(n, 8), (n, 5, 8), (n, 3, 8) -> (n, 8)."""
-        found: Tensor = self.layer(a) + self.layer(b).sum(1) + self.layer(c).sum(1)
-        return found
+        y: Tensor = self.layer(a) + self.layer(b).sum(1) + self.layer(c).sum(1)
+        return y
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(SHAPES)))
 @pytest.mark.parametrize("mode", ["inference", "training"])
 def test_the_order_of_inputs_does_not_matter(order: tuple[str, ...], mode: str) -> None:
     module = api.load(Three())
-    given = {name: SHAPES[name] for name in order}
-    plan = api.memory(module, Settings(mode=mode), input=given)  # type: ignore[arg-type]
+    shapes = {name: SHAPES[name] for name in order}
+    plan = api.memory(module, Settings(mode=mode), input=shapes)  # type: ignore[arg-type]
     measured, predicted = api.measured_memory(module, plan)
     assert plan.status == "complete"
     assert measured == predicted
@@ -49,22 +49,22 @@ class Mixed(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(n, 3, h, w) -> (n, 4, h-2, w-2)."""
         scale = self.get_buffer("scale").view(1, 4, 1, 1)
-        found: Tensor = self.layer(x) * scale.to(x.dtype)
-        return found
+        y: Tensor = self.layer(x) * scale.to(x.dtype)
+        return y
 
 
 @pytest.mark.parametrize("stored", [torch.float32, torch.bfloat16, torch.float64])
 @pytest.mark.parametrize("asked", [None, "float32", "bfloat16", "float64"])
 def test_a_module_is_measured_in_the_dtype_that_is_predicted(
-    stored: torch.dtype, asked: str | None
+    stored: torch.dtype, dtype: str | None
 ) -> None:
     module = api.load(Mixed(stored))
     settings = Settings(mode="training")
-    plan = api.memory(module, settings, input=(3, 9, 9), dtype=asked)
+    plan = api.memory(module, settings, input=(3, 9, 9), dtype=dtype)
     measured, predicted = api.measured_memory(module, plan)
     assert plan.status == "complete"
     assert measured == predicted
-    size = (getattr(torch, asked) if asked else stored).itemsize
+    size = (getattr(torch, dtype) if dtype else stored).itemsize
     assert measured.param_bytes == (3 * 9 * 4 + 4) * size
 
 
@@ -77,8 +77,8 @@ class Leaving(nn.Module):
         """(n, 8) -> (n, 8), in evaluation alone."""
         if self.training:
             sys.exit(0)
-        found: Tensor = self.layer(x)
-        return found
+        y: Tensor = self.layer(x)
+        return y
 
 
 def test_a_forward_pass_that_leaves_does_not_take_the_process_along() -> None:

@@ -71,14 +71,14 @@ def rehearsed(module: nn.Module, chosen: Settings) -> tuple[api.Model, MemoryPla
 def test_a_rehearsed_module_takes_what_it_takes(name: str, chosen: Settings) -> None:
     loaded, plan = rehearsed(MODULES[name](), chosen)
     assert (plan.status, plan.unknown) == ("complete", ())
-    found, predicted = api.measured_memory(loaded, plan)
-    assert found == predicted
+    measured, predicted = api.measured_memory(loaded, plan)
+    assert measured == predicted
 
 
 def test_an_lstm_is_known_in_inference_alone() -> None:
     loaded, plan = rehearsed(Reader(nn.LSTM), CONDITIONS["inference"])
-    found, predicted = api.measured_memory(loaded, plan)
-    assert (plan.status, found) == ("complete", predicted)
+    measured, predicted = api.measured_memory(loaded, plan)
+    assert (plan.status, measured) == ("complete", predicted)
     learning = rehearsed(Reader(nn.LSTM), CONDITIONS["adam"])[1]
     assert learning.status == "partial"
     assert learning.unknown == ("mkldnn_rnn_layer", "mkldnn_rnn_layer_backward")
@@ -234,11 +234,11 @@ def test_the_batch_that_fits_a_module_does_and_one_more_does_not(
     make: Callable[[], nn.Module],
 ) -> None:
     loaded = api.load(make())
-    (found,) = api.fit(loaded, [memory("1MB")], settings(), input=(3, 32, 32), search_input=False)
-    assert found.at_batch is not None
-    batch = found.at_batch.batch
+    (fit,) = api.fit(loaded, [memory("1MB")], settings(), input=(3, 32, 32), search_input=False)
+    assert fit.at_batch is not None
+    batch = fit.at_batch.batch
     more = api.memory(loaded, settings(), input=(3, 32, 32), batch=batch + 1)
-    assert found.at_batch.total_bytes <= 10**6 < more.total_bytes
+    assert fit.at_batch.total_bytes <= 10**6 < more.total_bytes
 
 
 def test_a_module_that_cannot_learn_says_so_in_one_line() -> None:

@@ -35,8 +35,8 @@ class VisionBlock(nn.Module):
         y = self.norm1(x)
         y, _ = self.attention(y, y, y, need_weights=False)
         x = x + y
-        found: Tensor = x + self.mlp(self.norm2(x))
-        return found
+        out: Tensor = x + self.mlp(self.norm2(x))
+        return out
 
 
 class FusedBlock(nn.Module):
@@ -59,8 +59,8 @@ class FusedBlock(nn.Module):
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
         y = functional.scaled_dot_product_attention(q, k, v)
         y = y.transpose(1, 2).reshape(n, length, width)
-        found: Tensor = x + self.scale * self.out(y)
-        return found
+        out: Tensor = x + self.scale * self.out(y)
+        return out
 
 
 class Pooled(nn.Module):
@@ -71,8 +71,8 @@ class Pooled(nn.Module):
         self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, 5)
 
     def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.head(self.norm(x)[:, 0])
-        return found
+        y: Tensor = self.head(self.norm(x)[:, 0])
+        return y
 
 
 class DropPath(nn.Module):
@@ -81,8 +81,8 @@ class DropPath(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return x
-        kept = x.new_empty((x.shape[0],) + (1,) * (x.dim() - 1)).bernoulli_(0.9)
-        return x * kept.div_(0.9)
+        survives = x.new_empty((x.shape[0],) + (1,) * (x.dim() - 1)).bernoulli_(0.9)
+        return x * survives.div_(0.9)
 
 
 class WindowBlock(nn.Module):
@@ -119,8 +119,8 @@ class WindowBlock(nn.Module):
         y = y.permute(0, 1, 3, 2, 4, 5).reshape(n, high, wide, c)
         if self.shift:
             y = torch.roll(y, (self.shift, self.shift), (1, 2))
-        found: Tensor = x + self.drop_path(y[:, :h, :w, :].contiguous())
-        return found
+        out: Tensor = x + self.drop_path(y[:, :h, :w, :].contiguous())
+        return out
 
 
 class Permuted(nn.Module):
@@ -150,9 +150,9 @@ class Squeeze(nn.Module):
         y = self.depthwise(self.wide(x))
         s = functional.relu(self.down(functional.adaptive_avg_pool2d(y, 1)), inplace=True)
         y = y * functional.hardsigmoid(self.up(s))
-        found: Tensor = self.narrow(y)
-        found += x
-        return found
+        out: Tensor = self.narrow(y)
+        out += x
+        return out
 
 
 class ShuffleUnit(nn.Module):
@@ -202,8 +202,8 @@ class Reader(nn.Module):
         self.head = nn.Linear(32, 5)
 
     def forward(self, x: Tensor) -> Tensor:
-        found, _ = self.layers(x.permute(0, 2, 1, 3).flatten(2))
-        scores: Tensor = self.head(found[:, -1])
+        y, _ = self.layers(x.permute(0, 2, 1, 3).flatten(2))
+        scores: Tensor = self.head(y[:, -1])
         return scores
 
 
@@ -217,8 +217,8 @@ class Words(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         index = x.abs().mul(8).long().clamp(0, 255)
-        found: Tensor = self.norm(self.table(index)).mean((1, 2))
-        return found
+        y: Tensor = self.norm(self.table(index)).mean((1, 2))
+        return y
 
 
 class Auxiliary(nn.Module):

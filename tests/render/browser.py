@@ -90,7 +90,7 @@ document.querySelector("iframe").addEventListener("load", event => {
       })),
   };
   const out = document.createElement("pre");
-  out.id = "found";
+  out.id = "probe";
   out.textContent = JSON.stringify(found);
   document.body.append(out);
 });
@@ -99,9 +99,9 @@ document.querySelector("iframe").addEventListener("load", event => {
 
 @dataclass(frozen=True)
 class Seen:
-    """What the script found, the console's lines, and the paths that were asked for."""
+    """The findings of the script, the console's lines, and the paths that were asked for."""
 
-    found: dict[str, Any]
+    probe: dict[str, Any]
     console: list[str]
     requests: list[str]
 
@@ -132,10 +132,10 @@ def look_at(page: str, *, width: int, dark: bool = False) -> Seen:
             check=True,
             timeout=120,
         )
-    found = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)
-    assert found is not None, done.stderr
+    match = re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL)
+    assert match is not None, done.stderr
     console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    return Seen(json.loads(html.unescape(found[1])), console, requests)
+    return Seen(json.loads(html.unescape(match[1])), console, requests)
 
 
 @contextmanager

@@ -61,16 +61,16 @@ def test_every_format_is_read_back() -> None:
 )
 def document(request: pytest.FixtureRequest) -> Document:
     """Return the document that a command line hands to its output."""
-    found: list[Document] = []
+    documents: list[Document] = []
 
     def keep(document: Document, to: Destination) -> None:
-        found.append(document)
+        documents.append(document)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(output, "emit", keep)
         assert run(request.param.split()) == 0
-    assert len(found) == 1
-    return found[0]
+    assert len(documents) == 1
+    return documents[0]
 
 
 def _rows(document: Document) -> list[tuple[Cell, ...]]:
@@ -172,9 +172,9 @@ def test_the_table_has_the_text_of_every_cell(document: Document) -> None:
             words = " ".join(text.split())
             if document.columns[index].group and above and above[index] == text:
                 continue
-            found = line.find(words, position)
-            assert found >= 0, f"{words!r} is not in {line[position:]!r}"
-            position = found + len(words)
+            place = line.find(words, position)
+            assert place >= 0, f"{words!r} is not in {line[position:]!r}"
+            position = place + len(words)
         above = row
 
 

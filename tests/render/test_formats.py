@@ -85,9 +85,9 @@ def test_columns_leave_by_importance_and_are_named(width: int) -> None:
     text = render(DOCUMENT, "table", Look(width=width))
     head, _, hidden = text.partition("Not shown at")
     titles = {"Share": 1, "Memory": 6, "Shape": 7, "Count": 8, "Work": 8}
-    kept = [keep for title, keep in titles.items() if title in head]
+    importance = [keep for title, keep in titles.items() if title in head]
     gone = [keep for title, keep in titles.items() if title not in head]
-    assert not kept or not gone or max(gone) <= min(kept)
+    assert not importance or not gone or max(gone) <= min(importance)
     for title in titles:
         assert (title in head) != (title in hidden.split("A wider")[0])
     if gone != list(titles.values()):

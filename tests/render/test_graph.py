@@ -100,12 +100,12 @@ def test_an_unknown_amount_of_work_is_a_lower_bound() -> None:
 
 
 def test_only_the_edges_of_the_outline_are_arrows() -> None:
-    found = outline(api.analyze("resnet50").report)
+    drawing = outline(api.analyze("resnet50").report)
     arrows = [
-        line for line in render_dot(found).splitlines() if " -> " in line and "invis" not in line
+        line for line in render_dot(drawing).splitlines() if " -> " in line and "invis" not in line
     ]
-    assert len(arrows) == len(found.edges)
-    assert render_mermaid(found).count(" --> ") == len(found.edges)
+    assert len(arrows) == len(drawing.edges)
+    assert render_mermaid(drawing).count(" --> ") == len(drawing.edges)
 
 
 @pytest.mark.parametrize("name", ['a"b', "a<b>&c", "a\\b", "größe", "a#b", "end"])
@@ -171,8 +171,8 @@ def test_an_inline_svg_has_neither_prolog_nor_comment(
 
 
 def test_the_real_graphviz_draws_every_box_or_its_absence_is_said() -> None:
-    found = outline(api.analyze("googlenet-aux").report)
-    text = render_dot(found)
+    drawing = outline(api.analyze("googlenet-aux").report)
+    text = render_dot(drawing)
     if shutil.which("dot") is None:
         with pytest.raises(UsageError, match="apt install graphviz"):
             draw(text, "svg")
@@ -180,6 +180,6 @@ def test_the_real_graphviz_draws_every_box_or_its_absence_is_said() -> None:
     tree = ElementTree.fromstring(inline_svg(text))
     drawn = [group.get("class") for group in tree.iter() if group.tag.endswith("}g")]
     titles = text.count("shape=plain")
-    assert drawn.count("node") == len(found.boxes) + titles
+    assert drawn.count("node") == len(drawing.boxes) + titles
     assert drawn.count("cluster") == titles
-    assert drawn.count("edge") == len(found.edges)
+    assert drawn.count("edge") == len(drawing.edges)

@@ -24,15 +24,15 @@ def shaped(graph: Graph) -> Report:
 
 
 def frames(items: tuple[Item, ...]) -> list[Frame]:
-    found = []
+    boxes = []
     for item in items:
         if isinstance(item, Frame):
-            found += [item, *frames(item.items)]
-    return found
+            boxes += [item, *frames(item.items)]
+    return boxes
 
 
-def everything(found: Outline) -> list[Item]:
-    return [*frames(found.items), *found.boxes]
+def everything(drawing: Outline) -> list[Item]:
+    return [*frames(drawing.items), *drawing.boxes]
 
 
 def repeats(items: tuple[Item, ...]) -> dict[str, tuple[str, Repeat]]:
@@ -57,11 +57,11 @@ def row_edges(report: Report) -> set[tuple[str, str]]:
 @pytest.mark.parametrize("model", names())
 def test_every_row_is_drawn_once_and_the_boxes_add_up_to_the_total(model: str) -> None:
     report = api.analyze(model).report
-    found = outline(report)
-    drawn = [row.name for box in found.boxes for row in box.rows]
+    drawing = outline(report)
+    drawn = [row.name for box in drawing.boxes for row in box.rows]
     assert sorted(drawn) == sorted(row.name for row in report.layers)
     total = Figures()
-    for box in found.boxes:
+    for box in drawing.boxes:
         for row in box.rows:
             total = total.plus(row.figures)
     assert total == report.totals_figures
@@ -70,15 +70,15 @@ def test_every_row_is_drawn_once_and_the_boxes_add_up_to_the_total(model: str) -
 @pytest.mark.parametrize("model", names())
 def test_edges_are_those_between_rows_seen_through_the_boxes(model: str) -> None:
     report = api.analyze(model).report
-    found = outline(report)
-    box_of = {row.name: box.name for box in found.boxes for row in box.rows}
+    drawing = outline(report)
+    box_of = {row.name: box.name for box in drawing.boxes for row in box.rows}
     seen = {(box_of[source], box_of[target]) for source, target in row_edges(report)}
-    drawn = {(edge.source, edge.target) for edge in found.edges}
-    assert len(drawn) == len(found.edges)
+    drawn = {(edge.source, edge.target) for edge in drawing.edges}
+    assert len(drawn) == len(drawing.edges)
     assert drawn <= seen
     # what is left out leads from one repeat to the next of one frame, so inside that frame
     inside = [
-        {row.name for row in item.rows} for item in everything(found) if item.repeat.times > 1
+        {row.name for row in item.rows} for item in everything(drawing) if item.repeat.times > 1
     ]
     for source, target in seen - drawn:
         assert any(source in rows and target in rows for rows in inside)
@@ -87,9 +87,9 @@ def test_edges_are_those_between_rows_seen_through_the_boxes(model: str) -> None
 @pytest.mark.parametrize("model", ["googlenet-aux", "fractalnet40-cifar", "zfnet-deconv"])
 def test_nothing_is_left_out_where_nothing_repeats(model: str) -> None:
     report = api.analyze(model).report
-    found = outline(report)
-    assert all(item.repeat.times == 1 for item in everything(found))
-    assert {(edge.source, edge.target) for edge in found.edges} == row_edges(report)
+    drawing = outline(report)
+    assert all(item.repeat.times == 1 for item in everything(drawing))
+    assert {(edge.source, edge.target) for edge in drawing.edges} == row_edges(report)
 
 
 def test_resnet50_repeats_the_blocks_behind_each_projection() -> None:
@@ -103,13 +103,13 @@ def test_resnet50_repeats_the_blocks_behind_each_projection() -> None:
 
 
 def test_resnet1202_is_as_small_a_drawing_as_resnet20() -> None:
-    found = of("resnet1202-cifar")
-    assert {first: repeat.times for first, (_, repeat) in repeats(found.items).items()} == {
+    drawing = of("resnet1202-cifar")
+    assert {first: repeat.times for first, (_, repeat) in repeats(drawing.items).items()} == {
         "stage1/block1": 200,
         "stage2/block2": 199,
         "stage3/block2": 199,
     }
-    assert len(found.boxes) == len(of("resnet20-cifar").boxes)
+    assert len(drawing.boxes) == len(of("resnet20-cifar").boxes)
 
 
 def test_densenet121_grows_by_32_channels_a_layer() -> None:
@@ -123,9 +123,9 @@ def test_densenet121_grows_by_32_channels_a_layer() -> None:
 
 
 def test_paths_side_by_side_are_drawn_once() -> None:
-    found = of("resnext-block")
-    assert repeats(found.items) == {"path1": ("path32", Repeat(32, 0, parallel=True))}
-    assert found.edges[-3:] == (
+    drawing = of("resnext-block")
+    assert repeats(drawing.items) == {"path1": ("path32", Repeat(32, 0, parallel=True))}
+    assert drawing.edges[-3:] == (
         Edge("path1/conv3", "sum"),
         Edge("sum", "add"),
         Edge("input", "add"),
@@ -159,19 +159,19 @@ def test_stages_hold_their_modules_and_auxiliary_heads_stand_behind() -> None:
 
 
 def test_depth_folds_modules_and_keeps_stages() -> None:
-    found = of("googlenet", depth=1)
-    assert [frame.names[0] for frame in frames(found.items)] == [
+    drawing = of("googlenet", depth=1)
+    assert [frame.names[0] for frame in frames(drawing.items)] == [
         "inception_3",
         "inception_4",
         "inception_5",
     ]
-    assert Edge("inception_3a", "inception_3b") in found.edges
+    assert Edge("inception_3a", "inception_3b") in drawing.edges
 
 
 def test_what_belongs_to_a_layer_is_no_module() -> None:
-    found = of("zfnet-deconv")
-    assert not frames(found.items)
-    assert [box.name for box in found.boxes][2:4] == ["pool1", "pool1/lrn"]
+    drawing = of("zfnet-deconv")
+    assert not frames(drawing.items)
+    assert [box.name for box in drawing.boxes][2:4] == ["pool1", "pool1/lrn"]
 
 
 def chain(*, read_from: int | None = None, tied: bool = False) -> Graph:
@@ -200,11 +200,11 @@ def chain(*, read_from: int | None = None, tied: bool = False) -> Graph:
 def test_a_block_that_something_else_reads_ends_a_run(
     read_from: int | None, tied: bool, expected: dict[str, int]
 ) -> None:
-    found = outline(shaped(chain(read_from=read_from, tied=tied)))
-    runs = {box.name: box.repeat.times for box in found.boxes if box.name.startswith("c")}
+    drawing = outline(shaped(chain(read_from=read_from, tied=tied)))
+    runs = {box.name: box.repeat.times for box in drawing.boxes if box.name.startswith("c")}
     assert runs == expected
     if read_from is not None:
-        assert Edge("c0", "add") in found.edges  # c0 is the first of the run that is read
+        assert Edge("c0", "add") in drawing.edges  # c0 is the first of the run that is read
 
 
 def test_equal_blocks_with_other_edges_inside_are_not_one() -> None:
@@ -218,8 +218,8 @@ def test_equal_blocks_with_other_edges_inside_are_not_one() -> None:
         first = b.add("first", CONV, x)
         second = b.add("second", CONV, first)
         x = b.add("add", Add(), second, x)  # from the block's input, not from its first layer
-    found = outline(shaped(b.graph(x)))
-    assert [frame.names for frame in frames(found.items)] == [("block1",), ("block2",)]
+    drawing = outline(shaped(b.graph(x)))
+    assert [frame.names for frame in frames(drawing.items)] == [("block1",), ("block2",)]
 
 
 def test_a_repeat_inside_a_repeat() -> None:
@@ -231,14 +231,14 @@ def test_a_repeat_inside_a_repeat() -> None:
             for layer in range(2):
                 x = b.add(f"conv{layer}", CONV, x)
             x = b.add("add", Add(), x, start)
-    found = outline(shaped(b.graph(x)))
-    (frame,) = frames(found.items)
+    drawing = outline(shaped(b.graph(x)))
+    (frame,) = frames(drawing.items)
     assert frame.repeat == Repeat(3)
     inner, add = frame.items
     assert isinstance(inner, Box)
     assert inner.repeat == Repeat(2)
     assert len(inner.rows) == 3 * 2
-    assert found.edges == (
+    assert drawing.edges == (
         Edge("input", inner.name),
         Edge(inner.name, add.rows[0].name),
         Edge("input", add.rows[0].name),

@@ -53,8 +53,8 @@ def ids(page: str) -> list[str]:
 
 
 def links(page: str) -> list[str]:
-    found = [attrs.get("href", attrs.get("xlink:href")) for _, attrs in Page(page).tags]
-    return [link for link in found if link is not None]
+    targets = [attrs.get("href", attrs.get("xlink:href")) for _, attrs in Page(page).tags]
+    return [link for link in targets if link is not None]
 
 
 def test_every_chapter_and_block_has_a_name_of_its_own_and_a_link_to_it() -> None:
@@ -115,10 +115,10 @@ PHONE, DESK = 360, 1200
 def test_the_browser_sees_a_page_that_asks_for_something_or_fails() -> None:
     bad = '<body style="color: #999"><img src="http://nowhere.invalid/a.png"><img src="/b.png">'
     seen = look_at(f"<!DOCTYPE html>{bad}<p>pale</p><script>none.x()</script>", width=PHONE)
-    assert "http://nowhere.invalid/a.png" in seen.found["resources"]
+    assert "http://nowhere.invalid/a.png" in seen.probe["resources"]
     assert "/b.png" in seen.requests
     assert "none is not defined" in "".join(seen.console)
-    assert seen.found["palest"][0] < 3
+    assert seen.probe["palest"][0] < 3
 
 
 @needs_chromium
@@ -130,22 +130,22 @@ def test_a_browser_shows_it_without_error_or_request_legible_at_any_width(
 ) -> None:
     seen = look_at(two_models(), width=width, dark=dark)
     assert seen.console == []
-    assert seen.found["resources"] == []
+    assert seen.probe["resources"] == []
     assert seen.requests == ["/", "/page.html"]
-    assert seen.found["width"] <= width  # what is wider scrolls in its own frame
-    assert seen.found["smallest"][0] >= 11, seen.found["smallest"]  # pixels
-    assert seen.found["palest"][0] >= 4.5, seen.found["palest"]  # WCAG's ratio for text
-    assert (sum(seen.found["background"]) < 3 * 64) is dark
-    assert seen.found["broken"] == []
+    assert seen.probe["width"] <= width  # what is wider scrolls in its own frame
+    assert seen.probe["smallest"][0] >= 11, seen.probe["smallest"]  # pixels
+    assert seen.probe["palest"][0] >= 4.5, seen.probe["palest"]  # WCAG's ratio for text
+    assert (sum(seen.probe["background"]) < 3 * 64) is dark
+    assert seen.probe["broken"] == []
     smallest_type = {"plot": 7, "drawing": 10}  # points, in units of the picture
-    assert len(seen.found["pictures"]) >= 5
-    for place, scale in seen.found["pictures"]:
+    assert len(seen.probe["pictures"]) >= 5
+    for place, scale in seen.probe["pictures"]:
         assert smallest_type[place.split()[-1]] * scale >= 9
 
 
 @needs_chromium
 def test_a_click_sorts_every_column_of_every_table() -> None:
-    tables = look_at(two_models(), width=DESK).found["sorted"]
+    tables = look_at(two_models(), width=DESK).probe["sorted"]
     sortable = [columns for columns in tables if columns[0] is not None]
     assert len(tables) == 7  # side by side; card, layers and ledger of each
     assert len(sortable) == 5

@@ -49,17 +49,17 @@ EXTREMES = [
 @contextmanager
 def drawn_texts() -> Iterator[list[Text]]:
     """Collect every text that is drawn; an axis holds labels that are not."""
-    found: list[Text] = []
+    texts: list[Text] = []
     original = Text.draw
 
     def draw(self: Text, *args: Any, **kwargs: Any) -> None:
-        if self.get_visible() and self.get_text().strip() and self not in found:
-            found.append(self)
+        if self.get_visible() and self.get_text().strip() and self not in texts:
+            texts.append(self)
         original(self, *args, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Text, "draw", draw)
-        yield found
+        yield texts
 
 
 def extents(figure: Figure) -> list[tuple[str, Box]]:
@@ -70,13 +70,13 @@ def extents(figure: Figure) -> list[tuple[str, Box]]:
 
 def check_legible(figure: Figure) -> None:
     """Assert that no two texts share a pixel, that none is cut off, and that none is tiny."""
-    found = extents(figure)
-    assert len(found) > 5
+    boxes = extents(figure)
+    assert len(boxes) > 5
     page = Box(*figure.bbox.extents)
-    for text, box in found:
+    for text, box in boxes:
         assert page.left - 1 <= box.left <= box.right <= page.right + 1, text
         assert page.bottom - 1 <= box.bottom <= box.top <= page.top + 1, text
-    for (one, first), (other, second) in combinations(found, 2):
+    for (one, first), (other, second) in combinations(boxes, 2):
         assert first.overlap(second) <= 1, (one, other)
     with styled(), drawn_texts() as texts:
         figure.canvas.draw()
@@ -154,11 +154,11 @@ def test_scaling_is_legible(model: str) -> None:
     "models", [IMAGENET, LINEUP, names(), ("lenet5",)], ids=["imagenet", "lineup", "zoo", "one"]
 )
 def test_bubbles_are_legible(models: tuple[str, ...]) -> None:
-    found = of_zoo(models)
-    figure = bubble_figure(found)
+    drawn = of_zoo(models)
+    figure = bubble_figure(drawn)
     check_legible(figure)
     shown = [text for text, _ in extents(figure)]
-    assert all(shown.count(bubble.name) == 1 for bubble in found)
+    assert all(shown.count(bubble.name) == 1 for bubble in drawn)
 
 
 def test_a_roofline_is_legible() -> None:
@@ -221,20 +221,20 @@ def test_a_line_through_a_box_is_seen(
 
 def test_bubbles_hold_what_the_reports_and_cards_say() -> None:
     card = api.load("vgg16").card
-    found, without = bubbles(
+    drawn, without = bubbles(
         [(api.analyze("vgg16").report, card), (api.analyze("handson-cnn").report, None)]
     )
     # table 3 of the paper: 25.6 % top-1 error of configuration D on one scale
-    assert [(b.name, b.params, b.macs, b.dataset) for b in found] == [
+    assert [(b.name, b.params, b.macs, b.dataset) for b in drawn] == [
         ("vgg16", 138_357_544, 15_470_264_320, "ImageNet")
     ]
-    assert found[0].accuracy == pytest.approx(100 - 25.6)
+    assert drawn[0].accuracy == pytest.approx(100 - 25.6)
     assert without == ("handson-cnn",)
 
 
 def test_areas_are_as_the_parameters() -> None:
-    found = [Bubble("a", "f", 10**9, 4 * 10**6, 70, "x"), Bubble("b", "f", 10**9, 10**6, 60, "x")]
-    (scatter,) = bubble_figure(found).axes[0].collections
+    pair = [Bubble("a", "f", 10**9, 4 * 10**6, 70, "x"), Bubble("b", "f", 10**9, 10**6, 60, "x")]
+    (scatter,) = bubble_figure(pair).axes[0].collections
     first, second = (float(area) for area in scatter.get_sizes())  # type: ignore[attr-defined]
     assert first == pytest.approx(4 * second)
 
@@ -284,20 +284,20 @@ def test_an_unknown_amount_is_a_question_mark_and_no_share() -> None:
 
 
 def test_the_roof_is_the_lower_of_both_rates() -> None:
-    found = measurement(run("vgg16", macs_per_byte=20, gmacs_per_s=300))
-    roof = roofline_figure(found).axes[0].lines[0]
+    measured = measurement(run("vgg16", macs_per_byte=20, gmacs_per_s=300))
+    roof = roofline_figure(measured).axes[0].lines[0]
     x, y = np.asarray(roof.get_xydata()).T.tolist()
     assert x[1] == 1e12 / 1e11
     assert y[0] == pytest.approx(x[0] * 1e11)
     assert y[1:] == [1e12, 1e12]
-    assert rates_of(found)["bfloat16"].macs_per_s == 8e12
-    assert measured_points(found)[0][:2] == (20, 300 * 1e9)
+    assert rates_of(measured)["bfloat16"].macs_per_s == 8e12
+    assert measured_points(measured)[0][:2] == (20, 300 * 1e9)
 
 
 @pytest.mark.parametrize("reference", [None, {}, [], {"copy": {}}, {"copy": {"bytes_per_s": 0}}])
 def test_a_result_without_rates_has_no_roof(reference: object) -> None:
-    found = measurement(run("vgg16", macs_per_byte=20, gmacs_per_s=300))
-    bare = replace(found, environment={**found.environment, "reference": reference})
+    measured = measurement(run("vgg16", macs_per_byte=20, gmacs_per_s=300))
+    bare = replace(measured, environment={**measured.environment, "reference": reference})
     with pytest.raises(UsageError, match="no measured rates"):
         roofline_figure(bare)
 

@@ -58,9 +58,9 @@ def report_of(name: str, turns: list[tuple[Spread, Spread]]) -> bool:
     return all(agreed)
 
 
-def _text(found: Spread) -> str:
-    quartiles = f"[{1e3 * found.p25:.3f} {1e3 * found.p75:.3f}]"
-    return f"{1e3 * found.median:.3f} ms {quartiles} ({found.samples} samples)"
+def _text(timing: Spread) -> str:
+    quartiles = f"[{1e3 * timing.p25:.3f} {1e3 * timing.p75:.3f}]"
+    return f"{1e3 * timing.median:.3f} ms {quartiles} ({timing.samples} samples)"
 
 
 def main() -> int:

@@ -111,17 +111,17 @@ def measured(options: argparse.Namespace, device: torch.device) -> Iterator[Rati
                     )
                     for module in (built, handwritten)
                 )
-                found = paired(ours, theirs, device, options.seconds, clock)
+                pair = paired(ours, theirs, device, options.seconds, clock)
                 built.zero_grad(set_to_none=True)
                 handwritten.zero_grad(set_to_none=True)
-                verdict = "" if LEAST <= found.ratio <= MOST else "  outside 0.97 to 1.03"
+                verdict = "" if LEAST <= pair.ratio <= MOST else "  outside 0.97 to 1.03"
                 print(
-                    f"{name:14} {mode:9} {form:8} {found.pairs:4} pairs  ratio {found.ratio:.4f} "
-                    f"[{found.p25:.4f} {found.p75:.4f}]  built {found.built_ms:.2f} ms  "
-                    f"handwritten {found.handwritten_ms:.2f} ms{verdict}",
+                    f"{name:14} {mode:9} {form:8} {pair.pairs:4} pairs  ratio {pair.ratio:.4f} "
+                    f"[{pair.p25:.4f} {pair.p75:.4f}]  built {pair.built_ms:.2f} ms  "
+                    f"handwritten {pair.handwritten_ms:.2f} ms{verdict}",
                     flush=True,
                 )
-                yield found
+                yield pair
         del built, handwritten
         release(device)
 
@@ -140,8 +140,8 @@ def main() -> int:
     device = resolve(options.device)
     with switched(Switches(threads=options.threads)):
         print(f"{device}, {torch.get_num_threads()} threads, batch {options.batch}", flush=True)
-        found = list(measured(options, device))
-    return int(not all(LEAST <= ratio.ratio <= MOST for ratio in found))
+        pairs = list(measured(options, device))
+    return int(not all(LEAST <= ratio.ratio <= MOST for ratio in pairs))
 
 
 if __name__ == "__main__":

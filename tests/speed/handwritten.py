@@ -146,7 +146,7 @@ def same_weights(source: nn.Module, target: nn.Module) -> None:
     """Copy every parameter and buffer in order; raise ``ValueError`` where a shape differs."""
     pairs = zip(source.state_dict().values(), target.state_dict().values(), strict=True)
     with torch.no_grad():
-        for given, taken in pairs:
-            if given.shape != taken.shape:
-                raise ValueError(f"{tuple(given.shape)} against {tuple(taken.shape)}")
-            taken.copy_(given)
+        for drawn, taken in pairs:
+            if drawn.shape != taken.shape:
+                raise ValueError(f"{tuple(drawn.shape)} against {tuple(taken.shape)}")
+            taken.copy_(drawn)

@@ -39,8 +39,8 @@ TWO_GPUS = {
 
 def test_each_row_of_the_table() -> None:
     rows = analyze("alexnet").layers
-    found = {row.name: (row.output.shape[1:], row.weights, row.biases) for row in rows}
-    assert found == ONE_TOWER
+    by_name = {row.name: (row.output.shape[1:], row.weights, row.biases) for row in rows}
+    assert by_name == ONE_TOWER
     assert [row.weights for row in rows] == PRINTED_WEIGHTS
 
 

@@ -33,12 +33,12 @@ HEAD = {"aux1": 512, "aux2": 528}
 
 def test_modules_put_out_what_table_1_says() -> None:
     report = analyze("googlenet")
-    found = {}
+    channels = {}
     for place in MODULES:
         layer = report.layer(f"inception_{place}/output")
         assert layer is not None
-        found[place] = layer.output.shape[1:]
-    assert found == OUTPUTS
+        channels[place] = layer.output.shape[1:]
+    assert channels == OUTPUTS
 
 
 def test_stem_halves_to_28() -> None:
@@ -54,8 +54,8 @@ def test_stem_halves_to_28() -> None:
 def test_names_and_parameters_of_one_module() -> None:
     rows = analyze("googlenet").layers
     prefix = "inception_3a/"
-    found = {r.name.removeprefix(prefix): r.params for r in rows if r.name.startswith(prefix)}
-    assert found == INCEPTION_3A
+    by_name = {r.name.removeprefix(prefix): r.params for r in rows if r.name.startswith(prefix)}
+    assert by_name == INCEPTION_3A
 
 
 def test_parameters_of_each_module() -> None:

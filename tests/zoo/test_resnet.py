@@ -64,8 +64,8 @@ def test_stem_and_head() -> None:
 
 def test_one_bottleneck_by_layer() -> None:
     rows = analyze("resnet50").layers
-    found = {row.name: row.params for row in rows if row.path == "conv2_1"}
-    assert found == {
+    by_name = {row.name: row.params for row in rows if row.path == "conv2_1"}
+    assert by_name == {
         "conv2_1/1x1": 64 * 64 + 2 * 64,
         "conv2_1/3x3": 3 * 3 * 64 * 64 + 2 * 64,
         "conv2_1/1x1_expand": 64 * 256 + 2 * 256,

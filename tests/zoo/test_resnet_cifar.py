@@ -109,28 +109,28 @@ def test_slides_claim_about_1202_layers_is_corrected() -> None:
 @pytest.mark.parametrize("depth", [20, 110, 1202])
 def test_survival_falls_linearly_to_one_half(depth: int) -> None:
     nodes = load(f"stochastic-depth-{depth}-cifar").graph.nodes
-    found = [node.op.survival for node in nodes if isinstance(node.op, DropPath)]
+    survivals = [node.op.survival for node in nodes if isinstance(node.op, DropPath)]
     blocks = (depth - 2) // 2
     wanted = [float(1 - Fraction(block, 2 * blocks)) for block in range(1, blocks + 1)]
-    assert found == pytest.approx(wanted, rel=1e-14)
-    assert found[-1] == 0.5
+    assert survivals == pytest.approx(wanted, rel=1e-14)
+    assert survivals[-1] == 0.5
 
 
 @pytest.mark.parametrize("depth", [20, 110, 1202])
 def test_expected_depth_and_work_of_stochastic_depth(depth: int) -> None:
     report = analyze(f"stochastic-depth-{depth}-cifar")
-    found = expected(report.shaped)
-    assert isinstance(found, Expected)
+    averages = expected(report.shaped)
+    assert isinstance(averages, Expected)
     blocks = (depth - 2) // 2
-    kept = Fraction(3 * blocks - 1, 4)  # sum of 1 - l/(2L): Huang et al. 2016, section 3
-    assert found.droppable_paths == blocks
-    assert found.kept_paths == pytest.approx(float(kept), rel=1e-12)
-    assert found.depth == pytest.approx(float(1 + 2 * kept + 1), rel=1e-12)
+    survivors = Fraction(3 * blocks - 1, 4)  # sum of 1 - l/(2L): Huang et al. 2016, section 3
+    assert averages.droppable_paths == blocks
+    assert averages.kept_paths == pytest.approx(float(survivors), rel=1e-12)
+    assert averages.depth == pytest.approx(float(1 + 2 * survivors + 1), rel=1e-12)
     work = _block_macs(blocks // 3)
     macs = sum(
         ((1 - Fraction(block, 2 * blocks)) * macs for block, macs in enumerate(work, 1)),
         Fraction(STEM_AND_HEAD),
     )
-    assert found.macs == pytest.approx(float(macs), rel=1e-12)
-    assert (found.full_depth, found.full_macs) == (depth, report.totals.macs)
-    assert found.full_flops == report.totals.flops > found.flops
+    assert averages.macs == pytest.approx(float(macs), rel=1e-12)
+    assert (averages.full_depth, averages.full_macs) == (depth, report.totals.macs)
+    assert averages.full_flops == report.totals.flops > averages.flops

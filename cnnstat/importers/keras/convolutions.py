@@ -92,9 +92,9 @@ def transposed(rank: int) -> Rule:
         dilation = call.axes("dilation_rate", rank)
         same = call.option("padding", "valid") == "same"
         extra = call.option("output_padding")
-        asked = None if extra is None else call.axes("output_padding", rank)
+        stated = None if extra is None else call.axes("output_padding", rank)
         sides = [
-            _transposed_sides(k, s, d, same=same, asked=None if asked is None else asked[axis])
+            _transposed_sides(k, s, d, same=same, stated=None if stated is None else stated[axis])
             for axis, (k, s, d) in enumerate(zip(kernel, stride, dilation, strict=True))
         ]
         if any(more >= max(s, d) for (_, more), s, d in zip(sides, stride, dilation, strict=True)):
@@ -118,7 +118,7 @@ def transposed(rank: int) -> Rule:
 
 
 def _transposed_sides(
-    k: int, s: int, d: int, *, same: bool, asked: int | None
+    k: int, s: int, d: int, *, same: bool, stated: int | None
 ) -> tuple[tuple[int, int], int]:
     """Return the elements cut off before and after an axis, and those added after it.
 
@@ -127,9 +127,9 @@ def _transposed_sides(
     Source: keras.layers.Conv2DTranspose.
     """
     extent = d * (k - 1) + 1
-    if asked is not None:
+    if stated is not None:
         cut = extent // 2 if same else 0
-        return (cut, cut), asked
+        return (cut, cut), stated
     surplus = extent - s
     if not same or surplus < 0:
         return (0, 0), max(-surplus, 0)

@@ -11,15 +11,15 @@ _GRAPHS = (AttributeProto.GRAPH, AttributeProto.GRAPHS)
 
 def captured(node: Any) -> tuple[str, ...]:
     """Return what the graphs inside a node (of a loop, a branch) read from outside them."""
-    found: list[str] = []
+    names: list[str] = []
     for attribute in node.attribute:
         for graph in (attribute.g, *attribute.graphs) if attribute.type in _GRAPHS else ():
             made = {t.name for t in graph.initializer} | {i.name for i in graph.input}
             for inner in graph.node:
-                found += [n for n in (*inner.input, *captured(inner)) if n and n not in made]
+                names += [n for n in (*inner.input, *captured(inner)) if n and n not in made]
                 made.update(inner.output)
-            found += [each.name for each in graph.output if each.name not in made]
-    return tuple(dict.fromkeys(found))
+            names += [each.name for each in graph.output if each.name not in made]
+    return tuple(dict.fromkeys(names))
 
 
 def constant_of(node: Any) -> Any:

@@ -21,7 +21,7 @@ def check_fit(what: str, actual: int, wanted: int) -> None:
         raise OpError(f"{what} (={actual}) must be {wanted}, as its weights have it")
 
 
-def _held(*operands: Operand | None) -> tuple[Operand, ...]:
+def _present(*operands: Operand | None) -> tuple[Operand, ...]:
     return tuple(each for each in operands if each is not None)
 
 
@@ -41,7 +41,7 @@ def convolution_of(call: Call, kernel_at: int, bias: Operand | None) -> Meaning 
     if kind is None:
         return None
     op = kind(out, place.kernel, place.stride, place.padding, place.dilation, groups, bool(bias))
-    return Meaning(op, (call.given(0),), _held(weight, bias), place.before)
+    return Meaning(op, (call.given(0),), _present(weight, bias), place.before)
 
 
 TRANSPOSED = {1: ops.ConvTranspose1d, 2: ops.ConvTranspose2d, 3: ops.ConvTranspose3d}
@@ -73,7 +73,7 @@ def transposed_convolution(call: Call) -> Meaning:
         groups,
         bool(bias),
     )
-    return Meaning(op, (call.given(0),), _held(weight, bias))
+    return Meaning(op, (call.given(0),), _present(weight, bias))
 
 
 def _transposed_sides(
@@ -119,12 +119,12 @@ def general_product(call: Call) -> Meaning | None:
     flat = third is None or (third.spec is not None and third.spec.numel in (1, columns))
     if stored and flat and (bias or third is None):
         check_fit("features", k, rows)
-        weights = _held(right, third if third and third.spec and third.spec.rank else None)
+        weights = _present(right, third if third and third.spec and third.spec.rank else None)
         op = ops.Linear(columns, len(weights) > 1)
         return Meaning(op, (left,), weights, tuple(before))
     if turned:
         before.append((1, "transpose_b", _transposed(call.spec(1))))
-    return Meaning(ops.MatMul(), _held(left, right, third), (), tuple(before))
+    return Meaning(ops.MatMul(), _present(left, right, third), (), tuple(before))
 
 
 def _transposed(spec: TensorSpec) -> Op:
@@ -143,8 +143,8 @@ def matrix_product(call: Call) -> Meaning:
         rows, columns = call.shape(1)
         check_fit("features", call.shape()[-1], rows)
         op = ops.Linear(columns, bias is not None)
-        return Meaning(op, (left,), _held(right, bias))
-    return Meaning(ops.MatMul(), _held(left, right, bias))
+        return Meaning(op, (left,), _present(right, bias))
+    return Meaning(ops.MatMul(), _present(left, right, bias))
 
 
 def _is_stored(operand: Operand) -> bool:
@@ -177,12 +177,12 @@ def instance_norm(call: Call) -> Meaning:
     if _plain(scale, 1) and _plain(shift, 0):
         return Meaning(ops.InstanceNorm(False, _epsilon(call)), (call.given(0),))
     check_fit("channels", call.shape()[1], call.spec(1).numel)
-    return Meaning(ops.InstanceNorm(True, _epsilon(call)), (call.given(0),), _held(scale, shift))
+    return Meaning(ops.InstanceNorm(True, _epsilon(call)), (call.given(0),), _present(scale, shift))
 
 
 def group_norm(call: Call) -> Meaning:
     """Read a group normalisation."""
-    weights = _held(call.operand(1), call.operand(2))
+    weights = _present(call.operand(1), call.operand(2))
     op = ops.GroupNorm(call.integer("num_groups", 1), bool(weights), _epsilon(call))
     return Meaning(op, (call.given(0),), weights)
 
@@ -196,14 +196,14 @@ def layer_norm(call: Call) -> Meaning:
     op = ops.LayerNorm(axes, affine, affine and shift is not None, _epsilon(call))
     means = TensorSpec((*call.shape()[: rank - axes], *[1] * axes), call.spec().dtype)
     extras = ((1, "mean", means), (2, "inverse_deviation", means))
-    return Meaning(op, (call.given(0),), _held(scale, shift) if affine else (), extras=extras)
+    return Meaning(op, (call.given(0),), _present(scale, shift) if affine else (), extras=extras)
 
 
 def rms_norm(call: Call) -> Meaning:
     """Read an RMS normalisation."""
     rank = len(call.shape())
     axes = rank - check_axis(call.integer("axis", -1), rank)
-    weights = _held(call.operand(1))
+    weights = _present(call.operand(1))
     eps = _epsilon(call)
     usual = isclose(eps, SMALLEST_STEP.get(call.spec().dtype, 0), rel_tol=1e-6)
     return Meaning(
@@ -241,7 +241,7 @@ def recurrent(kind: str, states: int) -> Rule:
         states_in = (call.operand(5), call.operand(6))
         initial = [o for o in states_in if o and o.value is None and not _is_stored(o)]
         reads = (call.given(0), *initial)
-        return Meaning(op, reads, _held(weight, matrix, bias), (), tuple(after))
+        return Meaning(op, reads, _present(weight, matrix, bias), (), tuple(after))
 
     return rule
 

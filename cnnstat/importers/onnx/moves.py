@@ -187,19 +187,19 @@ def transpose(call: Call) -> Meaning:
 def squeeze(call: Call) -> Shapes:
     """Return the shape without axes of one element."""
     shape = call.shape()
-    asked = call.ints("axes", 1)
-    if asked is None:
+    axes = call.ints("axes", 1)
+    if axes is None:
         return [tuple(n for n in shape if n != 1)]
-    gone = {check_axis(axis, len(shape)) for axis in asked}
+    gone = {check_axis(axis, len(shape)) for axis in axes}
     return [tuple(n for axis, n in enumerate(shape) if axis not in gone)]
 
 
 def unsqueeze(call: Call) -> Shapes:
     """Return the shape with new axes of one element."""
     shape = list(call.shape())
-    asked = call.ints("axes", 1) or ()
-    rank = len(shape) + len(asked)
-    for axis in sorted(check_axis(axis, rank) for axis in asked):
+    axes = call.ints("axes", 1) or ()
+    rank = len(shape) + len(axes)
+    for axis in sorted(check_axis(axis, rank) for axis in axes):
         shape.insert(axis, 1)
     return [tuple(shape)]
 

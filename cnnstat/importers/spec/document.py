@@ -109,15 +109,15 @@ class _Reader:
     def _mapping(self, node: yaml.MappingNode, nesting: int) -> dict[str, Entry]:
         import yaml
 
-        found: dict[str, Entry] = {}
+        entries: dict[str, Entry] = {}
         for key, child in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
                 raise SpecError(self.file, line, "a key must be a word")
-            if key.value in found:
+            if key.value in entries:
                 raise SpecError(self.file, line, f"the key {key.value!r} stands twice")
-            found[self._text(key, line)] = self.entry(child, nesting + 1)
-        return found
+            entries[self._text(key, line)] = self.entry(child, nesting + 1)
+        return entries
 
     def _scalar(self, node: yaml.Node, line: int) -> Scalar:
         text = self._text(node, line)

@@ -26,7 +26,7 @@ from cnnstat.pytorch.capture.answers import known_result
 from cnnstat.pytorch.capture.copying import evaluation_copy
 from cnnstat.pytorch.module_calls import Failure, ModuleCalls, Position, module_classes
 from cnnstat.pytorch.named import UnknownArgumentError, call_arguments, use_settings
-from cnnstat.pytorch.random_state import random_state_kept
+from cnnstat.pytorch.random_state import preserved_random_state
 from cnnstat.pytorch.returned import returned
 from cnnstat.pytorch.specs import spec_of
 from cnnstat.pytorch.stored import main_dtype, named_stored
@@ -162,7 +162,7 @@ def prepared(
     Stand-ins are made and used in inference mode, so that functions arrive undivided.
     """
     devices = None if kind in EMPTY else _cuda_devices(module)  # empty tensors draw nothing
-    with torch.inference_mode(), random_state_kept(devices, seed=SEED):
+    with torch.inference_mode(), preserved_random_state(devices, seed=SEED):
         mode = mode_of(kind)
         stand_ins = StandIns(module, inputs, kind, mode)
         with mode:

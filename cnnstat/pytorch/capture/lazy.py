@@ -23,7 +23,7 @@ from cnnstat.pytorch.capture.capture import (
 )
 from cnnstat.pytorch.capture.copying import evaluation_copy
 from cnnstat.pytorch.named import use_settings
-from cnnstat.pytorch.random_state import random_state_kept
+from cnnstat.pytorch.random_state import preserved_random_state
 from cnnstat.pytorch.stored import named_stored
 
 ALL_KINDS: tuple[Kind, ...] = ("meta", "real")  # a fake tensor cannot get a shape later
@@ -59,7 +59,7 @@ def _filled(
 ) -> nn.Module:
     mode = mode_of(kind)
     stand_ins = StandIns(module, inputs, kind, mode)
-    with torch.no_grad(), random_state_kept(seed=0):
+    with torch.no_grad(), preserved_random_state(seed=0):
         with mode:
             for _, tensor, _ in named_stored(module):
                 made = stand_ins(tensor)

@@ -53,10 +53,10 @@ def load_module(
     if not (source and name):
         whole = f"{source or 'model.py'}:{name or 'factory'}"
         raise UsageError(f"{reference}: name a file or module and a callable, as in {whole}")
-    from cnnstat.pytorch.random_state import random_state_kept
+    from cnnstat.pytorch.random_state import preserved_random_state
 
     options = dict(arguments or {})
-    with redirect_stdout(sys.stderr), random_state_kept(seed=SEED):
+    with redirect_stdout(sys.stderr), preserved_random_state(seed=SEED):
         build = _library(source, name) or _callable(source, name)
         made = _built(reference, build, options, weights=weights)
     if not isinstance(made, torch.nn.Module) and not is_keras_model(made):
@@ -72,12 +72,12 @@ def check_arguments(reference: str, names: Iterable[str]) -> None:
 
     require_torch()
 
-    from cnnstat.pytorch.random_state import random_state_kept
+    from cnnstat.pytorch.random_state import preserved_random_state
 
     source, _, name = reference.rpartition(":")
     if not (source and name):
         load_module(reference)  # it raises what is wrong
-    with redirect_stdout(sys.stderr), random_state_kept():
+    with redirect_stdout(sys.stderr), preserved_random_state():
         build = _library(source, name) or _callable(source, name)
     try:
         parameters = inspect.signature(build).parameters.values()
@@ -92,7 +92,9 @@ def check_arguments(reference: str, names: Iterable[str]) -> None:
             raise unknown(f"argument of {reference}", argument, known, listing=listing)
 
 
-def _built(reference: str, build: Callable[..., Any], given: Arguments, *, weights: bool) -> object:
+def _built(
+    reference: str, build: Callable[..., Any], arguments: Arguments, *, weights: bool
+) -> object:
     import torch
 
     if isinstance(build, torch.nn.Module):  # the name of a module instead of a callable
@@ -100,14 +102,14 @@ def _built(reference: str, build: Callable[..., Any], given: Arguments, *, weigh
     if not weights:
         try:
             with torch.device("meta"):
-                return build(**given)
+                return build(**arguments)
         except PASSED_ON:
             raise
         except BaseException:  # it computes with values: weights take memory then
             weights = False
     try:
         with nullcontext() if weights else _uninitialised():
-            return build(**given)
+            return build(**arguments)
     except PASSED_ON:
         raise
     except BaseException as error:
@@ -152,21 +154,23 @@ def _library(source: str, name: str) -> Callable[..., Any] | None:
         known = models.list_models()
         if name not in known:
             raise unknown("torchvision model", name, known, listing="see torchvision.models")
-        return lambda **given: models.get_model(name, weights=None, **_backbone(name, given))
+        return lambda **arguments: models.get_model(
+            name, weights=None, **_backbone(name, arguments)
+        )
     if source == "timm":
         timm = _imported("timm")
         known = timm.list_models()
         if name.partition(".")[0] not in known:
             raise unknown("timm model", name, known, listing="see timm.list_models()")
-        return lambda **given: timm.create_model(name, pretrained=False, **given)
+        return lambda **arguments: timm.create_model(name, pretrained=False, **arguments)
     return None
 
 
-def _backbone(name: str, given: Arguments) -> dict[str, Any]:
+def _backbone(name: str, arguments: Arguments) -> dict[str, Any]:
     """Keep detection and segmentation models from fetching a backbone's weights."""
     heads = ("rcnn", "retinanet", "fcos", "ssd", "deeplab", "fcn", "lraspp", "keypoint", "mask")
     extra = {"weights_backbone": None} if any(head in name for head in heads) else {}
-    return {**extra, **given}
+    return {**extra, **arguments}
 
 
 def _imported(library: str) -> ModuleType:

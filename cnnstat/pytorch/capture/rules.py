@@ -30,13 +30,13 @@ Rule = Callable[[Call], Meaning | None]
 
 def tensors(*values: Any) -> tuple[torch.Tensor, ...]:
     """Return the tensors among values, those in lists too, in order."""
-    found: list[torch.Tensor] = []
+    flat: list[torch.Tensor] = []
     for value in values:
         if isinstance(value, torch.Tensor):
-            found.append(value)
+            flat.append(value)
         elif isinstance(value, list | tuple):
-            found += tensors(*value)
-    return tuple(found)
+            flat += tensors(*value)
+    return tuple(flat)
 
 
 def plain_arguments(call: Call) -> Arguments:

@@ -194,22 +194,22 @@ def _numbers(values: list[object]) -> bool:
     return all(isinstance(value, int | float) for value in values)
 
 
-def _scatter(axes: Axes, found: Dots, colour: str | None) -> None:
-    size = 14 if len(found.x) <= 2_000 else 4
-    style = {"s": size, "linewidths": 0, "alpha": 0.75, "rasterized": len(found.x) > 5_000}
-    if colour is None or set(found.colours) == {None}:
-        axes.scatter(found.x, found.y, color=BLUE, **style)  # type: ignore[arg-type]
+def _scatter(axes: Axes, dots: Dots, colour: str | None) -> None:
+    size = 14 if len(dots.x) <= 2_000 else 4
+    style = {"s": size, "linewidths": 0, "alpha": 0.75, "rasterized": len(dots.x) > 5_000}
+    if colour is None or set(dots.colours) == {None}:
+        axes.scatter(dots.x, dots.y, color=BLUE, **style)  # type: ignore[arg-type]
         return
-    if not _named(found.colours):
-        drawn = axes.scatter(found.x, found.y, c=found.colours, cmap="viridis", **style)  # type: ignore[arg-type]
+    if not _named(dots.colours):
+        drawn = axes.scatter(dots.x, dots.y, c=dots.colours, cmap="viridis", **style)  # type: ignore[arg-type]
         axes.figure.colorbar(drawn, ax=axes, label=colour)
         return
-    values = sorted(dict.fromkeys(found.colours), key=lambda v: (str(type(v)), v))
+    values = sorted(dict.fromkeys(dots.colours), key=lambda v: (str(type(v)), v))
     for place, value in enumerate(values):
-        here = [index for index, each in enumerate(found.colours) if each == value]
+        here = [index for index, each in enumerate(dots.colours) if each == value]
         axes.scatter(
-            [found.x[index] for index in here],
-            [found.y[index] for index in here],
+            [dots.x[index] for index in here],
+            [dots.y[index] for index in here],
             color=PALETTE[place % len(PALETTE)],
             marker=MARKERS[place % len(MARKERS)],
             label=str(value),
@@ -217,16 +217,16 @@ def _scatter(axes: Axes, found: Dots, colour: str | None) -> None:
         )
 
 
-def _draw_front(axes: Axes, found: Dots) -> None:
+def _draw_front(axes: Axes, dots: Dots) -> None:
     axes.plot(
-        [point[0] for point in found.front],
-        [point[1] for point in found.front],
+        [point[0] for point in dots.front],
+        [point[1] for point in dots.front],
         color=RED,
         linewidth=1.1,
         marker="o",
         markersize=3.5,
         markerfacecolor="none",
-        label=f"front, {len(found.front):,} of {len(found.x):,}",
+        label=f"front, {len(dots.front):,} of {len(dots.x):,}",
         zorder=4,
     )
 

@@ -92,7 +92,7 @@ def test_a_later_view_needs_nothing() -> None:
         y = m.layer(x)
         y += x
         y *= x
-        found: Tensor = y.view(2, -1).relu_()
-        return found
+        out: Tensor = y.view(2, -1).relu_()
+        return out
 
     assert "Into" not in {node.op.type_name for node in graph_of(call).nodes}

@@ -93,17 +93,17 @@ def on_meta(value: Any) -> Any:
 @pytest.mark.parametrize("name", CALLS)
 def test_the_answer_is_pytorchs(name: str) -> None:
     arguments = {key: on_meta(value) for key, value in CALLS[name].items()}
-    found = known_result(name, arguments)
-    assert found is not None
+    answer = known_result(name, arguments)
+    assert answer is not None
     packet = getattr(torch.ops.aten, name)
-    asked: Tensor = packet(*arguments.values())
-    assert (found.shape, found.stride(), found.dtype, found.device) == (
-        asked.shape,
-        asked.stride(),
-        asked.dtype,
-        asked.device,
+    expected: Tensor = packet(*arguments.values())
+    assert (answer.shape, answer.stride(), answer.dtype, answer.device) == (
+        expected.shape,
+        expected.stride(),
+        expected.dtype,
+        expected.device,
     )
-    assert (found is next(iter(arguments.values()))) == name.endswith("_")
+    assert (answer is next(iter(arguments.values()))) == name.endswith("_")
 
 
 @pytest.mark.parametrize("name", sorted(LIKE_THEIR_INPUT))
@@ -115,11 +115,15 @@ def test_what_is_like_its_input_is_so_in_pytorch(name: str, layout: tuple[int, .
         "dropout": [0.5, False],
         "clamp": [0.0],
     }
-    given = [x, *more.get(name, [])]
-    asked: Tensor = getattr(torch.ops.aten, name)(*given)
-    found = known_result(name, {"self": x, **{str(i): v for i, v in enumerate(given[1:])}})
-    assert found is not None
-    assert (found.shape, found.stride(), found.dtype) == (asked.shape, asked.stride(), asked.dtype)
+    tensors = [x, *more.get(name, [])]
+    expected: Tensor = getattr(torch.ops.aten, name)(*tensors)
+    answer = known_result(name, {"self": x, **{str(i): v for i, v in enumerate(tensors[1:])}})
+    assert answer is not None
+    assert (answer.shape, answer.stride(), answer.dtype) == (
+        expected.shape,
+        expected.stride(),
+        expected.dtype,
+    )
 
 
 @pytest.mark.parametrize(

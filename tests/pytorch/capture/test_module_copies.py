@@ -30,8 +30,8 @@ class Tapped(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         self.body(x)
-        found: Tensor = self.head(self.store[-1])
-        return found
+        y: Tensor = self.head(self.store[-1])
+        return y
 
     def keep(self, module: nn.Module, args: Any, output: Tensor) -> None:
         self.store.append(output)
@@ -101,28 +101,28 @@ def net() -> nn.Sequential:
 
 
 def patched() -> nn.Module:
-    found = net()
-    before = found.forward
-    found.forward = lambda x: before(x) + 1  # type: ignore[method-assign, no-untyped-call]
-    return found
+    y = net()
+    before = y.forward
+    y.forward = lambda x: before(x) + 1  # type: ignore[method-assign, no-untyped-call]
+    return y
 
 
 def patched_inside() -> nn.Module:
-    found = net()
-    norm = found[1]
+    y = net()
+    norm = y[1]
     before = norm.forward
     norm.forward = functools.wraps(before)(lambda x: before(x) * 2)
-    return found
+    return y
 
 
 def recursive() -> nn.Module:
-    found = net()
+    y = net()
 
     def forward(x: Tensor, *, again: bool = True) -> Any:
-        return forward(x, again=False) if again else found[2](found[1](found[0](x)))
+        return forward(x, again=False) if again else y[2](y[1](y[0](x)))
 
-    found.forward = forward  # type: ignore[method-assign]
-    return found
+    y.forward = forward  # type: ignore[method-assign]
+    return y
 
 
 GLOBAL = net()
@@ -228,8 +228,8 @@ class Global(nn.Module):
         self.shared, self.head = SHARED, nn.Conv2d(4, 2, 1)
 
     def run(self, x: Tensor) -> Tensor:
-        found: Tensor = SHARED(x)
-        return found
+        y: Tensor = SHARED(x)
+        return y
 
     def forward(self, x: Tensor) -> Any:
         remember(self.run(x))

@@ -40,9 +40,9 @@ def test_flop_counter_has_no_formula_for_a_product_with_a_vector(
 ) -> None:
     """The convention ``torch`` follows it; multiply-accumulates are all counted."""
     module = Applied(call)
-    found = api.check(module, input={"x": (3, 4)})
-    assert found.differences == ()
-    assert found.measured.torch_total == flops
+    check = api.check(module, input={"x": (3, 4)})
+    assert check.differences == ()
+    assert check.measured.torch_total == flops
     assert api.analyze(module, input={"x": (3, 4)}).totals.macs == macs
 
 

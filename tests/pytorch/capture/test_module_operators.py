@@ -190,8 +190,8 @@ class SelfAttention(nn.Module):
         self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.attention(x, x, x, need_weights=False)[0]
-        return found
+        y: Tensor = self.attention(x, x, x, need_weights=False)[0]
+        return y
 
 
 def test_multihead_attention_is_its_projections_and_its_attention() -> None:
@@ -237,8 +237,8 @@ class Video(nn.Module):
         self.fc = nn.Linear(8, 10)
 
     def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.fc(self.head(self.pool(self.conv(x).relu())).flatten(1))
-        return found
+        y: Tensor = self.fc(self.head(self.pool(self.conv(x).relu())).flatten(1))
+        return y
 
 
 def test_a_network_of_volumes() -> None:

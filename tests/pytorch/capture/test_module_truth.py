@@ -24,8 +24,8 @@ class Tied(nn.Module):
         self.second.weight = self.first.weight
 
     def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.second(self.first(x))
-        return found
+        y: Tensor = self.second(self.first(x))
+        return y
 
 
 def test_a_shared_weight_is_counted_once_and_works_twice() -> None:
@@ -51,8 +51,8 @@ class PartlyUsed(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.training:
             x = x + self.auxiliary(x).sum()
-        found: Tensor = self.used(x)
-        return found
+        y: Tensor = self.used(x)
+        return y
 
 
 def test_unused_parameters_are_listed_and_counted() -> None:
@@ -88,8 +88,8 @@ class ByExtent(nn.Module):
         self.small, self.large = nn.Conv2d(3, 2, 1), nn.Conv2d(3, 4, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.large(x) if x.shape[-1] > 8 else self.small(x)
-        return found
+        y: Tensor = self.large(x) if x.shape[-1] > 8 else self.small(x)
+        return y
 
 
 @pytest.mark.parametrize(("extent", "channels"), [(4, 2), (16, 4)])
@@ -106,8 +106,8 @@ def test_a_forward_pass_that_asks_for_values_runs_for_real() -> None:
             self.layer = nn.Linear(6, 2)
 
         def forward(self, x: Tensor) -> Tensor:
-            found: Tensor = self.layer(x) if bool(x.isfinite().all()) else x
-            return found
+            y: Tensor = self.layer(x) if bool(x.isfinite().all()) else x
+            return y
 
     report = api.analyze(ByValue(), input={"x": (6,)})
     assert report.totals.macs == 6 * 2

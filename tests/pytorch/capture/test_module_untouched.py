@@ -34,16 +34,16 @@ class Busy(nn.Module):
         self.history += 1
         self.plain += 1
         self.body.train()
-        found: Tensor = self.head(self.body(x).mean((2, 3)))
-        self.cache["last"] = found
+        y: Tensor = self.head(self.body(x).mean((2, 3)))
+        self.cache["last"] = y
         random.random()
         np.random.rand()
-        found = found + torch.rand(2)
+        y = y + torch.rand(2)
         if self.asks:
-            found = found * float(found.sum())
+            y = y * float(y.sum())
         if self.fails:
             raise ValueError("on purpose")
-        return found
+        return y
 
 
 def state(module: Busy) -> dict[str, Any]:
@@ -120,8 +120,8 @@ def test_attributes_that_cannot_be_copied_are_shared() -> None:
 
         def forward(self, x: Tensor) -> Tensor:
             with self.lock:
-                found: Tensor = self.again[0](x)
-                return found
+                y: Tensor = self.again[0](x)
+                return y
 
     report = api.analyze(Locked(), input=(6,))
     assert report.totals.params == 6 * 2 + 2
@@ -140,8 +140,8 @@ def test_a_module_that_copies_itself_in_its_own_way() -> None:
             return made
 
         def forward(self, x: Tensor) -> Tensor:
-            found: Tensor = self.layer(x)
-            return found
+            y: Tensor = self.layer(x)
+            return y
 
     assert api.analyze(nn.Sequential(Own(), nn.ReLU()), input=(6,)).totals.params == 6 * 2 + 2
 
@@ -151,14 +151,14 @@ def test_threads_do_not_see_each_other() -> None:
     head = nn.Sequential(nn.Flatten(), nn.Linear(4 * 36, 2))
     shared = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), head)
     shared.train()
-    found: dict[int, list[int]] = {}
+    counts: dict[int, list[int]] = {}
     stop = threading.Event()
     trouble: list[BaseException] = []
 
     def analyse(width: int) -> None:
         own = nn.Sequential(nn.Conv2d(3, width, 3), nn.ReLU(), nn.Conv2d(width, 2, 1))
         try:
-            found[width] = [
+            counts[width] = [
                 total
                 for _ in range(5)
                 for total in (
@@ -188,5 +188,5 @@ def test_threads_do_not_see_each_other() -> None:
     runner.join()
     assert trouble == []
     of_shared = 36 * 3 * 9 * 4 + 4 * 36 * 2
-    for width, totals in found.items():
+    for width, totals in counts.items():
         assert totals == [36 * 3 * 9 * width + 36 * width * 2, of_shared] * 5

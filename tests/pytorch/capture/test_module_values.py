@@ -43,8 +43,8 @@ class Chosen(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = torch.cat([x, torch.randn_like(x)])
-        found: Tensor = self.layer(x[x[:, 0] > 0])
-        return found
+        y: Tensor = self.layer(x[x[:, 0] > 0])
+        return y
 
 
 def test_the_same_figures_every_time() -> None:
