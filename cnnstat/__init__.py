@@ -29,8 +29,8 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """Return the public names, those that are not imported yet among them."""
-    return sorted({*globals(), *__all__})
+    """Return the public names."""
+    return __all__
 
 
 class _Package(type(sys)):  # type: ignore[misc]

@@ -36,10 +36,9 @@ def export_onnx(
     check_opset(opset)
     specs = input_specs(model, input=input, batch=batch)
     if model.own_module is not None:
-        import torch
+        from cnnstat.pytorch.random_state import preserved_random_state
 
-        with torch.random.fork_rng([]):
-            torch.manual_seed(seed)
+        with preserved_random_state(seed=seed):
             module = model.own_module()
     else:
         from cnnstat.pytorch.build import build_full_form

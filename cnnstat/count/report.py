@@ -18,7 +18,7 @@ from cnnstat.count.formulas import activation_formula, macs_formula, params_form
 from cnnstat.count.modulepaths import without_number
 from cnnstat.count.paths import depth_of, paths_of, shortest_depth_of
 from cnnstat.count.storage import Placement, allocated_bytes, peak_bytes, place
-from cnnstat.ir.graph import NodeFacts, ShapedGraph, Value
+from cnnstat.ir.graph import ShapedGraph, Value
 from cnnstat.ir.tensor import TensorSpec
 
 if TYPE_CHECKING:
@@ -171,18 +171,14 @@ class Layer(NamedTuple):
         shaped = self.report.shaped
         if self.grouped:
             return {}
-        members = [shaped.facts[index] for index in self.nodes]
+        untied = [shaped.facts[i] for i in self.nodes if shaped.nodes[i].tied_to is None]
         anchor = shaped.facts[self.anchor]
         before = self.inputs[0].shape[1:] if self.inputs else ()
         return {
-            "params": params_formula(self._untied(), before),
-            "activation": activation_formula(members[-1].outputs[0]),
+            "params": params_formula(untied, before),
+            "activation": activation_formula(shaped.facts[self.nodes[-1]].outputs[0]),
             "macs": macs_formula(anchor, before) if not self.figures.unknown else "?",
         }
-
-    def _untied(self) -> list[NodeFacts]:
-        shaped = self.report.shaped
-        return [shaped.facts[i] for i in self.nodes if shaped.nodes[i].tied_to is None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,68 +189,37 @@ class _DirectConvolutions(TorchFunctionMode):
         return direct(*args, **(kwargs or {}))  # type: ignore[no-untyped-call]
 
 
-def _forward(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
-) -> Tensor:
-    return _convolve(input, weight, bias, stride, padding, dilation, False, 0, groups)
+def _direct(transposed: bool, *names: str) -> Callable[..., Tensor]:
+    """Return a convolution whose arguments behind the padding are ``names``."""
+
+    def run(
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: Any = 1,
+        padding: Any = 0,
+        *rest: Any,
+        **named: Any,
+    ) -> Tensor:
+        def axes(value: Any) -> list[int]:
+            return list(value) if isinstance(value, tuple | list) else [value] * (input.dim() - 2)
+
+        more = {"dilation": 1, "output_padding": 0, "groups": 1, **named}
+        more |= dict(zip(names, rest, strict=False))
+        dilation, extra = axes(more["dilation"]), axes(more["output_padding"])
+        where = (axes(stride), axes(padding), dilation, transposed, extra, more["groups"])
+        switches = (False, False, True, True)  # benchmark, deterministic, cudnn_enabled, allow_tf32
+        result: Tensor = torch._convolution(input, weight, bias, *where, *switches)
+        return result
+
+    return run
 
 
-def _transposed(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
-    groups: int = 1,
-    dilation: Any = 1,
-) -> Tensor:
-    return _convolve(input, weight, bias, stride, padding, dilation, True, output_padding, groups)
-
-
-def _convolve(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
-    transposed: bool,
-    output_padding: Any,
-    groups: int,
-) -> Tensor:
-    def axes(value: Any) -> list[int]:
-        return list(value) if isinstance(value, tuple | list) else [value] * (input.dim() - 2)
-
-    result: Tensor = torch._convolution(
-        input,
-        weight,
-        bias,
-        axes(stride),
-        axes(padding),
-        axes(dilation),
-        transposed,
-        axes(output_padding),
-        groups,
-        False,  # benchmark
-        False,  # deterministic
-        True,  # cudnn_enabled
-        True,  # allow_tf32
-    )
-    return result
-
-
+_FORWARD = _direct(False, "dilation", "groups")
+_TRANSPOSED = _direct(True, "output_padding", "groups", "dilation")
 CONVOLUTIONS: dict[Callable[..., Any], Callable[..., Tensor]] = {
-    torch.conv1d: _forward,
-    torch.conv2d: _forward,
-    torch.conv3d: _forward,
-    torch.conv_transpose1d: _transposed,
-    torch.conv_transpose2d: _transposed,
-    torch.conv_transpose3d: _transposed,
+    **dict.fromkeys((torch.conv1d, torch.conv2d, torch.conv3d), _FORWARD),
+    **dict.fromkeys(
+        (torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d), _TRANSPOSED
+    ),
 }

@@ -33,34 +33,27 @@ TRANSPOSED: dict[int, Callable[..., Tensor]] = {
 """The functions by number of axes."""
 
 
-class PaddedConv1d(nn.Conv1d):
+class _PaddedConv(nn.Module):
     """Convolution behind an explicit padding that may differ between the two sides."""
 
     pads: Pads = ()
 
     def forward(self, input: Tensor) -> Tensor:
-        """Pad with zeros, then convolve: (n, c, l) -> (n, c', l')."""
-        return super().forward(F.pad(input, self.pads))
+        """Pad with zeros, then convolve: (n, c, *x) -> (n, c', *x')."""
+        convolved: Tensor = super().forward(F.pad(input, self.pads))
+        return convolved
 
 
-class PaddedConv2d(nn.Conv2d):
-    """Convolution behind an explicit padding that may differ between the two sides."""
-
-    pads: Pads = ()
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Pad with zeros, then convolve: (n, c, h, w) -> (n, c', h', w')."""
-        return super().forward(F.pad(input, self.pads))
+class PaddedConv1d(_PaddedConv, nn.Conv1d):  # type: ignore[misc]
+    """(n, c, l) -> (n, c', l')."""
 
 
-class PaddedConv3d(nn.Conv3d):
-    """Convolution behind an explicit padding that may differ between the two sides."""
+class PaddedConv2d(_PaddedConv, nn.Conv2d):  # type: ignore[misc]
+    """(n, c, h, w) -> (n, c', h', w')."""
 
-    pads: Pads = ()
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Pad with zeros, then convolve: (n, c, d, h, w) -> (n, c', d', h', w')."""
-        return super().forward(F.pad(input, self.pads))
+class PaddedConv3d(_PaddedConv, nn.Conv3d):  # type: ignore[misc]
+    """(n, c, d, h, w) -> (n, c', d', h', w')."""
 
 
 class ConnectedConv2d(nn.Module):

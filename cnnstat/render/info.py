@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 
 from cnnstat.count.expected import Expected
 from cnnstat.ledger.claim import Published
@@ -112,39 +113,20 @@ def accuracy_line(accuracy: Accuracy) -> str:
 def _payload(
     card: ModelCard, aliases: Sequence[str], average: Expected | None
 ) -> dict[str, object]:
-    training = card.training
-    paper = card.paper
+    training, paper = card.training, card.paper
+    schedule = training and asdict(training) | {"initialization": training.initialization or None}
+    names = ("name", "title", "family", "year", "task")
     return {
         "schema": "cnnstat.info/1",
-        "name": card.name,
-        "title": card.title,
-        "family": card.family,
-        "year": card.year,
-        "task": card.task,
-        "paper": {
-            "authors": paper.authors,
-            "title": paper.title,
-            "venue": paper.venue,
-            "year": paper.year,
-            "url": paper.url,
-        },
+        **{name: getattr(card, name) for name in names},
+        "paper": asdict(paper),
         "input_shape": list(card.input_shape),
         "classes": card.classes,
         "result": card.result or None,
         "departs": card.departs or None,
         "aliases": list(aliases),
         "ideas": list(card.ideas),
-        "training": None
-        if training is None
-        else {
-            "optimizer": training.optimizer,
-            "batch": training.batch,
-            "learning_rate": training.learning_rate,
-            "decay": training.decay,
-            "regularization": training.regularization,
-            "initialization": training.initialization or None,
-            "corrections": list(training.corrections),
-        },
+        "training": schedule,
         "accuracy": [
             {
                 "dataset": a.dataset,

@@ -17,45 +17,9 @@ from cnnstat.errors import unknown
 from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph, Value
 from cnnstat.ops import Add, Concat, Input
-from cnnstat.zoo import densenet, fractalnet, mobilenet
+from cnnstat.zoo import densenet, fractalnet, googlenet, mobilenet, preresnet, resnet, resnext, vgg
 from cnnstat.zoo.blocks import BATCH_NORM, RELU, activate, conv, conv_op
 from cnnstat.zoo.card import ModelCard, Paper, refuse_classes
-
-VGG = Paper(
-    "Simonyan, Zisserman",
-    "Very Deep Convolutional Networks for Large-Scale Image Recognition",
-    "ICLR 2015",
-    2014,
-    "https://arxiv.org/abs/1409.1556",
-)
-GOOGLENET = Paper(
-    "Szegedy, Liu, Jia, Sermanet, Reed, Anguelov, Erhan, Vanhoucke, Rabinovich",
-    "Going Deeper with Convolutions",
-    "CVPR 2015",
-    2014,
-    "https://arxiv.org/abs/1409.4842",
-)
-RESNET = Paper(
-    "He, Zhang, Ren, Sun",
-    "Deep Residual Learning for Image Recognition",
-    "CVPR 2016",
-    2015,
-    "https://arxiv.org/abs/1512.03385",
-)
-PRERESNET = Paper(
-    "He, Zhang, Ren, Sun",
-    "Identity Mappings in Deep Residual Networks",
-    "ECCV 2016",
-    2016,
-    "https://arxiv.org/abs/1603.05027",
-)
-RESNEXT = Paper(
-    "Xie, Girshick, Dollar, Tu, He",
-    "Aggregated Residual Transformations for Deep Neural Networks",
-    "CVPR 2017",
-    2016,
-    "https://arxiv.org/abs/1611.05431",
-)
 
 ADD = Add()
 CONCAT = Concat()
@@ -187,42 +151,21 @@ PREACT_ORDER = (
 )
 ONE_FUNCTION = "one of three forms of the same function, figure 3(a), (b) and (c)"
 
+
+def _stack(title: str, *, kernel: int, count: int) -> Block:
+    """Return a stack of 64 channels, to be compared with one of the same receptive field."""
+    body = partial(stack, kernel=kernel, count=count, width=64)
+    return Block(title, vgg.PAPER, STACK_INPUT, body, (SAME_VIEW,), NO_BIAS)
+
+
 BLOCKS: dict[str, Block] = {
-    "conv-5x5": Block(
-        "One 5x5 convolution",
-        VGG,
-        STACK_INPUT,
-        partial(stack, kernel=5, count=1, width=64),
-        (SAME_VIEW,),
-        NO_BIAS,
-    ),
-    "conv-3x3-x2": Block(
-        "Two 3x3 convolutions",
-        VGG,
-        STACK_INPUT,
-        partial(stack, kernel=3, count=2, width=64),
-        (SAME_VIEW,),
-        NO_BIAS,
-    ),
-    "conv-7x7": Block(
-        "One 7x7 convolution",
-        VGG,
-        STACK_INPUT,
-        partial(stack, kernel=7, count=1, width=64),
-        (SAME_VIEW,),
-        NO_BIAS,
-    ),
-    "conv-3x3-x3": Block(
-        "Three 3x3 convolutions",
-        VGG,
-        STACK_INPUT,
-        partial(stack, kernel=3, count=3, width=64),
-        (SAME_VIEW,),
-        NO_BIAS,
-    ),
+    "conv-5x5": _stack("One 5x5 convolution", kernel=5, count=1),
+    "conv-3x3-x2": _stack("Two 3x3 convolutions", kernel=3, count=2),
+    "conv-7x7": _stack("One 7x7 convolution", kernel=7, count=1),
+    "conv-3x3-x3": _stack("Three 3x3 convolutions", kernel=3, count=3),
     "conv-5x5-direct": Block(
         "5x5 convolution from 480 to 48 channels",
-        GOOGLENET,
+        googlenet.PAPER,
         REDUCED_INPUT,
         partial(stack, kernel=5, count=1, width=48),
         (REDUCE,),
@@ -230,7 +173,7 @@ BLOCKS: dict[str, Block] = {
     ),
     "conv-5x5-reduced": Block(
         "5x5 convolution from 480 to 48 channels behind a 1x1 to 16",
-        GOOGLENET,
+        googlenet.PAPER,
         REDUCED_INPUT,
         reduced,
         (REDUCE,),
@@ -238,11 +181,11 @@ BLOCKS: dict[str, Block] = {
         ("The 5x5 branch of GoogLeNet's module 4a has these widths (table 1).",),
     ),
     "residual-basic": Block(
-        "Residual block of two 3x3", RESNET, STACK_INPUT, residual_basic, (RESIDUAL,), ""
+        "Residual block of two 3x3", resnet.PAPER, STACK_INPUT, residual_basic, (RESIDUAL,), ""
     ),
     "residual-bottleneck": Block(
         "Residual bottleneck 1x1, 3x3, 1x1",
-        RESNET,
+        resnet.PAPER,
         WIDE_INPUT,
         residual_bottleneck,
         (RESIDUAL, "four times the channels of the basic block at a similar cost"),
@@ -250,7 +193,7 @@ BLOCKS: dict[str, Block] = {
     ),
     "residual-preact": Block(
         "Pre-activation residual block",
-        PRERESNET,
+        preresnet.PAPER,
         STACK_INPUT,
         residual_preact,
         ("the shortcut is a pure identity from block to block: nothing acts behind the addition",),
@@ -259,7 +202,7 @@ BLOCKS: dict[str, Block] = {
     ),
     "resnext-block": Block(
         "ResNeXt block as 32 paths",
-        RESNEXT,
+        resnext.PAPER,
         WIDE_INPUT,
         resnext_branches,
         (SPLIT,),
@@ -267,7 +210,7 @@ BLOCKS: dict[str, Block] = {
     ),
     "resnext-block-concat": Block(
         "ResNeXt block as 32 paths, concatenated",
-        RESNEXT,
+        resnext.PAPER,
         WIDE_INPUT,
         resnext_concat,
         (SPLIT,),
@@ -275,7 +218,7 @@ BLOCKS: dict[str, Block] = {
     ),
     "resnext-block-grouped": Block(
         "ResNeXt block as a grouped convolution",
-        RESNEXT,
+        resnext.PAPER,
         WIDE_INPUT,
         resnext_grouped,
         (SPLIT,),

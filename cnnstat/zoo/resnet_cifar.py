@@ -17,16 +17,9 @@ from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph, Value
 from cnnstat.ops import Add, DropPath, ZeroPadShortcut
 from cnnstat.zoo.blocks import GLOBAL_AVG_POOL, activate, classifier, conv, image
-from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
+from cnnstat.zoo.card import Accuracy, ModelCard, Training
+from cnnstat.zoo.resnet import PAPER
 from cnnstat.zoo.rule import DepthRule
-
-PAPER = Paper(
-    "He, Zhang, Ren, Sun",
-    "Deep Residual Learning for Image Recognition",
-    "CVPR 2016",
-    2015,
-    "https://arxiv.org/abs/1512.03385",
-)
 
 INPUT = (3, 32, 32)
 WIDTHS = (16, 32, 64)

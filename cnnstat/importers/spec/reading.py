@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from cnnstat.errors import GraphError, UsageError, nearest, unknown
 from cnnstat.importers.spec.document import Entry, SpecError, parse
 from cnnstat.importers.spec.expressions import ExpressionError, fill, names_in
 from cnnstat.importers.spec.operators import can_share, make
+from cnnstat.importers.spec.scope import Scope, numbered
 from cnnstat.ir.graph import Graph, Node, Value
 from cnnstat.ir.op import Op, OpError
 from cnnstat.ir.tensor import check_dtype, check_shape
@@ -20,14 +21,8 @@ MAX_BLOCK_NESTING = 20
 MAX_DIGITS = 20
 MAX_NAME = 1000
 TOP_KEYS = (
-    "name",
-    "input",
-    "inputs",
-    "parameters",
-    "blocks",
-    "layers",
-    "outputs",
-    "training_outputs",
+    *("name", "input", "inputs", "parameters"),
+    *("blocks", "layers", "outputs", "training_outputs"),
 )
 NODE_KEYS = ("name", "from", "tied_to", "training_only")
 INPUT_KEYS = ("shape", "dtype")
@@ -41,25 +36,6 @@ class Spec:
     graph: Graph
     lines: Mapping[str, int]
     file: str
-
-
-@dataclass
-class _Scope:
-    """Names that layers can read, the innermost block's first, and the parameters in force."""
-
-    prefix: str
-    parameters: dict[str, object]
-    names: dict[str, Value]
-    outer: _Scope | None = None
-    counts: dict[str, int] = field(default_factory=dict)
-
-    def find(self, name: str) -> Value | None:
-        if name in self.names:
-            return self.names[name]
-        return self.outer.find(name) if self.outer else None
-
-    def known(self) -> list[str]:
-        return [*self.names, *(self.outer.known() if self.outer else [])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +114,7 @@ class _Reading:
             raise self.fail(self.root, "a model needs 'input' (or 'inputs') and 'layers'")
         parameters = self._parameters(top.get("parameters"), {}, self.arguments)
         self.blocks = self._mapping(top["blocks"], "blocks") if "blocks" in top else {}
-        scope = _Scope("", parameters, {})
+        scope = Scope("", parameters, {})
         self._inputs(top, scope)
         self._layers(top["layers"], scope, 0)
         outputs = self._values(top["outputs"], scope) if "outputs" in top else (self.last,)
@@ -171,7 +147,7 @@ class _Reading:
             raise self.fail(entry, f"{what} must be a list")
         return entry.value
 
-    def _filled(self, entry: Entry, scope: _Scope, *, inside: bool = False) -> object:
+    def _filled(self, entry: Entry, scope: Scope, *, inside: bool = False) -> object:
         """Return a value with its expressions evaluated; ``inside`` a list or a mapping."""
         value = entry.value
         if isinstance(value, list):
@@ -188,7 +164,7 @@ class _Reading:
             raise self.fail(entry, f"{value} is a list: it cannot be in another")
         return filled
 
-    def _text(self, entry: Entry, scope: _Scope) -> str:
+    def _text(self, entry: Entry, scope: Scope) -> str:
         value = self._filled(entry, scope)
         if isinstance(value, bool) or not isinstance(value, str | int):
             raise self.fail(entry, f"a name must be a word, got {value!r}")
@@ -206,14 +182,14 @@ class _Reading:
                 if arguments and key in arguments:
                     values[key] = arguments[key]
                 else:
-                    values[key] = self._filled(value, _Scope("", values, {}))
+                    values[key] = self._filled(value, Scope("", values, {}))
         return values
 
-    def _values(self, entry: Entry, scope: _Scope) -> tuple[Value, ...]:
+    def _values(self, entry: Entry, scope: Scope) -> tuple[Value, ...]:
         entries = entry.value if isinstance(entry.value, list) else [entry]
         return tuple(self._value(item, scope) for item in entries)
 
-    def _value(self, entry: Entry, scope: _Scope) -> Value:
+    def _value(self, entry: Entry, scope: Scope) -> Value:
         text = self._text(entry, scope)
         name, colon, number = text.rpartition(":")
         if not colon or not _is_number(number) or scope.find(text) is not None:
@@ -229,7 +205,7 @@ class _Reading:
 
     # structure
 
-    def _inputs(self, top: dict[str, Entry], scope: _Scope) -> None:
+    def _inputs(self, top: dict[str, Entry], scope: Scope) -> None:
         if "input" in top and "inputs" in top:
             raise self.fail(top["inputs"], "a model has either 'input' or 'inputs', not both")
         entries = (
@@ -256,7 +232,7 @@ class _Reading:
                 raise self.fail(entry, str(error)) from error
             self.last = self._add(entry, scope, name, Node(name, op, ()))
 
-    def _layers(self, entry: Entry, scope: _Scope, nesting: int) -> None:
+    def _layers(self, entry: Entry, scope: Scope, nesting: int) -> None:
         if nesting > MAX_BLOCK_NESTING:
             raise self.fail(
                 entry, f"blocks nested deeper than {MAX_BLOCK_NESTING}; does one hold itself?"
@@ -268,7 +244,7 @@ class _Reading:
             else:
                 self._layer(layer, scope)
 
-    def _layer(self, entry: Entry, scope: _Scope) -> None:
+    def _layer(self, entry: Entry, scope: Scope) -> None:
         if isinstance(entry.value, str):
             kind, arguments, keys = entry.value, None, {}
         else:
@@ -284,7 +260,7 @@ class _Reading:
             op = make(kind, None if arguments is None else self._filled(arguments, scope))
         except OpError as error:
             raise self.fail(entry if arguments is None else arguments, str(error)) from error
-        local = self._text(keys["name"], scope) if "name" in keys else _numbered(kind, scope)
+        local = self._text(keys["name"], scope) if "name" in keys else numbered(kind, scope)
         inputs = self._values(keys["from"], scope) if "from" in keys else (self._previous(entry),)
         fewest, most = op.reads
         if not fewest <= len(inputs) <= (len(inputs) if most is None else most):
@@ -301,7 +277,7 @@ class _Reading:
             raise self.fail(entry, f"training_only (={entry.value!r}) must be true or false")
         return entry.value
 
-    def _tied(self, entry: Entry, scope: _Scope, op: Op) -> int:
+    def _tied(self, entry: Entry, scope: Scope, op: Op) -> int:
         """Return the node whose weights a layer shares: a layer, or one of the same operator."""
         node = self._value(entry, scope).node
         owner = self.nodes[node].op
@@ -316,7 +292,7 @@ class _Reading:
             raise self.fail(entry, "nothing stands before this layer")
         return self.last
 
-    def _add(self, entry: Entry, scope: _Scope, local: str, node: Node) -> Value:
+    def _add(self, entry: Entry, scope: Scope, local: str, node: Node) -> Value:
         if not local:
             raise self.fail(entry, "a name must not be empty")
         if len(node.name) > MAX_NAME:
@@ -333,7 +309,7 @@ class _Reading:
         scope.names[local] = value = Value(len(self.nodes) - 1)
         return value
 
-    def _group(self, entry: Entry, scope: _Scope, nesting: int) -> None:
+    def _group(self, entry: Entry, scope: Scope, nesting: int) -> None:
         keys = self._mapping(entry, "a block", GROUP_KEYS)
         count = self._filled(keys["repeat"], scope) if "repeat" in keys else 1
         if type(count) is not int or not 0 <= count <= MAX_NODES:
@@ -344,7 +320,7 @@ class _Reading:
             if self.rounds > MAX_NODES:
                 raise self.fail(entry, f"repeats unfold to more than {MAX_NODES:,} rounds")
             values = {**parameters, "index": index}
-            inner = _Scope(scope.prefix, values, {}, scope)
+            inner = Scope(scope.prefix, values, {}, scope)
             if "with" in keys:
                 self._check_with(keys, body, values)
                 inner.parameters = self._parameters(keys["with"], values)
@@ -372,7 +348,7 @@ class _Reading:
                 raise self.fail(entry, f"the block has no parameter {name!r}: {names}")
 
     def _body(
-        self, entry: Entry, keys: dict[str, Entry], scope: _Scope
+        self, entry: Entry, keys: dict[str, Entry], scope: Scope
     ) -> tuple[Entry, dict[str, object]]:
         if ("block" in keys) == ("layers" in keys):
             raise self.fail(entry, "a repeat needs either 'block' or 'layers'")
@@ -390,9 +366,9 @@ class _Reading:
             raise self.fail(block, f"block {name} needs 'layers'")
         return entries["layers"], self._parameters(entries.get("parameters"), scope.parameters)
 
-    def _group_name(self, keys: dict[str, Entry], inner: _Scope, outer: _Scope, count: int) -> str:
+    def _group_name(self, keys: dict[str, Entry], inner: Scope, outer: Scope, count: int) -> str:
         if "name" not in keys:
-            return _numbered(self._text(keys["block"], inner), outer) if "block" in keys else ""
+            return numbered(self._text(keys["block"], inner), outer) if "block" in keys else ""
         name = self._text(keys["name"], inner)
         raw = str(keys["name"].value)
         return name if count == 1 or "$" in raw else f"{name}_{inner.parameters['index']}"
@@ -410,10 +386,3 @@ def _said(fewest: int, most: int | None) -> str:
     if fewest == most:
         return f"{fewest} input{'' if fewest == 1 else 's'}"
     return f"{fewest} to {most} inputs"
-
-
-def _numbered(kind: str, scope: _Scope) -> str:
-    """Return ``conv2d_1``, ``conv2d_2`` ... for layers without a name of their own."""
-    stem = kind.lower()
-    scope.counts[stem] = scope.counts.get(stem, 0) + 1
-    return f"{stem}_{scope.counts[stem]}"
