@@ -1,4 +1,4 @@
-"""What is to be measured: jobs and settings, as plain data that needs no PyTorch to be written."""
+"""Jobs and settings of a measurement, as plain data that needs no PyTorch to be written."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Job:
 
     @property
     def label(self) -> str:
-        """What a progress bar says of it."""
+        """The text of a progress bar."""
         return f"{self.model} {self.dtype} batch {self.report.batch} {self.mode}"
 
 

@@ -93,7 +93,7 @@ KEY = (
     *("model", "dtype", "batch", "mode", "input_shape"),
     *("channels_last", "compiled", "cuda_graph", "tf32", "tf32_convolution"),
 )
-"""What two runs must share to be compared; the device is compared for the whole result."""
+"""Fields that two runs must share to be compared; the device is compared for the whole result."""
 
 MOST = 10**18
 """No number of a result is larger: a second of the fastest machine is less."""

@@ -20,14 +20,14 @@ Limit = Literal["compute", "memory"]
 
 
 class Rates(NamedTuple):
-    """What a device reaches on a large matrix product and on a large copy (read plus written)."""
+    """Rates of a device on a large matrix product and on a large copy (read plus written)."""
 
     macs_per_s: float
     bytes_per_s: float
 
 
 class Demand(NamedTuple):
-    """What one step of a row has to do: multiply-accumulates, bytes to and from memory."""
+    """Work and traffic of one step of a row: multiply-accumulates, bytes to and from memory."""
 
     macs: int
     traffic_bytes: int

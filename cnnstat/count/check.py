@@ -1,6 +1,6 @@
 """cnnstat's own figures against those that somebody else counted: equality, operator by operator.
 
-What was measured comes in as plain data (``Measurement``), so nothing here runs anything. There is
+Measurements come in as plain data (``Measurement``), so nothing here runs anything. There is
 no tolerance; what is allowed to differ is a ``Limitation`` with a sentence, and is listed.
 """
 

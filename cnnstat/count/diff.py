@@ -58,7 +58,7 @@ def _share_names(left: Report, right: Report) -> bool:
 def _replaced(lefts: Sequence[Layer], rights: Sequence[Layer]) -> list[DiffRow]:
     """Pair layers of one type in order within a stretch that differs.
 
-    What is left over was removed or added.
+    Layers left over were removed or added.
     """
     rows: list[DiffRow] = []
     waiting = list(rights)

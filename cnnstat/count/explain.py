@@ -115,7 +115,7 @@ def _text(layer: Layer, spec: TensorSpec) -> str:
 
 def _shape_steps(layer: Layer) -> Iterator[Step]:
     for spec in layer.inputs:
-        yield Step("input", "what enters", layer.without_batch(spec))
+        yield Step("input", "as it enters", layer.without_batch(spec))
     yield Step("output", output_rule(layer), layer.output_without_batch)
 
 

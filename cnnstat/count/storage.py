@@ -110,7 +110,7 @@ def allocated_bytes(op: Op, outputs: Specs, *, owns: bool) -> int:
 def last_uses(graph: Graph, placement: Placement) -> list[int]:
     """Return for each node the last node that reads it or a view of it, at least itself.
 
-    What leaves the graph lives to its end: the number of nodes.
+    A result that leaves the graph lives to its end: the number of nodes.
     """
     count = len(graph.nodes)
     last = list(range(count))

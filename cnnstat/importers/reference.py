@@ -1,4 +1,4 @@
-"""What a reference to a model means, told from its form alone.
+"""The meaning of a reference to a model, from its form alone.
 
 Nothing is opened or imported here.
 """

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 from cnnstat.ir.tensor import DTYPE_BYTES
 
 Kind = Literal["input", "activation", "weight_copy", "parameter_gradient", "activation_gradient"]
-"""What the bytes of a storage are for."""
+"""Purposes of the bytes of a storage."""
 
 KINDS: tuple[Kind, ...] = (
     "input",
@@ -68,7 +68,7 @@ class Step(NamedTuple):
 
 @dataclass(slots=True)
 class Record:
-    """What autograd knows of one kernel, whose step is the tape's ``step``-th.
+    """Autograd's record of one kernel, whose step is the tape's ``step``-th.
 
     ``outputs`` and ``saves`` name storages; ``unpacks`` tells whether it saves any tensor, a
     parameter included.

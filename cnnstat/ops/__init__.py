@@ -2,8 +2,8 @@
 
 ``FAMILIES`` is the single list; ``ALL_OPS`` is every class in it: harness, tables and tests start
 from it. A family's file is imported when one of its operators is asked for: start-up time is a
-feature. What an operator means stands on its class; whatever runs or names it in an outside world
-is a table in that world's folder, keyed by the class.
+feature. The meaning of an operator stands on its class; whatever runs or names it in an outside
+world is a table in that world's folder, keyed by the class.
 """
 
 from importlib import import_module

@@ -1,7 +1,7 @@
 """Pooling over windows of one, two and three axes, over whole maps, and LeNet-5's subsampling.
 
-What ranks share stands on bases that are no dataclasses themselves: making one takes time at every
-start.
+The parts that ranks share stand on bases that are no dataclasses themselves: making one takes time
+at every start.
 """
 
 from dataclasses import dataclass

@@ -84,7 +84,7 @@ def check(jobs: Sequence[Job], settings: Settings) -> tuple[torch.device, dict[s
 
 
 class _Bench:
-    """What one call keeps between runs: the last module, and the device's rates once measured."""
+    """State kept between runs of one call: the last module and the measured rates."""
 
     def __init__(
         self, settings: Settings, place: torch.device, kinds: dict[str, torch.dtype]

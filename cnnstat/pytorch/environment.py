@@ -1,4 +1,4 @@
-"""What a measurement depends on beside the model: device, driver, versions, switches, clocks.
+"""Conditions of a measurement other than the model: device, driver, versions, switches, clocks.
 
 Every entry is read from the machine; what cannot be read is None, never guessed.
 """
@@ -29,7 +29,7 @@ NVIDIA_SMI = {
 """Key of the environment -> what nvidia-smi calls it."""
 
 UNDER_LOAD = ("power_draw_w", "sm_clock_mhz", "memory_clock_mhz", "temperature_c")
-"""What an idle device says nothing about."""
+"""Fields that an idle device tells nothing about."""
 
 
 def environment(

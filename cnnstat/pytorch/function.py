@@ -1,4 +1,4 @@
-"""What a maker returns where PyTorch has a plain function, and what a maker is."""
+"""Makers of PyTorch modules, and their result where PyTorch has a plain function."""
 
 from __future__ import annotations
 

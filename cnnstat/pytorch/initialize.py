@@ -39,8 +39,8 @@ WORDS: tuple[tuple[str, Scheme], ...] = (
     ("2.4", "lecun"),
     ("0.01", "gaussian"),
 )
-"""What a card's sentence is recognised by: the word that comes first, then the earlier line here;
-without any of them it is He's."""
+"""Words by which a card's sentence is recognised: the first in the sentence, then the earlier line
+here; without any of them it is He's."""
 
 
 def scheme_of(sentence: str) -> Scheme:

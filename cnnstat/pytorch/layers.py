@@ -44,15 +44,15 @@ class _PaddedConv(nn.Module):
         return convolved
 
 
-class PaddedConv1d(_PaddedConv, nn.Conv1d):  # type: ignore[misc]
+class PaddedConv1d(_PaddedConv, nn.Conv1d):
     """(n, c, l) -> (n, c', l')."""
 
 
-class PaddedConv2d(_PaddedConv, nn.Conv2d):  # type: ignore[misc]
+class PaddedConv2d(_PaddedConv, nn.Conv2d):
     """(n, c, h, w) -> (n, c', h', w')."""
 
 
-class PaddedConv3d(_PaddedConv, nn.Conv3d):  # type: ignore[misc]
+class PaddedConv3d(_PaddedConv, nn.Conv3d):
     """(n, c, d, h, w) -> (n, c', d', h', w')."""
 
 

@@ -1,4 +1,4 @@
-"""What a device reaches: the rate of a large matrix product of one type and of a large copy.
+"""Rates that a device reaches: the rate of a large matrix product of one type and of a large copy.
 
 Both are measured when they are needed, with the settings of the measurement; nothing is taken from
 a data sheet. The best of several samples counts: a reference is what the device can do.

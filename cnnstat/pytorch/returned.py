@@ -1,4 +1,4 @@
-"""What a forward pass returns: tensors in containers, data classes, objects of any class."""
+"""Results of a forward pass: tensors in containers, data classes, objects of any class."""
 
 from __future__ import annotations
 

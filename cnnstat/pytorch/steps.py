@@ -1,4 +1,4 @@
-"""What one step of a mode is: a function without arguments that a clock can run again and again.
+"""One step of a mode: a function without arguments that a clock can run again and again.
 
 Inference: the forward pass in evaluation mode under ``torch.inference_mode``. Training: gradients
 cleared, forward pass in training mode, loss against random labels, backward pass, one SGD step with

@@ -1,4 +1,4 @@
-"""What a module stores: parameters and buffers, each with its path."""
+"""Tensors that a module stores: parameters and buffers, each with its path."""
 
 from __future__ import annotations
 

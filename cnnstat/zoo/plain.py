@@ -14,7 +14,7 @@ from cnnstat.zoo import resnet, resnet_cifar
 from cnnstat.zoo.card import Accuracy, ModelCard
 from cnnstat.zoo.rule import DepthRule
 
-PAPER = resnet_cifar.PAPER
+PAPER = resnet.PAPER
 RULE = DepthRule("a plain CIFAR net", 6, 2)
 IMAGENET = {"plain18": "resnet18", "plain34": "resnet34"}
 TOP1_ERRORS = {"plain18": 27.94, "plain34": 28.54}

@@ -55,7 +55,7 @@ def is_weight(operand: Operand) -> bool:
 
 
 class Meaning(NamedTuple):
-    """What a call is: operator, tensors it reads, stored tensors that are its weights.
+    """The meaning of a call: operator, tensors it reads, stored tensors that are its weights.
 
     ``before`` are operators on single reads (number, name, operator), ``after`` on single results.
     ``extras`` are further results that cost nothing more (number, name, spec): a dropout's mask,

@@ -33,7 +33,7 @@ class Fused(NamedTuple):
 
 
 class Around(NamedTuple):
-    """What is known about a node's surroundings.
+    """Facts about a node's surroundings.
 
     ``readers`` are the nodes that read a tensor, by its name; None stands for one that leaves the
     graph. ``known`` are the elements of tensors, ``spec`` tells what is known of one by name.

@@ -1,4 +1,4 @@
-"""What a node's protocol buffer says about tensors."""
+"""Facts about tensors from a node's protocol buffer."""
 
 from __future__ import annotations
 

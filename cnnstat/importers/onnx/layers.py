@@ -1,4 +1,4 @@
-"""What ONNX operators with weights mean, one rule a kind."""
+"""Rules of ONNX operators with weights, one for each kind."""
 
 from __future__ import annotations
 

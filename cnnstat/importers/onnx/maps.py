@@ -1,4 +1,4 @@
-"""What ONNX operators without weights mean: pooling, activations, arithmetic, reductions."""
+"""Rules of ONNX operators without weights: pooling, activations, arithmetic, reductions."""
 
 from __future__ import annotations
 

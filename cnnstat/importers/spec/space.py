@@ -16,7 +16,7 @@ KEYS = ("model", "values", "where")
 
 
 class SpaceFile(NamedTuple):
-    """What the file states."""
+    """The statements of the file."""
 
     model: str
     values: dict[str, str | list[object]]

@@ -2,7 +2,7 @@
 
 Whatever a forward pass reaches from the module is copied with it: attributes, containers, objects,
 and what hooks and other functions enclose. Settings are shared; parameters and buffers take no
-memory. What cannot be copied (a lock, a file) is shared.
+memory. Objects that cannot be copied (a lock, a file) are shared.
 """
 
 from __future__ import annotations

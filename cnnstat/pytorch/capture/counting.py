@@ -1,4 +1,4 @@
-"""What PyTorch's ``FlopCounterMode`` counts of a module of the user's own, by module.
+"""Counts of PyTorch's ``FlopCounterMode`` for a module of the user's own, by module.
 
 The run is that of the capture, with the counter in the place of the capture's notes. Attention is
 made of its products: the counter has no rule for the fused form of processors.

@@ -1,4 +1,4 @@
-"""What a call of an ATen function means, one rule a kind; ``a`` are the call's arguments by name.
+"""Rules of ATen functions, one for each kind; ``a`` are the call's arguments by name.
 
 A rule answers None where a call is beyond it: the caller then makes it an ``Opaque`` row.
 """
@@ -18,7 +18,7 @@ from cnnstat.pytorch.specs import spec_of
 
 
 class Meaning(NamedTuple):
-    """What a call is: operator, tensors it reads, stored tensors that are its weights."""
+    """The meaning of a call: operator, tensors it reads, stored tensors that are its weights."""
 
     op: Op
     reads: tuple[torch.Tensor, ...]

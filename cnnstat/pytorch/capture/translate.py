@@ -1,7 +1,7 @@
-"""What a call means: by the tables of ATen functions, else as a view, else as an ``Opaque`` row.
+"""The meaning of a call: by the tables of ATen functions, as a view, or as an ``Opaque`` row.
 
-What is in no table is split into its parts by PyTorch where it can be; what is left and is no view
-is unknown, never a zero.
+A function in no table is split into its parts by PyTorch where it can be; a part that is no view
+either is unknown, never a zero.
 """
 
 from __future__ import annotations
