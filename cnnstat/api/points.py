@@ -74,6 +74,16 @@ class _Evaluator:
             said = f"{type(error).__name__}: {error}"
             return FAILED, _failed(position, point, said)
 
+    def legal(self, position: int) -> bool:
+        """Return whether a model of its family stands at a position, whatever else is wrong."""
+        try:
+            self.model(self.plan.space.point(self.plan.order[position]))
+        except UsageError:
+            return False
+        except CnnstatError:
+            return True
+        return True
+
     def model(self, point: Point) -> Model:
         """Return the model of a point; raise ``UsageError`` where its family has none such."""
         key = (point.reference, point.settings.get("classes"), tuple(point.arguments.items()))
@@ -212,6 +222,12 @@ def evaluate(plan: Plan, start: int, stop: int) -> Batch:
         evaluator = _LOCAL.evaluator = _Evaluator(plan)
     with _no_collection(unless=evaluator.form not in ("zoo", "spec")):
         return evaluator.batch(start, stop)
+
+
+def skipped(plan: Plan, stop: int) -> int:
+    """Return how many of the first positions of a plan's order are illegal combinations."""
+    evaluator = _Evaluator(plan)
+    return sum(not evaluator.legal(position) for position in range(stop))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
+from cnnstat.api.points import skipped
 from cnnstat.errors import UsageError
 from cnnstat.sweep.engine import Engine
 from cnnstat.sweep.resumable import CsvFile, JsonFile, RowFile, read_rows
@@ -65,6 +66,9 @@ def into_file(
     if resume:
         file = kind(target.stream, run.plan, resume=True)
         run.counts = replace(file.counts)
+        if not file.counted:
+            run.counts.skipped = skipped(run.plan, run.counts.next or 0)
+            run.counts.evaluated = (run.counts.next or 0) - run.counts.skipped
     try:
         for batch in run.batches(engine):
             if file is None and run.counts.evaluated:  # what fails before leaves an old file alone

@@ -16,7 +16,7 @@ from cnnstat.ir.tensor import check_float_dtype, check_shape
 from cnnstat.memory.memory import MODES, OPTIMIZERS
 from cnnstat.sweep.columns import Mode, chosen
 from cnnstat.sweep.engine import Engine, here
-from cnnstat.sweep.plan import Plan, check_names
+from cnnstat.sweep.plan import Plan, cells_of, check_names
 from cnnstat.sweep.rows import row_data
 from cnnstat.sweep.run import Counts, Run
 from cnnstat.sweep.selection import Choice, Selection, check_choice, rankings
@@ -84,6 +84,7 @@ def make_plan(
     plan = Plan(space, (), where, kind, optimizer or "sgd", sample, seed)
     if plan.condition is not None:
         figures += check_names(plan.condition.names, space, kind)
+        plan.condition.check(cells_of(space))
     if choice is not None:
         figures += check_choice(choice, space, kind)
     plan = replace(plan, figures=tuple(dict.fromkeys(figures)))

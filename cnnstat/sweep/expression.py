@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice, product
 from typing import Any, NamedTuple
 
 from cnnstat.errors import UsageError, unknown
@@ -20,9 +22,12 @@ Value = int | float | str | bool | None
 Read = Callable[[str], object]
 """Returns the cell of a column; None where it is unknown."""
 Evaluate = Callable[[Read], Value]
+Failure = Callable[[object, object], UsageError]
 
 MAX_LENGTH = 10_000
 MAX_NESTING = 50
+MAX_COMBINATIONS = 1_000
+"""Of kinds of cells that a condition is checked for before it is used."""
 
 UNITS: dict[str, int] = {
     **{prefix: 1000**power for power, prefix in enumerate(("k", "M", "G", "T", "P", "E"), 1)},
@@ -68,6 +73,16 @@ class _Token(NamedTuple):
     value: Value = None
 
 
+class _Operation(NamedTuple):
+    """A comparison or calculation by itself, which raises for kinds that do not go together.
+
+    ``alike``: it asks whether two cells are equal, which some combination of kinds must allow.
+    """
+
+    evaluate: Evaluate
+    alike: bool = False
+
+
 @dataclass(frozen=True)
 class Expression:
     """A parsed condition; ``names`` are the columns that it reads, each once, in order."""
@@ -75,6 +90,7 @@ class Expression:
     text: str
     names: tuple[str, ...]
     _evaluate: Evaluate
+    _operations: tuple[_Operation, ...] = ()
 
     def holds(self, read: Read) -> bool:
         """Return whether a row passes; one whose answer is unknown does not."""
@@ -84,6 +100,15 @@ class Expression:
         """Return true, false, or None where an unknown figure leaves it open."""
         value = self._evaluate(read)
         return value if isinstance(value, bool) else None
+
+    def check(self, samples: Mapping[str, Sequence[object]]) -> None:
+        """Raise ``UsageError`` for an operation on texts and numbers that do not go together.
+
+        ``samples`` are cells of each column, one for each kind that it holds; operations on
+        columns without samples are not checked.
+        """
+        for operation in self._operations:
+            _check_operation(operation, samples)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Travel to another process as text: the closures are made anew there."""
@@ -111,6 +136,7 @@ class _Parser:
         self.at = 0
         self.nesting = 0
         self.names: dict[str, None] = {}
+        self.operations: list[_Operation] = []
 
     def expression(self) -> Expression:
         if not self.text.strip():
@@ -122,7 +148,7 @@ class _Parser:
             raise UsageError(
                 f"condition {self.text!r} compares nothing: write one such as 'params < 5M'"
             )
-        return Expression(self.text, tuple(self.names), evaluate)
+        return Expression(self.text, tuple(self.names), evaluate, tuple(self.operations))
 
     def _tokens(self) -> list[_Token]:
         tokens: list[_Token] = []
@@ -233,16 +259,23 @@ class _Parser:
         steps: list[Evaluate] = []
         left = first
         while sign := self._sign(*_COMPARE):
+            compare, error = _COMPARE[sign], self._error_of_last()
             right, _ = self._sum()
-            steps.append(_compared(_COMPARE[sign], left, right, self._error_of(sign)))
+            alike = sign in ("==", "!=")
+            steps.append(_compared(compare, left, right, None if alike else error))
+            self.operations.append(_Operation(_compared(compare, left, right, error), alike))
             left = right
         if not steps:
             return first, logical
         return (steps[0] if len(steps) == 1 else _kleene(steps, False)), True
 
-    def _error_of(self, sign: str) -> Callable[[object, object], UsageError]:
+    def _error_of_last(self) -> Failure:
+        """Return what makes an error about the sign that was just read."""
+        sign = self.tokens[self.at - 1]
+
         def error(a: object, b: object) -> UsageError:
-            return UsageError(f"condition {self.text!r}: {a!r} {sign} {b!r} cannot be compared")
+            sides = f"{sign.text!r} joins {_kind(a)} and {_kind(b)}"
+            return self._error(sides, sign.place)
 
         return error
 
@@ -257,18 +290,25 @@ class _Parser:
     ) -> tuple[Evaluate, bool]:
         left, logical = level()
         while sign := self._sign(*signs):
+            error = self._error_of_last()
             right, _ = level()
-            left, logical = _calculated(_ARITHMETIC[sign], left, right), False
+            left, logical = self._calculation(sign, left, right, error), False
         return left, logical
 
     def _unary(self) -> tuple[Evaluate, bool]:
         if not (sign := self._sign("-", "+")):
             return self._atom()
         self._deeper()
+        error = self._error_of_last()
         inner, _ = self._unary()
         self.nesting -= 1
         zero: Evaluate = lambda read: 0  # noqa: E731
-        return _calculated(_ARITHMETIC[sign], zero, inner), False
+        return self._calculation(sign, zero, inner, error), False
+
+    def _calculation(self, sign: str, left: Evaluate, right: Evaluate, error: Failure) -> Evaluate:
+        operation = _calculated(_ARITHMETIC[sign], left, right, error)
+        self.operations.append(_Operation(operation))
+        return operation
 
     def _atom(self) -> tuple[Evaluate, bool]:
         token = self._peek()
@@ -303,6 +343,33 @@ class _Parser:
             raise self._fail(f"brackets and signs are nested deeper than {MAX_NESTING}")
 
 
+def _check_operation(operation: _Operation, samples: Mapping[str, Sequence[object]]) -> None:
+    """Raise where an operation cannot be done for the kinds of its columns."""
+    read: dict[str, None] = {}
+
+    def first(name: str) -> object:
+        read[name] = None
+        return samples[name][0] if name in samples else None
+
+    with suppress(UsageError):
+        operation.evaluate(first)
+    if any(name not in samples for name in read):
+        return
+    errors = []
+    combinations = [*islice(product(*[samples[name] for name in read]), MAX_COMBINATIONS)]
+    for cells in combinations:
+        try:
+            operation.evaluate(dict(zip(read, cells, strict=True)).get)
+        except UsageError as error:
+            errors.append(error)
+    if errors and (len(errors) == len(combinations) or not operation.alike):
+        raise errors[0]
+
+
+def _kind(value: object) -> str:
+    return "a text" if isinstance(value, str) else "a number"
+
+
 def _kleene(parts: list[Evaluate], decisive: bool) -> Evaluate:
     """Join parts by ``or`` (true decides) or ``and`` (false decides); unknown stays unknown."""
 
@@ -322,27 +389,28 @@ def _compared(
     compare: Callable[[Any, Any], bool],
     left: Evaluate,
     right: Evaluate,
-    error: Callable[[object, object], UsageError],
+    error: Failure | None,
 ) -> Evaluate:
     def compared(read: Read) -> Value:
         a, b = left(read), right(read)
         if a is None or b is None:
             return None
-        try:
-            return compare(a, b)
-        except TypeError:
-            raise error(a, b) from None
+        if error is not None and isinstance(a, str) is not isinstance(b, str):
+            raise error(a, b)
+        return compare(a, b)
 
     return compared
 
 
 def _calculated(
-    operate: Callable[[float, float], float], left: Evaluate, right: Evaluate
+    operate: Callable[[float, float], float], left: Evaluate, right: Evaluate, error: Failure
 ) -> Evaluate:
     def calculated(read: Read) -> Value:
         a, b = left(read), right(read)
-        if not isinstance(a, int | float) or not isinstance(b, int | float):
+        if a is None or b is None:
             return None
+        if isinstance(a, str) or isinstance(b, str):
+            raise error(a, b)
         try:
             return operate(a, b)
         except (ZeroDivisionError, OverflowError):

@@ -6,7 +6,7 @@ Names of columns: a parameter of the space comes first, a figure of the same nam
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -111,6 +111,45 @@ def names_of(space: Space) -> tuple[str, ...]:
         *(f"figures.{key}" for key in figures),
         *(f"parameters.{name}" for name in parameters),
     )
+
+
+def cells_of(space: Space) -> dict[str, list[object]]:
+    """Return cells of each column that a condition may name, one for each kind that it holds."""
+    cells: dict[str, list[object]] = {}
+    axes = dict(space.axes)
+    for name in names_of(space):
+        plain = name.removeprefix("parameters.")
+        if figure_of(name, space) is not None:
+            cells[name] = [1]
+        elif plain in space.parameters:
+            cells[name] = _kinds(axes[plain])
+        elif name in axes and name != "input":
+            cells[name] = _kinds(axes[name])
+        elif name in ("batch", "classes"):
+            cells[name] = [1]
+        elif name == "dtype":
+            cells[name] = ["float32"]
+        elif name in axes:
+            cells[name] = _kinds([_side_of(value) for value in axes[name]])
+    return cells
+
+
+def _side_of(value: AxisValue) -> AxisValue:
+    """Return a value of the axis ``input`` as the column shows it."""
+    extents = value.split("x") if isinstance(value, str) else value
+    if not isinstance(extents, list | tuple):
+        return value
+    height, width = extents[-2:] if len(extents) > 1 else extents * 2
+    return 1 if str(height) == str(width) else spelled(value)
+
+
+def _kinds(values: Sequence[AxisValue]) -> list[object]:
+    """Return the first text and the first number among values."""
+    if isinstance(values, range):
+        return [values[0]]
+    plain = [plain_value(value) for value in values]
+    kinds = {isinstance(value, str): value for value in reversed(plain) if value is not None}
+    return list(kinds.values()) or [None]
 
 
 def figure_of(name: str, space: Space) -> str | None:

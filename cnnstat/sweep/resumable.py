@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from typing import IO, Protocol
+from typing import IO, NamedTuple, Protocol
 
 from cnnstat.errors import UsageError
 from cnnstat.sweep.plan import Plan, Row
@@ -24,10 +24,26 @@ MAX_END = 2_000
 """Longest end of a file, from which its counts are read."""
 
 
-class RowFile(Protocol):
-    """A file that takes rows; ``append`` raises ``UsageError`` and leaves the rows before."""
+class _State(NamedTuple):
+    """How far a file is: its counts, the end of its complete rows, whether there are none yet.
+
+    ``counted``: the counts tell every model, those that have no row as well.
+    """
 
     counts: Counts
+    good: int = 0
+    empty: bool = True
+    counted: bool = True
+
+
+class RowFile(Protocol):
+    """A file that takes rows; ``append`` raises ``UsageError`` and leaves the rows before.
+
+    Where not ``counted``, the counts leave out models that were evaluated and have no row.
+    """
+
+    counts: Counts
+    counted: bool
 
     def append(self, rows: tuple[Row, ...], counts: Counts) -> None:
         """Write rows; ``counts`` are those with them."""
@@ -81,14 +97,11 @@ class JsonFile:
 
     def __init__(self, path: str, plan: Plan, *, resume: bool = False) -> None:
         self._plan = plan
-        self.counts = Counts()
-        self._first = True
-        if resume:
-            self.counts, offset, self._first = _check_json(path, plan)
+        state = _check_json(path, plan) if resume else _State(Counts())
+        self.counts, self.counted, self._first = state.counts, state.counted, state.empty
         self._stream = _Stream(path, resume=resume)
-        if resume:
-            self._stream.good = offset
-        else:
+        self._stream.good = state.good
+        if not resume:
             head = json.dumps(plan.described(), allow_nan=False)
             text = f'{{"schema": "{SCHEMA}", "space": {head}, "models": ['
             self._stream.write(text.encode(), self._end(), b"")
@@ -120,10 +133,10 @@ class CsvFile:
 
     def __init__(self, path: str, plan: Plan, *, resume: bool = False) -> None:
         self._plan = plan
-        counts, good = _check_csv(path, plan) if resume else (Counts(), 0)
-        self.counts = counts
+        state = _check_csv(path, plan) if resume else _State(Counts())
+        self.counts, self.counted = state.counts, state.counted
         self._stream = _Stream(path, resume=resume)
-        self._stream.good = good
+        self._stream.good = state.good
         if not resume:
             self._stream.write((",".join(csv_header(plan)) + "\n").encode(), b"", b"")
 
@@ -148,8 +161,8 @@ def _foreign(path: str, why: str) -> UsageError:
     return UsageError(f"cannot resume {path}: {why}; give another file, or write a new one with -o")
 
 
-def _check_json(path: str, plan: Plan) -> tuple[Counts, int, bool]:
-    """Return the counts of a file, the offset of its end, and whether it has no rows yet."""
+def _check_json(path: str, plan: Plan) -> _State:
+    """Return how far a JSON file is."""
     with _open(path) as file:
         first = file.readline()
         try:
@@ -168,11 +181,11 @@ def _check_json(path: str, plan: Plan) -> tuple[Counts, int, bool]:
         if at >= 0 and tail.endswith(b"}\n"):
             counts = Counts(**json.loads(b"{" + tail[at + 4 :]))
             offset = size - len(tail) + at
-            return counts, offset, offset == len(first) - 1
+            return _State(counts, offset, offset == len(first) - 1)
         return _torn(path, plan, file, len(first))
 
 
-def _torn(path: str, plan: Plan, file: IO[bytes], head: int) -> tuple[Counts, int, bool]:
+def _torn(path: str, plan: Plan, file: IO[bytes], head: int) -> _State:
     """Return the same for a file without its end: everything behind its last whole row goes."""
     file.seek(head)
     counts, good = Counts(), head - 1
@@ -190,15 +203,20 @@ def _torn(path: str, plan: Plan, file: IO[bytes], head: int) -> tuple[Counts, in
         last = line
     if counts.kept + counts.failed:
         good -= 1 if last.endswith(b",\n") else 0
-    _check_draws(path, plan)
+    counted = _count_from_rows(counts, plan)
+    return _State(counts, good, good == head - 1, counted)
+
+
+def _count_from_rows(counts: Counts, plan: Plan) -> bool:
+    """Complete counts of which only the rows are known; return whether that can be done.
+
+    A condition leaves out models that no row tells of.
+    """
     counts.evaluated = counts.kept + counts.failed
-    return counts, good, good == head - 1
-
-
-def _check_draws(path: str, plan: Plan) -> None:
-    """Raise where a file does not tell how many models of a sample were drawn."""
-    if plan.sample is not None and plan.where is not None:
-        raise _foreign(path, "it does not say how many models were drawn before its last row")
+    if plan.where is not None:
+        return False
+    counts.skipped = (counts.next or 0) - counts.evaluated
+    return True
 
 
 def _check_space(path: str, space: object, wanted: object) -> None:
@@ -213,8 +231,8 @@ def _check_space(path: str, space: object, wanted: object) -> None:
     raise _foreign(path, "it is of another space")
 
 
-def _check_csv(path: str, plan: Plan) -> tuple[Counts, int]:
-    """Return the counts of a CSV file and the offset behind its last complete row."""
+def _check_csv(path: str, plan: Plan) -> _State:
+    """Return how far a CSV file is."""
     counts, good = Counts(), 0
     header = csv_header(plan)
     with _open(path) as file:
@@ -241,9 +259,7 @@ def _check_csv(path: str, plan: Plan) -> tuple[Counts, int]:
         raise _foreign(path, "it is empty")
     if counts.next:
         _check_point(path, plan, header, last)
-    _check_draws(path, plan)
-    counts.evaluated = counts.kept + counts.failed
-    return counts, good
+    return _State(counts, good, not counts.next, _count_from_rows(counts, plan))
 
 
 def _check_point(path: str, plan: Plan, header: list[str], cells: list[str]) -> None:

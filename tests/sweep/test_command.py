@@ -166,6 +166,23 @@ def test_a_run_goes_on_where_it_was_cut_off(
     assert path.read_bytes() == whole.read_bytes()
 
 
+@pytest.mark.parametrize("kind", ["json", "csv"])
+@pytest.mark.parametrize("rows", [0, 1, 5, 9])
+def test_a_filtered_sample_goes_on(kind: str, rows: int, tmp_path: Path, cnnstat: Cnnstat) -> None:
+    """The rows do not tell how many models were drawn: the run finds out again."""
+    big = ("wrn-{d}-{w}", "d=range(10,60)", "w=range(1,40)", "-j", "1", "--where", "w % 3 == 0")
+    drawn = (*big, "--sample", "60")
+    path, whole = tmp_path / f"a.{kind}", tmp_path / f"b.{kind}"
+    said = cnnstat("sweep", *drawn, "-o", str(whole)).err
+    lines = whole.read_bytes().splitlines(keepends=True)
+    assert len(lines) > 12
+    path.write_bytes(b"".join(lines[: 1 + rows]) + lines[1 + rows][:20])
+    result = cnnstat("sweep", *drawn, "--resume", str(path))
+    assert result.code == 0, result.err
+    assert path.read_bytes() == whole.read_bytes()
+    assert result.err.partition("(first")[0] == said.partition("(first")[0]
+
+
 def test_files_of_something_else_are_not_resumed(tmp_path: Path, cnnstat: Cnnstat) -> None:
     path = tmp_path / "a.json"
     cnnstat("sweep", *WRN, "-o", str(path))
@@ -298,6 +315,11 @@ def test_a_killed_worker_changes_nothing(tmp_path: Path, cnnstat: Cnnstat) -> No
         (("wrn-{d}-2", "d=10", "--where", "params <"), "expected, not 'the end'"),
         (("wrn-{d}-2", "d=10", "--where", "parms < 5"), "did you mean params"),
         (("wrn-{d}-2", "d=10", "--where", "training_bytes < 5"), "add --mode training"),
+        (("wrn-{d}-2", "d=10", "--where", "params < 'x'"), "joins a number and a text"),
+        (("wrn-{d}-2", "d=10", "--where", "params < 1 or dtype > 3"), "at character 21"),
+        (("wrn-{d}-2", "d=10", "--where", "d == '10'"), "joins a number and a text"),
+        (("wrn-{d}-2", "d=10", "--where", "dtype * 2 < 3"), "'*' joins a text and a number"),
+        (("wrn-{d}-2", "d=10", "input=32,3x8x16", "-w", "input < 40"), "'<' joins a text"),
         (("wrn-{d}-2", "d=10", "-c", "training_bytes"), "add --mode training"),
         (("wrn-{d}-2", "d=10", "-c", "parms"), "did you mean params"),
         (("wrn-{d}-2", "d=10", "--sort", "mac"), "did you mean macs"),
