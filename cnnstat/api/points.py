@@ -7,6 +7,7 @@ files and operators' answers as long as the plan is the same.
 from __future__ import annotations
 
 import gc
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 from cnnstat.api.models import Model, default_inputs, input_specs, load
 from cnnstat.count.counted import Counted, Memory
 from cnnstat.errors import CnnstatError, UsageError
-from cnnstat.importers.reference import form_of
+from cnnstat.importers.reference import file_and_name, form_of
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.sweep.columns import BY_KEY
 from cnnstat.sweep.plan import DROPPED, FAILED, KEPT, SKIPPED, Batch, Plan, Row, reader
@@ -28,15 +29,19 @@ if TYPE_CHECKING:
     from cnnstat.importers.spec.reading import Template
     from cnnstat.memory.memory import MemoryPlan
 
-MODELS = 64
-"""Models that are remembered: points that differ in input, batch or dtype share one."""
+MODELS, ZOO_MODELS = 64, 1024
+"""Models that are remembered: points that differ in input, batch or dtype share one.
+
+A graph of the zoo is a few blocks, any other model may be large.
+"""
 
 
 class _Evaluator:
     """Evaluates points of one plan in one process."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, folder: str = "") -> None:
         self.plan = plan
+        self.folder = folder
         self.form = form_of(plan.space.reference)
         self.reason = ""
         self._memory = Memory()
@@ -65,14 +70,14 @@ class _Evaluator:
             self.reason = self.reason or str(error)
             return SKIPPED, None
         except CnnstatError as error:
-            return FAILED, _failed(position, point, str(error))
+            return FAILED, self.failed(position, point, str(error))
         try:
             return self._counted(position, point, model)
         except CnnstatError as error:
-            return FAILED, _failed(position, point, str(error))
+            return FAILED, self.failed(position, point, str(error))
         except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
             said = f"{type(error).__name__}: {error}"
-            return FAILED, _failed(position, point, said)
+            return FAILED, self.failed(position, point, said)
 
     def legal(self, position: int) -> bool:
         """Return whether a model of its family stands at a position, whatever else is wrong."""
@@ -84,6 +89,15 @@ class _Evaluator:
             return True
         return True
 
+    def failed(self, position: int, point: Point, error: str) -> Row:
+        """Return the row that says why, with the file as the reference names it."""
+        reference = point.reference
+        if self.folder:
+            path = file_and_name(_in_folder(reference, self.folder))[0]
+            error = error.replace(path, file_and_name(reference)[0])
+        said = " ".join(error.split())
+        return Row(position, reference, point.values, (), 0, "", "failed", (), said)
+
     def model(self, point: Point) -> Model:
         """Return the model of a point; raise ``UsageError`` where its family has none such."""
         key = (point.reference, point.settings.get("classes"), tuple(point.arguments.items()))
@@ -92,12 +106,12 @@ class _Evaluator:
             self._models.move_to_end(key)
             return known
         model = self._models[key] = self._load(point)
-        if len(self._models) > MODELS:
+        if len(self._models) > (ZOO_MODELS if self.form == "zoo" else MODELS):
             self._models.popitem(last=False)
         return model
 
     def _load(self, point: Point) -> Model:
-        reference = point.reference
+        reference = _in_folder(point.reference, self.folder)
         if self.form == "spec":
             spec = self.template(reference).spec(point.arguments)
             return Model(reference, default_inputs(spec.graph), spec.graph)
@@ -171,6 +185,17 @@ class _Reader:
         return self._memory
 
 
+def _in_folder(reference: str, folder: str) -> str:
+    """Return a reference to the same file in another folder."""
+    if not folder:
+        return reference
+    file, name = file_and_name(reference)
+    path = os.path.join(folder, file)
+    if not os.path.exists(path):
+        path = os.path.join(folder, os.path.basename(file))
+    return f"{path}:{name}" if name else path
+
+
 def _specs(model: Model, settings: Mapping[str, AxisValue]) -> dict[str, TensorSpec]:
     """Return the input specs of a model under a point's settings, which were checked before."""
     batch, dtype, shape = settings.get("batch"), settings.get("dtype"), settings.get("input")
@@ -201,11 +226,6 @@ def _mutable(value: AxisValue) -> object:
     return [_mutable(each) for each in value] if isinstance(value, tuple) else value
 
 
-def _failed(position: int, point: Point, error: str) -> Row:
-    said = " ".join(error.split())
-    return Row(position, point.reference, point.values, (), 0, "", "failed", (), said)
-
-
 class _Local(threading.local):
     """The evaluator of this thread, for the plan that it worked on last."""
 
@@ -215,11 +235,14 @@ class _Local(threading.local):
 _LOCAL = _Local()
 
 
-def evaluate(plan: Plan, start: int, stop: int) -> Batch:
-    """Return what becomes of the points at positions ``start`` to ``stop`` of a plan's order."""
+def evaluate(plan: Plan, start: int, stop: int, folder: str = "") -> Batch:
+    """Return what becomes of the points at positions ``start`` to ``stop`` of a plan's order.
+
+    ``folder`` is where the file of the reference is, under its own path or its name alone.
+    """
     evaluator = _LOCAL.evaluator
-    if evaluator is None or evaluator.plan.key != plan.key:
-        evaluator = _LOCAL.evaluator = _Evaluator(plan)
+    if evaluator is None or (evaluator.plan.key, evaluator.folder) != (plan.key, folder):
+        evaluator = _LOCAL.evaluator = _Evaluator(plan, folder)
     with _no_collection(unless=evaluator.form not in ("zoo", "spec")):
         return evaluator.batch(start, stop)
 

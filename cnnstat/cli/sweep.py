@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cnnstat.api.sweepfiles import Target
+    from cnnstat.sweep.cluster import Source
     from cnnstat.sweep.engine import Engine
     from cnnstat.sweep.plan import Plan
     from cnnstat.sweep.run import Run
@@ -220,18 +221,29 @@ def _space(
 
 def _engine(plan: Plan, workers: int, dask: str | None) -> AbstractContextManager[Engine] | None:
     if dask is not None:
-        from cnnstat.importers.reference import form_of
         from cnnstat.sweep.cluster import cluster
 
-        source = plan.space.reference
-        file = source.rpartition(":")[0] if form_of(source) == "python" else source
-        files = [file] if os.path.isfile(file) else []
-        return cluster(dask, workers=workers, files=files)
+        return cluster(dask, workers=workers, source=_source(plan.space.reference))
     if workers == 1:
         return None
     from cnnstat.sweep.pool import Pool
 
     return Pool(workers)
+
+
+def _source(reference: str) -> Source | None:
+    """Return what workers on other machines must have of the user's own."""
+    from cnnstat.importers.reference import LIBRARIES, file_and_name, form_of
+    from cnnstat.sweep.cluster import Source
+
+    form = form_of(reference)
+    library = reference.partition(":")[0].lower()
+    if form == "zoo" or library in (*LIBRARIES, "keras"):
+        return None
+    file, name = file_and_name(reference)
+    if form == "python" and not name:
+        return Source(module=reference.partition(":")[0])
+    return Source(file=file)
 
 
 def _target(

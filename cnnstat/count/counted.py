@@ -24,6 +24,8 @@ from cnnstat.ir.shapes import FactTable, answers, infer_shapes
 from cnnstat.ir.tensor import TensorSpec
 
 MAX_STRUCTURES = 256
+MAX_GRAPHS = 1024
+"""Graphs that are recognised by identity: points that differ in their input share one."""
 MAX_PARTS = 40_000
 """Most pieces whose sums are remembered, some forty megabytes."""
 
@@ -100,6 +102,7 @@ class Memory:
     def __init__(self) -> None:
         self.table = FactTable()
         self._structures: dict[object, Structure] = {}
+        self._graphs: dict[int, tuple[Graph, Structure]] = {}
         self._parts: dict[object, Part] = {}
         self._specs: dict[Specs, Specs] = {}
         self._ops: dict[tuple[type[Op], str], Op] = {}
@@ -203,6 +206,16 @@ class Memory:
 
     def _structure(self, graph: Graph) -> Structure:
         """Return the structure of a graph, worked out once for all graphs of the same."""
+        known = self._graphs.get(id(graph))
+        if known is not None:
+            return known[1]
+        if len(self._graphs) >= MAX_GRAPHS:
+            self._graphs.clear()
+        structure = self._structure_of_form(graph)
+        self._graphs[id(graph)] = graph, structure
+        return structure
+
+    def _structure_of_form(self, graph: Graph) -> Structure:
         form: list[object] = [graph.outputs, graph.training_outputs]
         for piece in graph.pieces:
             if isinstance(piece, PlacedBlock):

@@ -36,6 +36,12 @@ class Imported(NamedTuple):
     """Specs of the inputs as the graph takes them, where the reader has another order of axes."""
 
 
+def file_and_name(reference: str) -> tuple[str, str]:
+    """Return the file of a reference that is no name of the zoo, and the callable in it, if any."""
+    source, colon, name = reference.rpartition(":")
+    return (source, name) if colon and source.lower().endswith(".py") else (reference, "")
+
+
 def form_of(reference: str) -> Form:
     """Return the form of a reference.
 

@@ -1,21 +1,20 @@
 """A Dask cluster as an engine: the one file that knows Dask, imported when it is asked for.
 
 Dask starts tasks of lost workers again by itself; its dashboard shows them. The workers need
-cnnstat in their environment, and the files that a reference names at the same path.
+cnnstat in their environment. A file that a reference names is read where all workers see it, else
+Dask's own upload brings it to each, to those that join later as well.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from cnnstat.errors import MissingDependencyError, UsageError
-from cnnstat.sweep.engine import Engine
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from cnnstat.sweep.engine import Engine, Evaluate
+from cnnstat.sweep.plan import Batch, Plan
 
 LOCAL = "local"
 TIMEOUT_SECONDS = 10
@@ -24,12 +23,37 @@ IN_FLIGHT = 4
 """Batches for each thread of the cluster."""
 
 
+class Source(NamedTuple):
+    """The user's own that workers must have: a ``file``, or the ``module`` that is imported."""
+
+    file: str = ""
+    module: str = ""
+
+
+class OnWorker:
+    """Evaluates points on a worker, with the user's file from a folder.
+
+    That of Dask's upload where none is named.
+    """
+
+    def __init__(self, evaluate: Evaluate, folder: str) -> None:
+        self._evaluate = evaluate
+        self._folder = folder
+
+    def __call__(self, plan: Plan, start: int, stop: int, folder: str = "") -> Batch:
+        """Return what becomes of these points."""
+        from distributed import get_worker
+
+        folder = folder or self._folder or get_worker().local_directory
+        return self._evaluate(plan, start, stop, folder)
+
+
 @contextmanager
-def cluster(address: str, *, workers: int, files: Sequence[str] = ()) -> Iterator[Engine]:
+def cluster(address: str, *, workers: int, source: Source | None = None) -> Iterator[Engine]:
     """Connect to a scheduler, or start one with ``workers`` processes for ``local``.
 
-    ``files`` are the user's own that the workers must see. Raises ``UsageError`` where nothing
-    answers within 10 seconds, where no worker is there, or where one does not see a file.
+    Raises ``UsageError`` where nothing answers within 10 seconds, where no worker is there, or
+    where one cannot have the source.
     """
     try:
         from distributed import Client, LocalCluster
@@ -51,8 +75,12 @@ def cluster(address: str, *, workers: int, files: Sequence[str] = ()) -> Iterato
         ) from error
     try:
         threads = _threads(client, address)
-        _check_files(client, files)
-        yield Engine(client.get_executor(pure=False, retries=RETRIES), IN_FLIGHT * threads)
+        executor = client.get_executor(pure=False, retries=RETRIES)
+        folder = None if source is None else _folder(client, source, address)
+        engine = Engine(executor, IN_FLIGHT * threads)
+        if folder is not None:
+            engine = engine._replace(wrap=lambda evaluate: OnWorker(evaluate, folder))
+        yield engine
     finally:
         with suppress(Exception):  # a scheduler that is gone cannot be told
             client.close(timeout=TIMEOUT_SECONDS)
@@ -73,13 +101,41 @@ def _threads(client: Any, address: str) -> int:
     return max(1, sum(threads.values()))
 
 
-def _check_files(client: Any, files: Sequence[str]) -> None:
-    for file in files:
-        path = os.path.abspath(file)
-        seen = client.run(os.path.exists, path)
-        blind = sorted(worker for worker, sees in seen.items() if not sees)
+def _folder(client: Any, source: Source, address: str) -> str | None:
+    """Bring a source to the workers; return the folder where they have its file, "" for uploads.
+
+    None where nothing is read from a folder. Raises ``UsageError`` where they cannot have it.
+    """
+    if source.module:
+        blind = _blind(client, _importable, source.module)
         if blind:
             raise UsageError(
-                f"{file}: the worker {blind[0]} has no file {path}; put it into a folder that all "
-                "machines share, or into a package that is installed there"
+                f"{source.module}: the worker {blind} cannot import it; install it there, or "
+                f"upload it with Dask: Client({address!r}).upload_file(FILE)"
             )
+        return None
+    stated = os.path.abspath(source.file.partition("{")[0])
+    several = "{" in source.file
+    if not _blind(client, os.path.exists, os.path.dirname(stated) if several else stated):
+        return os.getcwd()
+    if several:
+        raise UsageError(
+            f"{source.file}: the workers do not see {os.path.dirname(stated)}; put the files "
+            "into a folder that all machines share"
+        )
+    client.upload_file(stated, load=False)
+    return ""
+
+
+def _blind(client: Any, test: Callable[[str], bool], argument: str) -> str:
+    """Return a worker on which a test fails; empty where there is none."""
+    answers: dict[str, bool] = client.run(test, argument)
+    return min((worker for worker, passed in answers.items() if not passed), default="")
+
+
+def _importable(module: str) -> bool:
+    from importlib.util import find_spec
+
+    top = module.partition(".")[0]
+    here = os.path.isdir(top) or os.path.isfile(f"{top}.py")
+    return here or find_spec(top) is not None

@@ -11,13 +11,21 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from cnnstat.errors import CnnstatError
 from cnnstat.sweep.plan import Batch, Plan
 
-Evaluate = Callable[[Plan, int, int], Batch]
-"""A plan, the first position and the one behind the last -> what became of these points."""
+
+class Evaluate(Protocol):
+    """Tells what becomes of the points of a plan from one position up to another.
+
+    ``folder`` is where the user's file is, if not where the reference says.
+    """
+
+    def __call__(self, plan: Plan, start: int, stop: int, folder: str = "") -> Batch:
+        """Return the batch."""
+
 
 BATCH_SECONDS = 0.5
 FIRST_POINTS = 8
@@ -36,11 +44,15 @@ class WorkersLostError(CnnstatError):
 
 
 class Engine(NamedTuple):
-    """An executor, how many batches it may have at a time, and how to replace it when it broke."""
+    """An executor, how many batches it may have at a time, and how to replace it when it broke.
+
+    ``wrap`` turns the function that is submitted into one that suits the workers.
+    """
 
     executor: Executor
     in_flight: int
     renew: Callable[[], Executor] | None = None
+    wrap: Callable[[Evaluate], Evaluate] = lambda evaluate: evaluate
 
 
 class _Sizes:
@@ -78,6 +90,7 @@ def run(
     """
     sizes = _Sizes()
     sizes.points = points or sizes.points
+    evaluate = engine.wrap(evaluate)
     executor = engine.executor
     pending: deque[tuple[int, int, Future[Batch] | None]] = deque()
     broken_at, attempts = -1, 0

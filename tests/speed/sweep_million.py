@@ -2,7 +2,8 @@
 
 Run by hand: ``python tests/speed/sweep_million.py -o FILE`` (minutes). It runs ``cnnstat sweep``
 on wide ResNets of 10 depths, 500 widths, 10 numbers of classes and 20 inputs, with parameters,
-MACs, FLOPs, activations, their peak and depth, into a CSV file that is thrown away.
+MACs, FLOPs, activations, their peak and depth, into a CSV file that is thrown away. ``--engines
+1,2,dask2 --points 200000`` compares one process, two, and two single-threaded workers of Dask.
 """
 
 from __future__ import annotations
@@ -47,13 +48,15 @@ def children(pid: int) -> list[int]:
         return []
 
 
-def run(workers: int, points: int) -> dict[str, object]:
-    """Return what a run of the first ``points`` points took."""
+def run(engine: str, points: int) -> dict[str, object]:
+    """Return what a run over so many widths that ``points`` points come out took."""
+    workers = engine.removeprefix("dask")
     width = f"width=range(1,{1 + 500 * points // POINTS})"
     space = tuple(width if text.startswith("width=") else text for text in SPACE)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "space.csv"
-        command = [sys.executable, "-m", "cnnstat", "sweep", *space, "-j", str(workers)]
+        command = [sys.executable, "-m", "cnnstat", "sweep", *space, "-j", workers]
+        command += ["--dask", "local"] if engine != workers else []
         begun, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
         process = subprocess.Popen([*command, "-o", str(path)])
         parent, largest_worker = 0, 0
@@ -68,7 +71,7 @@ def run(workers: int, points: int) -> dict[str, object]:
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return {
         "rows": rows,
-        "workers": workers,
+        "engine": f"{workers} of Dask" if engine != workers else f"{workers} processes",
         "wall_s": round(wall, 1),
         "cpu_s": round(cpu, 1),
         "rows_per_s": round(rows / wall),
@@ -81,7 +84,7 @@ def run(workers: int, points: int) -> dict[str, object]:
 def main() -> None:
     """Run, print, and write with ``-o``."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--workers", default="2", help="One run for each: 1,2.")
+    parser.add_argument("--engines", default="2", help="One run for each: 1,2,dask2.")
     parser.add_argument("--points", type=int, default=POINTS)
     parser.add_argument("-o", "--output")
     options = parser.parse_args()
@@ -89,7 +92,7 @@ def main() -> None:
         "space": list(SPACE),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python "
         f"{platform.python_version()}",
-        "runs": [run(int(count), options.points) for count in options.workers.split(",")],
+        "runs": [run(engine, options.points) for engine in options.engines.split(",")],
     }
     text = json.dumps(result, indent=1)
     print(text)

@@ -50,9 +50,9 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]
             process.wait()
 
 
-def sweep(*args: str) -> subprocess.Popen[str]:
+def sweep(*args: str, folder: Path | None = None) -> subprocess.Popen[str]:
     command = (sys.executable, "-m", "cnnstat", "sweep", *args)
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder)
 
 
 def test_a_killed_worker_changes_nothing(
@@ -84,6 +84,55 @@ def test_files_of_the_user(
     _, err = run.communicate(timeout=120)
     assert run.returncode == 0, err
     assert "2,999 kept" in err
+
+
+MODULE = """
+from torch import nn
+
+def make(width):
+    if width == 3:
+        raise ValueError("three")
+    return nn.Conv2d(3, width, 3)
+"""
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_files_in_the_folder_of_the_user(
+    cluster: tuple[str, list[subprocess.Popen[bytes]]], tmp_path: Path, seen: bool
+) -> None:
+    """Workers run in another folder; /proc/self/cwd is another file to each process."""
+    if not seen and not Path("/proc/self/cwd").exists():
+        pytest.skip("needs a path that other processes do not see")
+    address, _ = cluster
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "net.yaml").write_text(NET)
+    (mine / "net.py").write_text(MODULE)
+    prefix = "" if seen else "/proc/self/cwd/"
+    for name, values in (("net.yaml", "w=1,2,0"), ("net.py:make", "width=1,2,3")):
+        command = (prefix + name, values, "input=3x8x8")
+        written = []
+        for engine in (("--dask", address), ("-j", "1")):
+            run = sweep(*command, *engine, "-o", "out.csv", folder=mine)
+            _, err = run.communicate(timeout=120)
+            assert run.returncode == 0, err
+            assert "2 kept, 1 failed" in err
+            written.append((mine / "out.csv").read_bytes())
+        assert written[0] == written[1]
+
+
+def test_a_package_that_workers_lack(
+    cluster: tuple[str, list[subprocess.Popen[bytes]]], tmp_path: Path
+) -> None:
+    address, _ = cluster
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "blocknet.py").write_text(MODULE)
+    run = sweep("blocknet:make", "width=1,2", "--dask", address, folder=mine)
+    _, err = run.communicate(timeout=120)
+    assert run.returncode == 2
+    assert "blocknet: the worker tcp://127.0.0.1:" in err
+    assert "upload it with Dask" in err
 
 
 def test_no_scheduler_is_said_within_ten_seconds() -> None:
