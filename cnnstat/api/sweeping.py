@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cnnstat.api.points import evaluate, shape_of
 from cnnstat.errors import UsageError, unknown
-from cnnstat.importers.reference import form_of
+from cnnstat.importers.reference import check_argument_names, form_of
 from cnnstat.ir.tensor import check_float_dtype, check_shape
 from cnnstat.memory.memory import MODES, OPTIMIZERS
 from cnnstat.sweep.columns import Mode, chosen
@@ -102,6 +102,12 @@ def _space(reference: str, values: Values) -> Space:
         template(reference).check_arguments(space.parameters)
     elif form == "onnx" and set(space.parameters) - set(space.placeholders):
         raise UsageError(f"{reference}: an ONNX file has no parameters to vary, only input, batch")
+    elif reference.lower().startswith("keras:") and not space.placeholders:
+        from cnnstat.importers.keras.objects import builder
+
+        check_argument_names(reference, builder(reference), space.parameters)
+    elif form == "keras" and set(space.parameters) - set(space.placeholders):
+        raise UsageError(f"{reference}: a Keras file has no parameters to vary, only input, batch")
     elif form == "python" and not space.placeholders:
         from cnnstat.pytorch.capture.loading import check_arguments
 

@@ -5,9 +5,10 @@ Nothing is opened or imported here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from cnnstat.errors import unknown
 from cnnstat.ir.tensor import TensorSpec
 
 if TYPE_CHECKING:
@@ -40,6 +41,25 @@ def file_and_name(reference: str) -> tuple[str, str]:
     """Return the file of a reference that is no name of the zoo, and the callable in it, if any."""
     source, colon, name = reference.rpartition(":")
     return (source, name) if colon and source.lower().endswith(".py") else (reference, "")
+
+
+def check_argument_names(
+    reference: str, build: Callable[..., object], names: Iterable[str]
+) -> None:
+    """Raise ``UsageError`` for an argument that the callable of a reference does not take."""
+    import inspect
+
+    try:
+        parameters = inspect.signature(build).parameters.values()
+    except (TypeError, ValueError):  # a callable that does not tell
+        return
+    if any(each.kind is each.VAR_KEYWORD for each in parameters):
+        return
+    known = [each.name for each in parameters if each.kind is not each.POSITIONAL_ONLY]
+    for argument in names:
+        if argument not in known:
+            listing = "" if known else "it takes no arguments"
+            raise unknown(f"argument of {reference}", argument, known, listing=listing)
 
 
 def form_of(reference: str) -> Form:

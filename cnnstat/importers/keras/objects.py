@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from sys import stderr
 from typing import Any
@@ -45,6 +45,21 @@ def application(reference: str, arguments: Mapping[str, Any] | None = None) -> K
     Raises ``MissingDependencyError`` without keras, ``UsageError`` for an unknown name,
     ``ModelError`` where Keras refuses the arguments.
     """
+    build = builder(reference)
+    options = {"weights": None, **(arguments or {})}
+    if options["weights"] is not None:
+        raise UsageError(f"{reference}: weights are not loaded; leave weights out of --args")
+    try:
+        with redirect_stdout(stderr):
+            model = build(**options)
+    except Exception as error:
+        said = (str(error).strip().splitlines() or [""])[0]
+        raise ModelError(f"{reference}: Keras raised {type(error).__name__}: {said}") from error
+    return model_of_object(model, reference)
+
+
+def builder(reference: str) -> Callable[..., Any]:
+    """Return the function of keras.applications that a reference names; errors as above."""
     name = reference.partition(":")[2]
     if "KERAS_BACKEND" not in os.environ:
         installed = [each for each in BACKENDS if importlib.util.find_spec(each) is not None]
@@ -61,13 +76,5 @@ def application(reference: str, arguments: Mapping[str, Any] | None = None) -> K
     }
     if name not in builders:
         raise unknown("model of keras.applications", name, builders)
-    options = {"weights": None, **(arguments or {})}
-    if options["weights"] is not None:
-        raise UsageError(f"{reference}: weights are not loaded; leave weights out of --args")
-    try:
-        with redirect_stdout(stderr):
-            model = builders[name](**options)
-    except Exception as error:
-        said = (str(error).strip().splitlines() or [""])[0]
-        raise ModelError(f"{reference}: Keras raised {type(error).__name__}: {said}") from error
-    return model_of_object(model, reference)
+    build: Callable[..., Any] = builders[name]
+    return build

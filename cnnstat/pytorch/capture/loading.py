@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnstat.errors import PASSED_ON, ModelError, UsageError, said, unknown
 from cnnstat.importers.keras.objects import is_keras_model
+from cnnstat.importers.reference import check_argument_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,8 +67,6 @@ def load_module(
 
 def check_arguments(reference: str, names: Iterable[str]) -> None:
     """Raise ``UsageError`` for an argument that a callable of the user's own does not take."""
-    import inspect
-
     from cnnstat.pytorch import require_torch
 
     require_torch()
@@ -79,17 +78,7 @@ def check_arguments(reference: str, names: Iterable[str]) -> None:
         load_module(reference)  # it raises what is wrong
     with redirect_stdout(sys.stderr), preserved_random_state():
         build = _library(source, name) or _callable(source, name)
-    try:
-        parameters = inspect.signature(build).parameters.values()
-    except (TypeError, ValueError):  # a callable that does not tell
-        return
-    if any(each.kind is each.VAR_KEYWORD for each in parameters):
-        return
-    known = [each.name for each in parameters if each.kind is not each.POSITIONAL_ONLY]
-    for argument in names:
-        if argument not in known:
-            listing = "" if known else "it takes no arguments"
-            raise unknown(f"argument of {reference}", argument, known, listing=listing)
+    check_argument_names(reference, build, names)
 
 
 def _built(
