@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from cnnstat.count.counted import Memory, Outline
 from cnnstat.count.report import Report, analyze
-from cnnstat.ir.graph import Graph, Node, ShapedGraph
+from cnnstat.ir.graph import Graph, ShapedGraph
 from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.zoo.catalog import find
@@ -58,5 +58,4 @@ class Reports:
         graph = card.build(card.classes)
         if input is None:
             return graph, {}
-        first = next(p.name for p in graph.pieces if isinstance(p, Node) and p.op.is_input)
-        return graph, {first: TensorSpec((1, *input))}
+        return graph, {graph.inputs[0].name: TensorSpec((1, *input))}

@@ -83,6 +83,9 @@ def test_markdown_has_a_row_per_figure(cnnstat: Cnnstat) -> None:
 def test_a_choice_without_figures_is_empty(cnnstat: Cnnstat) -> None:
     result = cnnstat("claims", "resnet56-cifar", "--source", "slides", "--format", "json")
     assert (result.code, json.loads(result.out)["claims"]) == (0, [])
+    table = cnnstat("claims", "resnet56-cifar", "--source", "slides").out
+    assert table.startswith("No published figures of resnet56-cifar match\n")
+    assert "Verdicts" not in table
 
 
 @pytest.mark.parametrize(

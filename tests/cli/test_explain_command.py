@@ -128,4 +128,12 @@ def test_info_shows_units_and_leaves_reasons_to_claims(cnnstat: Cnnstat) -> None
     out = " ".join(cnnstat("info", "vgg16", columns=100).out.split())
     assert "published 24M * 4 bytes ~ 96MB, computed 15,237,608 values" in out
     assert "No public derivation" not in out
-    assert "70 in all, with reasons: 'cnnstat claims vgg16'" in out
+    claims = json.loads(cnnstat("claims", "vgg16", "--format", "json").out)["claims"]
+    assert f"{len(claims)} in all, with reasons: 'cnnstat claims vgg16'" in out
+
+
+def test_info_says_where_nothing_is_published(cnnstat: Cnnstat) -> None:
+    assert "none: no source of 'cnnstat claims' prints" in cnnstat("info", "lenet5-modern").out
+    card = json.loads(cnnstat("info", "lenet5-modern", "--format", "json").out)
+    assert (card["published"], card["published_figures"]) == ([], 0)
+    assert json.loads(cnnstat("info", "nin-cifar", "--format", "json").out)["published_figures"] > 0
