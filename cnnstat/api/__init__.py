@@ -50,13 +50,15 @@ _FILES = {
 _FILE_OF = {name: file for file, names in _FILES.items() for name in names}
 
 
-def __getattr__(name: str) -> object:
-    """Return a public name, importing its file."""
-    if name not in _FILE_OF:
-        raise AttributeError(f"module 'cnnstat.api' has no attribute {name!r}")
-    value: object = getattr(import_module(f"cnnstat.api.{_FILE_OF[name]}"), name)
-    globals()[name] = value  # once
-    return value
+if not TYPE_CHECKING:  # a checker knows the names above, and no others
+
+    def __getattr__(name: str) -> object:
+        """Return a public name, importing its file."""
+        if name not in _FILE_OF:
+            raise AttributeError(f"module 'cnnstat.api' has no attribute {name!r}")
+        value = getattr(import_module(f"cnnstat.api.{_FILE_OF[name]}"), name)
+        globals()[name] = value  # once
+        return value
 
 
 def __dir__() -> list[str]:
