@@ -9,6 +9,7 @@ import typer
 
 from cnnstat.errors import UsageError
 from cnnstat.ir.tensor import DTYPE_BYTES, TensorSpec, check_dtype
+from cnnstat.render.formats import FORMATS
 
 Completion = Callable[[str], list[str]]
 
@@ -36,12 +37,6 @@ def _models() -> Iterable[str]:
     from cnnstat.zoo.catalog import names
 
     return names()
-
-
-def _formats() -> Iterable[str]:
-    from cnnstat.render.formats import FORMATS
-
-    return FORMATS
 
 
 complete_model = starting(_models)
@@ -162,9 +157,9 @@ FormatOption = Annotated[
         *("--format", "-f"),
         group=OUTPUT,
         metavar="NAME",
-        help="table, json, csv, md, html or latex.",
+        help=f"{', '.join([*FORMATS][:-1])} or {[*FORMATS][-1]}.",
         default="by the suffix of -o, else table",
-        complete=starting(_formats),
+        complete=starting(lambda: FORMATS),
     ),
 ]
 BareOption = Annotated[
