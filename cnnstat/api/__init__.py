@@ -8,35 +8,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cnnstat.api.catalog import as_published, claims, zoo
-    from cnnstat.api.exporting import export_onnx
-    from cnnstat.api.models import Inputs, Model, input_specs, load
-    from cnnstat.api.planning import fit, measured_memory, memory
-    from cnnstat.api.reports import analyze, compare
-    from cnnstat.api.results import Analysis, ModelComparison
-    from cnnstat.api.running import bench, build, check, check_report
-
-__all__ = [
-    "Analysis",
-    "Inputs",
-    "Model",
-    "ModelComparison",
-    "analyze",
-    "as_published",
-    "bench",
-    "build",
-    "check",
-    "check_report",
-    "claims",
-    "compare",
-    "export_onnx",
-    "fit",
-    "input_specs",
-    "load",
-    "measured_memory",
-    "memory",
-    "zoo",
-]
+    from cnnstat.api.catalog import as_published as as_published
+    from cnnstat.api.catalog import claims as claims
+    from cnnstat.api.catalog import zoo as zoo
+    from cnnstat.api.exporting import export_onnx as export_onnx
+    from cnnstat.api.models import Inputs as Inputs
+    from cnnstat.api.models import Model as Model
+    from cnnstat.api.models import input_specs as input_specs
+    from cnnstat.api.models import load as load
+    from cnnstat.api.planning import fit as fit
+    from cnnstat.api.planning import measured_memory as measured_memory
+    from cnnstat.api.planning import memory as memory
+    from cnnstat.api.reports import analyze as analyze
+    from cnnstat.api.reports import compare as compare
+    from cnnstat.api.results import Analysis as Analysis
+    from cnnstat.api.results import ModelComparison as ModelComparison
+    from cnnstat.api.running import bench as bench
+    from cnnstat.api.running import build as build
+    from cnnstat.api.running import check as check
+    from cnnstat.api.running import check_report as check_report
 
 _FILES = {
     "catalog": ("as_published", "claims", "zoo"),
@@ -48,6 +38,7 @@ _FILES = {
     "running": ("bench", "build", "check", "check_report"),
 }
 _FILE_OF = {name: file for file, names in _FILES.items() for name in names}
+__all__ = list(_FILE_OF)
 
 
 if not TYPE_CHECKING:  # a checker knows the names above, and no others
@@ -62,5 +53,5 @@ if not TYPE_CHECKING:  # a checker knows the names above, and no others
 
 
 def __dir__() -> list[str]:
-    """Return the public names, those that are not imported yet among them."""
-    return sorted({*globals(), *__all__})
+    """Return the public names."""
+    return __all__

@@ -173,12 +173,6 @@ def own_statistics(
     return tape.record(inputs, (y,), simple(inputs, x, *more), saves=(*inputs, *more))[0]
 
 
-def mean_of_maps(tape: Tape, x: Tensor, shape: Shape) -> Tensor:
-    """Return the mean of each map. Nothing is saved: the gradient is spread and divided."""
-    y = tape.run((x,), (shape, x.dtype))
-    return tape.record((x,), y, simple((x,)))[0]
-
-
 def multiply(tape: Tape, x: Tensor, other: Tensor) -> Tensor:
     """Return x * other with ``other`` spread over x; each is saved for the other's gradient."""
     y = tape.run((x, other), (x.shape, _widest((x, other))))
@@ -197,9 +191,12 @@ def multiply(tape: Tape, x: Tensor, other: Tensor) -> Tensor:
     return tape.record((x, other), y, back, saves=saves)[0]
 
 
-def add(tape: Tape, x: Tensor, other: Tensor) -> Tensor:
-    """Return x + other with ``other`` spread over x. The gradient of both is the sum's own."""
-    y = tape.run((x, other), (x.shape, _widest((x, other))))
+def add(tape: Tape, x: Tensor, other: Tensor, shape: Shape | None = None) -> Tensor:
+    """Return x + other or x - other with ``other`` spread over x, or both spread to ``shape``.
+
+    The gradient of both is the sum's own, summed for what was spread.
+    """
+    y = tape.run((x, other), (shape or x.shape, _widest((x, other))))
 
     def back(tape: Tape, gradients: Sequence[Tensor], needed: Sequence[bool]) -> list[Gradient]:
         pairs = zip((x, other), needed, strict=True)
@@ -316,17 +313,6 @@ def select(tape: Tape, x: Tensor, shape: Shape) -> Tensor:
         return [tape.like(x, zeros, *gradients)]
 
     return tape.record((x,), y, back)[0]
-
-
-def difference(tape: Tape, x: Tensor, other: Tensor, shape: Shape) -> Tensor:
-    """Return x - other, both spread to ``shape``; the gradient of x is summed."""
-    y = tape.run((x, other), (shape, _widest((x, other))))
-
-    def back(tape: Tape, gradients: Sequence[Tensor], needed: Sequence[bool]) -> list[Gradient]:
-        pairs = zip((x, other), needed, strict=True)
-        return [_summed(tape, gradients[0], each) if need else None for each, need in pairs]
-
-    return tape.record((x, other), y, back)[0]
 
 
 def sum_of(tape: Tape, x: Tensor, shape: Shape) -> Tensor:

@@ -183,7 +183,7 @@ def _rbf(t: Tape, call: Call) -> Tensor:
     n, features = call.x.shape
     codes = call.stored["codes"]
     each = (n, call.op.units, features)
-    terms = k.difference(t, k.view(t, call.x, (n, 1, features)), codes, each)
+    terms = k.add(t, k.view(t, call.x, (n, 1, features)), codes, each)
     return k.sum_of(t, k.power(t, terms), call.shape)
 
 

@@ -91,9 +91,8 @@ def _share(t: Tape, call: Call) -> Tensor:
 
 def _adaptive_avg_pool(t: Tape, call: Call) -> Tensor:
     (x,) = k.cast(t, _kernel("adaptive_avg_pool", call), call.x)
-    if set(call.shape[2:]) == {1}:
-        return k.mean_of_maps(t, x, call.shape)
-    return k.unary(t, x, call.shape, saves="input")
+    means_of_maps = set(call.shape[2:]) == {1}  # whose gradient is spread and divided
+    return k.unary(t, x, call.shape, saves="" if means_of_maps else "input")
 
 
 def _adaptive_max_pool(t: Tape, call: Call) -> Tensor:

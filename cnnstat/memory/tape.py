@@ -12,20 +12,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from cnnstat.ir.tensor import DTYPE_BYTES
 
 Kind = Literal["input", "activation", "weight_copy", "parameter_gradient", "activation_gradient"]
 """Purposes of the bytes of a storage."""
 
-KINDS: tuple[Kind, ...] = (
-    "input",
-    "activation",
-    "weight_copy",
-    "parameter_gradient",
-    "activation_gradient",
-)
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 Source = tuple[int, int]
 """Where a gradient goes: a record and the number of its result; a parameter is (-1 - leaf, 0)."""

@@ -29,21 +29,7 @@ LINEUP: tuple[str, ...] = (
 )
 """Names in historical order."""
 
-IMAGENET: tuple[str, ...] = (
-    "alexnet",
-    "zfnet",
-    "vgg16",
-    "vgg19",
-    "googlenet",
-    "resnet50",
-    "resnet101",
-    "resnet152",
-    "preresnet200",
-    "wide-resnet50-2",
-    "densenet121",
-    "resnext50-32x4d",
-    "mobilenet",
-)
+IMAGENET = tuple(name for name in LINEUP if name != "lenet5" and not name.endswith("-cifar"))
 """Those of ``LINEUP`` that classify ImageNet."""
 
 
