@@ -13,6 +13,7 @@ from cnnstat.cli.options import (
     FormatOption,
     InputsOption,
     OutputOption,
+    VerboseOption,
     argument,
     factory_arguments,
     input_shapes,
@@ -130,6 +131,7 @@ def bench(
     ] = None,
     format: FormatOption = None,
     bare: BareOption = False,
+    verbose: VerboseOption = False,
     output: OutputOption = None,
 ) -> None:
     """Measure the time of models on this device and compare it with the roofline bound."""
@@ -137,7 +139,7 @@ def bench(
     from cnnstat.cli.output import destination, emit
     from cnnstat.render.bench import bench_document
 
-    to = destination(format, output, bare=bare)
+    to = destination(format, output, bare=bare, verbose=verbose)
     if saved is not None and models:
         raise UsageError(f"--from {saved} shows a saved result and takes no MODEL")
     settings = Settings(

@@ -12,6 +12,7 @@ from cnnstat.cli.options import (
     BatchOption,
     FormatOption,
     OutputOption,
+    VerboseOption,
     argument,
     complete_model,
     continuing,
@@ -95,6 +96,7 @@ def compare(
     ] = False,
     format: FormatOption = None,
     bare: BareOption = False,
+    verbose: VerboseOption = False,
     output: OutputOption = None,
 ) -> None:
     """Compare depth, parameters, work, memory and error rates of models."""
@@ -102,7 +104,7 @@ def compare(
     from cnnstat.cli.output import destination, emit
     from cnnstat.render.compare import compare_document
 
-    to = destination(format, output, bare=bare)
+    to = destination(format, output, bare=bare, verbose=verbose)
     inputs = input_sweep(input)
     names = models or []
     if stages or diff:

@@ -165,6 +165,10 @@ FormatOption = Annotated[
 BareOption = Annotated[
     bool, option("--bare", group=OUTPUT, help="Write the table alone, without title and text.")
 ]
+VerboseOption = Annotated[
+    bool,
+    option("--verbose", group=OUTPUT, help="Add definitions, sources and details to the text."),
+]
 OutputOption = Annotated[
     str | None,
     option(

@@ -16,7 +16,7 @@ from typing import TextIO
 
 from cnnstat.cli.progress import progress
 from cnnstat.errors import UsageError, unknown
-from cnnstat.render.document import Document
+from cnnstat.render.document import Document, brief_document
 from cnnstat.render.formats import PLAIN, SUFFIXES, Look, check_format, render, table_alone
 from cnnstat.render.safe_text import shown
 
@@ -26,20 +26,26 @@ STDOUT = "-"
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A format, and the file to write or None for standard output; ``bare`` is the table alone."""
+    """A format, and the file to write or None for standard output.
+
+    ``bare`` is the table alone; without ``verbose`` definitions and details are left out.
+    """
 
     format: str = "table"
     path: str | None = None
     bare: bool = False
+    verbose: bool = True
 
 
-def destination(format: str | None, path: str | None, *, bare: bool = False) -> Destination:
+def destination(
+    format: str | None, path: str | None, *, bare: bool = False, verbose: bool = True
+) -> Destination:
     """Return where a result goes; without a format a file's suffix chooses it.
 
     Called before the work begins, so that a bad format, suffix or folder is reported at once.
     """
     name = _of_suffix(path) if format is None else check_format(format)
-    return Destination(name, file_of(path), bare)
+    return Destination(name, file_of(path), bare, verbose)
 
 
 def _of_suffix(path: str | None) -> str:
@@ -75,6 +81,8 @@ def emit(document: Document, to: Destination) -> None:
     """Write a document to its destination. Raises ``UsageError`` where that cannot be written."""
     if to.bare:
         document = table_alone(document)
+    elif not to.verbose:
+        document = brief_document(document)
     if to.path is not None:
         write_file(to.path, render(document, to.format))
     else:

@@ -20,6 +20,7 @@ from cnnstat.cli.options import (
     InputsOption,
     ModelArgument,
     OutputOption,
+    VerboseOption,
     at_least_one,
     continuing,
     factory_arguments,
@@ -118,6 +119,7 @@ def summary(
     ] = False,
     format: FormatOption = None,
     bare: BareOption = False,
+    verbose: VerboseOption = False,
     output: OutputOption = None,
 ) -> None:
     """Show parameters, memory and operations of a model, layer by layer."""
@@ -125,7 +127,7 @@ def summary(
     from cnnstat.cli.output import destination, emit, remark
     from cnnstat.render.summary import View, summary_document
 
-    to = destination(format, output, bare=bare)
+    to = destination(format, output, bare=bare, verbose=verbose)
     if tree and (sort is not None or top is not None):
         raise UsageError("--tree keeps the order of the modules: leave out --sort and --top")
     view = View(

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import fsum
 
-from cnnstat.count.paths import depth_of, is_weighted
+from cnnstat.count.paths import depth_of, weighted_nodes
 from cnnstat.ir.graph import ShapedGraph
 
 
@@ -93,7 +93,7 @@ def _common(one: int, other: int, after: list[int], level: list[int]) -> int:
 
 def _longest(shaped: ShapedGraph, running: list[float]) -> float:
     longest: list[float] = []
-    for node, facts, p in zip(shaped.nodes, shaped.facts, running, strict=True):
+    for node, weighted, p in zip(shaped.nodes, weighted_nodes(shaped), running, strict=True):
         before = max([longest[value.node] for value in node.inputs], default=0.0)
-        longest.append(before + p if is_weighted(node.op, facts.weights) else before)
+        longest.append(before + p if weighted else before)
     return max(longest)

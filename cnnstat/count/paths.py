@@ -7,6 +7,7 @@ where it is the longest.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 from cnnstat.ir.graph import Graph, ShapedGraph
 from cnnstat.ir.op import Op, Weight
@@ -14,11 +15,7 @@ from cnnstat.ir.op import Op, Weight
 
 def depth_of(shaped: ShapedGraph) -> int:
     """Return the weighted layers (convolutions, fully connected ...) on the longest path."""
-    weighted = [
-        is_weighted(node[1], facts.weights)
-        for node, facts in zip(shaped.nodes, shaped.facts, strict=True)
-    ]
-    return longest_path(sources_of(shaped.graph), weighted)
+    return longest_path(sources_of(shaped.graph), weighted_nodes(shaped))
 
 
 def sources_of(graph: Graph) -> list[int | tuple[int, ...]]:
@@ -42,20 +39,51 @@ def longest_path(sources: Sequence[int | tuple[int, ...]], weighted: Sequence[bo
 
 def shortest_depth_of(shaped: ShapedGraph) -> int:
     """Return the weighted layers on the shortest path from an input to an output."""
-    shortest: list[int] = []
-    for node, facts in zip(shaped.nodes, shaped.facts, strict=True):
-        before = min([shortest[value.node] for value in node.inputs], default=0)
-        shortest.append(before + is_weighted(node.op, facts.weights))
-    return min([shortest[value.node] for value in shaped.graph.outputs])
+    shortest: list[float] = []  # infinite where nothing that enters is read
+    for node, weighted in zip(shaped.nodes, weighted_nodes(shaped), strict=True):
+        start = 0 if node.op.is_input else inf
+        shortest.append(
+            min([shortest[value.node] for value in node.inputs], default=start) + weighted
+        )
+    least = min([shortest[value.node] for value in shaped.graph.outputs])
+    return 0 if least == inf else int(least)
 
 
 def paths_of(shaped: ShapedGraph) -> int:
     """Return the number of different ways from the inputs to the outputs, heads included."""
     ways: list[int] = []
     for node in shaped.nodes:
-        ways.append(sum([ways[value.node] for value in node.inputs]) if node.inputs else 1)
+        read = sum([ways[value.node] for value in node.inputs])
+        ways.append(read if node.inputs else int(node.op.is_input))
     leaving = (*shaped.graph.outputs, *shaped.graph.training_outputs)
     return sum(ways[value.node] for value in leaving)
+
+
+def weighted_nodes(shaped: ShapedGraph) -> list[bool]:
+    """Return for each node whether a depth counts it.
+
+    It does so for a layer with parameters, and for a matrix product with a stored weight.
+    """
+    nodes = shaped.nodes
+    weighted = [
+        is_weighted(node[1], facts.weights) for node, facts in zip(nodes, shaped.facts, strict=True)
+    ]
+    if not any(node.is_stored for node in nodes):
+        return weighted
+    from cnnstat.ops import MatMul, Parameter, Rearrange, View  # few models need them
+
+    stored: set[int] = set()  # weights, and views of them
+    for index, node in enumerate(nodes):
+        op = node.op
+        if isinstance(op, Parameter):
+            if op.role == "weight":
+                stored.add(index)
+        elif stored and isinstance(op, View | Rearrange):
+            if node.inputs and all(value.node in stored for value in node.inputs):
+                stored.add(index)
+        elif stored and isinstance(op, MatMul):
+            weighted[index] = any(value.node in stored for value in node.inputs[:2])
+    return weighted
 
 
 def is_weighted(op: Op, weights: Sequence[Weight]) -> bool:

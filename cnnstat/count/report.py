@@ -8,8 +8,10 @@ report ``partial``: its totals are lower bounds then.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from cnnstat.count.conventions import PAPER, Convention
@@ -19,6 +21,7 @@ from cnnstat.count.modulepaths import without_number
 from cnnstat.count.paths import depth_of, paths_of, shortest_depth_of
 from cnnstat.count.storage import Placement, allocated_bytes, peak_bytes, place
 from cnnstat.ir.graph import ShapedGraph, Value
+from cnnstat.ir.op import Op
 from cnnstat.ir.tensor import TensorSpec
 
 if TYPE_CHECKING:
@@ -32,6 +35,9 @@ class Note(NamedTuple):
     path: str
     message: str
 
+
+RUN = 4
+"""From so many on, functions that a module calls in a row are one row at a ``--depth``."""
 
 UNCOUNTED_WEIGHTS = "uncounted_weights"
 """Code of a note on a node some of whose weights are not counted: parameters are a lower bound."""
@@ -65,6 +71,19 @@ class Layer(NamedTuple):
         return "Module" if self.grouped else self.report.shaped.nodes[self.anchor].op.type_name
 
     @property
+    def is_free_function(self) -> bool:
+        """Whether it is a function that a module calls, without weights and multiplications."""
+        figures = self.figures
+        known = self.report.shaped.graph.classes
+        return bool(
+            known
+            and not self.grouped
+            and not self.class_name
+            and not (figures.unknown or figures.params or figures.buffers or figures.work.macs)
+            and not any(self.report.shaped.nodes[index].op.is_input for index in self.nodes)
+        )
+
+    @property
     def class_name(self) -> str:
         """The class of the module that the row stands for; empty where it is not known."""
         classes = self.report.shaped.graph.classes
@@ -77,10 +96,23 @@ class Layer(NamedTuple):
         if self.grouped:
             layers = len({self.report.placement.row[index] for index in self.nodes})
             return f"{layers} layer{'s' if layers != 1 else ''}"
-        extras = [nodes[i].op for i in self.nodes if i != self.anchor and not nodes[i].op.quiet]
         return " + ".join(
-            [nodes[self.anchor].op.detail, *(op.type_name for op in extras)]
+            [nodes[self.anchor].op.detail, *(op.type_name for op in self.acting)]
         ).removeprefix(" + ")
+
+    @property
+    def acting(self) -> tuple[Op, ...]:
+        """The operators in the row with its anchor that are worth a word.
+
+        Of what is prepared for them, a stored tensor is, if it is not the weight of a layer.
+        """
+        nodes, prepared = self.report.shaped.nodes, self.report.placement.prepared
+        others = [i for i in self.nodes if i != self.anchor and not nodes[i].op.quiet]
+        if prepared.isdisjoint(others):
+            return tuple(nodes[i].op for i in others)
+        stored = [i for i in others if i in prepared and nodes[i].is_stored]
+        named = () if nodes[self.anchor].op.is_layer else stored[:1]
+        return tuple(nodes[i].op for i in others if i in named or i not in prepared)
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -97,7 +129,9 @@ class Layer(NamedTuple):
         shaped, last = self.report.shaped, self.nodes[-1]
         anchor = shaped.nodes[self.anchor]
         if not self.grouped and not anchor.row and anchor.op.is_layer:
-            last = next((i for i in reversed(self.nodes) if self.report.placement.owns[i]), last)
+            place = self.report.placement
+            made = (i for i in reversed(self.nodes) if place.owns[i] and i not in place.prepared)
+            last = next(made, last)
         return shaped.shown(Value(last))
 
     @property
@@ -309,7 +343,28 @@ class Report:
             grouped = len(anchors) > 1 or names[next(iter(anchors))] != key
             anchor = inside[0] if grouped else next(iter(anchors))
             rows.append(Layer(self, key, anchor, tuple(inside), figures, grouped))
+        if not expand:  # what a row reads may be made or viewed earlier
+            rows.sort(key=lambda layer: min([row[index] for index in layer.nodes]))
+        if depth is not None and not expand:
+            rows = list(self._with_runs(rows))
         return tuple(rows)
+
+    def _with_runs(self, rows: list[Layer]) -> Iterator[Layer]:
+        """Yield the rows, with functions that a module calls one after the other as one row.
+
+        Only functions that neither store nor multiply anything, where the modules are known.
+        """
+        for (_, free), run in groupby(rows, key=lambda row: (row.path, row.is_free_function)):
+            members = list(run)
+            if not free or len(members) < RUN:
+                yield from members
+                continue
+            first, last = members[0].name, members[-1].name.rpartition("/")[2]
+            figures = members[0].figures
+            for member in members[1:]:
+                figures = figures.plus(member.figures)
+            nodes = tuple(sorted(index for member in members for index in member.nodes))
+            yield Layer(self, f"{first} ... {last}", nodes[0], nodes, figures, grouped=True)
 
     def layer(self, name: str) -> Layer | None:
         """Return the row or the single operator of this name; None if there is neither."""

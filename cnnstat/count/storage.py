@@ -2,8 +2,10 @@
 
 An in-place operator (normalisation, activation, dropout) writes over its input as long as nothing
 else reads that; then it also shares its layer's row. A view never takes memory; it shares the row
-of its only reader, or of what it is a view of. Everything else owns its results. Rows and bytes
-follow from this one rule, so their sums agree in every view of the table.
+of its only reader, or of what it is a view of. Everything else owns its results. What is made of
+stored tensors and constants alone, element by element (masks, ranges, anchors), shares the row of
+its first reader. Rows and bytes follow from this one rule, so their sums agree in every view of the
+table.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from itertools import accumulate
 from operator import sub
 
 from cnnstat.ir.graph import Graph, Node, ShapedGraph
-from cnnstat.ir.op import Op, Specs
+from cnnstat.ir.op import Elementwise, NoWeights, NoWork, Op, Specs
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +24,14 @@ class Placement:
     """Per node, in the graph's order: where its first result lives and which row it belongs to.
 
     ``owns`` tells memory of its own, ``root`` is the node whose memory it is, ``row`` the node
-    after which the row is named: the layer that the node belongs to.
+    after which the row is named: the layer that the node belongs to. ``prepared`` nodes read
+    nothing that enters the model.
     """
 
     owns: tuple[bool, ...]
     root: tuple[int, ...]
     row: tuple[int, ...]
+    prepared: frozenset[int] = frozenset()
 
 
 def place(graph: Graph) -> Placement:
@@ -62,11 +66,31 @@ def place(graph: Graph) -> Placement:
                 forward[index] = only_reader
             else:
                 row[index] = row[producer]
+    prepared = _prepared(nodes)
+    tied: dict[int, int] = {}  # a stored tensor -> the first layer whose weight it is
+    for index, node in enumerate(nodes):
+        if node.tied_to in prepared:
+            tied.setdefault(node.tied_to, index)
     for index in range(count - 1, -1, -1):
-        if forward[index]:
-            row[index] = row[readers[index][0]]
+        users = [*readers[index][:1], *([tied[index]] if index in tied else [])]
+        if users and (forward[index] or (index in prepared and index not in leaving)):
+            row[index] = row[min(users)]
     _place_named(nodes, row)
-    return Placement(tuple(owns), tuple(root), tuple(row))
+    return Placement(tuple(owns), tuple(root), tuple(row), prepared)
+
+
+def _prepared(nodes: tuple[Node, ...]) -> frozenset[int]:
+    """Return the nodes that are the same whatever enters, and cheap: nothing there multiplies."""
+    prepared: set[int] = set()
+    for index, node in enumerate(nodes):
+        op = node.op
+        cheap = isinstance(op, NoWork) or (
+            isinstance(op, NoWeights) and isinstance(op, Elementwise)
+        )
+        free = isinstance(op, NoWeights) or node.is_stored
+        if cheap and free and not op.is_input and all(v.node in prepared for v in node.inputs):
+            prepared.add(index)
+    return frozenset(prepared)
 
 
 def _place_named(nodes: tuple[Node, ...], row: list[int]) -> None:

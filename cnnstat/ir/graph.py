@@ -43,6 +43,11 @@ class Node(NamedTuple):
     axes: tuple[int, ...] = ()
     """Order in which the axes of its results are shown, of results of that rank; empty: as is."""
 
+    @property
+    def is_stored(self) -> bool:
+        """Whether it is a stored tensor used as data: its memory is that of the weights."""
+        return not self.inputs and self.op.storage == "view"
+
 
 class Block:
     """Nodes that are added together, again and again: in one graph, in many.

@@ -144,7 +144,8 @@ def sections(document: Document, *, level: int = 2) -> str:
     parts = []
     for section in document.sections:
         items = "\n".join(map(_item, section.lines))
-        parts.append(f"<h{level}>{html_text(section.title)}</h{level}>\n<ul>\n{items}\n</ul>")
+        title = f"<h{level}>{html_text(section.title)}</h{level}>\n" if section.title else ""
+        parts.append(f"{title}<ul>\n{items}\n</ul>")
     return "\n".join(parts)
 
 

@@ -43,7 +43,8 @@ def render(document: Document, look: Look) -> str:
     blocks = [_comment(line) for line in (document.title, document.subtitle) if line]
     blocks += _table(document, cells)
     for section in document.sections:
-        blocks += map(_comment, (f"{section.title}:", *section.lines))
+        heading = [f"{section.title}:"] if section.title else []
+        blocks += map(_comment, (*heading, *section.lines))
     return "\n".join(blocks) + "\n"
 
 

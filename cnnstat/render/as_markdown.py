@@ -19,7 +19,8 @@ def render(document: Document, look: Look) -> str:
         blocks.append(escape(document.subtitle))
     blocks.append("\n".join(_table(document, table)))
     for section in document.sections:
-        blocks.append(f"## {escape(section.title)}")
+        if section.title:
+            blocks.append(f"## {escape(section.title)}")
         blocks.append("\n".join(map(_item, section.lines)))
     return "\n\n".join(blocks) + "\n"
 

@@ -170,8 +170,11 @@ def _sections(
         line = f"To baseline: median / median in {baseline}; below 1x is faster."
         lost = f" {missing} of {len(runs)} runs are not in the baseline." if missing else ""
         yield Section("Baseline", (line + lost,))
-    yield Section("Definitions", tuple(_definitions(runs, layered=layered)))
-    yield Section("Environment", tuple(_environment_lines(measurement.environment)))
+    yield Section("Definitions", tuple(_definitions(runs, layered=layered)), brief=())
+    environment = measurement.environment
+    rates = tuple(_rate_lines(environment))
+    brief = "; ".join((*rates, "--verbose adds definitions and the environment"))
+    yield Section("Environment", (*rates, *_environment_lines(environment)), brief=(brief,))
 
 
 def _definitions(runs: Iterable[Run], *, layered: bool) -> Iterator[str]:
@@ -198,8 +201,8 @@ def _label(run: Run) -> str:
     return f"{run.model} {run.dtype} batch {run.batch} {run.mode}"
 
 
-def _environment_lines(environment: Mapping[str, Any]) -> Iterator[str]:
-    """Every entry that is known; the reference rates in words."""
+def _rate_lines(environment: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the reference rates of the device in words."""
     reference = environment.get("reference") or {}
     for dtype, product in (reference.get("matmul") or {}).items():
         yield (
@@ -212,6 +215,10 @@ def _environment_lines(environment: Mapping[str, Any]) -> Iterator[str]:
             f"copy of {bytes_text(copied['block_bytes'])}: "
             f"{number(copied['bytes_per_s'] / 1e9)} GB/s read and written"
         )
+
+
+def _environment_lines(environment: Mapping[str, Any]) -> Iterator[str]:
+    """Yield every entry that is known but the reference rates."""
     known = {k: v for k, v in environment.items() if k != "reference" and v is not None}
     for key, value in known.items():
         if key.endswith("_bytes") and isinstance(value, int):

@@ -61,8 +61,7 @@ def operator_text(layer: Layer) -> str:
         return ", ".join(filter(None, (layer.class_name, layer.detail)))
     nodes = layer.report.shaped.nodes
     anchor = nodes[layer.anchor].op
-    others = [nodes[index].op for index in layer.nodes if index != layer.anchor]
-    names = [op.type_name for op in others if not op.quiet]
+    names = [op.type_name for op in layer.acting]
     extras = [short_type(name) for name in names if name not in SILENT]
     return " + ".join([f"{short_type(anchor.type_name)} {anchor.detail}".strip(), *extras])
 
@@ -110,7 +109,7 @@ LAYER_COLUMNS: tuple[LayerColumn, ...] = (
     LayerColumn(
         Column(
             "operator",
-            "Type and kernel",
+            "Type",
             keep=NEVER_DROPPED,
             definition="operator, kernel/stride, padding, and the operators that act on its result",
         ),

@@ -200,12 +200,13 @@ def _chosen(comparison: Comparison, text: str | None) -> tuple[EntryColumn, ...]
 def _sections(comparison: Comparison, quoted: Sequence[Quoted]) -> Iterator[Section]:
     if comparison.baseline is not None:
         lines = tuple(_ratio_lines(comparison, comparison.baseline))
-        yield Section(f"Compared with {label(comparison.baseline, comparison)}", lines)
+        title = f"Compared with {label(comparison.baseline, comparison)}"
+        yield Section(title, lines, brief=())  # the table has columns for it
     if quoted:
-        yield Section("Published ratios", tuple(_quoted_lines(quoted)))
+        yield Section("Published ratios", tuple(_quoted_lines(quoted)), brief=())
     errors = tuple(_error_lines(comparison.entries))
     if errors:
-        yield Section("Published error rates: setting and source", errors)
+        yield Section("Published error rates: setting and source", errors, brief=())
     partial = tuple(_partial_lines(comparison.entries))
     if partial:
         yield Section("Partial", partial)
@@ -215,6 +216,7 @@ def _sections(comparison: Comparison, quoted: Sequence[Quoted]) -> Iterator[Sect
             "MACs: what papers call FLOPs or ops; FLOPs: 2 per MAC plus every other operation; "
             "Memory: bytes of all activations; MB is 1000^2 bytes; ? is unknown.",
         ),
+        brief=(),
     )
 
 

@@ -8,7 +8,7 @@ rely on.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Cell = int | float | str | bool | tuple[int, ...] | None
@@ -46,10 +46,15 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Lines of text below the table, under a heading."""
+    """Lines of text below the table, under a heading.
+
+    ``brief`` are the lines that stand for it, without a heading, where ``--verbose`` is not given;
+    None: it stands as it is.
+    """
 
     title: str
     lines: tuple[str, ...]
+    brief: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +79,11 @@ class Document:
     sections: tuple[Section, ...] = ()
     subtitle: str = ""
     labels: tuple[str, ...] = ()
+
+
+def brief_document(document: Document) -> Document:
+    """Return a document with the brief lines of its sections, in one section without a heading."""
+    lines = tuple(line for each in document.sections for line in each.brief or ())
+    whole = tuple(each for each in document.sections if each.brief is None)
+    first = (Section("", lines),) if lines else ()
+    return replace(document, sections=(*first, *whole))

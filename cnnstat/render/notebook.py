@@ -23,8 +23,9 @@ class Shown:
     def _repr_html_(self) -> str:
         """Return the table as HTML, for Jupyter."""
         from cnnstat.render.as_html import fragment
+        from cnnstat.render.document import brief_document
 
-        return fragment(self.document())
+        return fragment(brief_document(self.document()))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the machine-readable form: what ``--format json`` writes."""

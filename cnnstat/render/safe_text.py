@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cnnstat.render.document import Cell, Document, Section
+from cnnstat.render.document import Cell, Document
 
 FORMULA = ("=", "+", "-", "@")
 """First characters of a cell that a spreadsheet takes for a formula."""
@@ -51,7 +51,7 @@ def shown_document(document: Document) -> Document:
         total=None if document.total is None else _row(document.total),
         labels=tuple(map(shown, document.labels)),
         sections=tuple(
-            Section(shown(section.title), tuple(map(shown, section.lines)))
+            replace(section, title=shown(section.title), lines=tuple(map(shown, section.lines)))
             for section in document.sections
         ),
     )

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cnnstat.count.report import Layer, Report
+from cnnstat.count.report import Layer, Note, Report
 from cnnstat.count.tree import Branch, tree
 from cnnstat.ir.tensor import UNKNOWN
 from cnnstat.render.columns import DEFAULT, LayerColumn, chosen, layer_column
 from cnnstat.render.document import Cell, Document, Section
 from cnnstat.render.numbers import bytes_text, count
 from cnnstat.render.published import published_line, published_payload
-from cnnstat.render.totals import totals_lines
+from cnnstat.render.totals import totals_line, totals_lines
 from cnnstat.zoo.card import ModelCard
 
 if TYPE_CHECKING:
     from cnnstat.count.check import Check
     from cnnstat.ledger.claim import Published
+
+
+EXAMPLES = 3
+"""At most so many places are named in the line of a note."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,20 +145,41 @@ def _sections(
     published: Sequence[Published],
     checked: Check | None,
 ) -> Iterator[Section]:
-    yield Section("Totals", totals_lines(report))
+    yield Section("Totals", totals_lines(report), brief=(totals_line(report),))
     if published:
-        yield Section("Published and computed", tuple(map(published_line, published)))
+        lines = tuple(map(published_line, published))
+        yield Section("Published and computed", lines, brief=(_verdicts(published),))
     if checked is not None:
         from cnnstat.render.check import counter_lines
 
         yield Section("Other counters", counter_lines(checked))
-    remarks = [
-        f"{note.path}: {note.message}" if note.path else note.message for note in report.notes
-    ]
+    remarks = notes_lines(report.notes)
     if card and card.departs:
-        remarks.insert(0, f"{card.name} differs from its paper: {card.departs}")
-    if remarks:
-        yield Section("Notes", tuple(remarks))
+        departs = f"{card.name} differs from its paper: {card.departs}"
+        yield Section("Notes", (departs, *remarks), brief=remarks)
+    elif remarks:
+        yield Section("Notes", remarks)
+
+
+def notes_lines(notes: Sequence[Note]) -> tuple[str, ...]:
+    """Return one line for all notes that say the same, with their number and examples."""
+    paths: dict[tuple[str, str], list[str]] = {}
+    for note in notes:
+        paths.setdefault((note.code, note.message), []).append(note.path)
+    lines = []
+    for (_, message), places in paths.items():
+        named = [path for path in places if path]
+        more = len(named) - EXAMPLES
+        where = ", ".join(named[:EXAMPLES]) + (f" and {more:,} more" if more > 0 else "")
+        lines.append(f"{where}: {message}" if named else message)
+    return tuple(lines)
+
+
+def _verdicts(published: Sequence[Published]) -> str:
+    """Return how many published figures have each verdict."""
+    counts = Counter(p.verdict for p in published)
+    words = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    return f"published figures: {words} (--verbose)"
 
 
 def _legend(columns: Sequence[LayerColumn]) -> Section:
@@ -166,6 +192,7 @@ def _legend(columns: Sequence[LayerColumn]) -> Section:
             "bars compare within a column; MB is 1000^2 bytes; ? is unknown, never 0.",
             *(f"{column.title}: {column.definition}" for column in further),
         ),
+        brief=(),
     )
 
 

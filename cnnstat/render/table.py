@@ -66,26 +66,18 @@ def _lines(document: Document, look: Look) -> Iterator[Line]:
     cells = grid(document, labelled=True)
     shown = _shown(document, cells, look.width)
     cells = _shortened(document, cells, shown, look)
-    if document.title:
-        yield from _paragraph(document.title, look, "bold")
-    if document.subtitle:
-        yield from _paragraph(document.subtitle, look, "dim")
-    if document.title:
-        yield []
+    yield from _heading(document, look)
     yield from _table(document, cells, shown, look)
     hidden = [c.title for i, c in enumerate(document.columns) if i not in shown]
     if hidden and document.title:
-        yield from _paragraph(
-            f"Not shown at {look.width} columns: {', '.join(hidden)}. "
-            "A wider window, a pipe into less or --format csv shows them.",
-            look,
-            "dim",
-        )
+        line = f"Not shown: {', '.join(hidden)} (--columns, --format csv)"
+        yield from _paragraph(line, look, "dim")
     for section in document.sections:
-        yield []
-        yield from _paragraph(section.title, look, "bold")
+        if section.title:
+            yield []
+            yield from _paragraph(section.title, look, "bold")
         for line in section.lines:
-            yield from _paragraph(f"  {line}", look)
+            yield from _paragraph(f"  {line}" if section.title else line, look)
 
 
 def _shortened(document: Document, cells: Grid, shown: dict[int, int], look: Look) -> Grid:
@@ -97,6 +89,17 @@ def _shortened(document: Document, cells: Grid, shown: dict[int, int], look: Loo
             for row, text in zip(rows, texts, strict=True):
                 row[index] = text
     return replace(cells, rows=tuple(map(tuple, rows)))
+
+
+def _heading(document: Document, look: Look) -> Iterator[Line]:
+    """Yield title and subtitle, in one line where that fits."""
+    title, subtitle = document.title, document.subtitle
+    if title and subtitle and cell_len(f"{title}  {subtitle}") <= (look.width or 0):
+        yield [Span(title, "bold"), Span("  "), Span(subtitle, "dim")]
+        return
+    for text, style in ((title, "bold"), (subtitle, "dim")):
+        if text:
+            yield from _paragraph(text, look, style)
 
 
 def _paragraph(text: str, look: Look, style: str = "") -> Iterator[Line]:
@@ -118,12 +121,22 @@ def _shown(document: Document, cells: Grid, width: int | None) -> dict[int, int]
             for index, size in shown.items()
         }
         _drop(document, shown, width, limit)
-    spare = width - _needed(shown)
-    for index, small in shown.items():
-        grown = min(widths[index] - small, max(spare, 0))
-        shown[index] = small + grown
-        spare -= grown
-    return shown
+    for _ in range(width - _needed(shown)):  # the narrowest of the cropped columns grows first
+        cropped = [index for index in shown if shown[index] < widths[index]]
+        if cropped:
+            shown[min(cropped, key=lambda index: shown[index])] += 1
+    return _with_whole_titles(document, cells, shown, width)
+
+
+def _with_whole_titles(
+    document: Document, cells: Grid, shown: dict[int, int], width: int
+) -> dict[int, int]:
+    """Return the widths with every title on one line, if that fits."""
+    wider = {
+        index: max(size, cell_len(cells.titles[index]) + 2 * document.columns[index].heat)
+        for index, size in shown.items()
+    }
+    return wider if _needed(wider) <= width else shown
 
 
 def _drop(document: Document, shown: dict[int, int], width: int, limit: int) -> None:

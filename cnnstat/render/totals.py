@@ -19,6 +19,25 @@ def totals_lines(report: Report) -> tuple[str, ...]:
     )
 
 
+def totals_line(report: Report) -> str:
+    """Return what the total row of a table does not say, in one line."""
+    totals = report.totals
+    least = ">= " if report.status == "partial" else ""
+    parts = [
+        f"params {bytes_text(totals.param_bytes)}",
+        f"FLOPs {least}{scaled(totals.flops)}",
+        f"activations {bytes_text(totals.activation_bytes)} "
+        f"(cached {bytes_text(totals.cached_activation_bytes)}, "
+        f"peak {bytes_text(totals.peak_activation_bytes)} at {totals.peak_layer})",
+        f"depth {count(totals.depth)}",
+    ]
+    layer = report.last_map
+    if layer is not None:
+        field = layer.receptive_field
+        parts.append(f"receptive field {'?' if field is None else shape_text(field.size)}")
+    return ", ".join(parts)
+
+
 def _totals(report: Report) -> Iterator[tuple[str, str, str]]:
     totals = report.totals
     least = ">= " if report.status == "partial" else ""

@@ -60,7 +60,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def test_a_small_model_is_measured_and_shown(cnnstat: Cnnstat) -> None:
-    result = cnnstat("bench", "lenet5-modern", *QUICK)
+    result = cnnstat("bench", "lenet5-modern", *QUICK, "--verbose")
     assert (result.code, result.err) == (0, "")
     assert "Median" in result.out
     assert "lenet5-modern" in result.out
@@ -288,7 +288,7 @@ SAMPLES = Path(__file__).parents[2] / "samples" / "bench"
 def test_the_samples_readme_is_what_cnnstat_makes_of_the_results(cnnstat: Cnnstat) -> None:
     results = sorted(SAMPLES.glob("*.json"))
     assert results
-    shown = [cnnstat("bench", "--from", str(path), "--format", "md") for path in results]
+    shown = [cnnstat("bench", "--from", str(path), "--verbose", "-f", "md") for path in results]
     assert all((result.code, result.err) == (0, "") for result in shown)
     readme = (SAMPLES / "README.md").read_text(encoding="utf-8")
     assert readme == "\n".join(result.out for result in shown)

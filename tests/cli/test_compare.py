@@ -37,7 +37,8 @@ def test_alexnet_beside_googlenet_looks_like_this(
 
 def test_googlenet_has_8_9_times_fewer_parameters_and_the_ledger_says_so(cnnstat: Cnnstat) -> None:
     # 62,378,344 / 6,998,552 = 8.913
-    out = " ".join(cnnstat("compare", "alexnet", "googlenet", "--baseline", "alexnet").out.split())
+    args = ("compare", "alexnet", "googlenet", "--baseline", "alexnet", "--verbose")
+    out = " ".join(cnnstat(*args).out.split())
     assert "googlenet: depth 2.8x deeper, parameters 8.9x fewer, MACs 1.4x more" in out
     assert "differs alexnet, googlenet: times fewer parameters than AlexNet" in out
     assert "12 times smaller" in out

@@ -25,6 +25,7 @@ def test_the_table_looks_like_this(
     "args",
     [
         ["vgg16", "--formulas"],
+        ["vgg16", "--verbose"],
         ["googlenet", "--depth", "1", "--convention", "fvcore"],
         ["lenet5", "--expand", "--columns", "layer,type,detail,params"],
         ["resnet50", "--sort", "params", "--top", "4", "--columns", "+receptive_field,macs_share"],
@@ -44,7 +45,7 @@ def test_markdown_looks_like_this(cnnstat: Cnnstat, snapshot: SnapshotAssertion)
 
 
 def test_vgg16_is_right_to_the_unit(cnnstat: Cnnstat) -> None:
-    out = cnnstat("summary", "vgg16").out
+    out = cnnstat("summary", "vgg16", "--verbose").out
     for figure in (
         "138,357,544",
         "weights 138,344,128 + biases 13,416",
@@ -113,7 +114,7 @@ def numbers(text: str) -> dict[str, tuple[int, ...]]:
 def test_every_format_has_the_same_values(cnnstat: Cnnstat, model: str) -> None:
     columns = "layer,params,macs,flops"
     outs = {
-        name: cnnstat("summary", model, "--columns", columns, "-f", name).out
+        name: cnnstat("summary", model, "--columns", columns, "--verbose", "-f", name).out
         for name in ("json", "csv", "table", "md")
     }
     payload = json.loads(outs["json"])

@@ -97,7 +97,7 @@ def test_what_a_transformer_layer_saves_is_inside_it() -> None:
     plan = plan_of(Encoder(), 5, 8)
     rows = saved(plan)
     tokens, wide, statistics = 2 * 5 * 8 * 4, 2 * 5 * 16 * 4, 2 * 2 * 5 * 4
-    assert rows["layer/self_attn/linear"] == tokens
+    assert rows["layer/self_attn/in_proj"] == tokens
     # queries, keys and values; a logarithm for each head and row; the result
     attention = rows["layer/self_attn/scaled_dot_product_attention"]
     assert attention == 3 * tokens + 2 * 2 * 5 * 4 + tokens

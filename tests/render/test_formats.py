@@ -83,7 +83,7 @@ def test_the_rest_sets_no_scale_for_the_bars() -> None:
 @pytest.mark.parametrize("width", range(20, 80, 3))
 def test_columns_leave_by_importance_and_are_named(width: int) -> None:
     text = render(DOCUMENT, "table", Look(width=width))
-    head, _, hidden = text.partition("Not shown at")
+    head, _, hidden = text.partition("Not shown:")
     titles = {"Share": 1, "Memory": 6, "Shape": 7, "Count": 8, "Work": 8}
     importance = [keep for title, keep in titles.items() if title in head]
     gone = [keep for title, keep in titles.items() if title not in head]

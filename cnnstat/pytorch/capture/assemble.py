@@ -23,6 +23,9 @@ from cnnstat.pytorch.capture.rules import Meaning, tensors
 from cnnstat.pytorch.capture.translate import plain_name
 from cnnstat.pytorch.specs import spec_of
 
+PARTS = {2: ("_q", "_kv"), 3: ("_q", "_k", "_v")}
+"""The parts of the stacked projections of attention, by their number."""
+
 BOOKKEEPING = ("num_batches_tracked",)
 """Buffers that no forward pass in evaluation form reads and that nobody counts."""
 
@@ -151,7 +154,35 @@ class _Reader:
         names, moved = self.assembly.names, isinstance(meant.op, View | Rearrange)
         first = not names.is_taken(call.path) and not moved
         main = call.leaf and (first or bool(meant.weights))
-        return names.of(call.path, call.name.strip("_"), main=main)
+        function = call.name.strip("_")
+        if not main and meant.weights:
+            function = self._weight_name(call.path, id(meant.weights[0])) or function
+        return names.of(call.path, function, main=main)
+
+    def _weight_name(self, path: str, key: int) -> str:
+        """Return the name of a weight that the module at ``path`` holds itself, without its kind.
+
+        ``in_proj`` of ``in_proj_weight``; of a part of it, ``in_proj_q`` and the like. Empty for
+        any other weight.
+        """
+        stored, suffix = self.assembly.stored(key), ""
+        if stored is None and key in self.assembly.values:
+            node, result = self.assembly.values[key]
+            stored, suffix = self._split_weight(node, result)
+        if stored is None or stored.name.rpartition("/")[0] != path:
+            return ""
+        name = stored.name.rpartition("/")[2]
+        stem = name.removesuffix("weight").removesuffix("kernel").rstrip("_")
+        return f"{stem}{suffix}" if stem and stem != name else ""
+
+    def _split_weight(self, node: int, result: int) -> tuple[StoredTensor | None, str]:
+        """Return the stored tensor that a node splits, and which part of it a result is."""
+        nodes = self.assembly.nodes
+        results = len(nodes[node].op.infer(()) if isinstance(nodes[node].op, View) else ())
+        while isinstance(nodes[node].op, View) and nodes[node].inputs:
+            node = nodes[node].inputs[0].node
+        stored = self.stored.get(nodes[node].name.replace("/", "."))
+        return stored, PARTS.get(results, ("",) * (result + 1))[result]
 
     def _owner_path(self, call: Call, meant: Meaning) -> str:
         """Return the path of the module below the running one that owns the weights, if any."""
