@@ -7,8 +7,23 @@ does it; of branches that are concatenated, every one.
 
 from __future__ import annotations
 
+from cnnstat import ops
 from cnnstat.count.report import Layer, Report
+from cnnstat.count.toolrules import ADAPTIVE_MEANS, MAXIMA, MEANS
+from cnnstat.ir.op import Op
 from cnnstat.ir.reach import Sliding
+
+POOLS: dict[type[Op], str] = {
+    **dict.fromkeys((*MEANS, *ADAPTIVE_MEANS), "average pool"),
+    **dict.fromkeys(MAXIMA, "max pool"),
+    ops.Subsampling: "subsampling",
+}
+"""Poolings in words."""
+
+
+def op_of(layer: Layer) -> Op:
+    """Return the operator that names a row."""
+    return layer.report.shaped.nodes[layer.anchor].op
 
 
 def units(report: Report) -> list[list[Layer]]:
@@ -113,21 +128,18 @@ def _inner(layer: Layer) -> str:
 
 def is_pool(layer: Layer) -> bool:
     """Whether a row pools: a maximum, a mean, or LeNet's trainable subsampling."""
-    return layer.type == "Subsampling" or ("Pool" in layer.type and "Unpool" not in layer.type)
+    return type(op_of(layer)) in POOLS
 
 
 def is_shown(layer: Layer) -> bool:
     """Whether a row is worth an entry: it pools, or stores something and is no normalisation."""
-    node, facts = layer.report.shaped.nodes[layer.anchor], layer.report.shaped.facts[layer.anchor]
-    return is_pool(layer) or (bool(facts.weights) and node.op.is_layer)
+    stores = bool(layer.report.shaped.facts[layer.anchor].weights)
+    return is_pool(layer) or (stores and op_of(layer).is_layer)
 
 
 def pool_text(layer: Layer, *, plain: bool = False) -> str:
     """Return ``3x3 max pool, stride 2``, ``average pool`` of everything, or ``maxpool``."""
-    if layer.type == "Subsampling":
-        kind = "subsampling"
-    else:
-        kind = "average pool" if "Avg" in layer.type else "max pool"
+    kind = POOLS[type(op_of(layer))]
     reach = layer.report.shaped.facts[layer.anchor].reach
     if plain:
         return kind.replace(" ", "")
@@ -143,7 +155,7 @@ def window_text(layer: Layer, *, stride: bool = False, plain: bool = False) -> s
 
     In a ``plain`` model ``conv3-64``; of a transposed convolution ``deconv3-64``.
     """
-    op = layer.report.shaped.nodes[layer.anchor].op
+    op = op_of(layer)
     reach = layer.report.shaped.facts[layer.anchor].reach
     if not isinstance(reach, Sliding):
         return ""

@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
-from cnnstat.count.modules import is_pool, is_shown, module_text, pool_text, units, window_text
+from cnnstat import ops
+from cnnstat.count.modules import (
+    is_pool,
+    is_shown,
+    module_text,
+    op_of,
+    pool_text,
+    units,
+    window_text,
+)
 from cnnstat.count.report import Layer, Report
 from cnnstat.ir.reach import Sliding
 from cnnstat.ir.tensor import TensorSpec
@@ -184,16 +193,15 @@ def _layer(layer: Layer, *, plain: bool) -> tuple[str, ...]:
     ``7x7, 64, stride 2`` and ``1000-d fc`` or, in a plain model, ``conv7-64`` and ``FC-1000``;
     response normalisation and softmax are entries of their own.
     """
-    acting = layer.report.shaped.nodes
-    names = [acting[index].op.type_name for index in layer.nodes]
-    norm = ("LRN",) if "LocalResponseNorm" in names else ()
+    acting = {type(layer.report.shaped.nodes[index].op) for index in layer.nodes}
+    norm = ("LRN",) if ops.LocalResponseNorm in acting else ()
     if is_pool(layer):
         return (pool_text(layer, plain=plain), *norm)
     width = layer.output.shape[1]
     reach = layer.report.shaped.facts[layer.anchor].reach
     if isinstance(reach, Sliding):
         return (window_text(layer, stride=True, plain=plain), *norm)
-    kind = "fc" if layer.type == "Linear" else layer.type
+    kind = "fc" if isinstance(op_of(layer), ops.Linear) else layer.type
     text = f"{kind.upper()}-{width}" if plain else f"{width}-d {kind}"
-    soft = ("soft-max" if plain else "softmax",) if "Softmax" in names else ()
+    soft = ("soft-max" if plain else "softmax",) if ops.Softmax in acting else ()
     return (text, *soft)
