@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cnnstat.api.models import Inputs, Model, load
+from cnnstat.api.quantizing import check_runs, quantized_dtype
 from cnnstat.api.reports import analyze
 from cnnstat.errors import PASSED_ON, CnnstatError, ModelError, UsageError, said
 
@@ -33,11 +34,13 @@ def memory(
     ``settings`` come from ``cnnstat.memory.memory.settings``: mode, optimiser, mixed precision,
     recomputation, device.
     """
-    from cnnstat.memory.memory import Settings
+    from cnnstat.memory.memory import Settings, plan
 
     model = reference if isinstance(reference, Model) else load(reference, classes=classes)
+    settings = settings or Settings()
+    bits = quantized_dtype(dtype, settings.mode)
     report = analyze(model, input=input, batch=batch, dtype=dtype).report
-    return plan_of(model, report, settings or Settings())
+    return plan(report, settings) if bits else plan_of(model, report, settings)
 
 
 def plan_of(model: Model, report: Report, settings: MemorySettings) -> MemoryPlan:
@@ -73,6 +76,7 @@ def measured_memory(model: Model, predicted: MemoryPlan) -> tuple[Measured, Meas
 
     from cnnstat.pytorch import require_torch
 
+    check_runs(predicted.report, "a measurement")
     require_torch()
     from cnnstat.pytorch.device import out_of_memory
     from cnnstat.pytorch.measured_memory import check_room, measure, own_subject, subject

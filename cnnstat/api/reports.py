@@ -6,7 +6,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cnnstat.api.models import Inputs, Model, input_specs, load, shaped_graph, with_input
+from cnnstat.api.quantizing import quantized_dtype, quantized_graph, quantized_notes
 from cnnstat.api.results import Analysis, ModelComparison
+from cnnstat.api.training import (
+    batch_of,
+    check_batch,
+    check_training,
+    training_notes,
+    training_of,
+    with_epoch,
+)
 from cnnstat.count.compare import Entry
 from cnnstat.count.compare import compare as side_by_side
 from cnnstat.count.conventions import convention as find_convention
@@ -29,6 +38,8 @@ def analyze(
     dtype: str | None = None,
     classes: int | None = None,
     convention: str = "paper",
+    mode: str = "inference",
+    images: int | None = None,
 ) -> Analysis:
     """Return the figures of a model, which show themselves in a notebook.
 
@@ -36,15 +47,36 @@ def analyze(
     shape without the batch for the model's first input: (c, h, w), or (h, w), or (h,) for a square
     one, with the model's own channels; or a mapping of names to shapes. A module also takes example
     tensors, lists and dictionaries of shapes, and settings: ``{"x": [(3, 8, 8), (5,)], "deep":
-    True}``. Raises ``UsageError`` for bad arguments, ``ModelError`` where the shapes do not fit.
+    True}``. ``mode`` "training" adds the work of a training step, ``images`` that of an epoch.
+    Raises ``UsageError`` for bad arguments, ``ModelError`` where the shapes do not fit.
     """
     rule = find_convention(convention)
+    check_training(mode, images)
+    bits = quantized_dtype(dtype, mode)
+    dtype = None if bits else dtype
     model = reference if isinstance(reference, Model) else load(reference, classes=classes)
     model, shapes = with_input(model, input)
     specs = input_specs(model, input=shapes, batch=batch, dtype=dtype)
     shaped, imported = shaped_graph(model, specs)
+    training = None
+    if mode == "training":
+        training = training_of(shaped, imported)
+        if images is not None:
+            rest = images % batch_of(specs)
+            smaller = input_specs(model, input=shapes, batch=rest, dtype=dtype) if rest else specs
+            check_batch(model.reference, smaller, rest or batch_of(specs))
+            last = training_of(*shaped_graph(model, smaller)) if rest else training
+            training = with_epoch(training, images, batch_of(specs), last)
     report = analyze_graph(
-        shaped, convention=rule, notes=imported.notes, frozen_params=imported.frozen_params
+        quantized_graph(shaped, bits),
+        convention=rule,
+        notes=(
+            *imported.notes,
+            *(training_notes(shaped) if training else ()),
+            *quantized_notes(bits),
+        ),
+        frozen_params=imported.frozen_params,
+        training=training,
     )
     return Analysis(model, report)
 

@@ -80,10 +80,12 @@ def check(
 
 def check_report(model: Model, report: Report) -> Check:
     """Return a model's report compared with its counters; errors as ``check``."""
+    from cnnstat.api.quantizing import check_runs
     from cnnstat.count.check import check as compare_with
     from cnnstat.count.check import check_module
     from cnnstat.pytorch import require_torch
 
+    check_runs(report, "a check")
     require_torch()
     if model.count is not None:
         return check_module(report, model.count(report.inputs))

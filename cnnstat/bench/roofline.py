@@ -1,19 +1,20 @@
 """The roofline bound: what a step has to compute and to move, at a device's known rates.
 
-Work and traffic are predicted from the graph, never measured. A bound is computed row by row: a
-layer takes at least the time of its multiply-accumulates at the device's matrix-product rate, and
-at least the time of its bytes at the device's copy rate. It is a bound for layers that each read
-and write main memory and multiply as the definition does: caches, fusion over rows and Winograd
-convolutions can beat it, and a share above 100 % says that they did.
+The rates are measured (``Rates``) or those of a data sheet (``Peak``). Work and traffic are
+predicted from the graph, never measured. A bound is computed row by row: a layer takes at least the
+time of its multiply-accumulates at the device's matrix-product rate, and at least the time of its
+bytes at the device's copy rate. It is a bound for layers that each read and write main memory and
+multiply as the definition does: caches, fusion over rows and Winograd convolutions can beat it, and
+a share above 100 % says that they did.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from cnnstat.count.report import Layer, Report
 from cnnstat.ir.graph import ShapedGraph
-from cnnstat.ir.tensor import DTYPE_BYTES
 
 Mode = Literal["inference", "training"]
 Limit = Literal["compute", "memory"]
@@ -23,6 +24,13 @@ class Rates(NamedTuple):
     """Rates of a device on a large matrix product and on a large copy (read plus written)."""
 
     macs_per_s: float
+    bytes_per_s: float
+
+
+class Peak(NamedTuple):
+    """What a device reaches at most by its data sheet: FLOPs a second, bytes a second."""
+
+    flops_per_s: float
     bytes_per_s: float
 
 
@@ -51,8 +59,15 @@ def bound(demand: Demand, rates: Rates) -> Bound:
     macs / macs_per_s against traffic_bytes / bytes_per_s: memory-bound below the ridge point
     macs_per_s / bytes_per_s of arithmetic intensity.
     """
-    compute = demand.macs / rates.macs_per_s
-    memory = demand.traffic_bytes / rates.bytes_per_s
+    return _slower(demand.macs / rates.macs_per_s, demand.traffic_bytes / rates.bytes_per_s)
+
+
+def peak_bound(flops: int | None, traffic_bytes: int, peak: Peak) -> Bound:
+    """Return the same of FLOPs and bytes at a device's peak; unknown FLOPs take no time."""
+    return _slower((flops or 0) / peak.flops_per_s, traffic_bytes / peak.bytes_per_s)
+
+
+def _slower(compute: float, memory: float) -> Bound:
     return Bound(compute, "compute") if compute >= memory else Bound(memory, "memory")
 
 
@@ -82,13 +97,10 @@ def demands(report: Report, *, mode: Mode) -> tuple[Demand, ...]:
 def _demand(row: Layer, mode: Mode, depends: tuple[bool, ...]) -> Demand:
     shaped = row.report.shaped
     facts = [(index, shaped.facts[index]) for index in row.nodes]
-    enters = not any(shaped.nodes[index].inputs for index in row.nodes)
     skipped = mode == "inference" and all(shaped.nodes[index].training_only for index in row.nodes)
-    if enters or skipped:
+    if skipped:
         return Demand(0, 0)
-    x = sum(spec.nbytes for spec in row.inputs)
-    y = row.activation_bytes
-    w = row.params * DTYPE_BYTES[report_dtype(row.report)]
+    x, w, y = row.traffic
     forward = sum(each.work.macs for _, each in facts if each.work)
     if mode == "inference":
         return Demand(forward, x + w + y)
@@ -111,6 +123,41 @@ def dependent(shaped: ShapedGraph) -> tuple[bool, ...]:
     return tuple(depends)
 
 
+def compute_dtype(report: Report) -> str:
+    """Return the dtype of the products: the first of floating-point or of 8-bit activations."""
+    for facts in report.shaped.facts:
+        for spec in facts.outputs:
+            if spec.is_float or spec.dtype in ("int8", "uint8"):
+                return "int8" if spec.dtype == "uint8" else spec.dtype
+    return "float32"
+
+
 def report_dtype(report: Report) -> str:
     """Return the dtype of the weights: that of the first input, float32 for an integer one."""
     return report.input.dtype if "float" in report.input.dtype else "float32"
+
+
+def node_bounds_ms(report: Report, peak: Peak) -> tuple[float | None, ...]:
+    """Return each operator's part of its layer's bound, in milliseconds; None where it is unknown.
+
+    The parts are those of what sets the bound, FLOPs or bytes, so that they add up in every view.
+    """
+    parts: list[float | None] = [0.0] * len(report.nodes)
+    for row in report.layers:
+        size, flops = row.traffic.total, row.flops
+        time, limit = peak_bound(flops, size, peak)
+        for index in row.nodes:
+            own = report.nodes[index]
+            if flops is None:
+                parts[index] = None
+            elif limit == "memory":
+                parts[index] = 1e3 * time * report.traffic[index].total / size if size else 0.0
+            else:
+                parts[index] = 1e3 * time * own.work.flops / flops if flops else 0.0
+    return tuple(parts)
+
+
+def row_bound_ms(parts: Sequence[float | None], row: Layer) -> float | None:
+    """Return the bound of one row of any view; None where a part of it is unknown."""
+    known = [part for part in (parts[index] for index in row.nodes) if part is not None]
+    return sum(known) if len(known) == len(row.nodes) else None

@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "compare": "compare:compare",
     "sweep": "sweep:sweep",
     "bench": "bench:bench",
+    "roofline": "roofline:roofline",
     "memory": "memory:memory",
     "fit": "fit:fit",
     "info": "info:info",

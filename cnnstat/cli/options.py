@@ -127,7 +127,8 @@ DtypeOption = Annotated[
         "--dtype",
         group=MODEL,
         metavar="NAME",
-        help="Element type of weights and activations: float32, float16, bfloat16 or float64.",
+        help="Element type of weights and activations: float32, float16, bfloat16 or float64; for "
+        "sizes also int8, or int4 (weights; activations int8).",
         default="the model's own",
     ),
 ]

@@ -15,6 +15,7 @@ from cnnstat.cli.options import (
     ArgsOption,
     BatchOption,
     DepthOption,
+    DtypeOption,
     InputsOption,
     ModelArgument,
     argument,
@@ -23,6 +24,14 @@ from cnnstat.cli.options import (
     input_shape,
     input_shapes,
     option,
+)
+from cnnstat.cli.roofline import (
+    BandwidthOption,
+    DeviceOption,
+    DevicesOption,
+    PeakOption,
+    device_of,
+    peak_of,
 )
 from cnnstat.errors import ModelError
 
@@ -35,7 +44,10 @@ EXAMPLES = {
     "bubble": ("cnnstat plot bubble -o bubble.svg",),
     "layers": ("cnnstat plot layers vgg16 -o layers.svg",),
     "memory": ("cnnstat plot memory resnet50 --mode training -o memory.png",),
-    "roofline": ("cnnstat plot roofline samples/bench/cpu-1-thread.json -o roofline.pdf",),
+    "roofline": (
+        "cnnstat plot roofline resnet50 --device h100-sxm --dtype float16 -o roofline.png",
+        "cnnstat plot roofline samples/bench/cpu-1-thread.json -o roofline.pdf",
+    ),
     "space": ("cnnstat plot sweep samples/sweep/scaled.csv --x macs --colour width -o space.svg",),
     "scaling": ("cnnstat plot scaling resnet50 --input 128,160,192,224 -o scaling.png",),
 }
@@ -142,18 +154,42 @@ def memory(
 
 
 def roofline(
-    results: Annotated[
+    model: Annotated[
         str,
-        argument("RESULTS", "A file that 'cnnstat bench --format json' wrote.", complete=None),
+        argument(
+            "MODEL|RESULTS",
+            "A model, with --device or with --peak and --bandwidth; or a file that 'cnnstat bench "
+            "--format json' wrote.",
+        ),
     ],
     output: PictureOption,
+    input: InputsOption = None,
+    args: ArgsOption = None,
+    batch: BatchOption = 1,
+    dtype: DtypeOption = None,
+    device: DeviceOption = None,
+    devices: DevicesOption = None,
+    peak: PeakOption = None,
+    bandwidth: BandwidthOption = None,
 ) -> None:
-    """Plot measured runs against the measured roofline of their device."""
+    """Plot the bound of each layer on a device, or measured runs against their roofline."""
     picture = _ready(output)
-    from cnnstat.bench.measurement import read_result
-    from cnnstat.render.plots.roofline import roofline_figure
+    chosen = device_of(device, devices)
+    if chosen is None and peak is None and bandwidth is None:
+        from cnnstat.bench.measurement import read_result
+        from cnnstat.render.plots.roofline import roofline_figure
 
-    _write(roofline_figure(read_result(results)), picture, output)
+        _write(roofline_figure(read_result(model)), picture, output)
+        return
+    from cnnstat import api
+    from cnnstat.bench.roofline import compute_dtype
+    from cnnstat.render.plots.layerbounds import layer_bounds_figure
+
+    loaded = api.load(model, arguments=factory_arguments(args))
+    report = api.analyze(loaded, input=input_shapes(input), batch=batch, dtype=dtype).report
+    rates = peak_of(report, chosen, peak, bandwidth)
+    figure = layer_bounds_figure(report, rates, dtype=compute_dtype(report), device=chosen)
+    _write(figure, picture, output)
 
 
 def scaling(

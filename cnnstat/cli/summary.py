@@ -28,6 +28,14 @@ from cnnstat.cli.options import (
     option,
     starting,
 )
+from cnnstat.cli.roofline import (
+    BandwidthOption,
+    DeviceOption,
+    DevicesOption,
+    PeakOption,
+    device_of,
+    peak_of,
+)
 from cnnstat.count.conventions import CONVENTIONS
 from cnnstat.errors import UsageError
 from cnnstat.render.columns import LAYER_COLUMNS
@@ -36,6 +44,7 @@ KEYS = tuple(entry.key for entry in LAYER_COLUMNS)
 EXAMPLES = (
     "cnnstat summary resnet50 --depth 1",
     "cnnstat summary vgg16 --input 160 --batch 8 --columns layer,output,params,macs",
+    "cnnstat summary resnet50 --mode training --batch 256 --images 1281167",
 )
 
 
@@ -56,6 +65,29 @@ def summary(
             complete=starting(lambda: CONVENTIONS),
         ),
     ] = "paper",
+    mode: Annotated[
+        str,
+        option(
+            "--mode",
+            group=MODEL,
+            metavar="MODE",
+            help="inference, or training: adds the gradients of inputs and weights.",
+            complete=starting(lambda: ("inference", "training")),
+        ),
+    ] = "inference",
+    images: Annotated[
+        int | None,
+        option(
+            "--images",
+            group=MODEL,
+            metavar="N",
+            help="Images of an epoch of training, whose work is added up.",
+        ),
+    ] = None,
+    device: DeviceOption = None,
+    devices: DevicesOption = None,
+    peak: PeakOption = None,
+    bandwidth: BandwidthOption = None,
     columns: Annotated[
         str | None,
         option(
@@ -130,16 +162,29 @@ def summary(
     to = destination(format, output, bare=bare, verbose=verbose)
     if tree and (sort is not None or top is not None):
         raise UsageError("--tree keeps the order of the modules: leave out --sort and --top")
-    view = View(
-        columns,
-        *(at_least_one("depth", depth), expand, formulas),
-        *(sort, at_least_one("top", top), tree),
-    )
+    chosen = device_of(device, devices)
     loaded = api.load(model, classes=classes, arguments=factory_arguments(args))
     analysis = api.analyze(
-        loaded, input=input_shapes(input), batch=batch, dtype=dtype, convention=convention
+        loaded,
+        input=input_shapes(input),
+        batch=batch,
+        dtype=dtype,
+        convention=convention,
+        mode=mode,
+        images=images,
     )
     report = analysis.report
+    bounded = chosen is not None or peak is not None or bandwidth is not None
+    view = View(
+        columns,
+        at_least_one("depth", depth),
+        expand,
+        formulas,
+        sort,
+        at_least_one("top", top),
+        tree,
+        peak_of(report, chosen, peak, bandwidth) if bounded else None,
+    )
     checked = api.check_report(loaded, report) if check else None
     document = summary_document(
         report,
@@ -152,6 +197,6 @@ def summary(
     emit(document, to)
     if checked is not None and not checked.agree:
         raise typer.Exit(1)
-    if strict and "partial" in (report.status, report.params_status):
+    if strict and "partial" in (report.status, report.params_status, report.training_status):
         remark("strict: not everything could be counted")
         raise typer.Exit(1)

@@ -15,7 +15,7 @@ from cnnstat.count.formulas import activation_formula, macs_formula, weight_prod
 from cnnstat.count.report import Layer, Report
 from cnnstat.errors import unknown
 from cnnstat.ir.reach import Sliding
-from cnnstat.ir.tensor import DTYPE_BYTES, TensorSpec
+from cnnstat.ir.tensor import DTYPE_BYTES, PER_BYTE, TensorSpec
 from cnnstat.ir.window import Window
 from cnnstat.ir.work import FLOPS_PER_UNIT, Work
 
@@ -276,13 +276,15 @@ def _parameter_totals(report: Report) -> Iterator[Step]:
 
 def _param_bytes(report: Report) -> str:
     """Return the parameters of each element size: ``448*2 B + 90*4 B``."""
-    numbers: dict[int, int] = {}
+    numbers: dict[str, int] = {}
     for node, facts in zip(report.shaped.nodes, report.shaped.facts, strict=True):
         for weight in facts.weights if node.tied_to is None else ():
             if weight.role != "buffer":
-                size = DTYPE_BYTES[weight.dtype or float_dtype(facts.inputs)]
+                dtype = weight.dtype or float_dtype(facts.inputs)
+                packed = PER_BYTE.get(dtype)
+                size = f"/{packed}" if packed else f"*{DTYPE_BYTES[dtype]}"
                 numbers[size] = numbers.get(size, 0) + weight.numel
-    return " + ".join(f"{count:,}*{size} B" for size, count in sorted(numbers.items())) or "none"
+    return " + ".join(f"{count:,}{size} B" for size, count in sorted(numbers.items())) or "none"
 
 
 def _work_totals(report: Report) -> Iterator[Step]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from cnnstat.count.conventions import Convention
 from cnnstat.ir.graph import NodeFacts
 from cnnstat.ir.op import Op, Specs, Weight
-from cnnstat.ir.tensor import DTYPE_BYTES
+from cnnstat.ir.tensor import bytes_of
 from cnnstat.ir.work import NO_WORK, Work
 
 
@@ -95,7 +95,7 @@ def stored_of(weights: Sequence[Weight], inputs: Specs) -> tuple[int, int, int, 
             multiplicative += count
         else:
             biases += count
-        param_bytes += count * DTYPE_BYTES[dtype or float_dtype(inputs)]
+        param_bytes += bytes_of(count, dtype or float_dtype(inputs))
     return multiplicative, biases, buffers, param_bytes
 
 

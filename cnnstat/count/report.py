@@ -26,6 +26,8 @@ from cnnstat.ir.tensor import TensorSpec
 
 if TYPE_CHECKING:
     from cnnstat.count.receptive import Fields, ReceptiveField
+    from cnnstat.count.traffic import Traffic
+    from cnnstat.count.training import StepWork, Training
 
 
 class Note(NamedTuple):
@@ -189,6 +191,25 @@ class Layer(NamedTuple):
         return self.figures.activation_bytes + self.figures.cached_bytes
 
     @property
+    def traffic(self) -> Traffic:
+        """Bytes that the row reads and writes, each tensor once."""
+        from cnnstat.count.traffic import sum_traffic
+
+        return sum_traffic([self.report.traffic[index] for index in self.nodes])
+
+    @property
+    def intensity(self) -> float | None:
+        """FLOPs per byte of traffic; None where the FLOPs are unknown or nothing is moved."""
+        flops, size = self.flops, self.traffic.total
+        return None if flops is None or not size else flops / size
+
+    @property
+    def training(self) -> StepWork | None:
+        """Work of a training step; None where an operator has no rule, or nobody asked for it."""
+        training = self.report.training
+        return None if training is None else training.of(self.nodes)
+
+    @property
     def counts_all_weights(self) -> bool:
         """Whether ``weights``, ``biases`` and ``params`` are all that the row has."""
         nodes, uncounted = self.report.shaped.nodes, self.report.uncounted
@@ -251,6 +272,8 @@ class Report:
     notes: tuple[Note, ...] = ()
     frozen_params: int = 0
     """Parameters that training leaves alone."""
+    training: Training | None = None
+    """Work of a training step, where it was asked for."""
 
     def __repr__(self) -> str:
         least = ">= " if self.status == "partial" else ""
@@ -279,6 +302,12 @@ class Report:
     def params_status(self) -> Literal["complete", "partial"]:
         """``partial`` when some weights are not counted: ``params`` is a lower bound then."""
         return "partial" if self.uncounted else "complete"
+
+    @property
+    def training_status(self) -> Literal["complete", "partial"]:
+        """``partial`` when an operator has no rule for its gradients, of what was asked for."""
+        known = self.training is None or self.training.is_complete
+        return "complete" if known else "partial"
 
     @cached_property
     def inputs(self) -> dict[str, TensorSpec]:
@@ -385,6 +414,13 @@ class Report:
         return total_of([(figures, repeats[key]) for key, figures in distinct.items()])
 
     @cached_property
+    def traffic(self) -> tuple[Traffic, ...]:
+        """Bytes that each operator reads and writes, parallel to the graph's nodes."""
+        from cnnstat.count.traffic import traffic_of
+
+        return traffic_of(self.shaped, self.placement)
+
+    @cached_property
     def totals(self) -> Totals:
         """The model's totals."""
         sums = self.totals_figures
@@ -444,6 +480,7 @@ def analyze(
     convention: Convention = PAPER,
     notes: tuple[Note, ...] = (),
     frozen_params: int = 0,
+    training: Training | None = None,
 ) -> Report:
     """Return the report of a shaped graph under a convention."""
     placement = place(shaped.graph)
@@ -463,4 +500,6 @@ def analyze(
         Note("no_rule", node.name, f"{node.op.type_name} has no work rule; totals are lower bounds")
         for node in unruled
     )
-    return Report(shaped, convention, placement, tuple(figures), notes + missing, frozen_params)
+    return Report(
+        shaped, convention, placement, tuple(figures), notes + missing, frozen_params, training
+    )

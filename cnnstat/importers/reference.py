@@ -6,6 +6,7 @@ Nothing is opened or imported here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from cnnstat.errors import unknown
@@ -13,6 +14,7 @@ from cnnstat.ir.tensor import TensorSpec
 
 if TYPE_CHECKING:
     from cnnstat.count.report import Note
+    from cnnstat.count.training import Needs
     from cnnstat.ir.graph import Graph
 
 Shapes = Mapping[str, tuple[int, ...] | TensorSpec]
@@ -35,6 +37,8 @@ class Imported(NamedTuple):
     frozen_params: int = 0
     inputs: Mapping[str, TensorSpec] | None = None
     """Specs of the inputs as the graph takes them, where the reader has another order of axes."""
+    needs: Mapping[str, Needs] = MappingProxyType({})
+    """Which tensors of a node need a gradient, where the reader knows more than the graph."""
 
 
 def file_and_name(reference: str) -> tuple[str, str]:

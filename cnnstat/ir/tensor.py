@@ -35,6 +35,16 @@ DTYPE_BYTES: dict[str, int] = {
 """Bytes per element of each dtype, by PyTorch's name."""
 
 
+PER_BYTE: dict[str, int] = {"int4": 2}
+"""Elements in a byte of each dtype that is packed; weights alone have one."""
+
+
+def bytes_of(numel: int, dtype: str) -> int:
+    """Return the bytes of so many elements; the last byte of packed ones may be part empty."""
+    packed = PER_BYTE.get(dtype)
+    return numel * DTYPE_BYTES[dtype] if packed is None else -(-numel // packed)
+
+
 class TensorSpec(NamedTuple):
     """Shape (batch first) and dtype of one tensor."""
 

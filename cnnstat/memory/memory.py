@@ -16,7 +16,7 @@ from cnnstat.count.storage import live_bytes, place
 from cnnstat.errors import UsageError, unknown
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ir.op import Weight
-from cnnstat.ir.tensor import DTYPE_BYTES
+from cnnstat.ir.tensor import bytes_of
 from cnnstat.memory.passes import (
     Conditions,
     Pass,
@@ -348,4 +348,4 @@ def _stored(shaped: ShapedGraph) -> tuple[list[int], list[int]]:
 
 
 def _bytes(weight: Weight, dtype: str) -> int:
-    return weight.numel * DTYPE_BYTES[weight.dtype or dtype]
+    return bytes_of(weight.numel, weight.dtype or dtype)

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from cnnstat.count.storage import place
 from cnnstat.ir.graph import ShapedGraph, Value
-from cnnstat.ir.tensor import TensorSpec
+from cnnstat.ir.op import Weight
+from cnnstat.ir.tensor import PER_BYTE, TensorSpec
 from cnnstat.memory.call import Call
 from cnnstat.memory.lowering import lower, lowering, overwriting
 from cnnstat.memory.tape import (
@@ -100,13 +101,18 @@ class _Run:
         for number, tensor in enumerate(made):
             self.values[Value(index, number)] = tensor
 
+    def _dtype_of(self, weight: Weight) -> str:
+        """Return the dtype in which a kernel sees a weight: packed ones are unpacked."""
+        dtype = weight.dtype or self.dtype
+        return "int8" if dtype in PER_BYTE else dtype
+
     def _stored(self, index: int) -> dict[str, Tensor]:
         owner = self.shaped.nodes[index].tied_to
         at = index if owner is None else owner
         if at not in self.stored:
             self.stored[at] = {
                 weight.name: self.tape.parameter(
-                    weight.shape, weight.dtype or self.dtype, trained=weight.role != "buffer"
+                    weight.shape, self._dtype_of(weight), trained=weight.role != "buffer"
                 )
                 for weight in self.shaped.facts[at].weights
             }

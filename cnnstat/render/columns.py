@@ -6,11 +6,14 @@ Every format, ``--columns`` and ``--sort`` use the same entries. A new column is
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cnnstat.count.report import Layer, Report
 from cnnstat.errors import UsageError, unknown
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column
+
+if TYPE_CHECKING:
+    from cnnstat.bench.roofline import Peak
 
 Getter = Callable[[Layer], Cell]
 Total = Callable[[Report], Cell]
@@ -43,6 +46,8 @@ class LayerColumn(NamedTuple):
     get: Getter
     total: Total | None = None
     figure: Getter | None = None
+    needs: str = ""
+    """What a command has to be given for the column: an option, or empty."""
 
     @property
     def key(self) -> str:
@@ -93,6 +98,32 @@ def _share(part: int | None, whole: int) -> float | None:
 
 def _formula(name: str) -> Getter:
     return lambda layer: layer.formulas.get(name, "")
+
+
+TRAINING, DEVICE = "--mode training", "--device NAME, or --peak and --bandwidth"
+"""Options that some columns need."""
+
+
+def _trained(field: str) -> Getter:
+    """Return a figure of a layer's training step; None where an operator has no rule."""
+
+    def get(layer: Layer) -> Cell:
+        step = layer.training
+        return None if step is None else int(getattr(step, field))
+
+    return get
+
+
+def _trained_total(field: str) -> Total:
+    def total(report: Report) -> Cell:
+        return None if report.training is None else int(getattr(report.training.total, field))
+
+    return total
+
+
+def _missing(layer: Layer) -> Cell:
+    """Return that a figure is not known: ``chosen`` puts in what knows it."""
+    return None
 
 
 LAYER_COLUMNS: tuple[LayerColumn, ...] = (
@@ -228,6 +259,66 @@ LAYER_COLUMNS: tuple[LayerColumn, ...] = (
         _jump,
     ),
     LayerColumn(
+        Column(
+            "traffic_bytes",
+            "Traffic",
+            "bytes",
+            heat=True,
+            definition="bytes of inputs and weights read and of outputs written, each once",
+        ),
+        lambda layer: layer.traffic.total,
+        lambda report: sum(each.total for each in report.traffic),
+    ),
+    LayerColumn(
+        Column("intensity", "FLOPs/byte", "number", definition="FLOPs per byte of traffic"),
+        lambda layer: layer.intensity if layer.flops is None or layer.traffic.total else "",
+    ),
+    LayerColumn(
+        Column(
+            "bound_ms",
+            "Bound ms",
+            "number",
+            heat=True,
+            definition="the larger of FLOPs / peak and traffic / bandwidth: a bound, no prediction",
+        ),
+        _missing,
+        needs=DEVICE,
+    ),
+    *[
+        LayerColumn(
+            Column(key, title, "count", 8, heat=True, definition=definition),
+            _trained(field),
+            _trained_total(field),
+            needs=TRAINING,
+        )
+        for key, field, title, definition in (
+            (
+                "input_gradient_macs",
+                "input_gradient_macs",
+                "Input gradients",
+                "multiply-accumulates of the gradients of a layer's inputs",
+            ),
+            (
+                "weight_gradient_macs",
+                "weight_gradient_macs",
+                "Weight gradients",
+                "multiply-accumulates of the gradients of a layer's weights",
+            ),
+            (
+                "training_macs",
+                "macs",
+                "Training MACs",
+                "multiply-accumulates of one training step: forward pass and both gradients",
+            ),
+            (
+                "torch_training_flops",
+                "flop_counter",
+                "FlopCounterMode",
+                "FLOPs of one training step as PyTorch's FlopCounterMode counts them",
+            ),
+        )
+    ],
+    LayerColumn(
         Column("params_share", "Parameters share", "percent", definition="share of the parameters"),
         lambda layer: _share(layer.params, layer.report.totals_figures.params),
         lambda report: 1.0,
@@ -278,6 +369,12 @@ WITH_FORMULAS = (
 )
 """The default columns with --formulas."""
 
+IN_TRAINING = (
+    *("layer", "operator", "output", "params"),
+    *("macs", "input_gradient_macs", "weight_gradient_macs", "training_macs"),
+)
+"""The default columns with --mode training."""
+
 FORMULA_OF = {
     "params": "params_formula",
     "activation_bytes": "activation_formula",
@@ -296,22 +393,65 @@ def layer_column(key: str) -> LayerColumn:
     return entry
 
 
-def chosen(text: str | None, convention: str, *, formulas: bool = False) -> tuple[LayerColumn, ...]:
+def chosen(
+    text: str | None,
+    convention: str,
+    *,
+    formulas: bool = False,
+    training: bool = False,
+    peak: Peak | None = None,
+) -> tuple[LayerColumn, ...]:
     """Return the columns that a list of keys names (``a,b``); ``+a,b`` adds to the default.
 
     A convention other than ``paper`` has its own column after the default ones, under its name.
-    With ``formulas`` a figure's formula takes the figure's place, whichever columns are chosen.
+    With ``formulas`` a figure's formula takes the figure's place, whichever columns are chosen. A
+    ``training`` report has columns of its own, and a device's ``peak`` rates bounds.
     """
-    default = WITH_FORMULAS if formulas else DEFAULT
+    default = WITH_FORMULAS if formulas else IN_TRAINING if training else DEFAULT
     keys = [*default, *(["counted"] if convention != "paper" else [])]
     if text is not None:
         named = [key.strip().replace("-", "_") for key in text.removeprefix("+").split(",")]
         if not any(named):
             raise UsageError(f"columns {text!r}: name at least one of {', '.join(_BY_KEY)}")
-        named = list(_BY_KEY) if named == ["all"] else [key for key in named if key]
+        if named == ["all"]:
+            named = [key for key, entry in _BY_KEY.items() if _is_ready(entry, training, peak)]
+        else:
+            named = [key for key in named if key]
         keys = [*keys, *named] if text.startswith("+") else named
-    entries = [layer_column(key) for key in (_with_formulas(keys) if formulas else keys)]
+    keys = _with_formulas(keys) if formulas else keys
+    entries = [column_for(key, training=training, peak=peak) for key in keys]
     return tuple(_named(entry, convention) for entry in dict.fromkeys(entries))
+
+
+def column_for(key: str, *, training: bool = False, peak: Peak | None = None) -> LayerColumn:
+    """Return a column that has all that it needs; raise ``UsageError`` for what is missing."""
+    entry = layer_column(key.replace("-", "_"))
+    if not _is_ready(entry, training, peak):
+        raise UsageError(f"column {entry.key}: add {entry.needs}")
+    if entry.key != "bound_ms" or peak is None:
+        return entry
+    return bound_column(entry, peak)
+
+
+def bound_column(entry: LayerColumn, peak: Peak) -> LayerColumn:
+    """Return the column of the bound of each layer at a device's peak rates."""
+    from cnnstat.bench.roofline import node_bounds_ms, row_bound_ms
+
+    known: list[tuple[Report, tuple[float | None, ...]]] = []  # the report at hand, once
+
+    def parts(report: Report) -> tuple[float | None, ...]:
+        if not known or known[0][0] is not report:
+            known[:] = [(report, node_bounds_ms(report, peak))]
+        return known[0][1]
+
+    return entry._replace(
+        get=lambda layer: row_bound_ms(parts(layer.report), layer),
+        total=lambda report: sum(part for part in parts(report) if part is not None),
+    )
+
+
+def _is_ready(entry: LayerColumn, training: bool, peak: Peak | None) -> bool:
+    return {"": True, TRAINING: training, DEVICE: peak is not None}[entry.needs]
 
 
 def _with_formulas(keys: Sequence[str]) -> list[str]:

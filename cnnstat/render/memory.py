@@ -101,6 +101,10 @@ BY_MODE = {
 """The columns of each mode."""
 
 
+MOST_ALIVE = 4
+"""Tensors at the ideal peak that the text names; JSON has them all."""
+
+
 def memory_document(
     plan: MemoryPlan,
     *,
@@ -257,6 +261,19 @@ def breakdown(plan: MemoryPlan) -> str:
 Line = tuple[str, str, str]
 
 
+def _alive(plan: MemoryPlan) -> str:
+    """Return the tensors that are alive at the ideal peak, and the arena of the whole pass."""
+    from cnnstat.count.arena import arena, at_peak, extent
+
+    report = plan.report
+    tensors = at_peak(report.shaped, report.placement)
+    shown = [f"{report.shaped.nodes[node].name} {bytes_text(size)}" for node, size in tensors]
+    more = f" and {len(shown) - MOST_ALIVE} more" if len(shown) > MOST_ALIVE else ""
+    planned = arena(report.shaped, report.placement)
+    words = f"{' + '.join(shown[:MOST_ALIVE])}{more} alive"
+    return words if planned is None else f"{words}; an arena takes {bytes_text(extent(planned))}"
+
+
 def _totals(plan: MemoryPlan) -> Iterator[Line]:
     least = _least(plan)
     training = plan.settings.mode == "training"
@@ -291,7 +308,7 @@ def _totals(plan: MemoryPlan) -> Iterator[Line]:
         yield (
             "ideal peak",
             bytes_text(plan.ideal_peak_bytes),
-            f"at {plan.ideal_peak_layer}, in place wherever possible",
+            f"at {plan.ideal_peak_layer}, in place wherever possible: {_alive(plan)}",
         )
     yield (
         "memory needed",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cnnstat.count.report import Layer
+from cnnstat.count.arena import arena, at_peak, extent, shape_of
+from cnnstat.count.report import Layer, Report
 from cnnstat.memory.fit import Fit
 from cnnstat.memory.memory import LayerMemory, Measured, MemoryPlan
 
@@ -37,6 +38,26 @@ def memory_payload(
         "measured": None if measured is None else measured[0]._asdict(),
         "predicted_for_measured": None if measured is None else measured[1]._asdict(),
         "unknown_operators": list(plan.unknown),
+        **arena_payload(plan.report),
+    }
+
+
+def arena_payload(report: Report) -> dict[str, object]:
+    """Return the tensors at the ideal peak, each at its place in an arena; null for no plan."""
+    shaped, placement = report.shaped, report.placement
+    plan = arena(shaped, placement)
+    offsets = {tensor.node: tensor.offset for tensor in plan or ()}
+    return {
+        "arena_bytes": None if plan is None else extent(plan),
+        "peak_tensors": [
+            {
+                "name": shaped.nodes[node].name,
+                "shape": list(shape_of(shaped, node)),
+                "bytes": size,
+                "offset_bytes": offsets.get(node),
+            }
+            for node, size in at_peak(shaped, placement)
+        ],
     }
 
 

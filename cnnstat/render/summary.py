@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cnnstat.count.report import Layer, Note, Report
 from cnnstat.count.tree import Branch, tree
 from cnnstat.ir.tensor import UNKNOWN
-from cnnstat.render.columns import DEFAULT, LayerColumn, chosen, layer_column
+from cnnstat.render.columns import DEFAULT, Getter, LayerColumn, chosen, column_for
 from cnnstat.render.document import Cell, Document, Section
 from cnnstat.render.numbers import bytes_text, count
 from cnnstat.render.published import published_line, published_payload
@@ -18,6 +18,7 @@ from cnnstat.render.totals import totals_line, totals_lines
 from cnnstat.zoo.card import ModelCard
 
 if TYPE_CHECKING:
+    from cnnstat.bench.roofline import Peak
     from cnnstat.count.check import Check
     from cnnstat.ledger.claim import Published
 
@@ -37,6 +38,7 @@ class View:
     sort: str | None = None
     top: int | None = None
     tree: bool = False
+    peak: Peak | None = None
 
 
 def summary_document(
@@ -53,13 +55,22 @@ def summary_document(
     ``checked`` has the counts of other tools.
     """
     view = view or View()
-    columns = chosen(view.columns, report.convention.name, formulas=view.formulas)
+    trains = report.training is not None
+    columns = chosen(
+        view.columns,
+        report.convention.name,
+        formulas=view.formulas,
+        training=trains,
+        peak=view.peak,
+    )
     branches: list[Branch] = []
     if view.tree:
         branches = tree(report, expand=view.expand, depth=view.depth)
         layers = tuple(branch.layer for branch in branches)
     else:
-        layers = _sorted(report.view(expand=view.expand, depth=view.depth), view.sort)
+        layers = report.view(expand=view.expand, depth=view.depth)
+        if view.sort is not None:
+            layers = _sorted(layers, column_for(view.sort, training=trains, peak=view.peak).get)
     shown = layers if view.top is None else layers[: view.top]
     rest = layers[len(shown) :]
     return Document(
@@ -69,9 +80,13 @@ def summary_document(
         rows=tuple(tuple(entry.get(layer) for entry in columns) for layer in shown),
         rest=tuple(_folded(entry, rest) for entry in columns) if rest else None,
         total=tuple(entry.total(report) if entry.total else "" for entry in columns),
-        lower_bound="partial" in (report.status, report.params_status),
+        lower_bound="partial" in (report.status, report.params_status, report.training_status),
         sections=(*_sections(report, card, published, checked), _legend(columns)),
-        payload=Payload(report, reference, card, published, checked, shown, len(rest), branches),
+        payload=Payload(
+            *(report, reference, card, published, checked, shown, len(rest)),
+            branches=branches,
+            peak=view.peak,
+        ),
         labels=tuple("  " * branch.level + branch.label for branch in branches),
     )
 
@@ -95,11 +110,8 @@ def _title(report: Report, card: ModelCard | None) -> str:
     return f"{report.name}: {card.title}" if card else report.name
 
 
-def _sorted(layers: tuple[Layer, ...], key: str | None) -> tuple[Layer, ...]:
+def _sorted(layers: tuple[Layer, ...], get: Getter) -> tuple[Layer, ...]:
     """Return the layers sorted, largest first, unknown before all; words alphabetically."""
-    if key is None:
-        return layers
-    get = layer_column(key.replace("-", "_")).get
     cells = [(get(layer), layer) for layer in layers]
     if any(isinstance(cell, str) for cell, _ in cells):
         return tuple(layer for _, layer in sorted(cells, key=lambda pair: str(pair[0])))
@@ -209,11 +221,12 @@ class Payload(Mapping[str, object]):
         layers: Sequence[Layer],
         omitted: int,
         branches: Sequence[Branch] = (),
+        peak: Peak | None = None,
     ) -> None:
         self._report, self._reference, self._card = report, reference, card
         self._published, self._checked = published, checked
         self._layers, self._omitted = layers, omitted
-        self._branches = branches
+        self._branches, self._peak = branches, peak
         if branches:
             self._layers = [each.layer for each in branches if not each.is_module]
         self._built: dict[str, object] | None = None
@@ -235,6 +248,7 @@ class Payload(Mapping[str, object]):
     def _build(self) -> dict[str, object]:
         report, card = self._report, self._card
         totals = report.totals
+        entries = [_layer(layer) for layer in self._layers]
         built: dict[str, object] = {
             "schema": "cnnstat.summary/1",
             "status": report.status,
@@ -247,12 +261,26 @@ class Payload(Mapping[str, object]):
             },
             "input": {"shape": list(report.input.shape), "dtype": report.input.dtype},
             "convention": {"name": report.convention.name, "counted": totals.counted},
-            "layers": [_layer(layer) for layer in self._layers],
-            "totals": {key: getattr(totals, key) for key in TOTALS},
+            "layers": entries,
+            "totals": {
+                **{key: getattr(totals, key) for key in TOTALS},
+                "traffic_bytes": sum(each.total for each in report.traffic),
+            },
             "published": published_payload(self._published),
             "notes": [note._asdict() for note in report.notes],
             "params_status": report.params_status,
         }
+        if self._peak is not None:
+            bound = column_for("bound_ms", peak=self._peak)
+            for entry, layer in zip(entries, self._layers, strict=True):
+                entry["bound_ms"] = bound.get(layer)
+        if report.training is not None:
+            from cnnstat.render.training import layer_payload, totals_payload
+
+            built["training_status"] = report.training_status
+            built["totals"] = {**built["totals"], **totals_payload(report.training)}  # type: ignore[dict-item]
+            for entry, layer in zip(entries, self._layers, strict=True):
+                entry.update(layer_payload(layer))
         if self._checked is not None:
             from cnnstat.render.check import check_payload
 
@@ -310,4 +338,6 @@ def _layer(layer: Layer) -> dict[str, object]:
         if field is None or field.jump is None
         else [int(j) if j.denominator == 1 else str(j) for j in field.jump],
         "formulas": layer.formulas,
+        "traffic_bytes": layer.traffic.total,
+        "intensity": layer.intensity,
     }

@@ -62,6 +62,10 @@ def _totals(report: Report) -> Iterator[tuple[str, str, str]]:
         f"{scaled(totals.flops)}: 2 per MAC plus every other operation of the forward pass",
     )
     yield from _convention(report)
+    if report.training is not None:
+        from cnnstat.render.training import training_totals
+
+        yield from training_totals(report.training, report.batch)
     for name, size, words in (
         ("activations", totals.activation_bytes, "sum of the rows' outputs, the input included"),
         (

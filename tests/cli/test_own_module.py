@@ -185,7 +185,7 @@ def test_callables_that_are_none(net: str, name: str, error: type[Exception], me
         ("vgg16", {"input": "224x224"}, "expected extents without the batch"),
         ("vgg16", {"input": [(3, 32, 32)]}, "expected extents without the batch"),
         ("vgg16", {"input": {"input": "224"}}, "expected extents without the batch"),
-        ("vgg16", {"dtype": torch.int8}, "dtype int8"),
+        ("vgg16", {"dtype": torch.int16}, "dtype int16"),
     ],
 )
 def test_arguments_of_a_script_that_cannot_be_meant(

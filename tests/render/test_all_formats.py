@@ -21,7 +21,12 @@ from cnnstat.render.formats import FORMATS, render, table_alone
 from tests.render.test_html import Page
 
 CASES: dict[str, tuple[str, ...]] = {
-    "summary": ("summary lenet5", "summary googlenet --top 4 -c all", "summary vgg11 --formulas"),
+    "summary": (
+        "summary lenet5",
+        "summary googlenet --top 4 -c all",
+        "summary lenet5 --mode training --device t4 -c all",
+        "summary vgg11 --formulas",
+    ),
     "list": ("list --family resnet",),
     "compare": (
         "compare",
@@ -37,6 +42,7 @@ CASES: dict[str, tuple[str, ...]] = {
     "check": ("check lenet5",),
     "memory": ("memory lenet5", "memory resnet18 --mode training"),
     "fit": ("fit lenet5 --memory 1GB",),
+    "roofline": ("roofline lenet5 --device t4", "roofline vgg11 --device t4 --top 3"),
     "bench": ("bench lenet5 --device cpu --min-time 0.01 --max-time 0.05",),
 }
 NO_TABLE = {

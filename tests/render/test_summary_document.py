@@ -3,6 +3,7 @@
 import pytest
 
 from cnnstat import api
+from cnnstat.bench.roofline import Peak
 from cnnstat.errors import UsageError
 from cnnstat.render.columns import LAYER_COLUMNS, chosen
 from cnnstat.render.summary import View, summary_document
@@ -36,8 +37,8 @@ def test_rows_add_up(name: str) -> None:
             elif isinstance(total, float):
                 parts = [row[index] for row in rows]
                 assert sum(p for p in parts if isinstance(p, float)) == pytest.approx(total)
-        # weights, biases, params, buffers, two kinds of bytes, MACs, FLOPs, counted
-        assert adding == 9
+        # weights, biases, params, buffers, three kinds of bytes, MACs, FLOPs, counted
+        assert adding == 10
 
 
 def test_a_list_of_columns_replaces_and_a_plus_adds() -> None:
@@ -49,7 +50,10 @@ def test_a_list_of_columns_replaces_and_a_plus_adds() -> None:
     assert [entry.key for entry in chosen("macs,layer,macs", "paper")] == ["macs", "layer"]
     assert [entry.key for entry in chosen("+jump", "paper")] == [*default, "jump"]
     assert [entry.key for entry in chosen(None, "torch")] == [*default, "counted"]
-    assert len(chosen("all", "paper")) == len(LAYER_COLUMNS)
+    free = [entry for entry in LAYER_COLUMNS if not entry.needs]
+    assert len(chosen("all", "paper")) == len(free)
+    every = chosen("all", "paper", training=True, peak=Peak(1e12, 1e9))
+    assert len(every) == len(LAYER_COLUMNS)
     with pytest.raises(UsageError, match="did you mean jump"):
         chosen("+jmp", "paper")
 

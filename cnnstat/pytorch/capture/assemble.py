@@ -7,17 +7,19 @@ that infers others becomes opaque.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import torch
 
 from cnnstat.count.report import UNCOUNTED_WEIGHTS, Note
+from cnnstat.count.training import Needs
 from cnnstat.importers.assembly import Assembly, Layer, StoredTensor, role_of
 from cnnstat.importers.naming import Names
 from cnnstat.ir.graph import Graph, Value
 from cnnstat.ir.op import Op, OpError, Specs
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import WindowError
-from cnnstat.ops import MatMul, Opaque, Rearrange, View
+from cnnstat.ops import MatMul, Opaque, Parameter, Rearrange, Recurrent, View
 from cnnstat.pytorch.capture.capture import Call, Trace
 from cnnstat.pytorch.capture.rules import Meaning, tensors
 from cnnstat.pytorch.capture.translate import plain_name
@@ -30,8 +32,16 @@ BOOKKEEPING = ("num_batches_tracked",)
 """Buffers that no forward pass in evaluation form reads and that nobody counts."""
 
 
-def assemble(name: str, trace: Trace[Meaning | None]) -> tuple[Graph, tuple[Note, ...]]:
-    """Return the graph of a trace, and a note for each stored tensor that it never used."""
+class Assembled(NamedTuple):
+    """The graph of a trace, notes on it, and what a training step needs gradients of, by node."""
+
+    graph: Graph
+    notes: tuple[Note, ...]
+    needs: dict[str, Needs]
+
+
+def assemble(name: str, trace: Trace[Meaning | None]) -> Assembled:
+    """Return the graph of a trace, and what is known of it."""
     return _Reader(name, trace).assembled()
 
 
@@ -56,6 +66,13 @@ class _Reader:
         self.sharing: dict[int, list[torch.Tensor]] = {}  # storage -> the tensors that show it
         self.born = {id(tensor): -1 for tensor, _ in trace.inputs.values()}  # -> its first call
         self.at = 0
+        self.needs: dict[str, Needs] = {}
+        self.frozen = {
+            self.stored[each.name].name
+            for each in trace.stored
+            if not (each.trained and each.requires_grad)
+        }
+        self.detached: set[int] = set()  # tensors that pass no gradient back
         for number, call in enumerate(trace.calls):
             entering = tensors(*call.arguments.values())
             for tensor in entering:
@@ -66,7 +83,7 @@ class _Reader:
                     storage = tensor.untyped_storage()._cdata
                     self.sharing.setdefault(storage, []).append(tensor)
 
-    def assembled(self) -> tuple[Graph, tuple[Note, ...]]:
+    def assembled(self) -> Assembled:
         for name, (tensor, spec) in self.trace.inputs.items():
             self.assembly.enter(id(tensor), name, spec)
         pairs = zip(self.trace.calls, self.trace.meanings, strict=True)
@@ -84,7 +101,11 @@ class _Reader:
             if name.rpartition(".")[2] not in BOOKKEEPING
         }
         self.assembly.unused(counted, "stored, but the forward pass never uses it")
-        return self.assembly.graph(self.name, outputs), tuple(self.assembly.notes)
+        graph = self.assembly.graph(self.name, outputs)
+        for node in graph.nodes:
+            if node.name in self.frozen and isinstance(node.op, Parameter):
+                self.needs[node.name] = Needs((), (False,))
+        return Assembled(graph, tuple(self.assembly.notes), self.needs)
 
     def _key(self, tensor: torch.Tensor) -> int:
         """Return the key of a tensor; one from outside becomes a constant."""
@@ -108,10 +129,26 @@ class _Reader:
         layer = self._layer(call, meant)
         node = self.assembly.apply(name, layer, [id(result) for result in call.results])
         self._note_unregistered(call, meant, self.assembly.nodes[node].name)
+        self._note_needs(call, meant, self.assembly.nodes[node].name)
         written = call.arguments.get("self")
         in_place = call.name.endswith("_") and not call.changes_view
         if in_place and isinstance(written, torch.Tensor):
             self._overwrite(written, Value(node))
+
+    def _note_needs(self, call: Call, meant: Meaning, name: str) -> None:
+        """Note which tensors and weights of a call a training step needs gradients of."""
+        entering = (*meant.reads, *self._states(call, meant))
+        reads = [call.differentiated and id(tensor) not in self.detached for tensor in entering]
+        stored = [self.assembly.stored(id(tensor)) for tensor in meant.weights]
+        weights = [
+            call.differentiated and not (tensor is not None and tensor.name in self.frozen)
+            for tensor in stored
+        ]
+        # a weight that is computed is an input behind the others
+        computed = [call.differentiated for tensor in stored if tensor is None]
+        needs = Needs((*reads, *computed), tuple(weights))
+        if not all((*needs.inputs, *needs.weights)):
+            self.needs[name] = needs
 
     def _note_unregistered(self, call: Call, meant: Meaning, name: str) -> None:
         """Note weights that a call uses and that no parameter or buffer of the module holds."""
@@ -131,13 +168,22 @@ class _Reader:
 
     def _layer(self, call: Call, meant: Meaning) -> Layer:
         """Return the layer that a call is; opaque if it does not infer what was captured."""
-        reads = self._keys(meant.reads)
+        reads = self._keys((*meant.reads, *self._states(call, meant)))
         outputs = _inferred(meant.op, tuple(self._spec(key) for key in reads))
         captured = call.specs
         if captured and not self._agrees(outputs, call):
             meant = Meaning(Opaque(plain_name(call.name), captured), ())
             reads = self._keys(tensors(*call.arguments.values()))
         return Layer(meant.op, reads, self._keys(meant.weights))
+
+    def _states(self, call: Call, meant: Meaning) -> tuple[torch.Tensor, ...]:
+        """Return the states that a recurrent layer starts from, unless they are zeros."""
+        if not isinstance(meant.op, Recurrent):
+            return ()
+        states = tensors(call.arguments.get("hx"))
+        made = [self.assembly.nodes[self.assembly.value(self._key(t)).node] for t in states]
+        constant = all(isinstance(node.op, Rearrange) and not node.inputs for node in made)
+        return () if constant else states
 
     def _spec(self, key: int) -> TensorSpec:
         return self.assembly.spec(self.assembly.value(key))
@@ -208,8 +254,11 @@ class _Reader:
         """Note that a call gave back its argument."""
         tensor = call.arguments.get("self", call.arguments.get("input"))
         if isinstance(tensor, torch.Tensor):
+            cut = call.name == "detach" or not call.differentiated or id(tensor) in self.detached
             for result in call.results:
                 self.assembly.alias(id(result), self._key(tensor))
+                if cut:
+                    self.detached.add(id(result))
 
     def _is_alias(self, meant: Meaning, call: Call) -> bool:
         """Note a view of a whole stored tensor (its transpose) as that tensor, without a node."""
@@ -229,6 +278,7 @@ class _Reader:
         """
         values = self.assembly.values
         values[id(written)] = value
+        self.detached.discard(id(written))
         if written.layout != torch.strided:
             return
         shown = {id(t): t for t in self.sharing[written.untyped_storage()._cdata]}
@@ -236,6 +286,7 @@ class _Reader:
             later = self.born[key] < self.at < self.read.get(key, -1)
             if key == id(written) or self.assembly.stored(key) is not None or not later:
                 continue
+            self.detached.discard(key)
             if _shows(tensor) == _shows(written):
                 values[key] = value
                 continue

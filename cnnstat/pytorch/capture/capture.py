@@ -60,6 +60,8 @@ class Call:
     path: str
     leaf: bool
     position: Position
+    differentiated: bool = True
+    """Whether autograd would record it: not under ``torch.no_grad``."""
 
     @property
     def is_atens(self) -> bool:
@@ -182,7 +184,8 @@ def forward(run: Run, watcher: Watcher) -> Any:
         arguments, named = call_arguments(run.subject.forward, run.given)
     except UnknownArgumentError as error:
         raise ForwardError(Failure(error)) from error
-    with run.mode, watcher.modules.functions, watcher:
+    # gradients are enabled so that ``no_grad`` in the module's own code shows; none is recorded
+    with run.mode, torch.enable_grad(), watcher.modules.functions, watcher:
         try:
             return run.subject(*arguments, **named)
         except PASSED_ON:
@@ -370,7 +373,8 @@ class _Recorder(Watcher):  # type: ignore[no-untyped-call]
         results = tuple(leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor))
         path, leaf = self.modules.stack[-1]
         specs, position = tuple(map(spec_of, results)), self.modules.position
-        call = Call(func, name, arguments, results, specs, path, leaf, position)
+        recorded = torch.is_grad_enabled()
+        call = Call(func, name, arguments, results, specs, path, leaf, position, recorded)
         self.trace.calls.append(call)
         self.trace.meanings.append(self.meaning(call))
         return result

@@ -55,7 +55,7 @@ def import_module(
     silent = not trace.outputs
     if silent:
         trace.outputs = next((c.results for c in reversed(trace.calls) if c.results), ())
-    graph, unused = assemble(name, trace)
+    graph, unused, needs = assemble(name, trace)
     notes = [*unused]
     if silent:
         notes.append(
@@ -68,7 +68,7 @@ def import_module(
     )
     if frozen:
         notes.append(Note("frozen", "", f"{frozen:,} parameters are frozen (requires_grad=False)"))
-    return Imported(graph, tuple(notes), frozen)
+    return Imported(graph, tuple(notes), frozen, needs=needs)
 
 
 def on_emptiest(

@@ -1,0 +1,70 @@
+"""The work of training of a loaded model: a step, an epoch, and what is to be said about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cnnstat.errors import UsageError
+from cnnstat.ir.graph import ShapedGraph
+from cnnstat.ir.tensor import TensorSpec
+
+if TYPE_CHECKING:
+    from cnnstat.count.report import Note
+    from cnnstat.count.training import Training
+    from cnnstat.importers.reference import Imported
+
+MOST_IMAGES = 10**18
+
+
+def check_training(mode: str, images: int | None) -> None:
+    """Raise ``UsageError`` for an unknown mode, and for images without training."""
+    if mode == "inference" and images is None:
+        return
+    from cnnstat.bench.benchplan import mode_of
+
+    if mode_of(mode) == "inference":
+        raise UsageError("images: only training has epochs; add --mode training")
+    if images is not None and not 1 <= images <= MOST_IMAGES:
+        raise UsageError(f"images must be 1 to 10^18, got {images}")
+
+
+def batch_of(specs: Mapping[str, TensorSpec]) -> int:
+    """Return the extent of the first axis of the first input that has one."""
+    return next((spec.shape[0] for spec in specs.values() if spec.shape), 1)
+
+
+def check_batch(reference: str, specs: Mapping[str, TensorSpec], batch: int) -> None:
+    """Raise ``UsageError`` where inputs do not have a batch that they were to have."""
+    if batch_of(specs) != batch:
+        raise UsageError(
+            f"{reference}: its batch is fixed at {batch_of(specs)}, and images must be a multiple"
+        )
+
+
+def training_of(shaped: ShapedGraph, imported: Imported) -> Training:
+    """Return the work of one training step."""
+    from cnnstat.count.training import Training, training_work
+
+    return Training(training_work(shaped, imported.needs))
+
+
+def with_epoch(training: Training, images: int, batch: int, last: Training) -> Training:
+    """Return the work with that of an epoch: full steps, and a last one with the images left."""
+    from cnnstat.count.training import Epoch
+
+    full, rest = divmod(images, batch)
+    step, final = training.total, last.total
+    macs = full * step.macs + (final.macs if rest else 0)
+    return replace(training, epoch=Epoch(images, full + bool(rest), macs))
+
+
+def training_notes(shaped: ShapedGraph) -> tuple[Note, ...]:
+    """Return the notes of a training step: paths that it may drop are counted."""
+    from cnnstat.count.report import Note
+
+    if all(node.op.survival == 1 for node in shaped.nodes):
+        return ()
+    message = "a training step is counted with every path: none is dropped"
+    return (Note("no_path_dropped", "", message),)
