@@ -30,7 +30,7 @@ MISTAKES = [
     (["summary", "vgg16", "--convention", "papr"], 2, "unknown convention 'papr'", "paper"),
     (["summary", "vgg16", "--format", "jsn"], 2, "unknown format 'jsn'", "json"),
     (["summary", "vgg16", "--dtype", "float31"], 2, "unknown dtype 'float31'", "float32"),
-    (["summary", "vgg16", "--dtype", "int8"], 2, "dtype int8", "floating-point type"),
+    (["summary", "vgg16", "--dtype", "int16"], 2, "dtype int16", "floating-point type"),
     (["summary", "vgg16", "-o", ""], 2, "output ''", "name a file"),
     (["summary", "vgg16", "-o", "vgg16.xlsx"], 2, "unknown suffix of -o '.xlsx'", ".csv"),
     (["info", "net.yaml"], 2, "net.yaml", "only models of the zoo have a card"),
