@@ -3,7 +3,8 @@
 Comparisons (chains as well), ``and``, ``or``, ``not``, + - * / // %, brackets, numbers with a unit
 of powers of 1000 (``5M``, ``2GB``) or of 1024 (``8GiB``), quoted texts, and names of columns. It is
 parsed here and never evaluated by Python. Unknown figures stay unknown: a comparison with one is
-neither true nor false, ``and`` and ``or`` follow Kleene, and only what is true passes.
+neither true nor false, ``and`` and ``or`` follow Kleene, and only what is true passes. A lower
+bound decides what every figure from it upwards would decide alike.
 """
 
 from __future__ import annotations
@@ -18,7 +19,14 @@ from typing import Any, NamedTuple
 
 from cnnstat.errors import UsageError, unknown
 
-Value = int | float | str | bool | None
+
+class AtLeast(NamedTuple):
+    """A figure of which only a lower bound is known."""
+
+    bound: int | float
+
+
+Value = int | float | str | bool | AtLeast | None
 Read = Callable[[str], object]
 """Returns the cell of a column; None where it is unknown."""
 Evaluate = Callable[[Read], Value]
@@ -333,7 +341,7 @@ class _Parser:
 
         def cell(read: Read) -> Value:
             value = read(name)
-            return value if isinstance(value, int | float | str) else None
+            return value if isinstance(value, int | float | str | AtLeast) else None
 
         return cell, False
 
@@ -397,9 +405,25 @@ def _compared(
             return None
         if error is not None and isinstance(a, str) is not isinstance(b, str):
             raise error(a, b)
-        return compare(a, b)
+        return _decided(compare, a, b)
 
     return compared
+
+
+def _decided(compare: Callable[[Any, Any], bool], a: object, b: object) -> bool | None:
+    """Return the answer that holds for every figure a lower bound leaves open; None for none."""
+    if not isinstance(a, AtLeast) and not isinstance(b, AtLeast):
+        return compare(a, b)
+    least, other = (a, b) if isinstance(a, AtLeast) else (b, a)
+    if isinstance(least, AtLeast) and compare in (operator.eq, operator.ne):
+        above = isinstance(other, int | float) and least.bound > other
+        return compare is operator.ne if above else None
+    answers = {compare(x, y) for x in _ends(a) for y in _ends(b)}
+    return answers.pop() if len(answers) == 1 else None
+
+
+def _ends(value: object) -> tuple[object, ...]:
+    return (value.bound, float("inf")) if isinstance(value, AtLeast) else (value,)
 
 
 def _calculated(
@@ -411,9 +435,29 @@ def _calculated(
             return None
         if isinstance(a, str) or isinstance(b, str):
             raise error(a, b)
+        bounded = isinstance(a, AtLeast) or isinstance(b, AtLeast)
+        if bounded and not _keeps_bound(operate, a, b):
+            return None
+        x, y = (value.bound if isinstance(value, AtLeast) else value for value in (a, b))
         try:
-            return operate(a, b)
+            result = operate(x, y)
         except (ZeroDivisionError, OverflowError):
             return None
+        return AtLeast(result) if bounded else result
 
     return calculated
+
+
+def _keeps_bound(operate: Callable[[float, float], float], a: Value, b: Value) -> bool:
+    """Whether the result of two operands, at least one a lower bound, has a lower bound."""
+    if operate is operator.add:
+        return True
+    known = b if isinstance(a, AtLeast) else a
+    if not isinstance(known, int | float):
+        return False
+    if operate is operator.mul:
+        return known > 0
+    if not isinstance(a, AtLeast):
+        return False
+    divides = operate in (operator.truediv, operator.floordiv)
+    return operate is operator.sub or (divides and known > 0)

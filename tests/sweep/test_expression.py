@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from cnnstat.errors import UsageError
-from cnnstat.sweep.expression import parse
+from cnnstat.sweep.expression import AtLeast, parse
 
 ROW: dict[str, object] = {
     "params": 5_000_000,
@@ -123,3 +123,44 @@ def test_names_are_those_that_are_read() -> None:
 def test_a_condition_travels_to_a_worker() -> None:
     moved = pickle.loads(pickle.dumps(parse("params <= 5M", ROW)))
     assert moved.holds(ROW.get)
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("macs < 100", False),
+        ("macs < 101", None),
+        ("macs <= 99", False),
+        ("macs <= 100", None),
+        ("macs > 99", True),
+        ("macs > 100", None),
+        ("macs >= 100", True),
+        ("100 <= macs", True),
+        ("100 > macs", False),
+        ("macs == 99", False),
+        ("macs == 100", None),
+        ("macs != 99", True),
+        ("macs != 200", None),
+        ("not macs < 100", True),
+        ("macs < 50 or depth == 5", True),
+        ("macs > 50 and depth == 5", True),
+        ("macs + depth > 104", True),
+        ("macs + macs > 199", True),
+        ("macs - depth > 94", True),
+        ("2 * macs >= 200", True),
+        ("macs / 4 >= 25", True),
+        ("macs // 3 >= 33", True),
+        ("depth - macs < 5", None),
+        ("-1 * macs < 5", None),
+        ("5 / macs < 1", None),
+        ("macs % 7 < 9", None),
+        ("macs < macs", None),
+    ],
+)
+def test_a_lower_bound_decides_what_all_above_it_decide(text: str, answer: bool | None) -> None:
+    row: dict[str, object] = {"macs": AtLeast(100), "depth": 5}
+    expression = parse(text, row)
+    assert expression.value(row.get) is answer
+    if answer is not None:
+        for macs in (100, 101, 150, 10_000):
+            assert expression.value({"macs": macs, "depth": 5}.get) is answer
