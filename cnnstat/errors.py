@@ -5,7 +5,8 @@ process status; everything else raises. Anything that is not a ``CnnstatError`` 
 cnnstat.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 
 class CnnstatError(Exception):
@@ -84,13 +85,23 @@ def nearest(name: str, known: Iterable[str], *, limit: int = 3) -> list[str]:
     return get_close_matches(name.lower(), list(known), n=limit, cutoff=0.5)
 
 
-def unknown(kind: str, name: str, known: Iterable[str], *, listing: str = "") -> UsageError:
+def unknown(
+    kind: str,
+    name: str,
+    known: Iterable[str],
+    *,
+    listing: str = "",
+    titles: Mapping[str, str] = MappingProxyType({}),
+) -> UsageError:
     """Return the error for a ``name`` that is not among the ``known`` ones, with the nearest ones.
 
     ``listing`` says where to see all of them; without it they are listed when none is near.
+    ``titles`` are other words for known names: ``Memory`` for ``activation_bytes``.
     """
     names = list(known)
-    close = nearest(name, names)
+    words = {title.lower(): key for title, key in titles.items() if title}
+    titled = [words[word] for word in nearest(name, words)] if name.lower() in words else []
+    close = list(dict.fromkeys([*titled[:1], *nearest(name, names)]))[:3]
     hint = (
         f"did you mean {', '.join(close)}?"
         if close

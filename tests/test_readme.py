@@ -56,6 +56,18 @@ def test_commands_succeed(command: str, tmp_path: Path) -> None:
         assert printed
 
 
+def test_the_workflow_of_a_pull_request_runs(tmp_path: Path) -> None:
+    (workflow,) = [block for language, block in BLOCKS if language == "yaml" and "jobs:" in block]
+    steps = [run for run in re.findall(r"- run: (.*)", workflow) if "cnnstat " in run]
+    assert len(steps) == 2
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "samples").symlink_to(ROOT / "samples")
+    shell(" && ".join(f"({step})" for step in steps), tmp_path)
+    comment = (tmp_path / "comment.md").read_text(encoding="utf-8")
+    assert "layers: 1" in comment
+    assert "same" in comment
+
+
 def test_every_command_of_the_tool_is_shown() -> None:
     from cnnstat.cli.app import COMMANDS as KNOWN
 

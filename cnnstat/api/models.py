@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
     from cnnstat.count.check import ModuleMeasurement
+    from cnnstat.count.saved import SavedReport
     from cnnstat.importers.keras.importing import KerasModel
 
 Inputs = tuple[int, ...] | Mapping[str, Any]
@@ -45,7 +46,7 @@ class Model:
     messages. ``own_module`` returns the user's own module, a new one with weights each time, where
     the model is one; ``filled_copy`` a copy of it whose stored tensors are what a function makes of
     each. ``with_constants`` returns a module's model with arguments of its forward pass that are
-    known: example tensors, settings.
+    known: example tensors, settings. ``saved`` is a result that was saved as JSON, without a graph.
     """
 
     reference: str
@@ -60,6 +61,7 @@ class Model:
     own_module: Callable[[], Module] | None = None
     filled_copy: Callable[[Callable[[Tensor], Tensor]], Module] | None = None
     with_constants: Callable[[Mapping[str, Any]], Model] | None = None
+    saved: SavedReport | None = None
 
     @property
     def graph(self) -> Graph:
@@ -70,6 +72,8 @@ class Model:
         """Return the graph for inputs of these specs, and what is to be said about it."""
         if self.structure is not None:
             return Imported(self.structure)
+        if self.saved is not None:
+            return Imported(self.saved.shaped.graph)
         if self.trace is None:
             raise UsageError(f"{self.reference} has no graph")
         return self.trace(specs)
@@ -99,8 +103,7 @@ def load(
     if classes is not None and classes < 1:
         raise UsageError(f"classes must be at least 1, got {classes}")
     form = form_of(reference)
-    takes_arguments = form in ("python", "spec") or reference.lower().startswith("keras:")
-    if arguments is not None and not takes_arguments:
+    if arguments is not None and not takes_arguments(reference):
         raise UsageError(f"{reference}: only a Python callable or a spec file takes arguments")
     if form == "zoo":
         card = find(reference)
@@ -119,6 +122,10 @@ def load(
             from cnnstat.importers.keras.objects import application
 
             return _keras(reference, application(reference, arguments))
+        from cnnstat.count.savedfile import is_saved
+
+        if reference.lower().endswith(".json") and is_saved(reference):
+            return _saved(reference)
         from cnnstat.importers.keras.importing import load_keras
 
         return _keras(reference, load_keras(reference))
@@ -140,6 +147,39 @@ def load(
         made,
         lambda: load_module(reference, arguments, weights=True),
     )
+
+
+def takes_arguments(reference: object) -> bool:
+    """Whether a reference is one that ``arguments`` can be passed to."""
+    if not isinstance(reference, str):
+        return False
+    return form_of(reference) in ("python", "spec") or reference.lower().startswith("keras:")
+
+
+def load_all(
+    references: Sequence[str | Model | Module], arguments: Mapping[str, Any] | None = None
+) -> list[Model]:
+    """Return several models; ``arguments`` go to each that takes any.
+
+    Raises ``UsageError`` where none of them does.
+    """
+    some = any(map(takes_arguments, references))
+    return [
+        reference
+        if isinstance(reference, Model)
+        else load(
+            reference, arguments=None if some and not takes_arguments(reference) else arguments
+        )
+        for reference in references
+    ]
+
+
+def _saved(reference: str) -> Model:
+    from cnnstat.count.saved import SavedReport
+    from cnnstat.count.savedfile import read_saved
+
+    report = SavedReport(read_saved(reference))
+    return Model(reference, report.inputs, saved=report)
 
 
 def _keras(reference: str, model: KerasModel) -> Model:
@@ -253,7 +293,7 @@ def input_specs(
     for position, (name, spec) in enumerate(model.inputs.items()):
         shape = spec.shape[1:]
         if input is not None and position == 0:
-            shape = _complete(check_shape(_extents(input)), shape)
+            shape = complete(check_shape(extents(input)), shape)
         kind = spec.dtype if dtype is None or "float" not in spec.dtype else dtype
         specs[name] = TensorSpec((batch, *shape), kind)
     return specs
@@ -270,13 +310,13 @@ def _filled(
     shapes: dict[str, tuple[int, ...] | TensorSpec] = {}
     if isinstance(input, Mapping):
         for name, each in input.items():
-            shapes[name] = each if isinstance(each, TensorSpec) else _extents(each)
-            check_shape(each.shape if isinstance(each, TensorSpec) else _extents(each))
+            shapes[name] = each if isinstance(each, TensorSpec) else extents(each)
+            check_shape(each.shape if isinstance(each, TensorSpec) else extents(each))
     elif input is not None:
         name, spec = next(iter(model.inputs.items()), ("", TensorSpec(())))
-        shape = check_shape(_extents(input))
+        shape = check_shape(extents(input))
         images = spec.rank == 4 and len(shape) < 3
-        shapes[name] = _complete(shape, spec.shape[1:], model.channels_last) if images else shape
+        shapes[name] = complete(shape, spec.shape[1:], model.channels_last) if images else shape
     specs = fill(shapes, batch)
     if dtype is None:
         return specs
@@ -286,7 +326,8 @@ def _filled(
     }
 
 
-def _extents(value: object) -> tuple[int, ...]:
+def extents(value: object) -> tuple[int, ...]:
+    """Return a shape without the batch; raise ``UsageError`` for anything else."""
     if not isinstance(value, tuple | list) or not all(type(extent) is int for extent in value):
         raise UsageError(
             f"input {value!r:.60}: expected extents without the batch, as in (3, 224, 224)"
@@ -307,7 +348,7 @@ def _named_specs(
     for name, each in shapes.items():
         if closed and name not in specs:
             raise unknown("input", name, specs)
-        spec = each if isinstance(each, TensorSpec) else TensorSpec(_extents(each))
+        spec = each if isinstance(each, TensorSpec) else TensorSpec(extents(each))
         kind = spec.dtype if dtype is None or "float" not in spec.dtype else dtype
         specs[name] = type(spec)(check_shape(spec.shape), check_dtype(kind))
     changed = {name: spec.shape for name, spec in specs.items() if name in shapes}
@@ -333,9 +374,10 @@ def shaped_graph(model: Model, specs: Mapping[str, TensorSpec]) -> tuple[ShapedG
         raise ShapeError(f"{model.places[error.node]}: {error}", error.node) from error
 
 
-def _complete(
+def complete(
     shape: tuple[int, ...], default: tuple[int, ...], channels_last: bool = False
 ) -> tuple[int, ...]:
+    """Return a shape with the default's channels where it has none."""
     if len(shape) == len(default):
         return shape
     if len(shape) in (1, 2) and len(default) == 3:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from cnnstat.api.models import Inputs, Model, input_specs, load, shaped_graph, with_input
+from cnnstat.api.models import (
+    Inputs,
+    Model,
+    input_specs,
+    load,
+    load_all,
+    shaped_graph,
+    with_input,
+)
 from cnnstat.api.quantizing import quantized_dtype, quantized_graph, quantized_notes
 from cnnstat.api.results import Analysis, ModelComparison
+from cnnstat.api.saved import saved_report
 from cnnstat.api.training import (
     batch_of,
     check_batch,
@@ -21,11 +30,13 @@ from cnnstat.count.compare import compare as side_by_side
 from cnnstat.count.conventions import convention as find_convention
 from cnnstat.count.report import Report
 from cnnstat.count.report import analyze as analyze_graph
+from cnnstat.errors import UsageError
 from cnnstat.zoo.catalog import canonical, find
 
 if TYPE_CHECKING:
     from torch.nn import Module
 
+    from cnnstat.api.accuracy import AccuracyFile
     from cnnstat.ledger.claim import Quoted
     from cnnstat.ledger.figure import Printed
 
@@ -53,8 +64,13 @@ def analyze(
     rule = find_convention(convention)
     check_training(mode, images)
     bits = quantized_dtype(dtype, mode)
-    dtype = None if bits else dtype
     model = reference if isinstance(reference, Model) else load(reference, classes=classes)
+    if model.saved is not None:
+        saved = saved_report(
+            model, model.saved, input=input, batch=batch, dtype=dtype, convention=rule
+        )
+        return Analysis(model, saved.without_training(mode))
+    dtype = None if bits else dtype
     model, shapes = with_input(model, input)
     specs = input_specs(model, input=shapes, batch=batch, dtype=dtype)
     shaped, imported = shaped_graph(model, specs)
@@ -85,21 +101,31 @@ def compare(
     *references: str | Model | Module,
     inputs: Sequence[Inputs | None] = (None,),
     batch: int = 1,
+    arguments: Mapping[str, Any] | None = None,
+    convention: str = "paper",
+    accuracy: AccuracyFile | None = None,
     baseline: str | None = None,
     sort: str | None = None,
 ) -> ModelComparison:
     """Return models side by side, each on every one of ``inputs`` (None: its own).
 
-    Without models, the line-up of the zoo. ``baseline`` names the model that ratios refer to
-    (``NAME@SHAPE`` on one of several inputs), ``sort`` a measure. Raises ``UsageError`` for bad
-    arguments, ``ModelError`` where the shapes do not fit.
+    Without models, the line-up of the zoo. ``arguments`` go to the Python callables and spec files
+    among them; ``accuracy`` has error rates of the user's own. ``baseline`` names the model that
+    ratios refer to (``NAME@SHAPE`` on one of several inputs), ``sort`` a measure. Raises
+    ``UsageError`` for bad arguments, ``ModelError`` where the shapes do not fit.
     """
     from cnnstat.zoo.lineup import LINEUP
 
     entries = []
-    for reference in references or LINEUP:
-        model = reference if isinstance(reference, Model) else load(reference)
-        entries += [_entry(model, analyze(model, input=i, batch=batch).report) for i in inputs]
+    for model in load_all(references or LINEUP, arguments):
+        for each in inputs:
+            report = analyze(model, input=each, batch=batch, convention=convention).report
+            if report.batch != batch and model.saved is not None:
+                raise UsageError(
+                    f"{model.reference}: saved with batch {report.batch}, not {batch}: "
+                    f"add --batch {report.batch}"
+                )
+            entries.append(_entry(model, report, accuracy))
     if baseline is not None and not any(
         baseline.partition("@")[0] in (entry.name, entry.reference) for entry in entries
     ):
@@ -109,14 +135,19 @@ def compare(
     return ModelComparison(comparison, _quoted(entries))
 
 
-def _entry(model: Model, report: Report) -> Entry:
+def _entry(model: Model, report: Report, accuracy: AccuracyFile | None = None) -> Entry:
     from cnnstat.zoo.lineup import leading_accuracy
 
     card = model.card
+    names = (model.reference, card.name if card else "")
+    own = None if accuracy is None else accuracy.of(*names)
+    if model.saved is not None:
+        title, year = model.saved.saved.title, model.saved.saved.year
+        return Entry(model.reference, report, model.reference, title, year=year, error=own)
     if card is None:
-        return Entry(model.reference, report, model.reference)
+        return Entry(model.reference, report, model.reference, error=own)
     published_on = report.input.shape[1:] == card.input_shape
-    error = leading_accuracy(card) if published_on else None
+    error = own or (leading_accuracy(card) if published_on else None)
     name, title = card.name, card.title
     return Entry(name, report, model.reference, title, card.family, card.year, error)
 

@@ -6,7 +6,7 @@ with the documents and formats of the command line, so that the figures are the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -138,6 +138,10 @@ class ModelComparison(Shown):
     def ratio(self, entry: Entry, measure: str) -> float | None:
         """Return entry / baseline of one measure; None where either is unknown."""
         return self.comparison.ratio(entry, measure)
+
+    def relative_to(self, baseline: Entry) -> ModelComparison:
+        """Return the same with ratios to one of the entries."""
+        return replace(self, comparison=replace(self.comparison, baseline=baseline))
 
     def document(self) -> Document:
         """Return the document of ``cnnstat compare``."""

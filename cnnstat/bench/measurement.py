@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, get_type_hints
 
+from cnnstat.count.jsonfile import read_json
 from cnnstat.errors import UsageError
 
 SCHEMA = "cnnstat.bench/1"
@@ -126,22 +127,8 @@ def read_result(path: str) -> Measurement:
 
     Raises ``UsageError`` with what is wrong where it holds none.
     """
-    import json
-
-    try:
-        with open(path, encoding="utf-8") as file:
-            result = json.load(file, parse_constant=_not_a_number, parse_int=_whole_number)
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise UsageError(f"{path}: not a JSON file ({error})") from error
-    except RecursionError as error:
-        raise UsageError(f"{path}: not a result: it is nested too deeply") from error
+    result = read_json(path, parse_int=_whole_number)
     return read_payload(result, source=path)
-
-
-def _not_a_number(text: str) -> float:
-    raise ValueError(f"{text} is not a number of JSON")
 
 
 def _whole_number(text: str) -> int:

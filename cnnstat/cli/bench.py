@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from cnnstat.cli.limits import LimitOption, exit_unmet, limits_of
 from cnnstat.cli.options import (
     REFERENCE,
     ArgsOption,
@@ -129,6 +130,7 @@ def bench(
             help="Show an earlier JSON result instead of measuring.",
         ),
     ] = None,
+    limit: LimitOption = None,
     format: FormatOption = None,
     bare: BareOption = False,
     verbose: VerboseOption = False,
@@ -142,6 +144,7 @@ def bench(
     to = destination(format, output, bare=bare, verbose=verbose)
     if saved is not None and models:
         raise UsageError(f"--from {saved} shows a saved result and takes no MODEL")
+    limits = limits_of(limit, "bench", has_baseline=baseline is not None)
     settings = Settings(
         device=device,
         channels_last=channels_last,
@@ -157,12 +160,11 @@ def bench(
     earlier = None if baseline is None else _Earlier(baseline, other_device)
     measurement = _measure(runs, settings, earlier) if saved is None else _saved(saved, earlier)
     emit(bench_document(measurement, baseline=baseline), to)
-    if saved is not None:
-        return
-    if not measurement.complete:
+    if saved is None and not measurement.complete:
         raise typer.Exit(INTERRUPTED)
-    if not any(run.status == "ok" for run in measurement.runs):
+    if saved is None and not any(run.status == "ok" for run in measurement.runs):
         raise ModelError("no run could be measured; the result says why")
+    exit_unmet(limits, measurement)
 
 
 class _Runs(NamedTuple):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
+from cnnstat.cli.accuracy import AccuracyOption, warn_unused
+from cnnstat.cli.convention import ConventionOption
+from cnnstat.cli.limits import LimitOption, exit_unmet, limits_of
 from cnnstat.cli.options import (
     MODEL,
     REFERENCE,
     TABLE,
+    ArgsOption,
     BareOption,
     BatchOption,
     FormatOption,
@@ -16,23 +21,29 @@ from cnnstat.cli.options import (
     argument,
     complete_model,
     continuing,
+    factory_arguments,
     input_shape,
+    input_shapes,
     option,
     starting,
 )
-from cnnstat.count.compare import MEASURES
+from cnnstat.count.compare import SORT_KEYS
 from cnnstat.errors import UsageError
 from cnnstat.render.compare import COLUMNS
 
 if TYPE_CHECKING:
+    from cnnstat.api import ModelComparison
+    from cnnstat.api.models import Inputs
+    from cnnstat.count.compare import Entry
+    from cnnstat.render.compare import Rate
     from cnnstat.render.document import Document
 
-SORT_KEYS = ("name", "year", *MEASURES)
 KEYS = tuple(entry.column.key for entry in COLUMNS)
 EXAMPLES = (
     "cnnstat compare alexnet vgg16 resnet50 --baseline alexnet",
     "cnnstat compare mobilenet --input 128,160,192,224",
     "cnnstat compare resnet50 resnet50-v1.5 --diff",
+    "cnnstat compare old.json model.py:Net --diff --limit 'macs_ratio < 1.05' -f md",
 )
 
 
@@ -49,11 +60,15 @@ def compare(
             *("--input", "-i"),
             group=MODEL,
             metavar="SHAPES",
-            help="Inputs without the batch, comma-separated: 224, 3x224x224 or 128,160,192.",
+            help="Inputs without the batch, comma-separated: 224, 3x224x224 or 128,160,192. For "
+            "models of several inputs, repeat NAME=SHAPE or NAME=int64:SHAPE.",
             default="each model's own",
         ),
     ] = None,
+    args: ArgsOption = None,
     batch: BatchOption = 1,
+    convention: ConventionOption = "paper",
+    accuracy: AccuracyOption = None,
     baseline: Annotated[
         str | None,
         option(
@@ -94,6 +109,7 @@ def compare(
         bool,
         option("--diff", group=TABLE, help="Compare two models layer by layer, changes marked."),
     ] = False,
+    limit: LimitOption = None,
     format: FormatOption = None,
     bare: BareOption = False,
     verbose: VerboseOption = False,
@@ -101,23 +117,64 @@ def compare(
 ) -> None:
     """Compare depth, parameters, work, memory and error rates of models."""
     from cnnstat import api
+    from cnnstat.api.accuracy import read_accuracy
     from cnnstat.cli.output import destination, emit
-    from cnnstat.render.compare import compare_document
 
     to = destination(format, output, bare=bare, verbose=verbose)
+    limits = limits_of(limit, "compare", has_baseline=diff or baseline is not None)
     inputs = input_sweep(input)
     names = models or []
     if stages or diff:
         _check_alone(stages=stages, diff=diff, others=(baseline, sort, columns))
-        document = _stages(names, inputs, batch) if stages else _diff(names, inputs, batch)
-    else:
-        compared = api.compare(*names, inputs=inputs, batch=batch, baseline=baseline, sort=sort)
-        document = compare_document(compared.comparison, columns=columns, quoted=compared.quoted)
+        _check_models(names, inputs, stages=stages)
+    own = None if accuracy is None else read_accuracy(accuracy)
+    compared = api.compare(
+        *names,
+        inputs=inputs,
+        batch=batch,
+        arguments=factory_arguments(args),
+        convention=convention,
+        accuracy=own,
+        baseline=baseline,
+        sort=sort,
+    )
+    if diff:
+        compared = compared.relative_to(compared.entries[0])
+    if own is not None:
+        warn_unused(own, [(entry.name, entry.reference) for entry in compared.entries])
+    document = _document(
+        compared, columns, stages=stages, diff=diff, rate=None if own is None else own.kind
+    )
     emit(document, to)
+    exit_unmet(limits, compared.comparison.without_baseline() if diff else compared.comparison)
 
 
-def input_sweep(texts: list[str] | None) -> tuple[tuple[int, ...] | None, ...]:
-    """Read ``128,160,192`` and repeated options as shapes; nothing is each model's own input."""
+def _document(
+    compared: ModelComparison,
+    columns: str | None,
+    *,
+    stages: bool,
+    diff: bool,
+    rate: Rate | None,
+) -> Document:
+    if stages:
+        return _stages(compared.entries)
+    if diff:
+        return _diff(compared)
+    from cnnstat.render.compare import compare_document
+
+    return compare_document(
+        compared.comparison, columns=columns, quoted=compared.quoted, rate=rate or "error"
+    )
+
+
+def input_sweep(texts: list[str] | None) -> tuple[Inputs | None, ...]:
+    """Read ``128,160,192`` and repeated options as shapes, ``name=3x32x32`` as one set of inputs.
+
+    Nothing is each model's own input.
+    """
+    if any("=" in text for text in texts or ()):
+        return (input_shapes(texts),)
     pieces = [piece.strip() for text in texts or () for piece in text.split(",")]
     return tuple(dict.fromkeys(input_shape(piece) for piece in pieces)) or (None,)
 
@@ -131,35 +188,29 @@ def _check_alone(*, stages: bool, diff: bool, others: tuple[str | None, ...]) ->
             raise UsageError(f"{other} has no meaning with {name}")
 
 
-def _one_input(name: str, inputs: tuple[tuple[int, ...] | None, ...]) -> tuple[int, ...] | None:
+def _check_models(names: list[str], inputs: Sequence[object], *, stages: bool) -> None:
+    name = "--stages" if stages else "--diff"
+    if stages and not names:
+        raise UsageError("--stages needs at least one MODEL, such as resnet18 resnet34-a resnet50")
+    if not stages and len(names) != 2:
+        named = f": {' '.join(names)}" if names else ""
+        raise UsageError(f"--diff compares two models, got {len(names)}{named}")
     if len(inputs) > 1:
         raise UsageError(f"{name} takes one --input, got {len(inputs)}")
-    return inputs[0]
 
 
-def _stages(models: list[str], inputs: tuple[tuple[int, ...] | None, ...], batch: int) -> Document:
-    from cnnstat import api
+def _stages(entries: tuple[Entry, ...]) -> Document:
     from cnnstat.api.reports import papers_macs
     from cnnstat.count.stages import stage_table
     from cnnstat.render.stages import stages_document
 
-    if not models:
-        raise UsageError("--stages needs at least one MODEL, such as resnet18 resnet34-a resnet50")
-    shape = _one_input("--stages", inputs)
-    entries = api.compare(*models, inputs=(shape,), batch=batch).entries
     table = stage_table([(entry.name, entry.report) for entry in entries])
     return stages_document(table, papers_macs(entries))
 
 
-def _diff(models: list[str], inputs: tuple[tuple[int, ...] | None, ...], batch: int) -> Document:
-    from cnnstat import api
+def _diff(compared: ModelComparison) -> Document:
     from cnnstat.count.diff import diff
     from cnnstat.render.diff import diff_document
 
-    if len(models) != 2:
-        named = f": {' '.join(models)}" if models else ""
-        raise UsageError(f"--diff compares two models, got {len(models)}{named}")
-    shape = _one_input("--diff", inputs)
-    compared = api.compare(*models, inputs=(shape,), batch=batch, baseline=models[0])
     left, right = compared.entries
     return diff_document(compared.comparison, diff(left.report, right.report))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
+from cnnstat.cli.limits import LimitOption, exit_unmet, limits_of
 from cnnstat.cli.options import (
     ArgsOption,
     BareOption,
@@ -60,7 +61,8 @@ COMMON = ("8GiB", "24GiB", "80GiB")
 """Memories that many graphics cards have."""
 EXAMPLES = (
     "cnnstat memory resnet50 --mode training --batch 32 --optimizer adam",
-    "cnnstat memory vgg16 --mode training --fit 24GiB",
+    "cnnstat memory vgg16 --mode training --batch 64 --fit 24GiB",
+    "cnnstat memory vgg16 --limit 'total_bytes < 1GiB'",
 )
 
 
@@ -83,7 +85,7 @@ def memory(
             group=MEMORY,
             metavar="MEMORY",
             help="Find the largest batch and input for 24GiB (1024^3), 24GB (1000^3) or 24G "
-            "(read as GiB).",
+            "(read as GiB). Exit with 1 if --batch does not fit.",
             default=f"the largest batch for {', '.join(COMMON)}",
         ),
     ] = None,
@@ -95,6 +97,7 @@ def memory(
             help="Run the model, too, and compare (needs PyTorch).",
         ),
     ] = False,
+    limit: LimitOption = None,
     format: FormatOption = None,
     bare: BareOption = False,
     output: OutputOption = None,
@@ -108,16 +111,17 @@ def memory(
 
     to = destination(format, output, bare=bare)
     chosen = settings(mode=mode, optimizer=optimizer, amp=amp, checkpoint=checkpoint, device=device)
-    limit = None if fit is None else memory_size(fit)
+    into = None if fit is None else memory_size(fit)
+    limits = limits_of(limit, "memory")
     shape = input_shapes(input)
     loaded = api.load(model, classes=classes, arguments=factory_arguments(args))
     plan = api.memory(loaded, chosen, input=shape, batch=batch, dtype=dtype)
     measured = api.measured_memory(loaded, plan) if measure else None
-    memories = [limit] if limit else [memory_size(each) for each in COMMON]
+    memories = [into] if into else [memory_size(each) for each in COMMON]
     fits: tuple[Fit, ...] = ()
-    if limit or loaded.structure is not None:  # a captured module is traced for every batch
+    if into or loaded.structure is not None:  # a captured module is traced for every batch
         fits = api.fit(
-            loaded, memories, chosen, input=shape, dtype=dtype, search_input=limit is not None
+            loaded, memories, chosen, input=shape, dtype=dtype, search_input=into is not None
         )
     following = None
     if loaded.structure is not None:
@@ -126,3 +130,4 @@ def memory(
         memory_document(plan, reference=model, measured=measured, fits=fits, next_batch=following),
         to,
     )
+    exit_unmet(limits, plan, into)

@@ -94,7 +94,8 @@ ArgsOption = Annotated[
         "--args",
         group=MODEL,
         metavar="JSON",
-        help="Arguments of a Python callable by name: '{\"num_classes\": 10}'.",
+        help="Arguments of a Python callable by name: '{\"num_classes\": 10}'. For one of several "
+        "models write 'model.py:Net(width=16)'.",
     ),
 ]
 InputOption = Annotated[

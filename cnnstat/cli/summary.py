@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from cnnstat.cli.convention import ConventionOption
+from cnnstat.cli.limits import LimitOption, exit_unmet, limits_of
 from cnnstat.cli.options import (
     MODEL,
     OUTPUT,
@@ -36,7 +38,6 @@ from cnnstat.cli.roofline import (
     device_of,
     peak_of,
 )
-from cnnstat.count.conventions import CONVENTIONS
 from cnnstat.errors import UsageError
 from cnnstat.render.columns import LAYER_COLUMNS
 
@@ -45,6 +46,7 @@ EXAMPLES = (
     "cnnstat summary resnet50 --depth 1",
     "cnnstat summary vgg16 --input 160 --batch 8 --columns layer,output,params,macs",
     "cnnstat summary resnet50 --mode training --batch 256 --images 1281167",
+    "cnnstat summary mobilenet --limit 'params < 5M' --limit 'macs < 600M'",
 )
 
 
@@ -55,16 +57,7 @@ def summary(
     dtype: DtypeOption = None,
     classes: ClassesOption = None,
     args: ArgsOption = None,
-    convention: Annotated[
-        str,
-        option(
-            "--convention",
-            group=MODEL,
-            metavar="NAME",
-            help=f"Counting convention: {', '.join(CONVENTIONS)}.",
-            complete=starting(lambda: CONVENTIONS),
-        ),
-    ] = "paper",
+    convention: ConventionOption = "paper",
     mode: Annotated[
         str,
         option(
@@ -149,6 +142,7 @@ def summary(
         bool,
         option("--strict", group=OUTPUT, help="Exit with 1 if any operator could not be counted."),
     ] = False,
+    limit: LimitOption = None,
     format: FormatOption = None,
     bare: BareOption = False,
     verbose: VerboseOption = False,
@@ -163,6 +157,7 @@ def summary(
     if tree and (sort is not None or top is not None):
         raise UsageError("--tree keeps the order of the modules: leave out --sort and --top")
     chosen = device_of(device, devices)
+    limits = limits_of(limit, "summary")
     loaded = api.load(model, classes=classes, arguments=factory_arguments(args))
     analysis = api.analyze(
         loaded,
@@ -195,6 +190,7 @@ def summary(
         view=view,
     )
     emit(document, to)
+    exit_unmet(limits, report)
     if checked is not None and not checked.agree:
         raise typer.Exit(1)
     if strict and "partial" in (report.status, report.params_status, report.training_status):

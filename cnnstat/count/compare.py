@@ -7,7 +7,7 @@ bound divided by another is neither.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from cnnstat.count.report import Report
@@ -74,12 +74,37 @@ MEASURES: dict[str, Callable[[Entry], int | float | None]] = {
 """Every figure that is compared, by its machine-readable name; errors in percent."""
 
 
+def _counted(entry: Entry) -> int | None:
+    sums = entry.report.totals_figures
+    return None if sums.unknown_counted else sums.counted
+
+
+def _accuracy(entry: Entry, key: str) -> float | None:
+    error = MEASURES[key](entry)
+    return None if error is None else round(100 - error, 10)
+
+
+FURTHER: dict[str, Callable[[Entry], int | float | None]] = {
+    "counted": _counted,
+    "top1_accuracy": lambda e: _accuracy(e, "top1_error"),
+    "top5_accuracy": lambda e: _accuracy(e, "top5_error"),
+}
+"""Figures without a ratio: the work under the report's convention, accuracies in percent."""
+ALIASES = {"name": "model"}
+"""Older names of keys."""
+SORT_KEYS = ("model", "year", *MEASURES, *FURTHER)
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Entries in the order given; ``baseline`` is the entry that ratios refer to, or None."""
 
     entries: tuple[Entry, ...]
     baseline: Entry | None = None
+
+    def without_baseline(self) -> Comparison:
+        """Return the entries that are compared with the baseline, which is still referred to."""
+        return replace(self, entries=tuple(e for e in self.entries if e is not self.baseline))
 
     def ratio(self, entry: Entry, measure: str) -> float | None:
         """Return entry / baseline of one measure: 0.11 is 8.9 times fewer.
@@ -98,7 +123,9 @@ class Comparison:
 
 def _dataset(entry: Entry) -> str:
     """Return the data set of the errors; the years and parts of ILSVRC are one."""
-    words = entry.error.dataset.split() if entry.error else [""]
+    words = entry.error.dataset.split() if entry.error else []
+    if not words:
+        return ""
     return "ImageNet" if words[0] == "ILSVRC" else words[0]
 
 
@@ -112,7 +139,7 @@ def compare(
 
     ``baseline`` is an entry's name or reference, ``NAME@SHAPE`` where one model stands there on
     several inputs (without the shape it is the first). ``sort`` orders by a measure, the largest
-    first and unknown values last, or by ``name`` or ``year``. Raises ``UsageError`` with the
+    first and unknown values last, or by ``model`` or ``year``. Raises ``UsageError`` with the
     nearest names for any other.
     """
     if not entries:
@@ -143,13 +170,15 @@ def _sorted(entries: Sequence[Entry], sort: str | None) -> list[Entry]:
     if sort is None:
         return list(entries)
     key = sort.replace("-", "_")
-    if key == "name":
+    key = ALIASES.get(key, key)
+    if key == "model":
         return sorted(entries, key=lambda entry: entry.name)
     if key == "year":
         return sorted(entries, key=lambda entry: (entry.year is None, entry.year or 0))
-    if key not in MEASURES:
-        raise unknown("sort key", sort, ("name", "year", *MEASURES))
-    cells = [(MEASURES[key](entry), entry) for entry in entries]
+    if key not in SORT_KEYS:
+        raise unknown("sort key", sort, SORT_KEYS)
+    figure = MEASURES.get(key) or FURTHER[key]
+    cells = [(figure(entry), entry) for entry in entries]
     known = [(cell, entry) for cell, entry in cells if cell is not None]
     known.sort(key=lambda pair: pair[0], reverse=True)
     return [*(entry for _, entry in known), *(entry for cell, entry in cells if cell is None)]

@@ -9,7 +9,7 @@ from cnnstat.count.conventions import FVCORE, PAPER, TORCH
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
 
 COLUMNS = (
-    Column("name", "Model", keep=NEVER_DROPPED, definition="the model that was checked"),
+    Column("model", "Model", keep=NEVER_DROPPED, definition="the model that was checked"),
     Column(
         "agree",
         "Agree",

@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from cnnstat.count.report import Layer, Report
+from cnnstat.count.saved import SavedLayer
 from cnnstat.errors import UsageError, unknown
+from cnnstat.ops import FAMILIES
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ SHORT = {
     "LocalResponseNorm": "LRN",
 }
 """Names of operators as the literature shortens them; any other loses its ``2d``."""
+
+TYPE_NAMES = frozenset(name for family in FAMILIES.values() for name in family)
+"""Names of all operators."""
 
 SILENT = frozenset({"Flatten", "Identity"})
 """Operators that compute nothing and are not named in their row."""
@@ -64,11 +69,22 @@ def operator_text(layer: Layer) -> str:
     """Return type, kernel and fused operators in short: ``Conv 3x3/2 pad 1 + BN + ReLU``."""
     if layer.grouped:
         return ", ".join(filter(None, (layer.class_name, layer.detail)))
+    if isinstance(layer, SavedLayer):
+        return _saved_text(layer)
     nodes = layer.report.shaped.nodes
     anchor = nodes[layer.anchor].op
     names = [op.type_name for op in layer.acting]
     extras = [short_type(name) for name in names if name not in SILENT]
     return " + ".join([f"{short_type(anchor.type_name)} {anchor.detail}".strip(), *extras])
+
+
+def _saved_text(layer: SavedLayer) -> str:
+    """Return the same from the saved words: ``3x3/2 pad 1 + BatchNorm2d + ReLU``."""
+    first, *others = layer.detail.split(" + ") if layer.detail else [""]
+    if first in TYPE_NAMES:  # the operator has no detail of its own
+        first, others = "", [first, *others]
+    extras = [short_type(name) for name in others if name not in SILENT]
+    return " + ".join([f"{short_type(layer.type)} {first}".strip(), *extras])
 
 
 def _inputs(layer: Layer) -> str:
@@ -389,7 +405,8 @@ def layer_column(key: str) -> LayerColumn:
     """Return the column of this key; raise ``UsageError`` with the nearest keys if none has it."""
     entry = _BY_KEY.get(key)
     if entry is None:
-        raise unknown("column", key, _BY_KEY)
+        titles = {entry.column.title: key for key, entry in _BY_KEY.items()}
+        raise unknown("column", key, _BY_KEY, titles=titles)
     return entry
 
 

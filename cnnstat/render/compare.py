@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from cnnstat.count.compare import MEASURES, Comparison, Entry
+from cnnstat.count.compare import ALIASES, FURTHER, MEASURES, Comparison, Entry
 from cnnstat.errors import UsageError, unknown
 from cnnstat.ledger.claim import Quoted
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
 from cnnstat.render.summary import TOTALS
 
+Rate = Literal["error", "accuracy"]
 Getter = Callable[[Entry], Cell]
 RATIO = "_ratio"
 MANY = 8
@@ -39,7 +40,7 @@ def _rated(entry: Entry) -> Cell:
 
 COLUMNS: tuple[EntryColumn, ...] = (
     EntryColumn(
-        Column("name", "Model", keep=NEVER_DROPPED, definition="the model's name or reference"),
+        Column("model", "Model", keep=NEVER_DROPPED, definition="the model's name or reference"),
         lambda entry: entry.name,
     ),
     EntryColumn(
@@ -55,6 +56,10 @@ COLUMNS: tuple[EntryColumn, ...] = (
     _measure(
         Column("flops", "FLOPs", "scaled", 4, definition="2 per MAC and every other operation")
     ),
+    EntryColumn(
+        Column("counted", "Counted", "scaled", 8, definition="work under the convention"),
+        FURTHER["counted"],
+    ),
     _measure(
         Column("activation_bytes", "Memory", "bytes", 7, definition="bytes of all activations")
     ),
@@ -65,10 +70,18 @@ COLUMNS: tuple[EntryColumn, ...] = (
         Column("macs_per_param", "MACs per param", "number", 3, definition="MACs / parameters")
     ),
     _measure(
-        Column("top1_error", "Top-1 error, %", "number", 6, definition="top-1 error as published")
+        Column("top1_error", "Top-1 error, %", "number", 6, definition="as published or measured")
     ),
     _measure(
-        Column("top5_error", "Top-5 error, %", "number", 6, definition="published top-5 error")
+        Column("top5_error", "Top-5 error, %", "number", 6, definition="as published or measured")
+    ),
+    EntryColumn(
+        Column("top1_accuracy", "Top-1 accuracy, %", "number", 6, definition="100 - top-1 error"),
+        FURTHER["top1_accuracy"],
+    ),
+    EntryColumn(
+        Column("top5_accuracy", "Top-5 accuracy, %", "number", 6, definition="100 - top-5 error"),
+        FURTHER["top5_accuracy"],
     ),
     EntryColumn(
         Column("error_models", "Error of", keep=4, definition="one model, or an ensemble"),
@@ -92,6 +105,14 @@ COLUMNS: tuple[EntryColumn, ...] = (
 RATIO_KEEP = {"params": 8, "macs": 8, "activation_bytes": 5}
 """``keep`` of a figure's ratio; all other ratios leave a narrow table first."""
 
+MAY_BE_EMPTY = frozenset(
+    (
+        *("year", "top1_error", "top5_error", "top1_accuracy", "top5_accuracy"),
+        *("error_models", "error_dataset", "error_setting", "error_source"),
+    )
+)
+"""Columns that are left out where no model has anything in them."""
+
 MORE_OR_LESS = {
     "depth": ("depth", "deeper", "shallower"),
     "params": ("parameters", "more", "fewer"),
@@ -107,13 +128,17 @@ MORE_OR_LESS = {
 
 
 def compare_document(
-    comparison: Comparison, *, columns: str | None = None, quoted: Sequence[Quoted] = ()
+    comparison: Comparison,
+    *,
+    columns: str | None = None,
+    quoted: Sequence[Quoted] = (),
+    rate: Rate = "error",
 ) -> Document:
     """Return the document of ``cnnstat compare``, with the published ratios of its models.
 
-    Raises ``UsageError`` for an unknown column.
+    ``rate`` shows errors or accuracies. Raises ``UsageError`` for an unknown column.
     """
-    chosen = _chosen(comparison, columns)
+    chosen = _chosen(comparison, columns, rate)
     names = dict.fromkeys(entry.name for entry in comparison.entries)
     inputs = dict.fromkeys(entry.input for entry in comparison.entries)
     sweep = len(inputs) > len(names)
@@ -159,8 +184,11 @@ def label(entry: Entry, comparison: Comparison) -> str:
 def all_columns(comparison: Comparison) -> dict[str, EntryColumn]:
     """Return every column by key; with a baseline, a ratio follows each figure."""
     columns: dict[str, EntryColumn] = {}
+    conventions = dict.fromkeys(entry.report.convention.name for entry in comparison.entries)
     for entry in COLUMNS:
         key = entry.column.key
+        if key == "counted":
+            entry = entry._replace(column=replace(entry.column, title=", ".join(conventions)))
         columns[key] = entry
         if comparison.baseline is not None and key in MEASURES:
             column = Column(
@@ -178,23 +206,46 @@ def _ratio(comparison: Comparison, key: str) -> Getter:
     return lambda entry: comparison.ratio(entry, key)
 
 
-def _chosen(comparison: Comparison, text: str | None) -> tuple[EntryColumn, ...]:
+def _chosen(comparison: Comparison, text: str | None, rate: Rate) -> tuple[EntryColumn, ...]:
     """Return the columns that a list of keys names; ``+a,b`` and ``all`` as in a summary."""
     known = all_columns(comparison)
     if text is None:
-        return tuple(known.values())
+        return tuple(known[key] for key in _default(comparison, known, rate))
     parts = text.removeprefix("+").split(",")
-    keys = [key for part in parts if (key := part.strip().replace("-", "_"))]
+    named = [key for part in parts if (key := part.strip().replace("-", "_"))]
+    keys = [ALIASES.get(key, key) for key in named]
     if not keys:
         raise UsageError(f"columns {text!r}: name at least one of {', '.join(known)}")
-    if keys == ["all"] or text.startswith("+"):
-        keys = [*known, *(key for key in keys if key != "all")]
+    if keys == ["all"]:
+        keys = list(known)
+    if text.startswith("+"):
+        keys = [*_default(comparison, known, rate), *(key for key in keys if key != "all")]
     for key in keys:
         if key.endswith(RATIO) and comparison.baseline is None and key[: -len(RATIO)] in MEASURES:
             raise UsageError(f"column {key!r}: a ratio needs --baseline MODEL")
         if key not in known:
-            raise unknown("column", key, known)
+            titles = {entry.column.title: key for key, entry in known.items()}
+            raise unknown("column", key, known, titles=titles)
     return tuple(known[key] for key in dict.fromkeys(keys))
+
+
+def _default(comparison: Comparison, known: Mapping[str, EntryColumn], rate: Rate) -> list[str]:
+    """Return the keys of the default columns: all that say something about these models."""
+    left_out = {f"top{k}_{'error' if rate == 'accuracy' else 'accuracy'}" for k in (1, 5)}
+    if all(entry.report.convention.name == "paper" for entry in comparison.entries):
+        left_out.add("counted")
+    if all(entry.error is None or not entry.error.ensemble for entry in comparison.entries):
+        left_out.add("error_models")
+    return [
+        key
+        for key, entry in known.items()
+        if key.removesuffix(RATIO) not in left_out
+        and (key.removesuffix(RATIO) not in MAY_BE_EMPTY or _says(entry, comparison))
+    ]
+
+
+def _says(entry: EntryColumn, comparison: Comparison) -> bool:
+    return any(entry.get(each) not in (None, "") for each in comparison.entries)
 
 
 def _sections(comparison: Comparison, quoted: Sequence[Quoted]) -> Iterator[Section]:
@@ -206,7 +257,7 @@ def _sections(comparison: Comparison, quoted: Sequence[Quoted]) -> Iterator[Sect
         yield Section("Published ratios", tuple(_quoted_lines(quoted)), brief=())
     errors = tuple(_error_lines(comparison.entries))
     if errors:
-        yield Section("Published error rates: setting and source", errors, brief=())
+        yield Section("Error rates: setting and source", errors, brief=())
     partial = tuple(_partial_lines(comparison.entries))
     if partial:
         yield Section("Partial", partial)
@@ -261,10 +312,11 @@ def _error_lines(entries: Sequence[Entry]) -> Iterator[str]:
     for entry in entries:
         if entry.error is not None:
             rated = groups.setdefault(entry.error.dataset, {})
-            rated.setdefault(f"{entry.error.setting}; {entry.error.source}", []).append(entry.name)
+            how = "; ".join(filter(None, (entry.error.setting, entry.error.source)))
+            rated.setdefault(how or "no source", []).append(entry.name)
     for dataset, rated in groups.items():
         lists = [f"{', '.join(dict.fromkeys(names))} ({how})" for how, names in rated.items()]
-        yield f"{dataset}: {', '.join(lists)}"
+        yield f"{dataset or 'data set not stated'}: {', '.join(lists)}"
 
 
 def _partial_lines(entries: Sequence[Entry]) -> Iterator[str]:
@@ -308,6 +360,7 @@ def model_payload(comparison: Comparison, entry: Entry) -> dict[str, object]:
         "status": report.status,
         "input": {"shape": list(report.input.shape), "dtype": report.input.dtype},
         "totals": {key: getattr(report.totals, key) for key in TOTALS},
+        "convention": {"name": report.convention.name, "counted": FURTHER["counted"](entry)},
         "macs_per_param": MEASURES["macs_per_param"](entry),
         "accuracy": _accuracy(entry),
         "ratios": None if comparison.baseline is None else ratios,

@@ -85,7 +85,7 @@ BACKWARD = MemoryColumn(
     lambda layer, row: row.backward_bytes,
 )
 NAMED = (
-    MemoryColumn(Column("name", "Layer", keep=NEVER_DROPPED), lambda layer, row: layer.name),
+    MemoryColumn(Column("layer", "Layer", keep=NEVER_DROPPED), lambda layer, row: layer.name),
     MemoryColumn(
         Column("operator", "Type and kernel", keep=NEVER_DROPPED),
         lambda layer, row: operator_text(layer),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cnnstat.count.report import Layer, Note, Report
@@ -86,9 +87,16 @@ def summary_document(
             *(report, reference, card, published, checked, shown, len(rest)),
             branches=branches,
             peak=view.peak,
+            view=_view_of(view),
         ),
         labels=tuple("  " * branch.level + branch.label for branch in branches),
     )
+
+
+def _view_of(view: View) -> dict[str, object]:
+    """Return the options because of which the rows are not the layers in order."""
+    options = {"expand": view.expand, "depth": view.depth, "sort": view.sort}
+    return {name: value for name, value in options.items() if value}
 
 
 def headline(report: Report, card: ModelCard | None = None) -> str:
@@ -222,10 +230,11 @@ class Payload(Mapping[str, object]):
         omitted: int,
         branches: Sequence[Branch] = (),
         peak: Peak | None = None,
+        view: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         self._report, self._reference, self._card = report, reference, card
         self._published, self._checked = published, checked
-        self._layers, self._omitted = layers, omitted
+        self._layers, self._omitted, self._view = layers, omitted, view
         self._branches, self._peak = branches, peak
         if branches:
             self._layers = [each.layer for each in branches if not each.is_module]
@@ -289,6 +298,8 @@ class Payload(Mapping[str, object]):
             built["omitted_layers"] = self._omitted
         if self._branches:
             built["modules"] = [_layer(each.layer) for each in self._branches if each.is_module]
+        if self._view:
+            built["view"] = dict(self._view)
         return built
 
 

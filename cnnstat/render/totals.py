@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cnnstat.count.report import Report
+from cnnstat.count.saved import SavedReport
 from cnnstat.ir.tensor import DTYPE_BYTES
 from cnnstat.render.numbers import bytes_text, count, scaled, shape_text
 
@@ -95,6 +96,8 @@ def _convention(report: Report) -> Iterator[tuple[str, str, str]]:
 
 def _values(report: Report, size: int) -> str:
     """Return the number of values, if all tensors of the model have one dtype."""
+    if isinstance(report, SavedReport):
+        return ""
     dtypes = {spec.dtype for facts in report.shaped.facts for spec in facts.outputs}
     if len(dtypes) != 1:
         return ""

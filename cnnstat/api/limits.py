@@ -1,0 +1,225 @@
+"""Limits that figures must meet, such as ``params < 5M``, in the grammar of ``sweep --where``.
+
+A figure of which only a lower bound is known meets a limit only where every figure from it upwards
+does; what is unknown meets none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from cnnstat.bench.measurement import OK, Measurement, Run
+from cnnstat.count.compare import FURTHER, MEASURES, Comparison, Entry
+from cnnstat.count.report import Report
+from cnnstat.errors import UsageError
+from cnnstat.ir.tensor import UNKNOWN
+from cnnstat.memory.fit import Memory, reserve
+from cnnstat.memory.memory import MemoryPlan
+from cnnstat.sweep.expression import AtLeast, Expression, Read, parse
+
+Result = Report | MemoryPlan | Comparison | Measurement
+Command = Literal["summary", "memory", "compare", "bench"]
+
+STORED = ("weights", "biases", "params", "trainable_params", "param_bytes")
+"""Lower bounds where some weights are not counted."""
+WORK = ("macs", "flops")
+"""Lower bounds where an operator has no rule."""
+ACTIVATIONS = ("activation_bytes", "cached_activation_bytes", "peak_activation_bytes")
+"""Lower bounds where the shape of a result is unknown."""
+STATE = ("param_bytes", "buffer_bytes", "gradient_bytes", "optimizer_bytes", "input_bytes")
+"""Figures of a memory plan that do not depend on the kernels."""
+RATIO = "_ratio"
+SLOWDOWN = "slowdown"
+"""Median over the median of ``--baseline``: 1.1 is 10 % slower."""
+
+REPORT_KEYS = (
+    *STORED,
+    "buffers",
+    *WORK,
+    "counted",
+    *ACTIVATIONS,
+    *("depth", "paths", "receptive_field", "batch"),
+)
+"""Figures of a count; ``counted`` is the work under ``--convention``."""
+MEMORY_KEYS = (
+    *STATE,
+    *("optimizer_step_bytes", "saved_bytes", "peak_live_bytes", "ideal_peak_bytes"),
+    *("backward_peak_bytes", "total_bytes"),
+)
+"""Figures of a memory plan, as its JSON has them."""
+BENCH_KEYS = (
+    *("median_ms", "p25_ms", "p75_ms", "p95_ms", "min_ms", "images_per_s", "gmacs_per_s"),
+    *("gflops_per_s", "share_of_matmul", "share_of_copy", "bound_ms", "share_of_bound"),
+    *("peak_memory_bytes", "predicted_peak_bytes", "macs", "flops", "traffic_bytes"),
+    *("macs_per_byte", "param_bytes", "predicted_activation_bytes", "batch", "layers_ms"),
+)
+"""Figures of a measured run."""
+KEYS: dict[Command, tuple[str, ...]] = {
+    "summary": REPORT_KEYS,
+    "memory": tuple(dict.fromkeys([*MEMORY_KEYS, *REPORT_KEYS])),
+    "compare": tuple(dict.fromkeys([*REPORT_KEYS, *MEASURES, *FURTHER])),
+    "bench": BENCH_KEYS,
+}
+"""Figures that each command's limits may name."""
+RELATIVE: dict[Command, tuple[str, ...]] = {
+    "compare": tuple(f"{key}{RATIO}" for key in MEASURES),
+    "bench": (SLOWDOWN,),
+}
+"""Those relative to a baseline."""
+BASELINE = {"compare": "--baseline MODEL or --diff", "bench": "--baseline FILE"}
+
+
+class Subject(NamedTuple):
+    """A model or a run that limits apply to: its figures, and why some of them may be unknown."""
+
+    name: str
+    read: Read
+    reason: str = ""
+
+
+def limits(
+    texts: Sequence[str], command: Command, *, has_baseline: bool = False
+) -> tuple[Expression, ...]:
+    """Return limits about the figures of a command.
+
+    Raises ``UsageError`` for a text that is no condition, for an unknown figure with the nearest
+    ones, and for a relative figure without a baseline.
+    """
+    relative = RELATIVE.get(command, ())
+    stated = tuple(parse(text, (*KEYS[command], *relative)) for text in texts)
+    for limit in stated:
+        for name in limit.names:
+            if name in relative and not has_baseline:
+                raise UsageError(f"limit {limit.text!r}: {name} needs {BASELINE[command]}")
+    return stated
+
+
+def unmet(
+    stated: Sequence[Expression], result: Result, into: Memory | None = None
+) -> Iterator[str]:
+    """Yield a sentence for each limit that a result does not meet, or cannot be said to meet.
+
+    ``into`` is a memory that a plan must fit into.
+    """
+    for subject in _subjects(result):
+        for limit in stated:
+            answer = limit.value(subject.read)
+            if answer is True:
+                continue
+            figures = ", ".join(f"{name} (={_said(subject.read(name))})" for name in limit.names)
+            rule = f"the limit {limit.text.strip()!r}"
+            if answer is None:
+                reason = f": {subject.reason}" if subject.reason else ""
+                yield f"{subject.name}: {figures} cannot be said to meet {rule}{reason}"
+            else:
+                yield f"{subject.name}: {figures} does not meet {rule}"
+    if into is not None and isinstance(result, MemoryPlan):
+        yield from _not_fitting(result, into)
+
+
+def _subjects(result: Result) -> Iterator[Subject]:
+    if isinstance(result, Report):
+        yield Subject(result.name, lambda key: report_figure(result, key), _reason(result))
+    elif isinstance(result, MemoryPlan):
+        yield _of_plan(result)
+    elif isinstance(result, Comparison):
+        yield from _of_comparison(result)
+    else:
+        yield from _of_measurement(result)
+
+
+def _said(value: object) -> str:
+    if isinstance(value, AtLeast):
+        return f"at least {_said(value.bound)}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return (
+        "unknown" if value is None else f"{value:,.6g}" if isinstance(value, float) else f"{value}"
+    )
+
+
+def _reason(report: Report) -> str:
+    if report.status == "partial":
+        return "operators without a rule are not counted"
+    if report.params_status == "partial":
+        return "some weights are not counted"
+    return ""
+
+
+def report_figure(report: Report, key: str) -> object:
+    """Return one figure of ``REPORT_KEYS``: a number, a lower bound, or None."""
+    if key == "batch":
+        return report.batch
+    if key == "receptive_field":
+        layer = report.last_map
+        field = None if layer is None else layer.receptive_field
+        return None if field is None else max(field.size, default=None)
+    value = getattr(report.totals, key)
+    partial = (
+        (key in STORED and report.params_status == "partial")
+        or (key in WORK and report.status == "partial")
+        or (key == "counted" and report.totals_figures.unknown_counted > 0)
+        or (key in ACTIVATIONS and any(layer.output == UNKNOWN for layer in report.layers))
+    )
+    return AtLeast(value) if partial else value
+
+
+def _of_plan(plan: MemoryPlan) -> Subject:
+    """Return the figures of a memory plan and of its report."""
+    from cnnstat.render.memory_payload import totals_payload
+
+    totals = totals_payload(plan)
+
+    def read(key: str) -> object:
+        if key not in MEMORY_KEYS:
+            return report_figure(plan.report, key)
+        value = totals[key]
+        lower = plan.report.params_status == "partial"
+        lower = lower or (key not in STATE and plan.status == "partial")
+        return AtLeast(value) if lower and isinstance(value, int) else value
+
+    reason = _reason(plan.report)
+    if plan.unknown:
+        reason = f"the memory of {', '.join(plan.unknown)} is unknown"
+    return Subject(plan.report.name, read, reason)
+
+
+def _not_fitting(plan: MemoryPlan, memory: Memory) -> Iterator[str]:
+    """Yield why a plan does not fit into a memory, or cannot be said to fit."""
+    needed = plan.total_bytes + reserve(memory, plan)
+    subject = f"{plan.report.name}: batch {plan.batch:,} needs"
+    size = f"{memory.said} ({memory.bytes:,} bytes)"
+    if needed > memory.bytes:
+        yield f"{subject} {needed:,} bytes and does not fit into {size}"
+    elif "partial" in (plan.status, plan.report.params_status):
+        reason = _of_plan(plan).reason
+        yield f"{subject} at least {needed:,} bytes and cannot be said to fit into {size}: {reason}"
+
+
+def _of_comparison(comparison: Comparison) -> Iterator[Subject]:
+    from cnnstat.render.compare import label
+
+    for entry in comparison.entries:
+
+        def read(key: str, entry: Entry = entry) -> object:
+            if key in REPORT_KEYS:
+                return report_figure(entry.report, key)
+            if key.endswith(RATIO):
+                return comparison.ratio(entry, key.removesuffix(RATIO))
+            return (MEASURES.get(key) or FURTHER[key])(entry)
+
+        yield Subject(label(entry, comparison), read, _reason(entry.report))
+
+
+def _of_measurement(measurement: Measurement) -> Iterator[Subject]:
+    for run in measurement.runs:
+
+        def read(key: str, run: Run = run) -> object:
+            return run.ratio_to_baseline if key == SLOWDOWN else getattr(run, key)
+
+        name = f"{run.model} {run.dtype} batch {run.batch} {run.mode}"
+        reason = run.note or run.status if run.status != OK else "it was not measured"
+        if run.status == OK and run.ratio_to_baseline is None:
+            reason = "the run is not in the baseline"
+        yield Subject(name, read, reason)
