@@ -91,7 +91,17 @@ def _torch_matrix(op: Op, facts: NodeFacts) -> int:
     return 2 * _macs(op, facts) // (4 if facts.inputs[0].is_complex else 1)
 
 
-TORCH: Rules = {ops.MatMul: _torch_product, ops.Linear: _torch_matrix}
+def _torch_function(op: ops.Function, facts: NodeFacts) -> int:
+    """Count the one product among functions for which there is a formula."""
+    return 2 * _macs(op, facts) if op.kind == "_scaled_mm" else 0
+
+
+TORCH: Rules = {
+    ops.MatMul: _torch_product,
+    ops.Linear: _torch_matrix,
+    ops.Function: _torch_function,
+    ops.DeformConv2d: _per_input(0),
+}
 
 
 def _fvcore_interpolate(op: ops.Interpolate, facts: NodeFacts) -> int:

@@ -195,6 +195,8 @@ class Assembly:
         tied, computed = self._claim(layer, specs)
         outputs = layer.op.infer(specs)
         node = self.add(name, layer.op, (*reads, *computed), outputs, tied_to=tied).node
+        if layer.op.caveat:
+            self.notes.append(Note("depends_on_values", self.nodes[node].name, layer.op.caveat))
         if tied is None:
             for key in layer.weights:
                 self._owners[self._stored[key][0].key] = node

@@ -82,6 +82,11 @@ class Op(ABC):
         return 1.0
 
     @property
+    def caveat(self) -> str:
+        """Say what a count stands for that depends on values; nothing unless said."""
+        return ""
+
+    @property
     @abstractmethod
     def detail(self) -> str:
         """The hyper-parameters as a table shows them (``3x3/2 pad 1``); empty if there are none."""

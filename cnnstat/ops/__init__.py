@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from cnnstat.ops.conv import ConvTranspose1d as ConvTranspose1d
     from cnnstat.ops.conv import ConvTranspose2d as ConvTranspose2d
     from cnnstat.ops.conv import ConvTranspose3d as ConvTranspose3d
+    from cnnstat.ops.deform import DeformConv2d as DeformConv2d
+    from cnnstat.ops.function import Function as Function
     from cnnstat.ops.layer_norm import GroupNorm as GroupNorm
     from cnnstat.ops.layer_norm import InstanceNorm as InstanceNorm
     from cnnstat.ops.layer_norm import LayerNorm as LayerNorm
@@ -158,6 +160,8 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "Rearrange",
         "Parameter",
     ),
+    "deform": ("DeformConv2d",),
+    "function": ("Function",),
     "opaque": ("Opaque",),
 }
 """Every operator by the stem of its family's file."""

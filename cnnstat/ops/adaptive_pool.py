@@ -119,6 +119,12 @@ class AdaptiveAvgPool3d(_AdaptiveAvgPool):
 
 class _AdaptiveMaxPool(_AdaptivePool):
     __slots__ = ()
+    return_indices: bool
+
+    def infer(self, inputs: Specs) -> Specs:
+        """Return the maxima, and their indices if wanted."""
+        (made,) = super().infer(inputs)
+        return (made, TensorSpec(made.shape, "int64")) if self.return_indices else (made,)
 
     def work(self, inputs: Specs, outputs: Specs) -> Work:
         """Return the comparisons."""
@@ -137,6 +143,7 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPool):
 
     rank: ClassVar[int] = 1
     output_size: Axes
+    return_indices: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +158,7 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPool):
 
     rank: ClassVar[int] = 2
     output_size: Axes
+    return_indices: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,3 +174,4 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPool):
 
     rank: ClassVar[int] = 3
     output_size: Axes
+    return_indices: bool = False

@@ -228,6 +228,8 @@ MAKERS: dict[type[Op], Maker] = {
     ops.View: unbuildable,
     ops.Rearrange: unbuildable,
     ops.Parameter: unbuildable,
+    ops.DeformConv2d: unbuildable,
+    ops.Function: unbuildable,
     ops.Opaque: unbuildable,
 }
 """Every operator beyond the zoo's; ``modules.MAKERS`` has all of them."""

@@ -164,7 +164,7 @@ PRODUCTS = (
     case(
         "Einsum", "MatMul", X((2, 3, 4)), X((2, 5, 4)), equation="bik,bjk->bij", macs=2 * 3 * 5 * 4
     ),
-    case("Einsum", "Einsum", X((2, 3, 3)), equation="bii->bi"),
+    case("Einsum", "Function", X((2, 3, 3)), equation="bii->bi"),
     case(
         "Attention",
         "Attention",

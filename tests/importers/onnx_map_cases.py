@@ -49,12 +49,12 @@ POOLS = (
     case("MaxPool", "MaxPool1d", X((1, 4, 9)), kernel_shape=[4], pads=[1, 2], runs=False),
     case("MaxPool", "MaxPool3d", VOLUME, kernel_shape=[2, 3, 2], strides=[2, 2, 2], ceil_mode=1),
     case("MaxPool", "MaxPool3d", VOLUME, kernel_shape=[2, 1, 2], auto_pad="SAME_UPPER", runs=False),
-    case("MaxPool", "MaxPool", X((1, 2, 3, 4, 5, 6)), kernel_shape=[2, 2, 2, 2], runs=False),
+    case("MaxPool", "Function", X((1, 2, 3, 4, 5, 6)), kernel_shape=[2, 2, 2, 2], runs=False),
     case("AveragePool", "AvgPool2d", IMAGE, kernel_shape=[3, 3], count_include_pad=1),
     case("AveragePool", "AvgPool2d", IMAGE, opset=11, kernel_shape=[2, 2], auto_pad="SAME_UPPER"),
     case("AveragePool", "AvgPool1d", X((1, 4, 9)), kernel_shape=[3], pads=[1, 1]),
     case("AveragePool", "AvgPool3d", VOLUME, kernel_shape=[1, 2, 2], strides=[1, 2, 2]),
-    case("AveragePool", "AveragePool", IMAGE, opset=20, kernel_shape=[2, 2], dilations=[2, 2]),
+    case("AveragePool", "Function", IMAGE, opset=20, kernel_shape=[2, 2], dilations=[2, 2]),
     case("GlobalAveragePool", "GlobalAvgPool2d", IMAGE),
     case("GlobalAveragePool", "AdaptiveAvgPool1d", X((1, 4, 9))),
     case("GlobalAveragePool", "AdaptiveAvgPool3d", VOLUME),
@@ -137,7 +137,7 @@ ARITHMETIC = (
     case("Where", "Pointwise", X((2, 1), "bool"), X((2, 3)), X((3,))),
     case("Sum", "Add", X((2, 3)), X((2, 3)), X((2, 3))),
     case("Sum", "Pointwise", X((2, 3)), X((1, 3))),
-    case("Sum", "Sum", X((2, 3)), X((1, 3)), X((2, 1))),
+    case("Sum", "Function", X((2, 3)), X((1, 3)), X((2, 1))),
     case("Mean", "FractalJoin", X((2, 3)), X((2, 3))),
     *(
         case(name, "Reduce", IMAGE, axes=[2, 3], keepdims=0)

@@ -13,8 +13,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from cnnstat.count.report import Report
 
-KINDS = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64, "bool": TensorProto.BOOL}
-IR_VERSIONS = {9: 4, 11: 6, 13: 7, 17: 8, 18: 8, 20: 9, 21: 10, 23: 11, 24: 12}
+KINDS = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64, "bool": TensorProto.BOOL,
+         "uint8": TensorProto.UINT8}  # fmt: skip
+IR_VERSIONS = {9: 4, 11: 6, 13: 7, 17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 23: 11, 24: 12,
+               26: 13, 27: 13}  # fmt: skip
 """Of each opset, the version of the format that came with it."""
 
 

@@ -29,10 +29,10 @@ FOLDED = {"Range", "ConstantOfShape"}
 
 ELSEWHERE = {
     *("QLinearConv", "ConvInteger", "QLinearMatMul", "MatMulInteger"),
-    *("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "LpPool"),
+    *("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "CumProd"),
     *("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli"),
 }
-"""Rules that test_onnx_weights.py and test_onnx_suite.py have."""
+"""Rules that test_onnx_weights.py, test_onnx_defined.py and test_onnx_suite.py have."""
 
 
 def test_every_rule_has_a_case() -> None:

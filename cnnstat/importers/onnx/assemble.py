@@ -32,7 +32,7 @@ from cnnstat.importers.reference import Imported
 from cnnstat.ir.op import OpError
 from cnnstat.ir.tensor import UNKNOWN, TensorSpec
 from cnnstat.ir.window import WindowError
-from cnnstat.ops import Opaque, Rearrange
+from cnnstat.ops import Function, Opaque, Rearrange
 
 STANDARD = ("", "ai.onnx")
 
@@ -217,12 +217,27 @@ class _Reader:
             for rule in rules.get(call.op_type, ()):
                 meant = rule(call)
                 if meant is not None and self._answers(call, meant):
-                    return meant
+                    return self._declared(call, meant)
         except UnknownShape:
             pass  # opaque, of the shape that the file declares
         except (OpError, WindowError) as error:
             raise self._misfit(call, error) from error
         return self._opaque(call, node)
+
+    def _declared(self, call: Call, meant: Meaning) -> Meaning:
+        """Return a function whose results depend on values with the shapes that the file declares.
+
+        Nobody knows those that it does not declare.
+        """
+        if not isinstance(meant.op, Function) or all(s is not UNKNOWN for s in meant.op.results):
+            return meant
+        results = []
+        for name, spec in zip(call.results, meant.op.results, strict=False):
+            known = self.declared.get(name) if spec is UNKNOWN else spec
+            if known is None and name:
+                self.tensors.unknown.add(name)
+            results.append(known or UNKNOWN)
+        return meant._replace(op=replace(meant.op, results=tuple(results)))
 
     def _answers(self, call: Call, meant: Meaning) -> bool:
         """Return whether an operator takes its inputs and makes every result that is read."""

@@ -5,28 +5,100 @@ from __future__ import annotations
 import math
 
 from cnnstat import ops
-from cnnstat.importers.onnx.call import Call, Meaning, shaped
+from cnnstat.importers.onnx.call import Call, Meaning
 from cnnstat.ir.op import Op, OpError
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ops.pointwise import broadcast
 
 
 def einsum(call: Call) -> Meaning:
-    """Read a product of two tensors that an equation writes: [b m k] [b k n] -> [b m n]."""
+    """Read a product of tensors that an equation writes: [b m k] [b k n] -> [b m n]."""
     equation = call.text("equation", "").replace(" ", "")
-    left, _, out = equation.partition("->")
+    shape = summed_shape(call, equation)
+    terms, out = _letters(call, equation)
+    if len(terms) == 1 and sorted(terms[0]) == sorted(out) and len(set(out)) == len(out):
+        made = (TensorSpec(shape, call.spec().dtype),)
+        order = tuple(terms[0].index(c) for c in out)
+        return Meaning(ops.View("permute", made, (("dims", order),)), call.present)
+    meant = _matrix_product(call, terms, out) if len(terms) == 2 else None
+    return meant or _contraction(call, terms, out, shape)
+
+
+def _letters(call: Call, equation: str) -> tuple[list[str], str]:
+    """Return the terms and the result with a letter in place of each axis of an ellipsis."""
+    left, arrow, out = equation.partition("->")
     terms = left.split(",")
-    plain = len(terms) == 2 and "." not in equation and bool(out)
-    a, b = terms if plain else ("", "")
-    if not plain or any(len(set(t)) != len(t) for t in (a, b, out)) or set(out) - set(a + b):
-        return shaped(call, summed_shape(call, equation), reads=len(terms))
+    if not arrow:
+        letters = left.replace(",", "").replace(".", "")
+        out = "..." * ("..." in left) + "".join(
+            sorted(c for c in set(letters) if letters.count(c) == 1)
+        )
+    fronts = [len(call.shape(n)) - len(t.replace(".", "")) for n, t in enumerate(terms)]
+    hidden = max([n for n, t in zip(fronts, terms, strict=True) if "..." in t], default=0)
+    names = "".join(chr(0x3B1 + number) for number in range(hidden))  # no letter of an equation
+    filled = [
+        term.replace("...", names[hidden - n :] if n else "")
+        for n, term in zip(fronts, terms, strict=True)
+    ]
+    return filled, out.replace("...", names)
+
+
+def _extents(call: Call, terms: list[str]) -> dict[str, int]:
+    """Return the extent of each letter; one that is 1 in a term is broadcast."""
+    extents: dict[str, int] = {}
+    for number, term in enumerate(terms):
+        for letter, n in zip(term, call.shape(number), strict=True):
+            extents[letter] = n if extents.get(letter, 1) == 1 else extents[letter]
+    return extents
+
+
+def _contraction(call: Call, terms: list[str], out: str, shape: tuple[int, ...]) -> Meaning:
+    """Return factor by factor from the left, each summed over what no later one needs.
+
+    A step that sums over letters of both its factors is a matrix product; one that does not is an
+    elementwise product; letters of a single term are added up before.
+    """
+    extents = _extents(call, terms)
+
+    def count(letters: set[str]) -> int:
+        return math.prod(extents[letter] for letter in letters)
+
+    macs = multiplications = additions = 0
+    current = set(terms[0])
+    for number in range(len(terms)):
+        needed = set(out).union(*terms[number + 1 :])
+        if number:
+            following = set(terms[number])
+            alone = following - current - needed
+            additions += count(following) - count(following - alone)
+            following -= alone
+            both = current | following
+            summed = (current & following) - needed
+            macs += count(both) if summed else 0
+            multiplications += 0 if summed else count(both)
+            current = both - summed
+        gone = current - needed
+        additions += count(current) - count(current - gone)
+        current -= gone
+    counts = (("macs", macs), ("multiplications", multiplications), ("additions", additions))
+    spec = TensorSpec(shape, call.spec().dtype)
+    return Meaning(ops.Function("contraction", (spec,), counts, (), "Einsum"), call.present)
+
+
+def _matrix_product(call: Call, terms: list[str], out: str) -> Meaning | None:
+    """Return a product of two matrices, or of batches of them; None where it is none."""
+    a, b = terms
+    if any(len(set(t)) != len(t) for t in (a, b, out)) or set(out) - set(a + b):
+        return None
     extents = dict(zip(a, call.shape(0), strict=True)) | dict(zip(b, call.shape(1), strict=True))
+    if any(extents[c] != n for c, n in zip(a, call.shape(0), strict=True)):
+        return None  # an axis that is broadcast
     both = [c for c in a if c in b and c in out]
     summed = [c for c in a if c in b and c not in out]
     rows = [c for c in a if c not in b]
     columns = [c for c in b if c not in a]
     if any(c not in out for c in rows + columns):
-        return shaped(call, summed_shape(call, equation), reads=2)
+        return None
 
     def view(*groups: list[str]) -> Op:
         shape = [math.prod(extents[c] for c in group) for group in groups]

@@ -7,11 +7,9 @@ import math
 from cnnstat import ops
 from cnnstat.importers.onnx.axes import check_axis
 from cnnstat.importers.onnx.call import Call, Meaning, Operand, Rule, UnknownShape, plain, shaped
-from cnnstat.importers.onnx.windows import Place, axes_of, pads_of, window_of
+from cnnstat.importers.onnx.windows import axes_of, pads_of, window_of
 from cnnstat.ir.op import Arguments, Op, OpError
 from cnnstat.ir.tensor import TensorSpec
-from cnnstat.ir.window import windows
-from cnnstat.ops.pointwise import broadcast
 
 MAX_POOLS = {1: ops.MaxPool1d, 2: ops.MaxPool2d, 3: ops.MaxPool3d}
 AVG_POOLS = {1: ops.AvgPool1d, 2: ops.AvgPool2d, 3: ops.AvgPool3d}
@@ -109,9 +107,9 @@ def max_pool(call: Call) -> Meaning | None:
     kernel = call.ints("kernel_shape") or ()
     place = window_of(call, kernel, pooling=True)
     kind = MAX_POOLS.get(len(kernel))
-    ceil = bool(call.integer("ceil_mode", 0))
     if kind is None:
-        return _windowed(call, place, ceil=ceil)
+        return None
+    ceil = bool(call.integer("ceil_mode", 0))
     both = len(call.results) > 1 and bool(call.results[1])
     op = kind(kernel, place.stride, place.padding, ceil, both, place.dilation)
     return Meaning(op, (call.given(0),), (), place.before)
@@ -122,30 +120,12 @@ def average_pool(call: Call) -> Meaning | None:
     kernel = call.ints("kernel_shape") or ()
     place = window_of(call, kernel, pooling=True)
     kind = AVG_POOLS.get(len(kernel))
-    ceil = bool(call.integer("ceil_mode", 0))
     if kind is None or set(place.dilation) != {1}:
-        return _windowed(call, place, ceil=ceil)
+        return None
+    ceil = bool(call.integer("ceil_mode", 0))
     whole = bool(call.integer("count_include_pad", 0))
     op = kind(kernel, place.stride, place.padding, ceil, whole)
     return Meaning(op, (call.given(0),), (), place.before)
-
-
-def lp_pool(call: Call) -> Meaning:
-    """Read a pooling by a norm, whose work is not known."""
-    kernel = call.ints("kernel_shape") or ()
-    place = window_of(call, kernel)
-    return _windowed(call, place, ceil=bool(call.integer("ceil_mode", 0)))
-
-
-def _windowed(call: Call, place: Place, *, ceil: bool) -> Meaning:
-    """Return an operator of which only the windows are known."""
-    padded = call.spec()
-    for _, _, op in place.before:
-        (padded,) = op.infer((padded,))
-    extents = padded.shape[2:]
-    sides = windows(extents, place.kernel, place.stride, place.padding, place.dilation, ceil)
-    made = [window.out(n) for window, n in zip(sides, extents, strict=True)]
-    return shaped(call, (*call.shape()[:2], *made))
 
 
 def subsampling(call: Call) -> Meaning:
@@ -242,8 +222,7 @@ def joined(op: Op, kind: str | None = None) -> Rule:
         shapes = [call.shape(i) for i, _ in enumerate(call.operands)]
         if len(set(shapes)) == 1 and len(shapes) > 1:
             return Meaning(op, call.present)
-        meant = pointwise(kind)(call) if kind else None
-        return meant or shaped(call, broadcast(*shapes), reads=len(shapes))
+        return pointwise(kind)(call) if kind else None
 
     return rule
 

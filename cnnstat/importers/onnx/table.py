@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cnnstat import ops
-from cnnstat.importers.onnx import equations, layers, maps, moves, others, quantized
+from cnnstat.importers.onnx import defined, equations, layers, maps, moves, others, quantized
 from cnnstat.importers.onnx.call import Rule
 from cnnstat.importers.onnx.maps import nonlinearity, numbered, pointwise, reduce, unary
 
@@ -49,7 +49,6 @@ RULES: dict[str, Rule] = {
     "QuantizeLinear": quantized.quantize,
     "DequantizeLinear": quantized.dequantize,
     "DynamicQuantizeLinear": quantized.dynamic_quantize,
-    "LpPool": maps.lp_pool,
     "Gemm": layers.general_product,
     "MatMul": layers.matrix_product,
     "Einsum": equations.einsum,
@@ -109,6 +108,7 @@ RULES: dict[str, Rule] = {
     "ArgMax": maps.extreme("argmax"),
     "ArgMin": maps.extreme("argmin"),
     "CumSum": maps.running("cumsum"),
+    "CumProd": maps.running("cumprod"),
     "Sum": maps.joined(ops.Add(), "add"),
     "Mean": maps.joined(ops.FractalJoin()),
     "Add": pointwise("add"),
@@ -177,9 +177,9 @@ are ONNX's and what earlier opsets make them of; ``Subsampling``, ``ScaledTanh``
 
 RULES_OF: dict[str, tuple[Rule, ...]] = {
     name: (
-        *((RULES[name],) if name in RULES else ()),
+        *(table[name] for table in (defined.FIRST, RULES, defined.DEFINED) if name in table),
         *((others.unknown_work(others.OTHERS[name]),) if name in others.OTHERS else ()),
     )
-    for name in {**RULES, **others.OTHERS}
+    for name in {**defined.FIRST, **RULES, **defined.DEFINED, **others.OTHERS}
 }
 """Of each operator the rules in the order in which they are tried."""

@@ -7,6 +7,7 @@ that infers others becomes opaque.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -16,10 +17,10 @@ from cnnstat.count.training import Needs
 from cnnstat.importers.assembly import Assembly, Layer, StoredTensor, role_of
 from cnnstat.importers.naming import Names
 from cnnstat.ir.graph import Graph, Value
-from cnnstat.ir.op import Op, OpError, Specs
+from cnnstat.ir.op import OpError, Specs
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import WindowError
-from cnnstat.ops import MatMul, Opaque, Parameter, Rearrange, Recurrent, View
+from cnnstat.ops import DeformConv2d, MatMul, Opaque, Parameter, Rearrange, Recurrent, View
 from cnnstat.pytorch.capture.capture import Call, Trace
 from cnnstat.pytorch.capture.rules import Meaning, tensors
 from cnnstat.pytorch.capture.translate import plain_name
@@ -168,13 +169,21 @@ class _Reader:
 
     def _layer(self, call: Call, meant: Meaning) -> Layer:
         """Return the layer that a call is; opaque if it does not infer what was captured."""
+        meant = self._with_own_bias(meant)
         reads = self._keys((*meant.reads, *self._states(call, meant)))
-        outputs = _inferred(meant.op, tuple(self._spec(key) for key in reads))
-        captured = call.specs
-        if captured and not self._agrees(outputs, call):
-            meant = Meaning(Opaque(plain_name(call.name), captured), ())
-            reads = self._keys(tensors(*call.arguments.values()))
-        return Layer(meant.op, reads, self._keys(meant.weights))
+        layer = Layer(meant.op, reads, self._keys(meant.weights), meant.before, meant.after)
+        outputs = _inferred(layer, [self._spec(key) for key in reads])
+        if not call.specs or self._agrees(outputs, call):
+            return layer
+        reads = self._keys(tensors(*call.arguments.values()))
+        return Layer(Opaque(plain_name(call.name), call.specs), reads)
+
+    def _with_own_bias(self, meant: Meaning) -> Meaning:
+        """Leave out a bias that is no parameter: a library makes zeros where a layer has none."""
+        op = meant.op
+        if not isinstance(op, DeformConv2d) or self.assembly.stored(id(meant.weights[-1])):
+            return meant
+        return meant._replace(op=replace(op, bias=False), weights=meant.weights[:1])
 
     def _states(self, call: Call, meant: Meaning) -> tuple[torch.Tensor, ...]:
         """Return the states that a recurrent layer starts from, unless they are zeros."""
@@ -308,8 +317,8 @@ def _shows(tensor: torch.Tensor) -> tuple[object, ...]:
     return tensor.shape, tensor.stride(), tensor.storage_offset(), tensor.dtype
 
 
-def _inferred(op: Op, specs: Specs) -> Specs:
+def _inferred(layer: Layer, specs: list[TensorSpec]) -> Specs:
     try:
-        return op.infer(specs)
+        return layer.infer(specs)
     except (OpError, WindowError, IndexError):
         return ()

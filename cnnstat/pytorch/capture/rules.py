@@ -18,11 +18,16 @@ from cnnstat.pytorch.specs import spec_of
 
 
 class Meaning(NamedTuple):
-    """The meaning of a call: operator, tensors it reads, stored tensors that are its weights."""
+    """The meaning of a call: operator, tensors it reads, stored tensors that are its weights.
+
+    ``before`` and ``after`` are operators on single reads and results, as a ``Layer`` has them.
+    """
 
     op: Op
     reads: tuple[torch.Tensor, ...]
     weights: tuple[torch.Tensor, ...] = ()
+    before: tuple[tuple[int, str, Op], ...] = ()
+    after: tuple[tuple[int, str, Op], ...] = ()
 
 
 Rule = Callable[[Call], Meaning | None]

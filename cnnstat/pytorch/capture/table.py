@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cnnstat import ops
-from cnnstat.pytorch.capture import rules, windows
+from cnnstat.pytorch.capture import functions, rules, windows
 from cnnstat.pytorch.capture.rules import Rule, nonlinearity, numbered, pointwise, reduce, unary
+from cnnstat.pytorch.capture.unbatched import unbatched
 
 
 def _alike(rule: Rule, names: Iterable[str]) -> dict[str, Rule]:
@@ -15,8 +16,9 @@ def _alike(rule: Rule, names: Iterable[str]) -> dict[str, Rule]:
 
 
 RULES: dict[str, Rule] = {
-    **_alike(rules.convolution, ("conv1d", "conv2d", "conv3d", "convolution", "_convolution")),
-    **_alike(rules.convolution, ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")),
+    **_alike(rules.convolution, ("convolution", "_convolution")),
+    **{f"conv{n}d": unbatched(rules.convolution, n) for n in (1, 2, 3)},
+    **{f"conv_transpose{n}d": unbatched(rules.convolution, n) for n in (1, 2, 3)},
     "linear": rules.linear,
     **_alike(rules.product, ("matmul", "mm", "bmm", "mv", "dot", "vdot")),
     **_alike(rules.product_and_sum, ("addmm", "baddbmm", "addmv")),
@@ -86,18 +88,26 @@ RULES: dict[str, Rule] = {
     **{kind: reduce(kind) for kind in ("cumsum", "cumprod")},
     "amax": reduce("max"),
     "amin": reduce("min"),
-    "linalg_vector_norm": reduce("norm"),
+    **_alike(functions.vector_norm, ("linalg_vector_norm", "norm")),
     **{kind: pointwise(kind) for kind in ("add", "sub", "rsub", "mul", "div", "remainder")},
     **{kind: pointwise(kind) for kind in ("floor_divide", "reciprocal", "pow", "sqrt", "rsqrt")},
     **{kind: pointwise(kind) for kind in ("exp", "log", "sin", "cos", "neg", "abs", "sign")},
-    **{kind: pointwise(kind) for kind in ("maximum", "minimum", "where", "masked_fill")},
+    **{kind: pointwise(kind) for kind in ("maximum", "minimum", "masked_fill")},
+    "where": functions.where,
     **{kind: pointwise(kind) for kind in ("addcmul", "addcdiv", "lerp")},
     "square": pointwise("mul"),
     **_alike(pointwise("round"), ("round", "floor", "ceil")),
     **_alike(pointwise("clamp"), ("clamp", "clamp_min", "clamp_max")),
     **_alike(pointwise("compare"), ("eq", "ne", "lt", "le", "gt", "ge")),
-    **_alike(pointwise("logical"), ("logical_and", "logical_or", "logical_not")),
+    **_alike(pointwise("logical"), ("logical_and", "logical_or", "logical_not", "logical_xor")),
     **_alike(pointwise("logical"), ("bitwise_and", "bitwise_or", "bitwise_not")),
+    **_alike(functions.accumulated, ("index_put", "put")),
+    "scatter": functions.scattered,
+    **_alike(functions.quantize, ("quantize_per_tensor", "quantize_per_channel")),
+    "quantize_per_tensor_dynamic": functions.quantize,
+    "dequantize": functions.dequantize,
+    "_ctc_loss": functions.ctc_loss,
+    **{name: functions.function(kind) for name, kind in functions.KINDS.items()},
 }
 """ATen functions with work or weights."""
 
@@ -115,8 +125,17 @@ MOVES = frozenset(
         *("pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "native_channel_shuffle"),
         *("one_hot", "meshgrid", "fill", "zero", "arange", "linspace", "eye", "scalar_tensor"),
         *("zeros", "ones", "full", "empty", "zeros_like", "ones_like", "full_like", "empty_like"),
-        *("new_zeros", "new_ones", "new_full", "new_empty"),
-        *("rand", "randn", "randperm", "rand_like", "randn_like", "bernoulli", "multinomial"),
+        *("new_zeros", "new_ones", "new_full", "new_empty", "new_empty_strided", "empty_strided"),
+        *("rand", "randn", "randperm", "randint", "rand_like", "randn_like", "randint_like"),
+        *("bernoulli", "multinomial", "normal", "normal_functional", "uniform", "exponential"),
+        *("cauchy", "log_normal", "geometric", "random", "poisson", "binomial"),
+        *("_standard_gamma", "_sample_dirichlet", "tril_indices", "triu_indices"),
+        *("complex", "block_diag", "select_scatter", "slice_scatter", "diagonal_scatter"),
+        *("as_strided_scatter", "lu_unpack", "_to_dense", "int_repr", "_unsafe_index"),
+        *(f"{view}_copy" for view in ("alias", "as_strided", "detach", "diagonal", "expand")),
+        *(f"{view}_copy" for view in ("lift_fresh", "permute", "_reshape", "select", "slice")),
+        *(f"{view}_copy" for view in ("split", "split_with_sizes", "squeeze", "t", "transpose")),
+        *(f"{view}_copy" for view in ("unbind", "unfold", "unsqueeze", "view")),
     ]
 )
 """ATen functions that move or make elements without arithmetic."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from cnnstat import ops
 from cnnstat.pytorch.capture.capture import Call
-from cnnstat.pytorch.capture.functions import FUNCTIONS, work_of
+from cnnstat.pytorch.capture.foreign import FOREIGN
+from cnnstat.pytorch.capture.functions import function, is_defined
 from cnnstat.pytorch.capture.rules import Meaning, plain_arguments, tensors
 from cnnstat.pytorch.capture.table import MOVES, RULES, VIEWS
 
@@ -19,7 +20,7 @@ SAME = ("alias", "detach", "lift_fresh")
 def leaf(name: str) -> bool:
     """Return whether a function is understood as it stands."""
     plain = plain_name(name)
-    return any(plain in table for table in (RULES, FUNCTIONS, MOVES, VIEWS))
+    return is_defined(plain) or any(plain in table for table in (RULES, MOVES, VIEWS))
 
 
 def plain_name(name: str) -> str:
@@ -36,6 +37,8 @@ def meaning(call: Call) -> Meaning | None:
     nested = any(tensor.is_nested for tensor in (*reads, *call.results))
     known = call.is_atens and not nested
     rule = RULES.get(name) if known else None
+    if not call.is_atens and not nested:
+        rule = FOREIGN.get(str(call.function._schema.name))
     meant = rule(call) if rule else None
     if meant is not None:
         return meant
@@ -44,9 +47,8 @@ def meaning(call: Call) -> Meaning | None:
         return None
     if not known:
         return Meaning(ops.Opaque(name, results), reads)
-    operations = work_of(call, name)
-    if operations is not None:
-        return Meaning(ops.Opaque(name, results, operations), reads)
+    if is_defined(name) and name not in RULES:
+        return function(name)(call)
     if name in MOVES or not reads:
         return Meaning(ops.Rearrange(name, results, plain_arguments(call)), reads)
     if name in VIEWS or call.changes_view or (name not in RULES and _is_view(call)):

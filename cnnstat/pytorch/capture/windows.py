@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from cnnstat import ops
 from cnnstat.pytorch.capture.answers import axes_of
 from cnnstat.pytorch.capture.capture import Call
 from cnnstat.pytorch.capture.rules import Meaning, Rule, tensors
+from cnnstat.pytorch.capture.unbatched import unbatched
 
 
 def _pool_window(a: dict[str, Any], rank: int) -> tuple[tuple[int, ...], ...]:
@@ -29,7 +31,7 @@ def max_pool(kind: type[ops.MaxPool1d | ops.MaxPool2d | ops.MaxPool3d]) -> Rule:
         op = kind(kernel, stride, padding, bool(a["ceil_mode"]), both, dilation)
         return Meaning(op, (a["self"],))
 
-    return rule
+    return unbatched(rule, kind.rank)
 
 
 def avg_pool(kind: type[ops.AvgPool1d | ops.AvgPool2d | ops.AvgPool3d]) -> Rule:
@@ -43,9 +45,10 @@ def avg_pool(kind: type[ops.AvgPool1d | ops.AvgPool2d | ops.AvgPool3d]) -> Rule:
         op = kind(kernel, stride, padding, bool(a["ceil_mode"]), bool(a["count_include_pad"]))
         return Meaning(op, (a["self"],))
 
-    return rule
+    return unbatched(rule, kind.rank)
 
 
+_MAXIMA = (ops.AdaptiveMaxPool1d, ops.AdaptiveMaxPool2d, ops.AdaptiveMaxPool3d)
 AdaptivePool = (
     type[ops.AdaptiveAvgPool1d | ops.AdaptiveAvgPool2d | ops.AdaptiveAvgPool3d]
     | type[ops.AdaptiveMaxPool1d | ops.AdaptiveMaxPool2d | ops.AdaptiveMaxPool3d]
@@ -62,9 +65,12 @@ def adaptive_pool(kind: AdaptivePool) -> Rule:
         size = tuple(int(n) for n in call.results[0].shape[2:])
         if kind is ops.AdaptiveAvgPool2d and size == (1, 1):
             return Meaning(ops.GlobalAvgPool2d(), (x,))
-        return Meaning(kind(size), (x,))
+        op = kind(size)
+        if isinstance(op, _MAXIMA) and len(call.results) > 1:
+            op = replace(op, return_indices=True)
+        return Meaning(op, (x,))
 
-    return rule
+    return unbatched(rule, kind.rank)
 
 
 def interpolate(mode: str) -> Rule:

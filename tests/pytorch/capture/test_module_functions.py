@@ -10,7 +10,6 @@ from torch.nn import functional as F  # noqa: N812  (PyTorch's own name for it)
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from cnnstat import api
-from cnnstat.pytorch.capture.functions import FUNCTIONS
 from tests.pytorch.capture.modules import Applied, seen
 
 N = 2 * 6 * 8
@@ -59,10 +58,6 @@ def test_work_by_definition(name: str) -> None:
     report = seen(Applied(function), (6, 8))
     assert report.status == "complete", report.notes
     assert report.totals.flops == flops
-
-
-def test_every_function_is_one_of_atens() -> None:
-    assert [name for name in FUNCTIONS if not hasattr(torch.ops.aten, name)] == []
 
 
 def test_a_bilinear_layer() -> None:
@@ -133,6 +128,6 @@ def test_a_layer_on_a_vector() -> None:
 
 def test_a_partial_model_does_not_agree() -> None:
     """Neither counter has a rule for a library's operator, so nothing vouches for it."""
-    net = nn.Sequential(nn.Conv2d(3, 4, 1), Applied(torch.linalg.pinv))
+    net = nn.Sequential(nn.Conv2d(3, 4, 1), Applied(torch.linalg.matrix_exp))
     check = api.check(net, input=(3, 8, 8))
     assert any("linalg" in node.op.type_name for node in check.uncounted)

@@ -1,0 +1,124 @@
+"""Maps read at computed places, windows that are no layer's, and normalisations of ONNX."""
+
+from __future__ import annotations
+
+from math import prod
+
+from cnnstat.ir.work import NO_WORK, Work
+from cnnstat.ops.definitions.use import Definition, Use, per_input
+
+
+def _sampled(use: Use) -> Work:
+    """Return the weighted sum of 2 taps on each axis (bilinear), or 4 (bicubic); 1 is a move."""
+    rank = use.results[0].rank - 2
+    taps = {0: 2**rank, 1: 1, 2: 4**rank}[int(use.arguments["interpolation_mode"])]
+    return Work(multiplications=taps * use.n, additions=(taps - 1) * use.n) if taps > 1 else NO_WORK
+
+
+def _regions(use: Use) -> Work | None:
+    """Return the mean, or the largest, of samples in each bin: 4 products and 3 sums a sample.
+
+    ``sampling_ratio`` squared samples a bin; where it is 0 they depend on the size of each region.
+    """
+    samples = int(use.arguments["sampling_ratio"]) ** 2
+    if samples == 0 or int(use.arguments["sampling_ratio"]) < 0:
+        return None
+    read, n = samples * use.n, use.n
+    if use.arguments.get("mode") == "max":  # the largest of all weighted taps
+        return Work(multiplications=4 * read, comparisons=4 * read - n)
+    return Work(multiplications=4 * read, additions=4 * read - n, divisions=n)
+
+
+def _grid(use: Use) -> Work:
+    """Return a product with the matrix of each map: k + 1 products for each of k coordinates."""
+    return Work(macs=use.n * use.first.shape[-1])
+
+
+def _window(use: Use) -> int:
+    return prod(use.arguments["kernel"])
+
+
+def _norms(use: Use) -> Work:
+    """Return the norm of each window: a power for each element, their sum and its root.
+
+    Absolute values count as comparisons (p = 1), squares as multiplications (p = 2).
+    """
+    p, n = float(use.arguments.get("p", 2)), use.n
+    read = n * _window(use)
+    work = Work(additions=read - n)
+    if p == 1:
+        return work.plus(Work(comparisons=read))
+    powers = Work(multiplications=read) if p == 2 else Work(exponentials=read)
+    return work.plus(powers).plus(Work(exponentials=n))
+
+
+def _means(use: Use) -> Work:
+    """Return the sum of each window and a division."""
+    return Work(additions=use.n * (_window(use) - 1), divisions=use.n)
+
+
+def _maxima(use: Use) -> Work:
+    """Return the largest element of each window."""
+    a = use.arguments
+    size = a["kernel"] if "kernel" in a else a["kernel_size"]
+    return Work(comparisons=use.n * (prod(size) - 1))
+
+
+def _region_maxima(use: Use) -> Work:
+    """Return the comparisons of regions without overlap: every element of a map once a region."""
+    regions, c, *_ = use.results[0].shape
+    return Work(comparisons=regions * c * prod(use.first.shape[2:]))
+
+
+def _scaled_to_norm(use: Use) -> Work:
+    """Return the norm of each row along an axis, and every element divided by it."""
+    m, p = use.m, int(use.arguments.get("p", 2))
+    rows = m // max(use.length(), 1)
+    if p == 0:  # the largest absolute value
+        return Work(comparisons=2 * m - rows, divisions=m)
+    each = Work(multiplications=m, exponentials=rows) if p == 2 else Work(comparisons=m)
+    return each.plus(Work(additions=m - rows, divisions=m))
+
+
+def _standardised(use: Use) -> Work:
+    """Return (x - mean) / std over axes: as a layer normalisation without parameters."""
+    return Work(normalized=use.m, additions=3 * use.m, multiplications=use.m)
+
+
+def _renormed(use: Use) -> Work:
+    """Return the norms of slices, and each element scaled."""
+    rows = use.first.shape[use.axes()[0]] if use.first.rank else 1
+    return Work(
+        multiplications=2 * use.m, additions=use.m - rows, exponentials=rows, divisions=rows
+    )
+
+
+SAMPLING: dict[str, Definition] = {
+    "grid_sampler_2d": _sampled,
+    "grid_sampler_3d": _sampled,
+    "_grid_sampler_2d_cpu_fallback": _sampled,
+    "affine_grid_generator": _grid,
+    "roi_align": _regions,
+    "ps_roi_align": _regions,
+    "roi_pool": _region_maxima,
+    "ps_roi_pool": _region_maxima,
+    "fractional_max_pool2d": _maxima,
+    "fractional_max_pool3d": _maxima,
+    "max_pool": _maxima,
+    "lp_pool": _norms,
+    "dilated_avg_pool": _means,
+    "lp_normalization": _scaled_to_norm,
+    "mean_variance_normalization": _standardised,
+    "renorm": _renormed,
+    "embedding_renorm": _renormed,
+    "overlap_add": per_input(additions=1),
+}
+"""Functions of maps."""
+
+CAVEATS = {
+    "roi_align": "without a sampling ratio the samples depend on the size of each region",
+    "ps_roi_align": "without a sampling ratio the samples depend on the size of each region",
+    "roi_pool": "counts each region as the whole map: an upper bound",
+    "ps_roi_pool": "counts each region as the whole map: an upper bound",
+}
+"""Functions whose work depends on values."""
