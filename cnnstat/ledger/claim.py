@@ -110,10 +110,12 @@ def count(claims: Iterable[Claim]) -> dict[str, int]:
 
 
 def raw(computed: Computed) -> Raw:
-    """Return a computed value as JSON has it: numbers raw, a ratio as a float, tuples as lists."""
+    """Return a computed value as JSON has it: whole numbers, else floats; tuples as lists."""
     if isinstance(computed, tuple):
         return [raw(part) for part in computed]
-    return float(computed) if isinstance(computed, Fraction) else computed
+    if isinstance(computed, Fraction):
+        return computed.numerator if computed.denominator == 1 else float(computed)
+    return computed
 
 
 def as_text(computed: Computed, unit: str = "") -> str:

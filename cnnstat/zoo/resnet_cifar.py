@@ -79,7 +79,7 @@ def build(
             if keep is None:
                 x = b.block(name, _block, x, width, stride, residual)
             else:
-                x = _survivor(b, name, x, width, stride, keep)
+                x = _dropped_block(b, name, x, width, stride, keep)
     x = b.add("pool", GLOBAL_AVG_POOL, x)
     return b.graph(classifier(b, "fc", x, classes))
 
@@ -91,7 +91,9 @@ def _block(b: Builder, x: Value, width: int, stride: int, residual: bool) -> Val
     return conv(b, "conv2", first, width, 3, bias=False, norm=True)
 
 
-def _survivor(b: Builder, name: str, x: Value, width: int, stride: int, survival: float) -> Value:
+def _dropped_block(
+    b: Builder, name: str, x: Value, width: int, stride: int, survival: float
+) -> Value:
     """Add a block with a drop-path. Its survival is its own, its branch that of all blocks."""
     branch = b.block(name, _branch, x, width, stride)
     with b.scope(name):

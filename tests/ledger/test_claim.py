@@ -79,6 +79,8 @@ def test_a_computed_value_reads_like_this(computed: Computed, unit: str, text: s
 def test_a_computed_value_is_raw_in_json() -> None:
     assert raw(138_357_544) == 138_357_544
     assert raw(Fraction(1, 2)) == 0.5
+    whole = raw(Fraction(1_106_944 * 49))
+    assert (whole, type(whole)) == (54_240_256, int)
     assert raw(((28, 28), True, "S8")) == [[28, 28], True, "S8"]
 
 
