@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from cnnstat.api.models import Model
 from cnnstat.count.compare import Comparison, Entry
-from cnnstat.count.report import Layer, Note, Report, Totals
+from cnnstat.count.layer import Layer
+from cnnstat.count.report import Note, Report, Totals
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.render.notebook import Shown

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from cnnstat.bench.roofline import Bound, Limit, Peak, peak_bound
-from cnnstat.count.report import Layer, Report
+from cnnstat.count.layer import Layer
+from cnnstat.count.report import Report
 
 
 class LayerBound(NamedTuple):

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from cnnstat.count.report import Layer, Report
+from cnnstat.count.layer import Layer
+from cnnstat.count.report import Report
 
 Change = Literal["same", "changed", "removed", "added"]
 FIELDS = ("type", "detail", "input", "output", "params", "macs")

@@ -12,7 +12,8 @@ from fractions import Fraction
 
 from cnnstat.count.figures import float_dtype
 from cnnstat.count.formulas import activation_formula, macs_formula, weight_product
-from cnnstat.count.report import Layer, Report
+from cnnstat.count.layer import Layer
+from cnnstat.count.report import Report
 from cnnstat.errors import unknown
 from cnnstat.ir.reach import Sliding
 from cnnstat.ir.tensor import DTYPE_BYTES, PER_BYTE, TensorSpec

@@ -8,7 +8,8 @@ does it; of branches that are concatenated, every one.
 from __future__ import annotations
 
 from cnnstat import ops
-from cnnstat.count.report import Layer, Report
+from cnnstat.count.layer import Layer
+from cnnstat.count.report import Report
 from cnnstat.count.toolrules import ADAPTIVE_MEANS, MAXIMA, MEANS
 from cnnstat.ir.op import Op
 from cnnstat.ir.reach import Sliding

@@ -11,8 +11,9 @@ from typing import Literal, NamedTuple
 
 from cnnstat.count.conventions import PAPER, Convention
 from cnnstat.count.figures import Figures
+from cnnstat.count.layer import Layer
 from cnnstat.count.receptive import ReceptiveField
-from cnnstat.count.report import Layer, Note, Report, Totals
+from cnnstat.count.report import Note, Report, Totals
 from cnnstat.errors import UsageError
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ir.tensor import TensorSpec

@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from cnnstat import ops
+from cnnstat.count.layer import Layer
 from cnnstat.count.modules import (
     is_pool,
     is_shown,
@@ -22,7 +23,7 @@ from cnnstat.count.modules import (
     units,
     window_text,
 )
-from cnnstat.count.report import Layer, Report
+from cnnstat.count.report import Report
 from cnnstat.ir.reach import Sliding
 from cnnstat.ir.tensor import TensorSpec
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from cnnstat.count.figures import Figures
-from cnnstat.count.report import Layer, Report
+from cnnstat.count.layer import Layer
+from cnnstat.count.report import Report
 
 
 class Branch(NamedTuple):

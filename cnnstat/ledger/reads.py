@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cnnstat.count.figures import Figures
+from cnnstat.count.layer import Layer
 from cnnstat.count.paths import depth_of, paths_of
-from cnnstat.count.report import Layer, Report
+from cnnstat.count.report import Report
 from cnnstat.ir.graph import Node, NodeFacts, ShapedGraph
 from cnnstat.ir.op import Op
 from cnnstat.ir.reach import Sliding

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
-from cnnstat.count.report import Layer, Report
+from cnnstat.count.layer import Layer
+from cnnstat.count.report import Report
 from cnnstat.count.storage import live_bytes, place
 from cnnstat.errors import UsageError, unknown
 from cnnstat.ir.graph import ShapedGraph

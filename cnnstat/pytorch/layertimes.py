@@ -17,7 +17,8 @@ from torch import fx, nn
 from cnnstat.bench.measurement import LayerTime
 from cnnstat.bench.roofline import Demand, Rates, bound, demands
 from cnnstat.bench.timing import enough, percentile
-from cnnstat.count.report import Layer, Report
+from cnnstat.count.layer import Layer
+from cnnstat.count.report import Report
 from cnnstat.pytorch.build import NODE, forward_graph
 from cnnstat.pytorch.clock import WARM_UP_SHARE
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from cnnstat.count.report import Layer, Report
+from cnnstat.count.layer import Layer
+from cnnstat.count.report import Report
 from cnnstat.count.saved import SavedLayer
 from cnnstat.errors import UsageError, unknown
 from cnnstat.ops import FAMILIES

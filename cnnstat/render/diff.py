@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from cnnstat.count.compare import MEASURES, Comparison
 from cnnstat.count.diff import Change, DiffRow
-from cnnstat.count.report import Layer, Report
+from cnnstat.count.layer import Layer
+from cnnstat.count.report import Report
 from cnnstat.render.columns import operator_text
 from cnnstat.render.compare import MORE_OR_LESS, model_payload, ratio_text
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Kind, Section

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from cnnstat.count.report import Layer
+from cnnstat.count.layer import Layer
 from cnnstat.memory.fit import CUDA_RESERVE_PERCENT, Fit
 from cnnstat.memory.memory import LayerMemory, Measured, MemoryPlan, Peak, Settings
 from cnnstat.render.columns import operator_text

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from cnnstat.count.report import Layer, Note, Report
+from cnnstat.count.layer import Layer
+from cnnstat.count.report import Note, Report
 from cnnstat.count.tree import Branch, tree
 from cnnstat.ir.tensor import UNKNOWN
 from cnnstat.render.columns import DEFAULT, Getter, LayerColumn, chosen, column_for

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cnnstat.count.report import Layer
+from cnnstat.count.layer import Layer
 from cnnstat.count.training import StepWork, Training
 from cnnstat.render.numbers import count, scaled
 

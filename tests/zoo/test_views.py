@@ -3,7 +3,8 @@
 import pytest
 
 from cnnstat.api import analyze
-from cnnstat.count.report import Layer, Report
+from cnnstat.count.layer import Layer
+from cnnstat.count.report import Report
 from cnnstat.zoo.catalog import names
 
 MODELS = names()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from cnnstat.count.figures import Figures
-from cnnstat.count.report import Layer
+from cnnstat.count.layer import Layer
 from cnnstat.ir.reach import Sliding
 from cnnstat.render.graph.outline import Box, Frame, Item, Outline, Repeat
 from cnnstat.render.numbers import count, scaled, shape_text

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from cnnstat.count.report import Layer, Report
+from cnnstat.count.layer import Layer
+from cnnstat.count.report import Report
 from cnnstat.errors import UsageError
 from cnnstat.render.graph.outline import sections
 from cnnstat.render.numbers import bytes_text, scaled
