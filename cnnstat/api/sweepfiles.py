@@ -15,7 +15,7 @@ from cnnstat.api.points import skipped
 from cnnstat.errors import UsageError
 from cnnstat.sweep.engine import Engine
 from cnnstat.sweep.resumable import CsvFile, JsonFile, RowFile, read_rows
-from cnnstat.sweep.run import Run
+from cnnstat.sweep.run import Counts, Run
 from cnnstat.sweep.selection import Choice, Selection
 
 PART = ".part"
@@ -69,6 +69,7 @@ def into_file(
         if not file.counted:
             run.counts.skipped = skipped(run.plan, run.counts.next or 0)
             run.counts.evaluated = (run.counts.next or 0) - run.counts.skipped
+            file.counts = replace(run.counts)
     try:
         for batch in run.batches(engine):
             if file is None and run.counts.evaluated:  # what fails before leaves an old file alone
@@ -78,6 +79,9 @@ def into_file(
             tell(run)
         if file is not None:
             file.append((), run.counts)
+    except BaseException:  # the last batch may not be in the file
+        run.counts = Counts() if file is None else replace(file.counts)
+        raise
     finally:
         if file is not None:
             file.close()

@@ -310,13 +310,15 @@ def _execute(
         try:
             into_file(run, target, engine, resume=resume is not None, tell=tell)
         except KeyboardInterrupt:
-            remark(f"interrupted: {_hint(run, target)}")
+            remark(f"interrupted: {_hint(run, target, resume)}")
             raise typer.Exit(INTERRUPTED) from None
         except WorkersLostError as error:
-            raise WorkersLostError(f"{error}; {_hint(run, target)}") from error
+            raise WorkersLostError(f"{error}; {_hint(run, target, resume)}") from error
 
 
-def _hint(run: Run, target: Target) -> str:
+def _hint(run: Run, target: Target, resume: str | None) -> str:
+    if not run.counts.next and resume is None:
+        return "no model was counted, nothing was written"
     return (
         f"{target.stream} holds {run.counts.kept + run.counts.failed:,} rows; go on with the same "
         f"command and --resume {target.stream}"

@@ -7,9 +7,12 @@ Dask's own upload brings it to each, to those that join later as well.
 
 from __future__ import annotations
 
+import logging
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from threading import current_thread, main_thread
 from typing import Any, NamedTuple
 
 from cnnstat.errors import MissingDependencyError, UsageError
@@ -63,7 +66,13 @@ def cluster(address: str, *, workers: int, source: Source | None = None) -> Iter
     own: Any = None
     try:
         if address == LOCAL:
-            own = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+            with _interrupts_ignored():  # the workers inherit it: the parent ends them
+                own = LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    dashboard_address=None,
+                    silence_logs=logging.CRITICAL,
+                )
             client = Client(own, timeout=TIMEOUT_SECONDS)
         else:
             client = Client(address, timeout=TIMEOUT_SECONDS, set_as_default=False)
@@ -82,10 +91,24 @@ def cluster(address: str, *, workers: int, source: Source | None = None) -> Iter
             engine = engine._replace(wrap=lambda evaluate: OnWorker(evaluate, folder))
         yield engine
     finally:
+        logging.getLogger("tornado.application").setLevel(logging.CRITICAL)  # cancelled callbacks
         with suppress(Exception):  # a scheduler that is gone cannot be told
             client.close(timeout=TIMEOUT_SECONDS)
         if own is not None:
             own.close(timeout=TIMEOUT_SECONDS)
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Ignore Ctrl-C meanwhile, and in processes that are started meanwhile for good."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _threads(client: Any, address: str) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cnnstat.errors import unknown
 from cnnstat.sweep.columns import BY_KEY, Mode, check_mode
@@ -55,6 +55,17 @@ class Batch(NamedTuple):
     rows: tuple[Row, ...]
     seconds: float
     reason: str = ""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel with rows as plain tuples, which takes a third of the time."""
+        plain = [tuple(row) for row in self.rows]
+        return _batch, (self.start, self.outcomes, plain, self.seconds, self.reason)
+
+
+def _batch(
+    start: int, outcomes: bytes, rows: list[tuple[Any, ...]], seconds: float, reason: str
+) -> Batch:
+    return Batch(start, outcomes, tuple(map(Row._make, rows)), seconds, reason)
 
 
 @dataclass(frozen=True)

@@ -72,8 +72,10 @@ class _Stream:
         """
         try:
             self._put(rows + end)
-        except OSError as error:
+        except BaseException as error:  # an interrupt as well
             self._put(old_end)
+            if not isinstance(error, OSError):
+                raise
             raise UsageError(
                 f"cannot write {self.path}: {error.strerror}; its rows can be read: make "
                 f"room, then go on with the same command and --resume {self.path}"
@@ -115,7 +117,7 @@ class JsonFile:
         glue = "" if not rows else "\n" if self._first else ",\n"
         try:
             self._stream.write(f"{glue}{lines}".encode(), self._end(), old)
-        except UsageError:
+        except BaseException:
             self.counts = before
             raise
         self._first = self._first and not rows

@@ -57,8 +57,18 @@ def csv_header(plan: Plan) -> list[str]:
 def csv_lines(rows: Iterable[Row], plan: Plan) -> str:
     """Return rows as lines of CSV; figures that are unknown are empty cells."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(_cells(row, plan) for row in rows)
+    axes = [name for name, _ in plan.space.axes]
+    texts = [axes.index(name) for name in plan.space.parameters]
+    numbers = [place for place, name in enumerate(axes) if name == "classes" and _is_setting(plan)]
+    csv.writer(out, lineterminator="\n").writerows(
+        [_cells(row, plan, texts, numbers) for row in rows]
+    )
     return out.getvalue()
+
+
+def _is_setting(plan: Plan) -> bool:
+    """Return whether ``classes`` is a setting in this space, not a parameter of the model."""
+    return "classes" not in plan.space.parameters
 
 
 def flat_cells(row: Mapping[str, object], plan: Plan) -> list[object]:
@@ -80,19 +90,20 @@ def flat_cells(row: Mapping[str, object], plan: Plan) -> list[object]:
     ]
 
 
-def _cells(row: Row, plan: Plan) -> list[object]:
-    space = plan.space
-    values = dict(zip([name for name, _ in space.axes], row.values, strict=True))
-    cells: list[object] = [row.position, _text(row.model)]
-    cells += [_text(spelled(values[name])) for name in space.parameters]
-    if "classes" in values and "classes" not in space.parameters:
-        cells.append(values["classes"])
-    if row.status == "failed":
-        cells += ["", "", "", row.status, *[""] * len(plan.figures)]
+def _cells(row: Row, plan: Plan, texts: list[int], numbers: list[int]) -> list[object]:
+    """Return the cells of a row; ``texts``, ``numbers`` are places among its values."""
+    position, model, values, shape, batch, dtype, status, figures, error = row
+    cells: list[object] = [position, _text(model)]
+    for place in texts:
+        value = values[place]
+        cells.append(value if type(value) is int else _text(spelled(value)))
+    cells += [values[place] for place in numbers]
+    if status == "failed":
+        cells += ["", "", "", status, *[""] * len(plan.figures)]
     else:
-        cells += ["x".join(map(str, row.input)), row.batch, row.dtype, row.status]
-        cells += ["" if figure is None else figure for figure in row.figures]
-    return [*cells, _text(row.error)]
+        cells += ["x".join(map(str, shape)), batch, dtype, status]
+        cells += ["" if figure is None else figure for figure in figures]
+    return [*cells, _text(error)]
 
 
 def _text(text: str) -> str:

@@ -234,10 +234,33 @@ def test_an_interrupt_leaves_a_file_that_goes_on(tmp_path: Path, cnnstat: Cnnsta
     assert "Traceback" not in err
     rows = list(csv.reader(path.read_text().splitlines()))
     assert 20 < len(rows) < 1 + 11 * 21 * 2
+    assert f"{path} holds {len(rows) - 1:,} rows" in err
     assert len({len(row) for row in rows}) == 1
     cnnstat("sweep", *LONG, "-j", "1", "-o", str(whole))
     cnnstat("sweep", *LONG, "-j", "1", "--resume", str(path))
     assert path.read_bytes() == whole.read_bytes()
+
+
+def test_an_interrupt_before_the_first_model_writes_nothing(tmp_path: Path) -> None:
+    net = tmp_path / "slow.py"
+    net.write_text("import time\nopen('begun', 'w').close()\ntime.sleep(60)\n")
+    path = tmp_path / "a.csv"
+    path.write_text("mine")
+    run = subprocess.Popen(
+        [*COMMAND, "slow.py:make", "width=1,2", "-o", str(path)],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+    )
+    for _ in range(3000):
+        if (tmp_path / "begun").exists():
+            break
+        time.sleep(0.02)
+    run.send_signal(signal.SIGINT)
+    _, err = run.communicate(timeout=60)
+    assert (run.returncode, path.read_text()) == (130, "mine")
+    assert "Traceback" not in err
+    assert "--resume" not in err
 
 
 @pytest.mark.parametrize("kind", ["json", "csv", "md"])
@@ -309,6 +332,8 @@ def test_a_killed_worker_changes_nothing(tmp_path: Path, cnnstat: Cnnstat) -> No
         (("wrn-{depth}-2", "depth=10", "width=2"), "no placeholder {width}"),
         (("wrn-28-10", "width=2"), "no placeholder {width}"),
         (("wrn-{d}-2", "d=range(1,10,0)"), "step must not be 0"),
+        (("wrn-{d}-2", "d=range(9,1)"), "the range is empty"),
+        (("wrn-{d}-2", "d=choice()"), "a value is missing"),
         (("wrn-{d}-2", "d="), "a value is missing"),
         (("wrn-{d}-2", "d"), "name=16,24,32"),
         (("wrn-{d}-2", "d=10", "d=16"), "given twice"),

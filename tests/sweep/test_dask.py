@@ -135,6 +135,28 @@ def test_a_package_that_workers_lack(
     assert "upload it with Dask" in err
 
 
+def test_an_interrupt_reaches_no_worker(tmp_path: Path) -> None:
+    """A terminal sends Ctrl-C to all processes of a command."""
+    path = tmp_path / "a.csv"
+    command = (sys.executable, "-m", "cnnstat", "sweep", *SPACE, "batch=range(1,9)")
+    run = subprocess.Popen(
+        [*command, "--dask", "local", "-j", "2", "-o", str(path)],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    for _ in range(1200):
+        if path.exists() and path.read_bytes().count(b"\n") > 20:
+            break
+        time.sleep(0.05)
+    os.killpg(run.pid, signal.SIGINT)
+    _, err = run.communicate(timeout=120)
+    assert run.returncode == 130, err
+    assert "Traceback" not in err
+    rows = path.read_bytes().count(b"\n") - 1
+    assert f"{path} holds {rows:,} rows" in err
+
+
 def test_no_scheduler_is_said_within_ten_seconds() -> None:
     begun = time.monotonic()
     address = f"tcp://127.0.0.1:{free_port()}"
