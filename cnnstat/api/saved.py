@@ -33,13 +33,13 @@ def saved_report(
         shape = tuple(shapes[0]) if len(shapes) == 1 else ()
     else:
         shape = spec.shape[1:] if input is None else complete(extents(input), spec.shape[1:])
-    asked = {"input": shape, "dtype": dtype or spec.dtype, "batch": batch}
+    requested = {"input": shape, "dtype": dtype or spec.dtype, "batch": batch}
     counted = {"input": spec.shape[1:], "dtype": spec.dtype, "batch": saved.batch}
     for name, value in counted.items():
-        if asked[name] != value and not (name == "batch" and batch == 1):
+        if requested[name] != value and not (name == "batch" and batch == 1):
             said, wanted = (
                 "x".join(map(str, each)) if isinstance(each, tuple) else each
-                for each in (value, asked[name])
+                for each in (value, requested[name])
             )
             raise UsageError(
                 f"{model.reference}: saved with {name} {said}, not {wanted}: "

@@ -207,14 +207,14 @@ def _space(
         stated = read_space(model)
         if stated is not None:
             model, axes, where = stated.model, dict(stated.values), where or stated.where
-    given: set[str] = set()
+    names: set[str] = set()
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
             raise UsageError(f"{text!r}: values are given as name=16,24,32")
-        if name in given:
+        if name in names:
             raise UsageError(f"{name}: values are given twice")
-        given.add(name)
+        names.add(name)
         axes[name.strip()] = value
     return model, axes, where
 

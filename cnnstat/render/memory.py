@@ -10,6 +10,7 @@ from cnnstat.memory.fit import CUDA_RESERVE_PERCENT, Fit
 from cnnstat.memory.memory import LayerMemory, Measured, MemoryPlan, Peak, Settings
 from cnnstat.render.columns import operator_text
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
+from cnnstat.render.measured_memory import Line, measured_lines, unwatched_lines
 from cnnstat.render.memory_payload import memory_payload
 from cnnstat.render.numbers import bytes_text, count, fixed
 
@@ -21,19 +22,6 @@ PARTS = {
     "activation_gradient": "gradients of activations",
 }
 """Parts of a peak, in plain words."""
-
-QUANTITIES = {
-    "param_bytes": "parameters",
-    "buffer_bytes": "buffers",
-    "gradient_bytes": "gradients",
-    "optimizer_bytes": "optimiser state",
-    "saved_bytes": "saved for backward",
-    "peak_live_bytes": "peak of the forward pass",
-    "backward_peak_bytes": "peak of the backward pass",
-    "optimizer_step_bytes": "temporary memory of the optimiser's step",
-    "workspace_bytes": "workspaces and rounding",
-}
-"""Quantities of both a measurement and a plan, in the order of the table."""
 
 HEAVIEST = 3
 
@@ -169,7 +157,7 @@ def _sections(
     yield Section("In short", tuple(_short(plan, rows, fits, next_batch)))
     yield Section("Memory needed", aligned(_totals(plan)))
     if measured is not None:
-        said = (*aligned(_measured(*measured)), *_watched(plan, measured[1]))
+        said = (*aligned(measured_lines(*measured)), *unwatched_lines(plan, measured[1]))
         yield Section("Measured and predicted", said)
     if plan.unknown:
         yield Section(
@@ -258,9 +246,6 @@ def breakdown(plan: MemoryPlan) -> str:
     return f"{bytes_text(plan.total_bytes)} = {said}"
 
 
-Line = tuple[str, str, str]
-
-
 def _alive(plan: MemoryPlan) -> str:
     """Return the tensors that are alive at the ideal peak, and the arena of the whole pass."""
     from cnnstat.count.arena import arena, at_peak, extent
@@ -343,42 +328,6 @@ def aligned(lines: Iterator[Line]) -> tuple[str, ...]:
     first = max(len(line[0]) for line in rows)
     second = max(len(line[1]) for line in rows)
     return tuple(f"{a:<{first}}  {b:>{second}}  {c}".rstrip() for a, b, c in rows)
-
-
-def _measured(measured: Measured, predicted: Measured) -> Iterator[Line]:
-    for key, name in QUANTITIES.items():
-        real, ours = getattr(measured, key), getattr(predicted, key)
-        if real is None:
-            continue
-        if ours is None:
-            yield name, count(real), "bytes measured, not predicted"
-        else:
-            off = "equal" if real == ours else f"predicted is {difference_percent(real, ours)} off"
-            yield name, count(real), f"bytes measured, {count(ours)} predicted: {off}"
-
-
-def _watched(plan: MemoryPlan, predicted: Measured) -> Iterator[str]:
-    """Yield why a measured peak differs from the plan's."""
-    unwatched = [
-        f"the {peak.phase} pass at {count(peak.bytes)} bytes"
-        for peak, watched in (
-            (plan.forward_peak, predicted.peak_live_bytes),
-            (plan.backward_peak, predicted.backward_peak_bytes),
-        )
-        if peak is not None and watched not in (None, peak.bytes)
-    ]
-    if unwatched:
-        yield (
-            "Measuring keeps PyTorch from adding gradients in place: "
-            f"without it the peaks are in {' and '.join(unwatched)}, as above."
-        )
-
-
-def difference_percent(measured: int, predicted: int) -> str:
-    """Return the error of a prediction in percent of the measurement."""
-    if not measured:
-        return "all"
-    return f"{100 * (predicted - measured) / measured:+.3g} %"
 
 
 def reserve_words() -> str:

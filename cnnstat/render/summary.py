@@ -12,7 +12,8 @@ from cnnstat.count.layer import Layer
 from cnnstat.count.report import Note, Report
 from cnnstat.count.tree import Branch, tree
 from cnnstat.ir.tensor import UNKNOWN
-from cnnstat.render.columns import DEFAULT, Getter, LayerColumn, chosen, column_for
+from cnnstat.render.choice import DEFAULT, chosen, column_for
+from cnnstat.render.columns import Getter, LayerColumn
 from cnnstat.render.document import Cell, Document, Section
 from cnnstat.render.numbers import bytes_text, count
 from cnnstat.render.published import published_line, published_payload

@@ -112,7 +112,7 @@ def last_step(parts: dict[str, nn.Module], x: Tensor) -> Tensor:
     return parts["out"](parts["rnn"](x)[0][:, -1])  # type: ignore[no-any-return]
 
 
-def given_state(parts: dict[str, nn.Module], x: Tensor) -> Any:
+def computed_state(parts: dict[str, nn.Module], x: Tensor) -> Any:
     return parts["rnn"](x, parts["state"](x[:, 0])[None])[0]
 
 
@@ -211,7 +211,7 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
         (6, 8),
     ),
     "state of a gru": (
-        lambda: Module(given_state, rnn=nn.GRU(8, 16, batch_first=True), state=nn.Linear(8, 16)),
+        lambda: Module(computed_state, rnn=nn.GRU(8, 16, batch_first=True), state=nn.Linear(8, 16)),
         (6, 8),
     ),
     "computed weights": (

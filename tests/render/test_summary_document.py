@@ -5,7 +5,8 @@ import pytest
 from cnnstat import api
 from cnnstat.bench.roofline import Peak
 from cnnstat.errors import UsageError
-from cnnstat.render.columns import LAYER_COLUMNS, chosen
+from cnnstat.render.choice import chosen
+from cnnstat.render.columns import LAYER_COLUMNS
 from cnnstat.render.summary import View, summary_document
 from cnnstat.zoo.catalog import names
 

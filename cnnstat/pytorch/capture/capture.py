@@ -134,7 +134,7 @@ def capture(
     ``ForwardError`` where the forward pass raises.
     """
     with prepared(module, inputs, kind, constants) as run:
-        entering = {name: (tensor, spec_of(tensor)) for name, tensor in run.given.items()}
+        entering = {name: (tensor, spec_of(tensor)) for name, tensor in run.inputs.items()}
         classes = module_classes(run.subject)
         trace: Trace[Meaning] = Trace(entering, run.stored, run.unregistered, classes)
         result = forward(run, _Recorder(trace, leaves, meaning, empty=kind in EMPTY))
@@ -146,7 +146,7 @@ class Run(NamedTuple):
     """A copy of a module, its inputs and what it stores, and the mode under which it runs."""
 
     subject: nn.Module
-    given: dict[str, torch.Tensor]
+    inputs: dict[str, torch.Tensor]
     stored: list[Stored]
     unregistered: list[torch.Tensor]
     mode: AbstractContextManager[Any]
@@ -181,7 +181,7 @@ def forward(run: Run, watcher: Watcher) -> Any:
     """Run the forward pass under the eyes of a watcher; return its result."""
     watcher.modules.watch(run.subject)
     try:
-        arguments, named = call_arguments(run.subject.forward, run.given)
+        arguments, named = call_arguments(run.subject.forward, run.inputs)
     except UnknownArgumentError as error:
         raise ForwardError(Failure(error)) from error
     # gradients are enabled so that ``no_grad`` in the module's own code shows; none is recorded
