@@ -7,14 +7,15 @@ node without a rule the file's own declarations tell them. Such a node is opaque
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from onnx import AttributeProto, TensorProto, helper
+from onnx import AttributeProto, ModelProto, TensorProto, helper
 
 from cnnstat.count.report import Note
-from cnnstat.errors import ModelError, ShapeError
+from cnnstat.errors import CnnstatError, ModelError, ShapeError
 from cnnstat.importers.assembly import Assembly, Layer
 from cnnstat.importers.naming import Names, printable
 from cnnstat.importers.onnx.call import Call, Meaning, Operand, UnknownShape, is_weight
@@ -23,6 +24,7 @@ from cnnstat.importers.onnx.declared import declared_shapes
 from cnnstat.importers.onnx.fusing import Around, Fused, fused
 from cnnstat.importers.onnx.inference import captured, constant_of, elements, inner_tensors
 from cnnstat.importers.onnx.loading import OnnxFile
+from cnnstat.importers.onnx.loops import LOOPS, Body, repeated
 from cnnstat.importers.onnx.order import in_order
 from cnnstat.importers.onnx.paths import path_and_function
 from cnnstat.importers.onnx.schema import check_node
@@ -30,6 +32,7 @@ from cnnstat.importers.onnx.table import ALIASES, ARGUMENTS, RULES_OF, VIEWS, WE
 from cnnstat.importers.onnx.tensors import Tensors
 from cnnstat.importers.reference import Imported
 from cnnstat.ir.op import OpError
+from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import UNKNOWN, TensorSpec
 from cnnstat.ir.window import WindowError
 from cnnstat.ops import Function, Opaque, Rearrange
@@ -222,7 +225,46 @@ class _Reader:
             pass  # opaque, of the shape that the file declares
         except (OpError, WindowError) as error:
             raise self._misfit(call, error) from error
-        return self._opaque(call, node)
+        return self._repeated(call, node) if call.op_type in LOOPS else self._opaque(call, node)
+
+    def _repeated(self, call: Call, node: Any) -> Meaning:
+        """Read a loop: opaque, with the work of its body times the count where that is known."""
+        meant = self._opaque(call, node)
+        try:
+            made = repeated(call, node, partial(self._body, captured(node)))
+        except (CnnstatError, UnknownShape, OpError):
+            return meant  # a body that does not fit itself: nobody knows
+        if made is None:
+            return meant
+        specs, work = made
+        self.tensors.unknown.difference_update(call.results)
+        return meant._replace(op=Opaque(call.op_type, specs, work))
+
+    def _body(self, names: Sequence[str], graph: Any, entering: Mapping[str, TensorSpec]) -> Body:
+        """Return a graph inside a node, which reads tensors of this one by these names."""
+        model = ModelProto()
+        model.graph.CopyFrom(graph)
+        inner = _Reader(replace(self.file, proto=model, inputs={}, containers=()), {})
+        inner.inputs = dict(entering)
+        for name in names:
+            spec = inner.tensors.adopt(name, self.tensors)
+            if spec is not None:
+                inner.inputs[name] = spec
+        return inner.body()
+
+    def body(self) -> Body:
+        """Return one run of the graph, and what its results are."""
+        self._enter()
+        specs = {
+            self.assembly.nodes[self.assembly.values[name].node].name: spec
+            for name, spec in self.inputs.items()
+        }
+        self._store(self.graph)
+        self._read(self.graph)
+        results = {each.name: self.tensors.spec(each.name) for each in self.graph.output}
+        keys = [self.tensors.key(name) for name, spec in results.items() if spec is not None]
+        graph = self.assembly.graph(self.file.reference, keys)
+        return Body(infer_shapes(graph, specs), results)
 
     def _declared(self, call: Call, meant: Meaning) -> Meaning:
         """Return a function whose results depend on values with the shapes that the file declares.

@@ -81,6 +81,17 @@ class Tensors:
         if of in self.unknown:
             self.unknown.add(name)
 
+    def adopt(self, name: str, outer: Tensors) -> TensorSpec | None:
+        """Take over a tensor of the graph around this one; return its spec where it is computed."""
+        tensor = outer.assembly.stored(name)
+        if name in outer.stored:
+            self.stored[name] = outer.stored[name]
+        if name in outer.known:
+            self.known[name] = outer.known[name]
+        if tensor is not None:
+            self.assembly.store(name, tensor, seen=outer.spec(name))
+        return None if self.has(name) else outer.spec(name)
+
     def view(self, name: str, of: str, seen: TensorSpec) -> None:
         """Note that a tensor shows all of a stored one in another shape."""
         tensor = self.assembly.stored(of)

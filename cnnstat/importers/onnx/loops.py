@@ -1,0 +1,144 @@
+"""Loops of a known count: the work of the body, read once, times the count.
+
+A ``Loop`` runs as often as a number says that the file has, unless its condition is computed; a
+``Scan`` as often as its inputs have elements along an axis. What a body hands on to itself must
+keep its shape; else the work is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from onnx import AttributeProto
+
+from cnnstat.importers.onnx.axes import check_axis
+from cnnstat.importers.onnx.call import Call, Operand
+from cnnstat.importers.onnx.inference import constant_of, elements
+from cnnstat.ir.graph import ShapedGraph
+from cnnstat.ir.tensor import TensorSpec
+from cnnstat.ir.work import NO_WORK, Work
+
+LOOPS = ("Loop", "Scan")
+"""Operators that run a body several times."""
+
+Specs = tuple[TensorSpec, ...]
+
+
+class Body(NamedTuple):
+    """One run of a body: its graph with shapes, and the specs of its results by name."""
+
+    shaped: ShapedGraph
+    results: Mapping[str, TensorSpec | None]
+
+
+Reader = Callable[[Any, Mapping[str, TensorSpec]], Body]
+"""Reads a body whose inputs have these specs."""
+
+
+class Rounds(NamedTuple):
+    """How often a body runs, what enters it, and its results in order.
+
+    ``states`` of the results come back as inputs; the others are joined along ``axes``.
+    """
+
+    count: int
+    entering: Mapping[str, TensorSpec]
+    states: tuple[tuple[str, TensorSpec], ...]
+    joined: tuple[tuple[str, int], ...]
+
+
+def body_of(node: Any) -> Any:
+    """Return the graph that a loop runs."""
+    return next(a.g for a in node.attribute if a.name == "body" and a.type == AttributeProto.GRAPH)
+
+
+def repeated(call: Call, node: Any, read: Reader) -> tuple[Specs, Work | None] | None:
+    """Return the specs of a loop's results and its work; None where the count is not known."""
+    body = body_of(node)
+    rounds = _loop(call, body) if call.op_type == "Loop" else _scan(call, body)
+    if rounds is None:
+        return None
+    once = read(body, rounds.entering)
+    if any(once.results.get(name) != spec for name, spec in rounds.states):
+        return None
+    specs = [spec for _, spec in rounds.states]
+    for name, axis in rounds.joined:
+        spec = once.results.get(name)
+        if spec is None:
+            return None
+        shape = list(spec.shape)
+        shape.insert(check_axis(axis, len(shape) + 1), rounds.count)
+        specs.append(TensorSpec(tuple(shape), spec.dtype))
+    return tuple(specs), _times(once.shaped, rounds.count)
+
+
+def _times(shaped: ShapedGraph, count: int) -> Work | None:
+    total = NO_WORK
+    for facts in shaped.facts:
+        if facts.work is None:
+            return None
+        total = total.plus(facts.work)
+    return total.times(count)
+
+
+def _spec(operand: Operand | None) -> TensorSpec | None:
+    return None if operand is None else operand.spec
+
+
+def _loop(call: Call, body: Any) -> Rounds | None:
+    """Read a ``Loop``: trip count, condition, states; the body makes condition, states, rows."""
+    trips, condition = call.operand(0), call.operand(1)
+    if trips is None or trips.value is None or not _always(condition, body):
+        return None
+    given = [_spec(each) for each in call.operands[2:]]
+    names = [each.name for each in body.input]
+    results = [each.name for each in body.output][1:]
+    if any(spec is None for spec in given) or len(names) != len(given) + 2:
+        return None
+    states = [spec for spec in given if spec is not None]
+    entering = {names[0]: TensorSpec((), "int64"), names[1]: TensorSpec((), "bool")}
+    entering |= dict(zip(names[2:], states, strict=True))
+    count = max(int(trips.value.reshape(-1)[0]), 0)
+    joined = tuple((name, 0) for name in results[len(states) :])
+    return Rounds(count, entering, tuple(zip(results, states, strict=False)), joined)
+
+
+def _always(condition: Operand | None, body: Any) -> bool:
+    """Return whether a condition is true from the beginning and stays so."""
+    if condition is not None and (condition.value is None or not condition.value.all()):
+        return False
+    name = body.output[0].name
+    makers = {made: node for node in body.node for made in node.output}
+    while name in makers and makers[name].op_type == "Identity":
+        name = makers[name].input[0]
+    if name == body.input[1].name:
+        return True
+    tensors = {each.name: each for each in body.initializer}
+    if name in makers and makers[name].op_type == "Constant":
+        tensors[name] = constant_of(makers[name])
+    value = elements(tensors[name]) if tensors.get(name) is not None else None
+    return value is not None and bool(value.all())
+
+
+def _scan(call: Call, body: Any) -> Rounds | None:
+    """Read a ``Scan``: states, then inputs that are walked along an axis."""
+    walked = call.integer("num_scan_inputs", 1)
+    operands = [_spec(each) for each in call.operands]
+    specs = [spec for spec in operands if spec is not None]
+    names = [each.name for each in body.input]
+    if len(specs) != len(operands) or len(names) != len(specs) or call.opset < 9:
+        return None
+    kept = len(specs) - walked
+    axes = call.ints("scan_input_axes") or (0,) * walked
+    entering, counts = dict(zip(names[:kept], specs[:kept], strict=True)), set()
+    for name, spec, axis in zip(names[kept:], specs[kept:], axes, strict=True):
+        at = check_axis(axis, spec.rank)
+        counts.add(spec.shape[at])
+        entering[name] = TensorSpec((*spec.shape[:at], *spec.shape[at + 1 :]), spec.dtype)
+    if len(counts) != 1:
+        return None
+    results = [each.name for each in body.output]
+    made = call.ints("scan_output_axes") or (0,) * (len(results) - kept)
+    states = tuple(zip(results, specs[:kept], strict=False))
+    return Rounds(counts.pop(), entering, states, tuple(zip(results[kept:], made, strict=True)))
