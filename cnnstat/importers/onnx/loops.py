@@ -42,7 +42,7 @@ class Rounds(NamedTuple):
     ``states`` of the results come back as inputs; the others are joined along ``axes``.
     """
 
-    count: int
+    trips: int
     entering: Mapping[str, TensorSpec]
     states: tuple[tuple[str, TensorSpec], ...]
     joined: tuple[tuple[str, int], ...]
@@ -68,9 +68,9 @@ def repeated(call: Call, node: Any, read: Reader) -> tuple[Specs, Work | None] |
         if spec is None:
             return None
         shape = list(spec.shape)
-        shape.insert(check_axis(axis, len(shape) + 1), rounds.count)
+        shape.insert(check_axis(axis, len(shape) + 1), rounds.trips)
         specs.append(TensorSpec(tuple(shape), spec.dtype))
-    return tuple(specs), _times(once.shaped, rounds.count)
+    return tuple(specs), _times(once.shaped, rounds.trips)
 
 
 def _times(shaped: ShapedGraph, count: int) -> Work | None:

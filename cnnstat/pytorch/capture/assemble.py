@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
+from torch.utils._pytree import tree_leaves
 
 from cnnstat.count.report import UNCOUNTED_WEIGHTS, Note
 from cnnstat.count.training import Needs
@@ -307,9 +308,20 @@ class _Reader:
 
 def _packed_elements(call: Call) -> int:
     """Return how many weights a call is given in packed form, as a quantised layer's are."""
-    packed = [each for each in call.arguments.values() if isinstance(each, torch.ScriptObject)]
-    parts = [each.unpack() for each in packed if hasattr(each, "unpack")]
-    return sum(tensor.numel() for tensor in tensors(*parts))
+    return sum(tensor.numel() for each in _packages(call.arguments) for tensor in _unpacked(each))
+
+
+def _packages(values: Any) -> list[torch.ScriptObject]:
+    return [each for each in tree_leaves(values) if isinstance(each, torch.ScriptObject)]
+
+
+def _unpacked(package: torch.ScriptObject) -> tuple[torch.Tensor, ...]:
+    """Return the weights in a package, or in those that its state holds (a recurrent layer's)."""
+    if hasattr(package, "unpack"):
+        return tensors(*package.unpack())
+    state = package.__getstate__()
+    inner = _packages(state)
+    return tensors(*map(_unpacked, inner)) if inner else tensors(*tree_leaves(state))
 
 
 def _shows(tensor: torch.Tensor) -> tuple[object, ...]:

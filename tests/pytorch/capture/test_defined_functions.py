@@ -1,11 +1,13 @@
 """Functions of PyTorch in all their forms: each is counted, as a definition or by its parts."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.ao.quantization import quantize_dynamic
 from torch.nn import functional as F  # noqa: N812  (PyTorch's own name for it)
 
 from cnnstat import api
@@ -127,3 +129,33 @@ def test_a_layer_on_one_sample_without_a_batch() -> None:
     report = seen(torch.nn.Conv2d(2, 4, 3), (6, 8))
     assert report.totals.macs == 4 * 4 * 6 * 2 * 9
     assert report.status == "complete"
+
+
+@pytest.mark.parametrize("layer", [nn.Linear(8, 4), nn.LSTM(8, 5, 2), nn.GRU(8, 5)])
+def test_packed_weights_are_noted_each_once(layer: nn.Module) -> None:
+    elements = sum(parameter.numel() for parameter in layer.parameters())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # quantisation moves to another package
+        module = quantize_dynamic(  # type: ignore[no-untyped-call]
+            nn.Sequential(layer), {type(layer)}
+        )
+        report = api.analyze(module, input={"x": (6, 8)}, batch=2).report
+    said = [note.message for note in report.notes if note.code == "uncounted_weights"]
+    assert said == [
+        f"uses {elements:,} weights that no parameter or buffer of the model holds; "
+        "params is a lower bound"
+    ]
+    if isinstance(layer, nn.Linear):
+        assert report.totals.macs == 2 * 6 * 8 * 4
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+def test_reach_of_a_gate_is_both_halves(dim: int) -> None:
+    """Along the width a result reads its place and the one 4 further, each through a 3x3."""
+    conv = nn.Conv2d(2, 2, 3, padding=1)
+    report = api.analyze(
+        nn.Sequential(conv, nn.GLU(dim)), input=(2, 8, 8)
+    ).report  # channels, then height
+    field = report.layers[-1].receptive_field
+    assert field is not None
+    assert field.size == ((3, 3) if dim == 1 else (3 + 4, 3))
