@@ -10,15 +10,20 @@ TYPE_CHECKING = False  # importing typing would take longer than this file; chec
 if TYPE_CHECKING:
     from cnnstat.api import analyze, build, compare, load
     from cnnstat.api.sweeping import sweep
+    from cnnstat.count.userrules import register
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "analyze", "build", "compare", "load", "sweep"]
+__all__ = ["__version__", "analyze", "build", "compare", "load", "register", "sweep"]
 
 
 def __getattr__(name: str) -> object:
     """Return a public function of ``cnnstat.api``."""
     if name not in __all__:
         raise AttributeError(f"module 'cnnstat' has no attribute {name!r}")
+    if name == "register":
+        from cnnstat.count.userrules import register
+
+        return register
     from cnnstat import api
 
     if name == "sweep":  # its imports are those of no other function

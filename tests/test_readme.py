@@ -20,7 +20,7 @@ COMMANDS = [
     for language, block in BLOCKS
     if language == "sh"
     for line in block.splitlines()
-    if line.startswith("cnnstat ")
+    if line.startswith(("cnnstat ", "cd "))
 ]
 PLAIN = ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "TERM")
 
@@ -71,7 +71,8 @@ def test_the_workflow_of_a_pull_request_runs(tmp_path: Path) -> None:
 def test_every_command_of_the_tool_is_shown() -> None:
     from cnnstat.cli.app import COMMANDS as KNOWN
 
-    assert {command.split()[1] for command in COMMANDS} == set(KNOWN)
+    shown = {command.partition("cnnstat ")[2].split()[0] for command in COMMANDS}
+    assert shown == set(KNOWN)
 
 
 def test_shown_output_is_printed_so(tmp_path: Path) -> None:

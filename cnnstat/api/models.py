@@ -135,8 +135,10 @@ def load(
         spec = read(reference, arguments)
         places = {name: f"{spec.file}:{line}" for name, line in spec.lines.items()}
         return Model(reference, default_inputs(spec.graph), spec.graph, places=places)
+    from cnnstat.api.projectrules import load_project_rules
     from cnnstat.pytorch.capture.loading import load_module
 
+    load_project_rules()
     made = load_module(reference, arguments)
     if _is_keras(made):
         from cnnstat.importers.keras.objects import model_of_object
@@ -367,11 +369,17 @@ def shaped_graph(model: Model, specs: Mapping[str, TensorSpec]) -> tuple[ShapedG
     """
     imported = model.graph_for(specs)
     try:
-        return infer_shapes(imported.graph, imported.inputs or specs), imported
+        shaped = infer_shapes(imported.graph, imported.inputs or specs)
     except ShapeError as error:
         if error.node not in model.places:
             raise
         raise ShapeError(f"{model.places[error.node]}: {error}", error.node) from error
+    if not any(node.op.is_foreign for node in shaped.nodes):
+        return shaped, imported
+    from cnnstat.count.userrules import rule_notes, with_rules
+
+    shaped = with_rules(shaped)
+    return shaped, imported._replace(notes=(*imported.notes, *rule_notes(shaped)))
 
 
 def complete(

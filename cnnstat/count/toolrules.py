@@ -96,7 +96,14 @@ def _torch_function(op: ops.Function, facts: NodeFacts) -> int:
     return 2 * _macs(op, facts) if op.kind == "_scaled_mm" else 0
 
 
+def _torch_opaque(op: ops.Opaque, facts: NodeFacts) -> int:
+    """Count what PyTorch's own registry has a formula for; it knows no other rules."""
+    registered = op.rule.startswith("torch.")
+    return 2 * _work(facts).macs + _work(facts).additions if registered else 0
+
+
 TORCH: Rules = {
+    ops.Opaque: _torch_opaque,
     ops.MatMul: _torch_product,
     ops.Linear: _torch_matrix,
     ops.Function: _torch_function,

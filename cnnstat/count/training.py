@@ -129,6 +129,11 @@ def _convolution(b: _Backward) -> Products:
     return b.macs * b.needs_input(0), own, (groups - 1) * own
 
 
+def _deformable(b: _Backward) -> Products:
+    """As ``_convolution`` over gathered samples: what offsets and masks need comes from dx, too."""
+    return b.macs * any(b.needs.inputs), b.macs * b.needs_weight(0), 0
+
+
 def _connected(b: _Backward) -> Products:
     """As ``_convolution``, run as one grouped convolution for each number of maps that are read."""
     op: ops.ConnectedConv2d = b.op
@@ -207,6 +212,7 @@ def rules() -> Mapping[type[Op], Callable[[_Backward], Products | None]]:
     return {
         **dict.fromkeys(convolutions, _convolution),
         ops.ConnectedConv2d: _connected,
+        ops.DeformConv2d: _deformable,
         ops.Linear: _matrix,
         ops.MatMul: _product,
         ops.Attention: _attention,

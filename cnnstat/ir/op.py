@@ -55,15 +55,17 @@ class Op(ABC):
 
     ``storage`` says where the first result lives; ``is_layer`` whether an instance with trained
     weights is a weighted layer of the literature (a convolution, a fully connected layer) and
-    counts for depth; ``quiet`` one that a row's detail leaves out; ``reads`` the fewest and most
-    inputs that it can be given by hand (None: any number); ``counts_complex`` whether its work rule
-    holds for complex numbers, of which its work is unknown otherwise.
+    counts for depth; ``is_foreign`` one that only its reader knows; ``quiet`` one that a row's
+    detail leaves out; ``reads`` the fewest and most inputs that it can be given by hand (None: any
+    number); ``counts_complex`` whether its work rule holds for complex numbers, of which its work
+    is unknown otherwise.
     """
 
     __slots__ = ()
     storage: ClassVar[Storage] = "own"
     is_layer: ClassVar[bool] = False
     is_input: ClassVar[bool] = False
+    is_foreign: ClassVar[bool] = False
     reads: ClassVar[tuple[int, int | None]] = (1, 1)
     quiet: ClassVar[bool] = False
     counts_complex: ClassVar[bool] = False

@@ -22,10 +22,13 @@ class Opaque(NoWeights, Op):
 
     reads: ClassVar[tuple[int, int | None]] = (0, None)
     counts_complex: ClassVar[bool] = True
+    is_foreign: ClassVar[bool] = True
 
     foreign_name: str
     outputs: tuple[TensorSpec, ...]
     operations: Work | None = None
+    rule: str = ""
+    """Whose rule the operations are by, where it is not the reader's own."""
 
     @property
     def type_name(self) -> str:

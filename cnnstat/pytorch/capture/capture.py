@@ -20,7 +20,7 @@ from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from cnnstat.errors import PASSED_ON
+from cnnstat.errors import PASSED_ON, CnnstatError
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch.capture.answers import known_result
 from cnnstat.pytorch.capture.copying import evaluation_copy
@@ -188,7 +188,7 @@ def forward(run: Run, watcher: Watcher) -> Any:
     with run.mode, torch.enable_grad(), watcher.modules.functions, watcher:
         try:
             return run.subject(*arguments, **named)
-        except PASSED_ON:
+        except (CnnstatError, *PASSED_ON):  # the former: of a rule of the user's own
             raise
         except BaseException as error:
             raise ForwardError(watcher.modules.failure_of(error)) from error

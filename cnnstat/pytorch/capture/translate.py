@@ -6,10 +6,13 @@ either is unknown, never a zero.
 
 from __future__ import annotations
 
+import torch
+
 from cnnstat import ops
 from cnnstat.pytorch.capture.capture import Call
 from cnnstat.pytorch.capture.foreign import FOREIGN
 from cnnstat.pytorch.capture.functions import function, is_defined
+from cnnstat.pytorch.capture.registered import has_rule, registered_work
 from cnnstat.pytorch.capture.rules import Meaning, plain_arguments, tensors
 from cnnstat.pytorch.capture.table import MOVES, RULES, VIEWS
 
@@ -20,7 +23,8 @@ SAME = ("alias", "detach", "lift_fresh")
 def leaf(name: str) -> bool:
     """Return whether a function is understood as it stands."""
     plain = plain_name(name)
-    return is_defined(plain) or any(plain in table for table in (RULES, MOVES, VIEWS))
+    known = is_defined(plain) or any(plain in table for table in (RULES, MOVES, VIEWS))
+    return known or has_rule(name)
 
 
 def plain_name(name: str) -> str:
@@ -46,14 +50,22 @@ def meaning(call: Call) -> Meaning | None:
     if not results:
         return None
     if not known:
-        return Meaning(ops.Opaque(name, results), reads)
+        return _opaque(call, name, reads)
     if is_defined(name) and name not in RULES:
         return function(name)(call)
     if name in MOVES or not reads:
         return Meaning(ops.Rearrange(name, results, plain_arguments(call)), reads)
     if name in VIEWS or call.changes_view or (name not in RULES and _is_view(call)):
         return Meaning(ops.View(name, results, plain_arguments(call)), reads[:1])
-    return Meaning(ops.Opaque(name, results), reads)
+    return _opaque(call, name, reads)
+
+
+def _opaque(call: Call, name: str, reads: tuple[torch.Tensor, ...]) -> Meaning:
+    """Return an operator that cnnstat has no rule for; somebody else may have one."""
+    counted = registered_work(call, reads)
+    if counted is None:
+        return Meaning(ops.Opaque(name, call.specs), reads)
+    return Meaning(ops.Opaque(name, call.specs, *counted), reads)
 
 
 def _returns_input(call: Call) -> bool:
