@@ -16,7 +16,7 @@ from cnnstat.sweep import __path__ as sweep_path
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-PUBLIC = ["__version__", "analyze", "build", "compare", "load", "sweep"]
+PUBLIC = ["__version__", "analyze", "build", "compare", "load", "register", "sweep"]
 
 
 def test_the_version_is_one() -> None:
