@@ -16,7 +16,8 @@ from cnnstat.errors import UsageError
 from cnnstat.ir.tensor import UNKNOWN
 from cnnstat.memory.fit import Memory, reserve
 from cnnstat.memory.memory import MemoryPlan
-from cnnstat.sweep.expression import AtLeast, Expression, Read, parse
+from cnnstat.sweep.expression import Expression, parse
+from cnnstat.sweep.operations import AtLeast, Read
 
 Result = Report | MemoryPlan | Comparison | Measurement
 Command = Literal["summary", "memory", "compare", "bench"]

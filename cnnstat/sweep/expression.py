@@ -12,30 +12,26 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice, product
 from typing import Any, NamedTuple
 
 from cnnstat.errors import UsageError, unknown
-
-
-class AtLeast(NamedTuple):
-    """A figure of which only a lower bound is known."""
-
-    bound: int | float
-
-
-Value = int | float | str | bool | AtLeast | None
-Read = Callable[[str], object]
-"""Returns the cell of a column; None where it is unknown."""
-Evaluate = Callable[[Read], Value]
-Failure = Callable[[object, object], UsageError]
+from cnnstat.sweep.operations import (
+    AtLeast,
+    Evaluate,
+    Failure,
+    Operation,
+    Read,
+    Value,
+    calculated,
+    check_operation,
+    compared,
+    kind_of,
+    kleene,
+)
 
 MAX_LENGTH = 10_000
 MAX_NESTING = 50
-MAX_COMBINATIONS = 1_000
-"""Of kinds of cells that a condition is checked for before it is used."""
 
 UNITS: dict[str, int] = {
     **{prefix: 1000**power for power, prefix in enumerate(("k", "M", "G", "T", "P", "E"), 1)},
@@ -81,16 +77,6 @@ class _Token(NamedTuple):
     value: Value = None
 
 
-class _Operation(NamedTuple):
-    """A comparison or calculation by itself, which raises for kinds that do not go together.
-
-    ``alike``: it asks whether two cells are equal, which some combination of kinds must allow.
-    """
-
-    evaluate: Evaluate
-    alike: bool = False
-
-
 @dataclass(frozen=True)
 class Expression:
     """A parsed condition; ``names`` are the columns that it reads, each once, in order."""
@@ -98,7 +84,7 @@ class Expression:
     text: str
     names: tuple[str, ...]
     _evaluate: Evaluate
-    _operations: tuple[_Operation, ...] = ()
+    _operations: tuple[Operation, ...] = ()
 
     def holds(self, read: Read) -> bool:
         """Return whether a row passes; one whose answer is unknown does not."""
@@ -116,7 +102,7 @@ class Expression:
         columns without samples are not checked.
         """
         for operation in self._operations:
-            _check_operation(operation, samples)
+            check_operation(operation, samples)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Travel to another process as text: the closures are made anew there."""
@@ -144,7 +130,7 @@ class _Parser:
         self.at = 0
         self.nesting = 0
         self.names: dict[str, None] = {}
-        self.operations: list[_Operation] = []
+        self.operations: list[Operation] = []
 
     def expression(self) -> Expression:
         if not self.text.strip():
@@ -241,7 +227,7 @@ class _Parser:
         if len(parts) == 1:
             return first, logical
         self._check_logical(logical, place, sign)
-        return _kleene(parts, decisive), True
+        return kleene(parts, decisive), True
 
     def _check_logical(self, logical: bool, place: int, sign: str) -> None:
         if not logical:
@@ -270,19 +256,19 @@ class _Parser:
             compare, error = _COMPARE[sign], self._error_of_last()
             right, _ = self._sum()
             alike = sign in ("==", "!=")
-            steps.append(_compared(compare, left, right, None if alike else error))
-            self.operations.append(_Operation(_compared(compare, left, right, error), alike))
+            steps.append(compared(compare, left, right, None if alike else error))
+            self.operations.append(Operation(compared(compare, left, right, error), alike))
             left = right
         if not steps:
             return first, logical
-        return (steps[0] if len(steps) == 1 else _kleene(steps, False)), True
+        return (steps[0] if len(steps) == 1 else kleene(steps, False)), True
 
     def _error_of_last(self) -> Failure:
         """Return what makes an error about the sign that was just read."""
         sign = self.tokens[self.at - 1]
 
         def error(a: object, b: object) -> UsageError:
-            sides = f"{sign.text!r} joins {_kind(a)} and {_kind(b)}"
+            sides = f"{sign.text!r} joins {kind_of(a)} and {kind_of(b)}"
             return self._error(sides, sign.place)
 
         return error
@@ -314,8 +300,8 @@ class _Parser:
         return self._calculation(sign, zero, inner, error), False
 
     def _calculation(self, sign: str, left: Evaluate, right: Evaluate, error: Failure) -> Evaluate:
-        operation = _calculated(_ARITHMETIC[sign], left, right, error)
-        self.operations.append(_Operation(operation))
+        operation = calculated(_ARITHMETIC[sign], left, right, error)
+        self.operations.append(Operation(operation))
         return operation
 
     def _atom(self) -> tuple[Evaluate, bool]:
@@ -349,115 +335,3 @@ class _Parser:
         self.nesting += 1
         if self.nesting > MAX_NESTING:
             raise self._fail(f"brackets and signs are nested deeper than {MAX_NESTING}")
-
-
-def _check_operation(operation: _Operation, samples: Mapping[str, Sequence[object]]) -> None:
-    """Raise where an operation cannot be done for the kinds of its columns."""
-    read: dict[str, None] = {}
-
-    def first(name: str) -> object:
-        read[name] = None
-        return samples[name][0] if name in samples else None
-
-    with suppress(UsageError):
-        operation.evaluate(first)
-    if any(name not in samples for name in read):
-        return
-    errors = []
-    combinations = [*islice(product(*[samples[name] for name in read]), MAX_COMBINATIONS)]
-    for cells in combinations:
-        try:
-            operation.evaluate(dict(zip(read, cells, strict=True)).get)
-        except UsageError as error:
-            errors.append(error)
-    if errors and (len(errors) == len(combinations) or not operation.alike):
-        raise errors[0]
-
-
-def _kind(value: object) -> str:
-    return "a text" if isinstance(value, str) else "a number"
-
-
-def _kleene(parts: list[Evaluate], decisive: bool) -> Evaluate:
-    """Join parts by ``or`` (true decides) or ``and`` (false decides); unknown stays unknown."""
-
-    def joined(read: Read) -> Value:
-        open_parts = False
-        for part in parts:
-            value = part(read)
-            if value is decisive:
-                return decisive
-            open_parts = open_parts or value is None
-        return None if open_parts else not decisive
-
-    return joined
-
-
-def _compared(
-    compare: Callable[[Any, Any], bool],
-    left: Evaluate,
-    right: Evaluate,
-    error: Failure | None,
-) -> Evaluate:
-    def compared(read: Read) -> Value:
-        a, b = left(read), right(read)
-        if a is None or b is None:
-            return None
-        if error is not None and isinstance(a, str) is not isinstance(b, str):
-            raise error(a, b)
-        return _decided(compare, a, b)
-
-    return compared
-
-
-def _decided(compare: Callable[[Any, Any], bool], a: object, b: object) -> bool | None:
-    """Return the answer that holds for every figure a lower bound leaves open; None for none."""
-    if not isinstance(a, AtLeast) and not isinstance(b, AtLeast):
-        return compare(a, b)
-    least, other = (a, b) if isinstance(a, AtLeast) else (b, a)
-    if isinstance(least, AtLeast) and compare in (operator.eq, operator.ne):
-        above = isinstance(other, int | float) and least.bound > other
-        return compare is operator.ne if above else None
-    answers = {compare(x, y) for x in _ends(a) for y in _ends(b)}
-    return answers.pop() if len(answers) == 1 else None
-
-
-def _ends(value: object) -> tuple[object, ...]:
-    return (value.bound, float("inf")) if isinstance(value, AtLeast) else (value,)
-
-
-def _calculated(
-    operate: Callable[[float, float], float], left: Evaluate, right: Evaluate, error: Failure
-) -> Evaluate:
-    def calculated(read: Read) -> Value:
-        a, b = left(read), right(read)
-        if a is None or b is None:
-            return None
-        if isinstance(a, str) or isinstance(b, str):
-            raise error(a, b)
-        bounded = isinstance(a, AtLeast) or isinstance(b, AtLeast)
-        if bounded and not _keeps_bound(operate, a, b):
-            return None
-        x, y = (value.bound if isinstance(value, AtLeast) else value for value in (a, b))
-        try:
-            result = operate(x, y)
-        except (ZeroDivisionError, OverflowError):
-            return None
-        return AtLeast(result) if bounded else result
-
-    return calculated
-
-
-def _keeps_bound(operate: Callable[[float, float], float], a: Value, b: Value) -> bool:
-    """Whether the result of two operands, at least one a lower bound, has a lower bound."""
-    if operate is operator.add:
-        return True
-    known = b if isinstance(a, AtLeast) else a
-    if not isinstance(known, int | float):
-        return False
-    if operate is operator.mul:
-        return known > 0
-    if not isinstance(a, AtLeast):
-        return False
-    divides = operate in (operator.truediv, operator.floordiv)
-    return operate is operator.sub or (divides and known > 0)

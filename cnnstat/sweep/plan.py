@@ -1,4 +1,4 @@
-"""What a sweep is to do, as plain data that travels to a worker; and what comes back.
+"""The plan of a sweep, as plain data that travels to a worker, and the batches that come back.
 
 Names of columns: a parameter of the space comes first, a figure of the same name is then written
 ``figures.depth``; ``parameters.depth`` and ``figures.depth`` are always understood.
@@ -45,7 +45,7 @@ class Row(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What became of consecutive points: an outcome each, the rows, and the time it took.
+    """Results of consecutive points: an outcome each, the rows, and the time it took.
 
     ``reason`` is the rule that the first illegal combination breaks.
     """

@@ -70,7 +70,7 @@ def _side(shape: object) -> Cell:
 
 @dataclass(frozen=True)
 class Choice:
-    """What to show: the front of ``pareto`` alone, ordered by ``sort``, the first ``top``."""
+    """The rows to show: the front of ``pareto`` alone, ordered by ``sort``, the first ``top``."""
 
     pareto: tuple[Ranking, ...] = ()
     sort: tuple[Ranking, ...] = ()

@@ -5,7 +5,8 @@ import pickle
 import pytest
 
 from cnnstat.errors import UsageError
-from cnnstat.sweep.expression import AtLeast, parse
+from cnnstat.sweep.expression import parse
+from cnnstat.sweep.operations import AtLeast
 
 ROW: dict[str, object] = {
     "params": 5_000_000,
