@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from cnnstat.zoo.card import ModelCard
 
 SUFFIXES = (".html", ".htm")
-EXAMPLES = ("cnnstat report lenet5 alexnet -o report.html",)
+EXAMPLES = (
+    "cnnstat report lenet5 alexnet -o report.html",
+    "cnnstat report model.py:Net --open",
+)
 
 
 def report(
@@ -54,13 +57,17 @@ def report(
             help="Write the page to FILE.html (atomically); - is standard output.",
         ),
     ] = None,
+    open: Annotated[
+        bool,
+        option("--open", group=OUTPUT, help="Show the page in a browser; without -o a new file."),
+    ] = False,
 ) -> None:
     """Write one self-contained HTML page: layers, plots, drawing, published figures, comparison."""
     from cnnstat import __version__
     from cnnstat.cli.output import STDOUT, remark, write_file, write_stdout
     from cnnstat.render.report import report_page
 
-    path = page_path(output)
+    path = page_path(output, show=open)
     loaded = _load(models)
     comparison = _compare(loaded, input_shape(input), batch, baseline)
     for hint in missing_tools():
@@ -75,12 +82,36 @@ def report(
         write_stdout(page)
     else:
         write_file(path, page)
+    if open:
+        show(path)
 
 
-def page_path(output: str | None) -> str:
-    """Return the file to write. Raises ``UsageError`` for none, and for one that is not a page."""
+def show(path: str) -> None:
+    """Open a page in a browser; say where it is if there is none."""
+    import webbrowser
+
+    from cnnstat.cli.output import remark
+
+    address = f"file://{os.path.abspath(path)}"
+    if webbrowser.open(address):
+        remark(f"opened {address}")
+    else:
+        remark(f"no browser was found; the page is {address}")
+
+
+def page_path(output: str | None, *, show: bool = False) -> str:
+    """Return the file to write; to ``show`` it, a new one if none is named.
+
+    Raises ``UsageError`` for none, and for one that is not a page.
+    """
     from cnnstat.cli.output import STDOUT, check_path
 
+    if show and output == STDOUT:
+        raise UsageError("--open shows a file: leave out -o -, or name FILE.html")
+    if show and output is None:
+        import tempfile
+
+        return os.path.join(tempfile.mkdtemp(prefix="cnnstat-"), "report.html")
     if output is None:
         raise UsageError("a report is a page: say where to write it with -o FILE.html (or -o -)")
     if output == STDOUT:

@@ -6,6 +6,8 @@ without script, for a notebook. All text of a model is escaped.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cnnstat.render.as_csv import raw
 from cnnstat.render.cells import Grid, grid
 from cnnstat.render.document import Cell, Column, Document
@@ -55,6 +57,8 @@ STYLE = """
 """
 
 PAGE_STYLE = """
+html { color-scheme: light dark; background: #ffffff; }
+@media (prefers-color-scheme: dark) { html { background: #0d1117; } }
 @page { size: landscape; margin: 1cm; }
 body { margin: 0; } main.cnnstat { box-sizing: border-box; min-height: 100vh; padding: 1.2em;
   background: var(--page); }
@@ -133,9 +137,12 @@ def content(document: Document, *, sortable: bool) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def table(document: Document, *, sortable: bool) -> str:
-    """Return the table alone, in a frame that scrolls if the table is too wide."""
-    lines = _table(document, sortable=sortable)
+def table(document: Document, *, sortable: bool, ids: Sequence[str] = ()) -> str:
+    """Return the table alone, in a frame that scrolls if the table is too wide.
+
+    ``ids`` are those of its rows.
+    """
+    lines = _table(document, sortable=sortable, ids=ids)
     return "\n".join(['<div class="scroll">', *lines, "</div>"])
 
 
@@ -165,14 +172,17 @@ def _item(line: str) -> str:
     return f"<li{aligned}>{html_text(line)}</li>"
 
 
-def _table(document: Document, *, sortable: bool) -> list[str]:
+def _table(document: Document, *, sortable: bool, ids: Sequence[str]) -> list[str]:
     cells = grid(document, labelled=True)
     heads = "".join(
         _head(column, title, sortable=sortable)
         for column, title in zip(document.columns, cells.titles, strict=True)
     )
     lines = ["<table>", f"<thead><tr>{heads}</tr></thead>", "<tbody>"]
-    lines += [_row(document, row, cells, index) for index, row in enumerate(document.rows)]
+    rows = [_row(document, row, cells, index) for index, row in enumerate(document.rows)]
+    if ids:
+        rows = [f'<tr id="{name}">{row[4:]}' for row, name in zip(rows, ids, strict=True)]
+    lines += rows
     lines.append("</tbody>")
     foot = []
     if document.rest is not None:
@@ -210,5 +220,8 @@ def _cells(
         kind = "" if column.kind != "text" else ' class="text long"' if len(text) > LONG else TEXT
         level = levels[index] if levels else 0
         tint = f' style="background: rgba(var(--heat), {level * 0.06:.2f})"' if level else ""
-        row.append(f'<td data-value="{html_text(raw(value))}"{kind}{tint}>{html_text(text)}</td>')
+        head = f' data-head="{html_text(column.title)}"' if column.title else ""
+        row.append(
+            f'<td data-value="{html_text(raw(value))}"{head}{kind}{tint}>{html_text(text)}</td>'
+        )
     return f"<tr>{''.join(row)}</tr>"

@@ -7,7 +7,7 @@ because all pictures share the page's ids.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,6 +36,47 @@ main.cnnstat { max-width: 80em; margin: 0 auto; }
 .cnnstat .plot svg { width: 100%; min-width: 600px; max-width: 820px; height: auto; }
 .cnnstat .plot svg * { stroke-linejoin: round; stroke-linecap: butt; }
 .cnnstat .drawing { max-height: 85vh; overflow: auto; }
+.cnnstat .drawing.live { overflow: hidden; touch-action: none; }
+.cnnstat .drawing.live > div { height: 100%; } .cnnstat .drawing.live svg { margin: 0; }
+.cnnstat .drawing:focus-visible, .cnnstat a:focus-visible, .cnnstat input:focus-visible,
+.cnnstat .tools button:focus-visible { outline: 2px solid rgb(var(--heat)); outline-offset: 1px; }
+.cnnstat .drawing g.node.dim, .cnnstat .drawing g.dim { opacity: .2; }
+.cnnstat .drawing a:focus-visible polygon, .cnnstat .drawing a:focus-visible path {
+  stroke-width: 3; }
+.cnnstat .tools { display: flex; flex-wrap: wrap; gap: .4em; margin: 0 0 .4em; }
+.cnnstat .tools[hidden] { display: none; }
+.cnnstat .tools button { font: inherit; padding: .15em .7em; border-radius: 6px; cursor: pointer;
+  border: 1px solid var(--line); background: var(--head); color: var(--ink); }
+.cnnstat .panel { border: 1px solid var(--line); border-radius: 6px; padding: 0 .8em .6em;
+  margin-top: .5em; overflow-wrap: anywhere; }
+.cnnstat .search input { font: inherit; padding: .2em .5em; border-radius: 6px; width: 16em;
+  max-width: 60vw; border: 1px solid var(--line); background: var(--page); color: var(--ink); }
+.cnnstat td:first-child > button { all: unset; cursor: pointer; text-decoration: underline dotted;
+  text-underline-offset: .2em; }
+.cnnstat td:first-child > button:focus-visible { outline: 2px solid rgb(var(--heat)); }
+.cnnstat tr[id] { scroll-margin-top: 1em; } .cnnstat tr:target td { background: var(--head); }
+.cnnstat tr.why > td, main.cnnstat .scroll tr.why > td { white-space: normal; text-align: left;
+  background: var(--head); position: static; }
+.cnnstat tr.why dl, .cnnstat .panel dl { max-width: 60em; }
+.cnnstat tr.why dl { position: sticky; left: .7em; width: min(60em, 80vw); }
+.cnnstat dd { overflow-wrap: anywhere; }
+.cnnstat .stacked td { white-space: normal; overflow-wrap: break-word; min-width: 0; }
+.cnnstat .stacked thead { position: absolute; clip-path: inset(50%); width: 1px; height: 1px;
+  overflow: hidden; }
+.cnnstat .stacked .scroll { border: 0; overflow: visible; }
+.cnnstat .stacked table, .cnnstat .stacked tbody { display: block; }
+.cnnstat .stacked tr { display: grid; grid-template-columns: repeat(auto-fill, minmax(15em, 1fr));
+  gap: 0 1em; border: 1px solid var(--line); border-radius: 6px; margin: 0 0 .6em;
+  padding: .3em .6em; }
+.cnnstat .stacked td, main.cnnstat .stacked .scroll td:first-child { display: block; border: 0;
+  text-align: left; padding: .1em 0; position: static; max-width: none; }
+.cnnstat .stacked td.long { grid-column: 1 / -1; }
+.cnnstat .stacked td[data-value=""] { display: none; }
+.cnnstat .stacked td[data-head]::before { content: attr(data-head) ": "; color: var(--dim); }
+@media (max-width: 40em) { .cnnstat section .scroll td:first-child { white-space: normal;
+    overflow-wrap: anywhere; min-width: 8em; max-width: 38vw; }
+  .cnnstat dl { grid-template-columns: 1fr; }
+  .cnnstat dd { margin: 0 0 .3em .8em; } }
 @media (prefers-color-scheme: dark) {
   .cnnstat .picture svg { filter: invert(.9) hue-rotate(180deg); }
   .cnnstat .picture { background: #191919; } }
@@ -53,18 +94,15 @@ main.cnnstat { max-width: 80em; margin: 0 auto; }
     height: auto; } }
 """
 
-SCRIPT = """
-for (const place of document.querySelectorAll(".drawing"))
-  place.scrollLeft = (place.scrollWidth - place.clientWidth) / 2;
-"""
-"""Scrolls a wide drawing to its middle, where the inputs and outputs are."""
+PANZOOM = "panzoom.min.js"
+"""The library that pans and zooms drawings; its licence and version stand beside it."""
 
-Kind = Literal["plot", "drawing"]
+Kind = Literal["plot"]
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An ``<svg>`` element. A plot is as wide as the page, a drawing has its natural size."""
+    """An ``<svg>`` element, as wide as the page."""
 
     svg: str
     caption: str
@@ -97,7 +135,15 @@ def render_page(title: str, chapters: Iterable[Chapter], *, line: str = "", foot
         parts += [text(chapter.line) if chapter.line else "", *_blocks(name, chapter), "</section>"]
     if foot:
         parts.append(f"<footer>{text(foot)}</footer>")
-    return page(title, "\n".join(part for part in parts if part), style=STYLE, script=SCRIPT)
+    body = "\n".join(part for part in parts if part)
+    return page(title, body, style=STYLE, script=f"{_asset(PANZOOM)}\n{_asset('page.js')}")
+
+
+def _asset(name: str) -> str:
+    """Return a script that stands beside this file; a page may hold it as it is."""
+    from importlib.resources import files
+
+    return (files("cnnstat.render") / "assets" / name).read_text(encoding="utf-8")
 
 
 def text(line: str) -> str:
@@ -105,12 +151,69 @@ def text(line: str) -> str:
     return f"<p>{html_text(line)}</p>"
 
 
-def document_part(document: Document) -> str:
-    """Return a document without its title: table, definitions (folded), text below."""
+def document_part(document: Document, ids: Sequence[str] = ()) -> str:
+    """Return a document without its title: table, definitions (folded), text below.
+
+    ``ids`` are those of its rows.
+    """
     terms = definitions(document)
     meanings = f'<details class="terms"><summary>Columns</summary>\n{terms}\n</details>'
-    parts = (table(document, sortable=True), meanings if terms else "", sections(document, level=4))
+    body = table(document, sortable=True, ids=ids)
+    parts = (body, meanings if terms else "", sections(document, level=4))
     return "\n".join(part for part in parts if part)
+
+
+def stacked(part: str) -> str:
+    """Return a table whose rows are read without scrolling sideways: each is a card."""
+    return f'<div class="stacked">\n{part}\n</div>'
+
+
+SEARCH = (
+    '<p class="search" hidden><label>Search <input type="search" placeholder="conv 3x3"></label>'
+    " <output></output></p>"
+)
+"""A box that filters the rows of its chapter and dims the other boxes of the drawing."""
+
+
+def derivations_part(derivations: Iterable[tuple[str, Iterable[tuple[str, str, str]]]]) -> str:
+    """Return the derivations of rows, which the page's script shows: id, then steps.
+
+    A step is a quantity, its result and its derivation.
+    """
+    parts = []
+    for name, steps in derivations:
+        terms = "".join(
+            f"<dt>{html_text(quantity)}</dt><dd><b>{html_text(result)}</b> {html_text(how)}</dd>"
+            for quantity, result, how in steps
+        )
+        parts.append(f'<dl id="{name}">{terms}</dl>')
+    return f'<div class="derivations" hidden>{"".join(parts)}</div>'
+
+
+TOOLS = """<div class="tools" role="toolbar" aria-label="Drawing" hidden>
+<button type="button" data-does="in">Zoom in</button>
+<button type="button" data-does="out">Zoom out</button>
+<button type="button" data-does="fit">Fit</button>
+<button type="button" data-does="all">Unfold all</button>
+<button type="button" data-does="none">Fold all</button></div>"""
+
+
+def drawing_part(states: Sequence[tuple[str, str]], caption: str, scope: str) -> str:
+    """Return a drawing that pans, zooms and folds: pictures by state, the first one shown.
+
+    ``scope`` begins the ids in it. A click on a box fills the panel below it.
+    """
+    pictures = "".join(
+        f'<div id="{scope}-open-{name}" class="state" data-open="{name}"'
+        f"{' hidden' if number else ''}>"
+        f"{_scoped(svg, f'{scope}-{name}-')}</div>"
+        for number, (name, svg) in enumerate(states)
+    )
+    return (
+        f"<figure><figcaption>{html_text(caption)}</figcaption>\n{TOOLS}\n"
+        f'<div class="scroll picture drawing" role="group" aria-label="Drawing">{pictures}</div>\n'
+        '<div class="panel" aria-live="polite" hidden></div></figure>'
+    )
 
 
 def words_part(document: Document) -> str:
@@ -180,5 +283,10 @@ def _scoped(svg: str, scope: str) -> str:
     def name(match: re.Match[str]) -> str:
         return f' id="{scope}{match[1]}"' if match[1] in referred else ""
 
+    own = set(re.findall(r' id="([^"]*)"', svg))
     svg = re.sub(r' id="([^"]*)"', name, svg)
-    return re.sub(r'(href="|url\()#', rf"\1#{scope}", svg).strip()
+
+    def reference(match: re.Match[str]) -> str:
+        return f"{match[1]}#{scope if match[2] in own else ''}{match[2]}"
+
+    return re.sub(r'(href="|url\()#([^")]+)', reference, svg).strip()

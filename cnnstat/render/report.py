@@ -10,20 +10,26 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from cnnstat.count.compare import Comparison, Entry
+from cnnstat.count.explain import layer_steps
+from cnnstat.count.layer import Layer
 from cnnstat.count.report import Report
 from cnnstat.errors import CnnstatError, UsageError
 from cnnstat.ledger.claim import Quoted
 from cnnstat.render.compare import MANY, compare_document
 from cnnstat.render.document import Document
 from cnnstat.render.graph.outline import outline
-from cnnstat.render.numbers import shape_text
+from cnnstat.render.numbers import cell_text, shape_text
 from cnnstat.render.page import (
+    SEARCH,
     Block,
     Chapter,
     Picture,
+    derivations_part,
     document_part,
+    drawing_part,
     folded,
     render_page,
+    stacked,
     text,
     words_part,
 )
@@ -64,7 +70,7 @@ def report_page(
         if len(subjects) == 1
         else [_comparison(compare_document(comparison, quoted=quoted), subjects)]
     )
-    chapters += map(_model, subjects)
+    chapters += [_model(subject, f"m{number}") for number, subject in enumerate(subjects)]
     line = "Every figure is computed from the architecture, layer by layer, by cnnstat."
     return render_page(title, chapters, line=line, foot=foot)
 
@@ -80,16 +86,22 @@ def _comparison(document: Document, subjects: Sequence[Subject]) -> Chapter:
     )
 
 
-def _model(subject: Subject) -> Chapter:
-    return Chapter(subject.summary.title, subject.summary.subtitle, tuple(_blocks(subject)))
+def _model(subject: Subject, scope: str) -> Chapter:
+    blocks = tuple(_blocks(subject, scope))
+    return Chapter(subject.summary.title, subject.summary.subtitle, blocks)
 
 
-def _blocks(subject: Subject) -> Iterator[Block]:
+def _blocks(subject: Subject, scope: str) -> Iterator[Block]:
+    """Yield the blocks of a model; ``scope`` begins the ids of its rows."""
     if subject.info is not None:
         yield Block("Card", (words_part(subject.info),))
-    yield Block("Layers", (document_part(subject.summary),))
+    rows = subject.entry.report.layers
+    ids = [f"{scope}-row-{number}" for number in range(len(rows))]
+    whys = ((f"{scope}-why-{number}", _steps(row)) for number, row in enumerate(rows))
+    parts = (SEARCH, document_part(_ordered(subject.summary), ids), derivations_part(whys))
+    yield Block("Layers", parts)
+    yield Block("Drawing", tuple(_drawing(subject, scope, ids)))
     yield Block("Plots", (_layers(subject), _scaling(subject)))
-    yield Block("Drawing", tuple(_drawing(subject)))
     if subject.ledger is not None:
         yield Block("Published figures", tuple(_ledger(subject, subject.ledger)))
 
@@ -102,7 +114,31 @@ def _ledger(subject: Subject, ledger: Document) -> Iterator[str]:
     shape = subject.entry.report.input.shape[1:]
     if shape != own:
         yield text(f"For the published input {shape_text(own)}, not for {shape_text(shape)}.")
-    yield document_part(_without(ledger, "model"))
+    yield stacked(document_part(_without(ledger, "model")))
+
+
+FIRST = ("layer", "params", "macs", "activation_bytes", "output", "operator")
+"""The columns that a narrow page shows without scrolling."""
+
+
+def _ordered(document: Document) -> Document:
+    """Return the table of layers with the columns that matter most first."""
+    keys = [column.key for column in document.columns]
+    first = [keys.index(key) for key in FIRST if key in keys]
+    places = [*first, *(place for place in range(len(keys)) if place not in first)]
+    return replace(
+        document,
+        columns=tuple(document.columns[place] for place in places),
+        rows=tuple(tuple(row[place] for place in places) for row in document.rows),
+        total=document.total and tuple(document.total[place] for place in places),
+    )
+
+
+def _steps(row: Layer) -> Iterator[tuple[str, str, str]]:
+    """Yield what ``cnnstat explain`` prints of a row: quantity, result, derivation."""
+    for step in layer_steps(row):
+        quantity = f"{step.quantity}, {step.unit}" if step.unit else step.quantity
+        yield quantity, cell_text(step.result, "count"), step.derivation
 
 
 def _without(document: Document, key: str) -> Document:
@@ -167,23 +203,27 @@ def _scaling(subject: Subject) -> str | Picture:
     return _plot(make, caption)
 
 
-def _drawing(subject: Subject) -> Iterator[str | Picture]:
+def _drawing(subject: Subject, scope: str, ids: Sequence[str]) -> Iterator[str]:
     """Yield the drawing, or the reason why Graphviz cannot draw it and the drawing as text."""
     from cnnstat.render.graph.as_dot import render_dot
-    from cnnstat.render.graph.graphviz import inline_svg
+    from cnnstat.render.graph.folding import states
 
-    drawing = outline(subject.entry.report)
-    dot = render_dot(drawing, title=subject.entry.title)
+    report = subject.entry.report
+    drawing = outline(report)
+    rows = {row.name: name for row, name in zip(report.layers, ids, strict=True)}
     try:
-        svg = inline_svg(dot)
+        pictures = states(drawing, title=subject.entry.title, rows=rows, scope=scope)
     except UsageError as error:
         from cnnstat.render.graph.as_mermaid import render_mermaid
 
+        title = subject.entry.title
         yield text(f"No drawing here: {error}")
-        yield folded(
-            "The drawing as Mermaid text", render_mermaid(drawing, title=subject.entry.title)
-        )
-        yield folded("The drawing as DOT text", dot)
+        yield folded("The drawing as Mermaid text", render_mermaid(drawing, title=title))
+        yield folded("The drawing as DOT text", render_dot(drawing, title=title))
         return
-    caption = "Stages and modules are boxes; repeated blocks are drawn once."
-    yield Picture(svg.replace("<svg", '<svg role="img"', 1), caption, "drawing")
+    caption = (
+        "Repeated blocks are drawn once. A click on a layer shows how its figures are computed, "
+        "one on the title of a block folds or unfolds it. Drag to pan; Ctrl and the wheel, or + "
+        "and -, zoom."
+    )
+    yield drawing_part(pictures, caption, scope)

@@ -65,7 +65,7 @@ def tables_only(no_matplotlib: None, no_graphviz: None) -> None:
 
 def test_every_part_of_one_model_is_there(cnnstat: Cnnstat) -> None:
     page = made(cnnstat, "lenet5")
-    titles = ("card", "layers", "plots", "drawing", "published-figures")
+    titles = ("card", "layers", "drawing", "plots", "published-figures")
     assert list(page.blocks) == [f"lenet5.{title}" for title in titles]
     assert page.plain.count("Side by side") == 0
     paper = next(row[1] for row in page.tables["lenet5.card"] if row[0] == "paper")
@@ -90,12 +90,13 @@ def test_the_layers_are_those_of_the_summary(cnnstat: Cnnstat) -> None:
         layers = json.loads(cnnstat("summary", model, "-b", "2", "-f", "json").out)["layers"]
         rows = page.tables[f"{model}.layers"]
         assert [row[0] for row in rows] == [layer["name"] for layer in layers]
-        assert [[int(value) for value in row[3:]] for row in rows] == [
+        assert [[int(row[place]) for place in (6, 7, 1, 3, 2, 8)] for row in rows] == [
             [layer[key] for key in keys] for layer in layers
         ]
     # conv1 of alexnet: 96 filters of 11*11*3 and a bias each
     conv1 = next(row for row in page.tables["alexnet.layers"] if row[0] == "conv1")
-    assert conv1[3:6] == [str(96 * 11 * 11 * 3), "96", str(96 * (11 * 11 * 3 + 1))]
+    assert conv1[1] == str(96 * (11 * 11 * 3 + 1))
+    assert conv1[6:8] == [str(96 * 11 * 11 * 3), "96"]
 
 
 @pytest.mark.usefixtures("tables_only")
@@ -136,10 +137,10 @@ def test_another_input_is_said_beside_the_ledger(cnnstat: Cnnstat) -> None:
 def test_a_spec_file_has_no_card_and_no_ledger(cnnstat: Cnnstat) -> None:
     page = made(cnnstat, "samples/tiny.yaml", "lenet5")
     blocks = [name for name in page.blocks if name.startswith("tiny")]
-    assert [name.partition(".")[2] for name in blocks] == ["layers", "plots", "drawing"]
+    assert [name.partition(".")[2] for name in blocks] == ["layers", "drawing", "plots"]
     payload = json.loads(cnnstat("summary", "samples/tiny.yaml", "-f", "json").out)
     rows = page.tables[f"{blocks[0]}"]
-    assert sum(int(row[5]) for row in rows) == payload["totals"]["params"]
+    assert sum(int(row[1]) for row in rows) == payload["totals"]["params"]
     assert page.tables["comparison.side-by-side"][0][0] == "samples/tiny.yaml"
 
 
@@ -152,7 +153,7 @@ def test_a_module_of_pytorch_has_a_page_too(cnnstat: Cnnstat, tmp_path: Path) ->
     page = made(cnnstat, f"{source}:net")
     layers = next(name for name in page.tables if name.endswith(".layers"))
     # 8 filters of 3*3*3 and a bias each; a fully connected layer that fits one input alone
-    assert [int(row[5]) for row in page.tables[layers]] == [
+    assert [int(row[1]) for row in page.tables[layers]] == [
         0,
         8 * (3 * 3 * 3 + 1),
         10 * (8 * 222 * 222 + 1),
@@ -264,3 +265,31 @@ def test_the_sample_is_what_is_written_today(cnnstat: Cnnstat) -> None:
     assert without_pictures(today) == without_pictures(sample), (
         f"write it anew: cnnstat {' '.join(SAMPLE_COMMAND)} samples/report.html"
     )
+
+
+def test_open_shows_the_page_in_a_browser(
+    cnnstat: Cnnstat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def open_page(address: str) -> bool:
+        opened.append(address)
+        return len(opened) == 1
+
+    monkeypatch.setattr("webbrowser.open", open_page)
+    named = cnnstat("report", "lenet5", "-o", str(tmp_path / "a.html"), "--open")
+    assert (named.code, named.out) == (0, "")
+    assert opened == [f"file://{tmp_path / 'a.html'}"]
+    assert (tmp_path / "a.html").stat().st_size > 0
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    unnamed = cnnstat("report", "lenet5", "--open")
+    assert unnamed.code == 0
+    assert "no browser was found; the page is file://" in unnamed.err
+    assert Path(opened[1].removeprefix("file://")).is_file()
+
+
+def test_open_needs_a_file(cnnstat: Cnnstat) -> None:
+    result = cnnstat("report", "lenet5", "-o", "-", "--open")
+    assert result.code == 2
+    assert "--open shows a file" in result.err

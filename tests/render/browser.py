@@ -61,6 +61,46 @@ const says = element => [...element.childNodes].some(n => n.nodeType === 3 && n.
 const order = (table, column) =>
   [...table.tBodies[0].rows].map(row => row.cells[column].dataset.value);
 
+const act = (view, doc) => {
+  const frame = doc.querySelector(".drawing.live");
+  if (!frame || !doc.getElementById("googlenet")) return null;
+  const shown = () => frame.querySelector(":scope > div:not([hidden])");
+  const click = target => target.dispatchEvent(
+    new view.MouseEvent("click", {bubbles: true, cancelable: true, view}));
+  const box = title => [...shown().querySelectorAll("g.node a")]
+    .find(a => a.textContent.trim().startsWith(title));
+  const press = key => {
+    frame.dispatchEvent(new view.KeyboardEvent("keydown", {key, bubbles: true, cancelable: true}));
+    return Number(frame.dataset.scale);
+  };
+  const acted = {"open at first": shown().dataset.open};
+  const row = [...doc.querySelectorAll("tr[id]")].find(r => r.cells[0].textContent === "conv1");
+  click(row.querySelector("button"));
+  acted["below the row"] = row.nextElementSibling.textContent;
+  click(row.querySelector("button"));
+  acted["closed again"] = !row.nextElementSibling.classList.contains("why");
+  click(box("conv1"));
+  acted.panel = frame.nextElementSibling.textContent;
+  click(box("inception_4"));
+  acted.unfolded = shown().dataset.open;
+  acted["zoomed by +"] = press("+");
+  acted["zoomed by -"] = press("-");
+  click(box("inception_4"));
+  acted.folded = shown().dataset.open;
+  const search = doc.querySelector("input[type=search]");
+  search.value = "pool_proj conv";
+  search.dispatchEvent(new view.Event("input"));
+  acted.searched = search.closest("p").querySelector("output").textContent;
+  acted.dimmed = shown().querySelectorAll("g.node.dim").length > 0;
+  search.value = "";
+  search.dispatchEvent(new view.Event("input"));
+  acted.cut = [...doc.querySelectorAll("h1, h2, h3, p, li, dd, .stacked td, .tools button")]
+    .filter(e => e.getBoundingClientRect().right > view.innerWidth + 1).map(e => e.textContent);
+  acted["reached by tab"] = [...doc.querySelectorAll("button, input, a, [tabindex]")]
+    .filter(e => e.tabIndex >= 0 && e.getClientRects().length).length;
+  return acted;
+};
+
 document.querySelector("iframe").addEventListener("load", event => {
   const view = event.target.contentWindow, doc = event.target.contentDocument;
   const written = [...doc.body.querySelectorAll("*")].filter(e => says(e) && inView(doc, e));
@@ -88,6 +128,7 @@ document.querySelector("iframe").addEventListener("load", event => {
         }
         return states;
       })),
+    acted: act(view, doc),
   };
   const out = document.createElement("pre");
   out.id = "probe";

@@ -14,7 +14,7 @@ from cnnstat.render.compare import compare_document
 from cnnstat.render.document import Column, Document, Section
 from cnnstat.render.formats import render
 
-VOID = {"meta", "br", "link", "img"}
+VOID = {"meta", "br", "link", "img", "input"}
 EVIL = '<script src="//x">"&\'</table>'
 
 

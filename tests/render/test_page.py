@@ -31,6 +31,14 @@ def two_models() -> str:
     return out.getvalue()
 
 
+@cache
+def one_model() -> str:
+    out = io.StringIO()
+    with redirect_stdout(out):
+        assert run(["report", "googlenet", "-o", "-"]) == 0
+    return out.getvalue()
+
+
 def svg(name: str) -> str:
     return (
         f'<svg viewBox="0 0 1 1" id="unused"><style>*{{fill: red}}</style><title>n0</title>'
@@ -43,7 +51,7 @@ def chapters(title: str = "a: A") -> list[Chapter]:
     pictures = (
         Picture(svg("m"), "first", "plot"),
         text("x"),
-        Picture(svg("m"), "second", "drawing"),
+        Picture(svg("m"), "second", "plot"),
     )
     return [Chapter(title, "line", (Block("Part one", pictures), Block("Two", (text("x"),))))]
 
@@ -137,10 +145,30 @@ def test_a_browser_shows_it_without_error_or_request_legible_at_any_width(
     assert seen.probe["palest"][0] >= 4.5, seen.probe["palest"]  # WCAG's ratio for text
     assert (sum(seen.probe["background"]) < 3 * 64) is dark
     assert seen.probe["broken"] == []
-    smallest_type = {"plot": 7, "drawing": 10}  # points, in units of the picture
-    assert len(seen.probe["pictures"]) >= 5
-    for place, scale in seen.probe["pictures"]:
-        assert smallest_type[place.split()[-1]] * scale >= 9
+    plots = [scale for place, scale in seen.probe["pictures"] if place.endswith("plot")]
+    assert len(plots) >= 5
+    assert min(plots) * 7 >= 9  # points of the smallest type, in units of the picture
+    drawings = [scale for place, scale in seen.probe["pictures"] if place == "state"]
+    assert max(drawings) <= 1.34  # a point is 4/3 pixels; wide ones are fitted and zoom
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [390, 1000, 1600])
+def test_drawings_fold_zoom_and_tell_how_figures_are_computed(width: int) -> None:
+    acted = look_at(one_model(), width=width).probe["acted"]
+    # conv1 of googlenet: 64 filters of 7*7*3
+    assert "(7*7*3)*64" in acted["below the row"]
+    assert acted["closed again"]
+    assert acted["panel"].startswith("conv1")
+    assert "(7*7*3)*64" in acted["panel"]
+    assert acted["open at first"] == "none"
+    assert acted["unfolded"].startswith("block")
+    assert acted["folded"] == "none"
+    assert acted["zoomed by +"] > acted["zoomed by -"] > 0
+    assert acted["searched"] == "9 of 82"  # a pooling projection in each inception module
+    assert acted["dimmed"]
+    assert acted["cut"] == []
+    assert acted["reached by tab"] >= 20
 
 
 @needs_chromium

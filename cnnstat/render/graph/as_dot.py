@@ -6,8 +6,9 @@ labels of clusters.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 from cnnstat.render.graph.labels import (
     COLOURS,
@@ -17,7 +18,7 @@ from cnnstat.render.graph.labels import (
     kind_of,
     title_lines,
 )
-from cnnstat.render.graph.outline import Box, Frame, Item, Outline
+from cnnstat.render.graph.outline import Box, Frame, Item, Outline, boxes_of
 from cnnstat.render.safe_text import html_text, shown
 
 FONT = "Helvetica,Arial,sans-serif"
@@ -25,9 +26,29 @@ SHADES = ("#f6f6f6", "#ededed", "#e4e4e4")
 """Fill of frames by depth, to set a module off from its stage."""
 
 
-def render_dot(outline: Outline, *, title: str = "") -> str:
-    """Return the drawing as DOT text, equal for equal outlines."""
+class Links(NamedTuple):
+    """Where the boxes and the titles of frames in a page lead to; empty: nowhere."""
+
+    box: Callable[[Box], str]
+    frame: Callable[[Frame, bool], str]
+    """Of a frame, and whether it is folded."""
+
+
+NOWHERE = Links(lambda box: "", lambda frame, folded: "")
+
+
+def render_dot(
+    outline: Outline, *, title: str = "", folded: Collection[str] = (), links: Links = NOWHERE
+) -> str:
+    """Return the drawing as DOT text, equal for equal outlines.
+
+    Frames whose first name is in ``folded`` are one box each.
+    """
     ids = {box.name: f"n{number}" for number, box in enumerate(outline.boxes)}
+    for frame in outline.items:
+        if isinstance(frame, Frame) and frame.names[0] in folded:
+            first = ids[frame.rows[0].name]
+            ids.update((box.name, f"f{first}") for box in boxes_of(frame.items))
     lines = [
         f"digraph {_quoted(outline.report.name)} {{",
         f'  graph [fontname="{FONT}", fontsize=12, labelloc=t, newrank=true, nodesep=0.2,'
@@ -35,20 +56,39 @@ def render_dot(outline: Outline, *, title: str = "") -> str:
         f'  node [shape=box, style="rounded,filled", fontname="{FONT}", fontsize=11,'
         ' margin="0.1,0.06", height=0.3]',
         '  edge [arrowsize=0.6, color="#555555"]',
-        *_items(outline.items, ids, level=0, outer=1, module=""),
-        *_edges(outline, ids),
+        *_items(outline.items, ids, Drawn(folded, links)),
+        *_edges(outline, ids, folded),
         "}",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _items(
-    items: Sequence[Item], ids: Mapping[str, str], *, level: int, outer: int, module: str
-) -> Iterator[str]:
+class Drawn(NamedTuple):
+    """How the items at one place are drawn: what is folded, links, the frames around."""
+
+    folded: Collection[str]
+    links: Links
+    level: int = 0
+    outer: int = 1
+    module: str = ""
+
+
+def _items(items: Sequence[Item], ids: Mapping[str, str], drawn: Drawn) -> Iterator[str]:
+    folded, links, level, outer, module = drawn
     indent = "  " * (level + 1)
     for item in items:
         if isinstance(item, Box):
-            yield f"{indent}{ids[item.name]} [{_box(item, module)}]"
+            entries = _box(item, module) + _link(links.box(item))
+            yield f"{indent}{ids[item.name]} [{entries}]"
+            continue
+        link = _link(links.frame(item, item.names[0] in folded)) if level == 0 else ""
+        if level == 0 and item.names[0] in folded:
+            fill, line = COLOURS["module"]
+            label = _label(frame_lines(item, module=module, outer=outer))
+            yield (
+                f'{indent}{ids[item.rows[0].name]} [label={label}, fillcolor="{fill}",'
+                f' color="{line}", penwidth=2{link}]'
+            )
             continue
         shade = SHADES[min(level, len(SHADES) - 1)]
         edge = 'penwidth=2, color="#333333"' if item.repeat.times > 1 else 'color="#999999"'
@@ -56,11 +96,10 @@ def _items(
         label = _label(frame_lines(item, module=module, outer=outer))
         yield f"{indent}subgraph cluster_{name} {{"
         yield (f'{indent}  graph [label="", style="rounded,filled", fillcolor="{shade}", {edge}]')
-        yield f"{indent}  {name} [shape=plain, style=solid, label={label}]"
+        yield f"{indent}  {name} [shape=plain, style=solid, label={label}{link}]"
         inside = item.names[0] if item.kind == "module" else module
-        yield from _items(
-            item.items, ids, level=level + 1, outer=outer * item.repeat.times, module=inside
-        )
+        around = Drawn(folded, links, level + 1, outer * item.repeat.times, inside)
+        yield from _items(item.items, ids, around)
         yield f"{indent}}}"
 
 
@@ -68,12 +107,24 @@ def _title_id(frame: Frame, ids: Mapping[str, str], level: int) -> str:
     return f"t{level}_{ids[frame.rows[0].name]}"
 
 
-def _edges(outline: Outline, ids: Mapping[str, str]) -> Iterator[str]:
+def _link(target: str) -> str:
+    return f', URL="#{target}", target="_self"' if target else ""
+
+
+def _edges(outline: Outline, ids: Mapping[str, str], folded: Collection[str] = ()) -> Iterator[str]:
     """Yield the arrows, and invisible ones that keep the title of a frame above its boxes."""
-    around = dict(_titles(outline.items, ids, ()))
+    open_items = [
+        item for item in outline.items if isinstance(item, Box) or item.names[0] not in folded
+    ]
+    around = dict.fromkeys(ids, ()) | dict(_titles(open_items, ids, ()))
+    drawn: set[tuple[str, str]] = set()
     above: dict[tuple[str, str], None] = {}
     for source, target in outline.edges:
-        yield f"  {ids[source]} -> {ids[target]}"
+        ends = (ids[source], ids[target])
+        if ends[0] == ends[1] or ends in drawn:
+            continue
+        drawn.add(ends)
+        yield f"  {ends[0]} -> {ends[1]}"
         outside = around[source]
         entered = [title for title in around[target] if title not in outside]
         path = [ids[source], *entered, ids[target]] if entered else []

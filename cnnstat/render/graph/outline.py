@@ -92,7 +92,7 @@ class Outline:
     @property
     def boxes(self) -> tuple[Box, ...]:
         """Every box, in order."""
-        return tuple(_boxes(self.items))
+        return tuple(boxes_of(self.items))
 
 
 def outline(report: Report, *, depth: int | None = None) -> Outline:
@@ -112,12 +112,13 @@ def sections(rows: Sequence[Layer]) -> Iterator[tuple[str, tuple[Layer, ...]]]:
         yield (item.name if isinstance(item, Box) else item.names[0]), item.rows
 
 
-def _boxes(items: Sequence[Item]) -> Iterator[Box]:
+def boxes_of(items: Sequence[Item]) -> Iterator[Box]:
+    """Yield every box in the items, in order."""
     for item in items:
         if isinstance(item, Box):
             yield item
         else:
-            yield from _boxes(item.items)
+            yield from boxes_of(item.items)
 
 
 def _modules(rows: Sequence[Layer]) -> tuple[Item, ...]:
