@@ -14,7 +14,7 @@ from cnnstat.errors import UsageError
 from cnnstat.ir.builder import Builder
 from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import TensorSpec
-from cnnstat.ops import Conv2d, Input, Opaque
+from cnnstat.ops import Conv2d, Input, MaxPool2d, Opaque
 from cnnstat.render.graph.as_dot import render_dot
 from cnnstat.render.graph.as_mermaid import render_mermaid
 from cnnstat.render.graph.formats import FORMATS, SUFFIXES, choose_format, draw_graph
@@ -183,3 +183,38 @@ def test_the_real_graphviz_draws_every_box_or_its_absence_is_said() -> None:
     assert drawn.count("node") == len(drawing.boxes) + titles
     assert drawn.count("cluster") == titles
     assert drawn.count("edge") == len(drawing.edges)
+
+
+def interleaved() -> Report:
+    """Return a model whose encoder runs between poolings outside it."""
+    b = Builder("levels")
+    x = b.add("input", Input((3, 16, 16)))
+    for level in range(3):
+        with b.scope("enc"), b.scope(str(level)):
+            x = b.add("a", Conv2d(4 + level, (3, 3), padding=(1, 1)), x)
+            x = b.add("b", Conv2d(4 + level, (3, 3), padding=(1, 1)), x)
+        x = b.add(f"pool{level}", MaxPool2d((2, 2), (2, 2)), x)
+    return analyze(infer_shapes(b.graph(x), {}))
+
+
+def heights(drawing: str) -> dict[str, float]:
+    """Return how far each title or box stands from the top, by its first word."""
+    root = ElementTree.fromstring(drawing)
+    texts = root.iter("{http://www.w3.org/2000/svg}text")
+    return {str(text.text): float(text.attrib["y"]) for text in texts}
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="no Graphviz here")
+def test_levels_stand_in_the_order_of_execution_without_empty_space() -> None:
+    at = heights(draw(render_dot(outline(interleaved())), "svg").decode())
+    assert at["0"] < at["pool0"] < at["1"] < at["pool1"] < at["2"] < at["pool2"]
+
+
+def test_an_arrow_back_to_a_module_is_told_apart() -> None:
+    drawing = outline(interleaved(), depth=1)
+    lines = render_dot(drawing).splitlines()
+    back = [line for line in lines if "->" in line and "dashed" in line]
+    assert [line.split(" [")[0].strip() for line in back] == ["n2 -> n1", "n3 -> n1"]
+    assert render_mermaid(drawing).count("-.->") == 2
+    assert "back to a module that runs again" in lines[1]
+    assert "dashed" not in render_dot(outline(interleaved()))

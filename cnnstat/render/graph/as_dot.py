@@ -18,10 +18,13 @@ from cnnstat.render.graph.labels import (
     kind_of,
     title_lines,
 )
-from cnnstat.render.graph.outline import Box, Frame, Item, Outline, boxes_of
+from cnnstat.render.graph.outline import Box, Frame, Item, Outline, boxes_of, is_back
 from cnnstat.render.safe_text import html_text, shown
 
 FONT = "Helvetica,Arial,sans-serif"
+BACK = 'constraint=false, style=dashed, color="#a04000"'
+"""An arrow to a box that stands before its source: a module that runs again."""
+
 SHADES = ("#f6f6f6", "#ededed", "#e4e4e4")
 """Fill of frames by depth, to set a module off from its stage."""
 
@@ -118,15 +121,27 @@ def _edges(outline: Outline, ids: Mapping[str, str], folded: Collection[str] = (
     ]
     around = dict.fromkeys(ids, ()) | dict(_titles(open_items, ids, ()))
     drawn: set[tuple[str, str]] = set()
+    edges = set(outline.edges)
+    first_box: dict[str, str] = {}  # of each frame, by its title
+    for name, titles in around.items():
+        for title in titles:
+            first_box.setdefault(title, name)
     above: dict[tuple[str, str], None] = {}
     for source, target in outline.edges:
         ends = (ids[source], ids[target])
         if ends[0] == ends[1] or ends in drawn:
             continue
         drawn.add(ends)
-        yield f"  {ends[0]} -> {ends[1]}"
+        style = f" [{BACK}]" if is_back(outline, source, target) else ""
+        yield f"  {ends[0]} -> {ends[1]}{style}"
         outside = around[source]
-        entered = [title for title in around[target] if title not in outside]
+        # A title stands above what enters with the box that runs first in its frame; what enters
+        # later would stretch it.
+        entered = [
+            title
+            for title in around[target]
+            if title not in outside and (source, first_box[title]) in edges
+        ]
         path = [ids[source], *entered, ids[target]] if entered else []
         above.update(dict.fromkeys(pairwise(path)))
     for first, second in above:

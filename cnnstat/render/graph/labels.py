@@ -69,6 +69,8 @@ def title_lines(outline: Outline, title: str = "") -> tuple[str, ...]:
         lines.append("xN: N equal blocks, drawn once; the boxes inside show one of them")
     if any(is_training_only(row) for box in outline.boxes for row in box.rows):
         lines.append("dashed: in training only")
+    if outline.has_back_edges:
+        lines.append("dashed arrow: back to a module that runs again")
     return tuple(lines)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 from cnnstat.count.layer import Layer
@@ -81,7 +82,7 @@ class Edge(NamedTuple):
     target: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Outline:
     """The drawing of a report, from the inputs to the outputs."""
 
@@ -93,6 +94,16 @@ class Outline:
     def boxes(self) -> tuple[Box, ...]:
         """Every box, in order."""
         return tuple(boxes_of(self.items))
+
+    @cached_property
+    def order(self) -> dict[str, int]:
+        """The position of every box among the rows, by its name."""
+        return {box.name: box.rows[0].nodes[0] for box in self.boxes}
+
+    @property
+    def has_back_edges(self) -> bool:
+        """Whether a module is drawn once and runs again."""
+        return any(is_back(self, edge.source, edge.target) for edge in self.edges)
 
 
 def outline(report: Report, *, depth: int | None = None) -> Outline:
@@ -110,6 +121,11 @@ def sections(rows: Sequence[Layer]) -> Iterator[tuple[str, tuple[Layer, ...]]]:
     """
     for item in _stages(_modules(rows)):
         yield (item.name if isinstance(item, Box) else item.names[0]), item.rows
+
+
+def is_back(outline: Outline, source: str, target: str) -> bool:
+    """Return whether an edge leads to a box that stands before its source."""
+    return outline.order[source] > outline.order[target]
 
 
 def boxes_of(items: Sequence[Item]) -> Iterator[Box]:
