@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from cnnstat.api.catalog import claims as claims
     from cnnstat.api.catalog import zoo as zoo
     from cnnstat.api.exporting import export_onnx as export_onnx
-    from cnnstat.api.models import Inputs as Inputs
-    from cnnstat.api.models import Model as Model
+    from cnnstat.api.model import Inputs as Inputs
+    from cnnstat.api.model import Model as Model
     from cnnstat.api.models import input_specs as input_specs
     from cnnstat.api.models import load as load
     from cnnstat.api.planning import fit as fit
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 _FILES = {
     "catalog": ("as_published", "claims", "zoo"),
     "exporting": ("export_onnx",),
-    "models": ("Inputs", "Model", "input_specs", "load"),
+    "model": ("Inputs", "Model"),
+    "models": ("input_specs", "load"),
     "planning": ("fit", "measured_memory", "memory"),
     "reports": ("analyze", "compare"),
     "results": ("Analysis", "ModelComparison"),

@@ -12,8 +12,8 @@ from cnnstat.errors import UsageError
 from cnnstat.ir.tensor import TensorSpec
 
 
-class ExampleSpec(TensorSpec):
-    """Spec of an example tensor, which is taken as it is: the batch is not put in front of it."""
+class FullSpec(TensorSpec):
+    """Spec of a tensor with all of its axes: no batch is put in front of it."""
 
 
 def split_arguments(
@@ -31,6 +31,33 @@ def split_arguments(
     if not inputs:
         raise UsageError(f"input {dict(arguments)!r:.60}: it holds no shape and no tensor")
     return inputs, constants
+
+
+def split_example(
+    arguments: Mapping[str, Any],
+) -> tuple[dict[str, TensorSpec | tuple[int, ...]], dict[str, Any]]:
+    """Return the same of arguments that are the very ones of a call: numbers are no shapes.
+
+    Raises ``UsageError`` where no tensor is among them.
+    """
+    inputs: dict[str, TensorSpec | tuple[int, ...]] = {}
+    constants: dict[str, Any] = {}
+    for name, value in arguments.items():
+        if _holds_tensor(value):
+            _enter(name, value, inputs, constants)
+        else:
+            constants[name] = value
+    if not inputs:
+        raise UsageError("the example holds no tensor")
+    return inputs, constants
+
+
+def _holds_tensor(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_holds_tensor, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(_holds_tensor, value))
+    return is_example(value)
 
 
 def _enter(
@@ -65,9 +92,9 @@ def is_example(value: object) -> bool:
     return hasattr(value, "shape") and hasattr(value, "dtype")
 
 
-def example(value: Any) -> tuple[ExampleSpec, Any]:
+def example(value: Any) -> tuple[FullSpec, Any]:
     """Return the spec of an example, and it as a tensor."""
     import torch
 
     tensor = torch.as_tensor(value)
-    return ExampleSpec(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")), tensor
+    return FullSpec(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")), tensor

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cnnstat.api.models import Inputs, Model, input_specs, shaped_graph
+from cnnstat.api.model import Inputs, Model
+from cnnstat.api.models import input_specs, shaped_graph, with_input
 from cnnstat.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def export_onnx(
     serves what its callable draws. Raises ``UsageError`` for an ONNX file, for bad arguments and
     where PyTorch or onnxscript is missing, ``ModelError`` for a model that cannot be exported.
     """
+    model.require_forward()
     if model.structure is None and model.own_module is None:
         raise UsageError(f"{model.reference}: an ONNX file can be exported to yaml only")
     from cnnstat.pytorch import require_torch
@@ -34,7 +36,8 @@ def export_onnx(
     from cnnstat.pytorch.export import check_opset, export_onnx
 
     check_opset(opset)
-    specs = input_specs(model, input=input, batch=batch)
+    model, shapes = with_input(model, input)
+    specs = input_specs(model, input=shapes, batch=batch)
     if model.own_module is not None:
         from cnnstat.pytorch.random_state import preserved_random_state
 

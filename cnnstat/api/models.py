@@ -2,81 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, redirect_stdout
-from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from cnnstat.api.arguments import ExampleSpec, is_example, split_arguments
+from cnnstat.api.arguments import FullSpec, is_example, split_arguments, split_example
+from cnnstat.api.model import Inputs, Model, default_inputs
 from cnnstat.errors import ShapeError, UsageError, unknown
-from cnnstat.importers.reference import Imported, Shapes, form_of
-from cnnstat.ir.graph import Graph, ShapedGraph
+from cnnstat.importers.reference import Imported, Shapes, form_of, with_arguments
+from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import TensorSpec, check_dtype, check_float_dtype, check_shape
-from cnnstat.zoo.card import ModelCard
 from cnnstat.zoo.catalog import find
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from torch.nn import Module
 
-    from cnnstat.count.check import ModuleMeasurement
-    from cnnstat.count.saved import SavedReport
     from cnnstat.importers.keras.importing import KerasModel
-
-Inputs = tuple[int, ...] | Mapping[str, Any]
-"""Shapes without the batch: of the first input, or of each by name (a spec tells its dtype).
-
-Where the model is a PyTorch module, a value may also be an example tensor, a list or a dictionary
-of shapes and tensors, or another argument of the forward pass (``{"deep": True}``).
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A loaded model: the default spec of each input, its graph, and its card if it has one.
-
-    ``structure`` is a graph that holds for every input; ``trace`` makes one for the inputs that it
-    is given, as a PyTorch module is captured; ``channels_last`` says that images have their
-    channels as the last axis (a Keras model). ``fill`` returns the spec of every input from shapes
-    of some and a batch, where a file says what is open (0 in ``inputs``) and what is fixed (an ONNX
-    or Keras file). ``places`` says where in its source a node stands (``net.yaml:12``), for error
-    messages. ``own_module`` returns the user's own module, a new one with weights each time, where
-    the model is one; ``filled_copy`` a copy of it whose stored tensors are what a function makes of
-    each. ``with_constants`` returns a module's model with arguments of its forward pass that are
-    known: example tensors, settings. ``saved`` is a result that was saved as JSON, without a graph.
-    """
-
-    reference: str
-    inputs: Mapping[str, TensorSpec]
-    structure: Graph | None = None
-    card: ModelCard | None = None
-    places: Mapping[str, str] = field(default_factory=dict)
-    trace: Callable[[Mapping[str, TensorSpec]], Imported] | None = None
-    channels_last: bool = False
-    fill: Callable[[Shapes, int], dict[str, TensorSpec]] | None = None
-    count: Callable[[Mapping[str, TensorSpec]], ModuleMeasurement] | None = None
-    own_module: Callable[[], Module] | None = None
-    filled_copy: Callable[[Callable[[Tensor], Tensor]], Module] | None = None
-    with_constants: Callable[[Mapping[str, Any]], Model] | None = None
-    saved: SavedReport | None = None
-
-    @property
-    def graph(self) -> Graph:
-        """The graph for the default inputs."""
-        return self.graph_for(self.inputs).graph
-
-    def graph_for(self, specs: Mapping[str, TensorSpec]) -> Imported:
-        """Return the graph for inputs of these specs, and what is to be said about it."""
-        if self.structure is not None:
-            return Imported(self.structure)
-        if self.saved is not None:
-            return Imported(self.saved.shaped.graph)
-        if self.trace is None:
-            raise UsageError(f"{self.reference} has no graph")
-        return self.trace(specs)
 
 
 def load(
@@ -84,22 +25,45 @@ def load(
     *,
     classes: int | None = None,
     arguments: Mapping[str, Any] | None = None,
+    call: Mapping[str, Any] | None = None,
+    forward_method: str | None = None,
 ) -> Model:
     """Return the model that a reference names, or that an ``nn.Module`` is.
 
     ``classes`` replaces the number of classes that a model of the zoo was published with;
-    ``arguments`` are passed to a Python callable, or replace parameters of a spec file. Raises
-    ``UsageError`` if there is no such model.
+    ``arguments`` are passed to a Python callable, or replace parameters of a spec file. ``call``
+    are arguments of a module's forward pass that are no tensors, by name; ``forward_method`` names
+    another method as its forward pass. Raises ``UsageError`` if there is no such model.
     """
-    if not isinstance(reference, str):
-        if _is_keras(reference):
-            from cnnstat.importers.keras.objects import model_of_object
+    if isinstance(reference, str):
+        model = _named(reference, classes, arguments)
+    elif _is_keras(reference):
+        model = _keras_object(reference, str(getattr(reference, "name", "") or type(reference)))
+    elif isinstance(reference, type) or not hasattr(reference, "named_parameters"):
+        model = _held(reference)
+    else:
+        from cnnstat.api.modules import module_model
 
-            name = str(getattr(reference, "name", "") or type(reference).__name__)
-            return _keras(name, model_of_object(reference, name))
-        if isinstance(reference, type) or not hasattr(reference, "named_parameters"):
-            raise UsageError(f"{reference!r:.60} is not a model: give a reference or an nn.Module")
-        return _module(type(reference).__name__, reference)
+        model = module_model(type(reference).__name__, reference)
+    if not call and forward_method is None:
+        return model
+    if model.with_call is None:
+        option = "a method" if forward_method is not None else "arguments of a call"
+        raise UsageError(f"{model.reference}: only a PyTorch module takes {option}")
+    return model.with_call(call or {}, forward_method)
+
+
+def _held(candidate: object) -> Model:
+    """Return the model of an object that holds a module, such as a pipeline."""
+    if isinstance(candidate, type) or not getattr(candidate, "__dict__", None):
+        raise UsageError(f"{candidate!r:.60} is not a model: give a reference or an nn.Module")
+    from cnnstat.api.modules import module_model
+    from cnnstat.pytorch.capture.loading import module_in
+
+    return module_model(type(candidate).__name__, module_in(candidate, "the model is a"))
+
+
+def _named(reference: str, classes: int | None, arguments: Mapping[str, Any] | None) -> Model:
     if classes is not None and classes < 1:
         raise UsageError(f"classes must be at least 1, got {classes}")
     form = form_of(reference)
@@ -118,37 +82,52 @@ def load(
         file = load_onnx(reference)
         return Model(reference, file.inputs, trace=file.trace, fill=file.fill)
     if form == "keras":
-        if reference.lower().startswith("keras:"):
-            from cnnstat.importers.keras.objects import application
+        return _keras_file(reference, arguments)
+    if form == "torch":
+        from cnnstat.api.torchfiles import file_model
 
-            return _keras(reference, application(reference, arguments))
-        from cnnstat.count.savedfile import is_saved
-
-        if reference.lower().endswith(".json") and is_saved(reference):
-            return _saved(reference)
-        from cnnstat.importers.keras.importing import load_keras
-
-        return _keras(reference, load_keras(reference))
+        return file_model(reference)
     if form == "spec":
         from cnnstat.importers.spec.reading import read
 
         spec = read(reference, arguments)
         places = {name: f"{spec.file}:{line}" for name, line in spec.lines.items()}
         return Model(reference, default_inputs(spec.graph), spec.graph, places=places)
+    return _made(reference, arguments)
+
+
+def _made(reference: str, arguments: Mapping[str, Any] | None) -> Model:
+    """Return the model that a Python callable makes."""
     from cnnstat.api.projectrules import load_project_rules
     from cnnstat.pytorch.capture.loading import load_module
 
     load_project_rules()
     made = load_module(reference, arguments)
     if _is_keras(made):
-        from cnnstat.importers.keras.objects import model_of_object
+        return _keras_object(made, reference)
+    from cnnstat.api.modules import module_model
 
-        return _keras(reference, model_of_object(made, reference))
-    return _module(
-        reference,
-        made,
-        lambda: load_module(reference, arguments, weights=True),
-    )
+    return module_model(reference, made, lambda: load_module(reference, arguments, weights=True))
+
+
+def _keras_file(reference: str, arguments: Mapping[str, Any] | None) -> Model:
+    if reference.lower().startswith("keras:"):
+        from cnnstat.importers.keras.objects import application
+
+        return _keras(reference, application(*with_arguments(reference, arguments)))
+    from cnnstat.count.savedfile import is_saved
+
+    if reference.lower().endswith(".json") and is_saved(reference):
+        return _saved(reference)
+    from cnnstat.importers.keras.importing import load_keras
+
+    return _keras(reference, load_keras(reference))
+
+
+def _keras_object(made: object, reference: str) -> Model:
+    from cnnstat.importers.keras.objects import model_of_object
+
+    return _keras(reference, model_of_object(made, reference))
 
 
 def takes_arguments(reference: object) -> bool:
@@ -194,85 +173,38 @@ def _is_keras(candidate: object) -> bool:
     return is_keras_model(candidate)
 
 
-def _module(
-    reference: str,
-    module: Module,
-    remake: Callable[[], Module] | None = None,
-    constants: Mapping[str, Any] = MappingProxyType({}),
-) -> Model:
-    from cnnstat.pytorch.capture.loading import default_input
-
-    settings = {name: value for name, value in constants.items() if not is_example(value)}
-    default = {"input": default_input(module)}
-    latest: dict[str, TensorSpec] = {}  # what a lazy module gets its shapes from
-
-    def quiet() -> AbstractContextManager[object]:
-        # A model by reference may print what it likes; results alone go to standard output.
-        return nullcontext() if remake is None else redirect_stdout(sys.stderr)
-
-    def trace(specs: Mapping[str, TensorSpec]) -> Imported:
-        from cnnstat.pytorch.capture.importing import import_module
-
-        latest.clear()
-        latest.update(specs)
-        with quiet():
-            return import_module(reference, module, specs, remake=remake, constants=constants)
-
-    def count(specs: Mapping[str, TensorSpec]) -> ModuleMeasurement:
-        from cnnstat.pytorch.capture.counting import count_module
-
-        with quiet():
-            return count_module(reference, module, specs, remake=remake, constants=constants)
-
-    def own_module() -> Module:
-        from copy import deepcopy
-
-        from cnnstat.pytorch.capture.lazy import with_shapes
-        from cnnstat.pytorch.named import use_settings
-
-        made = deepcopy(module) if remake is None else remake()
-        made = with_shapes(made, latest or default, constants, kinds=("real",))
-        use_settings(made, settings)
-        return made
-
-    def filled_copy(filling: Callable[[Tensor], Tensor]) -> Module:
-        from cnnstat.pytorch.capture.copying import filled_copy
-        from cnnstat.pytorch.capture.lazy import with_shapes
-        from cnnstat.pytorch.named import use_settings
-
-        inner = getattr(module, "_orig_mod", module)
-        made = filled_copy(with_shapes(inner, latest or default, constants), filling)
-        use_settings(made, settings)
-        return made
-
-    return Model(
-        reference,
-        default,
-        trace=trace,
-        count=count,
-        own_module=own_module,
-        filled_copy=filled_copy,
-        with_constants=lambda known: _module(reference, module, remake, known),
-    )
-
-
 def with_input(model: Model, input: Inputs | None) -> tuple[Model, Inputs | None]:
     """Return a model that knows the arguments that are no shapes, and the shapes.
 
     Raises ``UsageError`` for what cannot be an argument.
     """
-    if model.with_constants is None:
+    if model.with_call is None:
         return model, input
     arguments = {next(iter(model.inputs)): input} if is_example(input) else input
     if not isinstance(arguments, Mapping):
         return model, input
     inputs, constants = split_arguments(arguments)
-    return (model.with_constants(constants) if constants else model), inputs
+    return (model.with_call(constants, None) if constants else model), inputs
 
 
-def default_inputs(graph: Graph) -> dict[str, TensorSpec]:
-    """Return the spec of each input that a graph states itself."""
-    return {node.name: node.op.infer(())[0] for node in graph.inputs}
+def with_example(model: Model, example: object) -> tuple[Model, Inputs]:
+    """Return a model that knows an example of its arguments, and the specs of the tensors in it.
+
+    ``example`` is a sequence of arguments in order, a mapping of them by name, or one tensor.
+    Raises ``UsageError`` where the model takes no example, or where it holds no tensor.
+    """
+    if model.with_call is None:
+        raise UsageError(f"{model.reference}: only a PyTorch module takes an example")
+    if isinstance(example, Mapping):
+        arguments = dict(example)
+    else:
+        values = list(example) if isinstance(example, Sequence) else [example]
+        names = model.argument_names() if model.argument_names is not None else ()
+        if len(names) < len(values):
+            names = tuple(f"argument{number}" for number in range(len(values)))
+        arguments = dict(zip(names, values, strict=False))
+    inputs, constants = split_example(arguments)
+    return model.with_call(constants, None), inputs
 
 
 def input_specs(
@@ -292,6 +224,10 @@ def input_specs(
     if isinstance(input, Mapping):
         return _named_specs(model, input, batch=batch, dtype=dtype)
     specs = {}
+    if model.complete is not None:
+        name = next(iter(model.inputs))
+        shape = None if input is None else check_shape(extents(input))
+        return _named_specs(model, {name: model.complete(shape)}, batch=batch, dtype=dtype)
     for position, (name, spec) in enumerate(model.inputs.items()):
         shape = spec.shape[1:]
         if input is not None and position == 0:
@@ -310,16 +246,20 @@ def _filled(
 ) -> dict[str, TensorSpec]:
     """Return the specs of inputs that a file declares, completed by what the user gives."""
     shapes: dict[str, tuple[int, ...] | TensorSpec] = {}
+    whole: dict[str, TensorSpec] = {}
     if isinstance(input, Mapping):
         for name, each in input.items():
             shapes[name] = each if isinstance(each, TensorSpec) else extents(each)
             check_shape(each.shape if isinstance(each, TensorSpec) else extents(each))
+            if isinstance(each, FullSpec):
+                whole[name] = TensorSpec(each.shape, each.dtype)
+                shapes[name] = TensorSpec(each.shape[1:], each.dtype)
     elif input is not None:
         name, spec = next(iter(model.inputs.items()), ("", TensorSpec(())))
         shape = check_shape(extents(input))
         images = spec.rank == 4 and len(shape) < 3
         shapes[name] = complete(shape, spec.shape[1:], model.channels_last) if images else shape
-    specs = fill(shapes, batch)
+    specs = {**fill(shapes, batch), **whole}
     if dtype is None:
         return specs
     return {
@@ -356,7 +296,7 @@ def _named_specs(
     changed = {name: spec.shape for name, spec in specs.items() if name in shapes}
     return {
         name: TensorSpec(spec.shape, spec.dtype)
-        if isinstance(spec, ExampleSpec)
+        if isinstance(spec, FullSpec)
         else TensorSpec((batch, *changed.get(name, spec.shape[1:])), spec.dtype)
         for name, spec in specs.items()
     }

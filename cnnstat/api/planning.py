@@ -6,7 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cnnstat.api.models import Inputs, Model, load
+from cnnstat.api.model import Inputs, Model
+from cnnstat.api.models import load
 from cnnstat.api.quantizing import check_runs, quantized_dtype
 from cnnstat.api.reports import analyze
 from cnnstat.errors import PASSED_ON, CnnstatError, ModelError, UsageError, said
@@ -39,8 +40,10 @@ def memory(
     model = reference if isinstance(reference, Model) else load(reference, classes=classes)
     settings = settings or Settings()
     bits = quantized_dtype(dtype, settings.mode)
-    report = analyze(model, input=input, batch=batch, dtype=dtype).report
-    return plan(report, settings) if bits else plan_of(model, report, settings)
+    model.require_forward()
+    analysis = analyze(model, input=input, batch=batch, dtype=dtype)
+    report = analysis.report
+    return plan(report, settings) if bits else plan_of(analysis.model, report, settings)
 
 
 def plan_of(model: Model, report: Report, settings: MemorySettings) -> MemoryPlan:

@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from cnnstat.api.models import Model, default_inputs, input_specs, load
+from cnnstat.api.model import Model, default_inputs
+from cnnstat.api.models import input_specs, load
 from cnnstat.count.counted import Counted, Memory
 from cnnstat.errors import CnnstatError, UsageError
 from cnnstat.importers.reference import file_and_name, form_of

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cnnstat.api.model import Inputs, Model
 from cnnstat.api.models import (
-    Inputs,
-    Model,
     input_specs,
     load,
     load_all,
     shaped_graph,
+    with_example,
     with_input,
 )
 from cnnstat.api.quantizing import quantized_dtype, quantized_graph, quantized_notes
@@ -51,6 +51,8 @@ def analyze(
     convention: str = "paper",
     mode: str = "inference",
     images: int | None = None,
+    example: object = None,
+    forward_method: str | None = None,
 ) -> Analysis:
     """Return the figures of a model, which show themselves in a notebook.
 
@@ -59,19 +61,25 @@ def analyze(
     one, with the model's own channels; or a mapping of names to shapes. A module also takes example
     tensors, lists and dictionaries of shapes, and settings: ``{"x": [(3, 8, 8), (5,)], "deep":
     True}``. ``mode`` "training" adds the work of a training step, ``images`` that of an epoch.
+    ``example`` are the very arguments of a call instead: a tensor, a tuple in order, or a
+    dictionary by name. ``forward_method`` names another method of the module as its forward pass.
     Raises ``UsageError`` for bad arguments, ``ModelError`` where the shapes do not fit.
     """
     rule = find_convention(convention)
     check_training(mode, images)
     bits = quantized_dtype(dtype, mode)
     model = reference if isinstance(reference, Model) else load(reference, classes=classes)
+    if forward_method is not None:
+        model = _with_method(model, forward_method)
+    if example is not None and (input is not None or batch != 1):
+        raise UsageError("example is the call itself: leave out input and batch")
     if model.saved is not None:
         saved = saved_report(
             model, model.saved, input=input, batch=batch, dtype=dtype, convention=rule
         )
         return Analysis(model, saved.without_training(mode))
     dtype = None if bits else dtype
-    model, shapes = with_input(model, input)
+    model, shapes = with_input(model, input) if example is None else with_example(model, example)
     specs = input_specs(model, input=shapes, batch=batch, dtype=dtype)
     shaped, imported = shaped_graph(model, specs)
     training = None
@@ -95,6 +103,12 @@ def analyze(
         training=training,
     )
     return Analysis(model, report)
+
+
+def _with_method(model: Model, name: str) -> Model:
+    if model.with_call is None:
+        raise UsageError(f"{model.reference}: only a PyTorch module takes a method")
+    return model.with_call({}, name)
 
 
 def compare(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from cnnstat.api.models import Model
+from cnnstat.api.model import Model
 from cnnstat.count.compare import Comparison, Entry
 from cnnstat.count.layer import Layer
 from cnnstat.count.report import Note, Report, Totals

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cnnstat.api.models import Inputs, Model, input_specs, load, with_input
+from cnnstat.api.model import Inputs, Model
+from cnnstat.api.models import input_specs, load, with_input
 from cnnstat.api.reports import analyze
 from cnnstat.errors import UsageError
 from cnnstat.ir.tensor import check_float_dtype
@@ -43,6 +44,7 @@ def build(
     from cnnstat.pytorch.initialize import scheme_of
 
     model = reference if isinstance(reference, Model) else load(reference, classes=classes)
+    model.require_forward()
     model, shapes = with_input(model, input)
     specs = input_specs(model, input=shapes, dtype=dtype)
     if model.own_module is not None:
@@ -74,6 +76,7 @@ def check(
     model that cannot be built.
     """
     model = reference if isinstance(reference, Model) else load(reference, classes=classes)
+    model.require_forward()
     analysis = analyze(model, input=input, batch=batch, dtype=dtype)
     return check_report(analysis.model, analysis.report)
 
@@ -87,6 +90,7 @@ def check_report(model: Model, report: Report) -> Check:
 
     check_runs(report, "a check")
     require_torch()
+    model.require_forward()
     if model.count is not None:
         return check_module(report, model.count(report.inputs))
     from cnnstat.pytorch.count import measure
@@ -103,13 +107,16 @@ def bench(
     batches: Sequence[int] = (1,),
     dtypes: Sequence[str] = ("float32",),
     modes: Sequence[str] = ("inference",),
+    call: Mapping[str, Any] | None = None,
+    forward_method: str | None = None,
     baseline: str | None = None,
     other_device: bool = False,
     progress: Progress | None = None,
 ) -> Measurement:
     """Measure models, the ImageNet line-up by default: every batch, dtype and mode of each.
 
-    ``input`` and ``arguments`` are those of ``analyze`` and ``load``, for every model.
+    ``input`` is that of ``analyze``, ``arguments``, ``call`` and ``forward_method`` are those of
+    ``load``, for every model.
     ``baseline`` is the file of an earlier result, from the same device unless ``other_device``. An
     interrupt ends the measurement early; the result is not ``complete`` then. Raises
     ``MissingDependencyError`` without PyTorch, ``UsageError`` for settings that cannot be met.
@@ -123,22 +130,18 @@ def bench(
     earlier = None if baseline is None else read_result(baseline)
     jobs = []
     for reference in IMAGENET if references is None else references:
-        model = load(reference, arguments=arguments)
+        model = load(reference, arguments=arguments, call=call, forward_method=forward_method)
+        model.require_forward()
         if model.own_module is not None and settings is not None and settings.layers:
             raise UsageError(
                 f"{reference}: --layers needs a model of the zoo, a spec or an ONNX file"
             )
-        jobs += [
-            Job(
-                reference,
-                analyze(model, input=input, batch=batch, dtype=dtype).report,
-                mode,
-                model.own_module,
-            )
-            for dtype in map(check_float_dtype, dtypes)
-            for mode in map(mode_of, modes)
-            for batch in batches
-        ]
+        for dtype in map(check_float_dtype, dtypes):
+            for mode in map(mode_of, modes):
+                for batch in batches:
+                    analysis = analyze(model, input=input, batch=batch, dtype=dtype)
+                    own_module = analysis.model.own_module
+                    jobs.append(Job(reference, analysis.report, mode, own_module))
     from cnnstat.pytorch.bench import measure
 
     def begin(environment: Mapping[str, Any]) -> None:

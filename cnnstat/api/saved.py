@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from cnnstat.api.models import Inputs, Model, complete, extents
+from cnnstat.api.model import Inputs, Model
+from cnnstat.api.models import complete, extents
 from cnnstat.count.saved import SavedReport
 from cnnstat.errors import UsageError
 from cnnstat.ir.tensor import TensorSpec

@@ -100,6 +100,8 @@ def _space(reference: str, values: Values) -> Space:
         from cnnstat.importers.spec.reading import template
 
         template(reference).check_arguments(space.parameters)
+    elif form == "torch" and set(space.parameters) - set(space.placeholders):
+        raise UsageError(f"{reference}: such a file has no parameters to vary, only input, batch")
     elif form == "onnx" and set(space.parameters) - set(space.placeholders):
         raise UsageError(f"{reference}: an ONNX file has no parameters to vary, only input, batch")
     elif reference.lower().startswith("keras:") and not space.placeholders:

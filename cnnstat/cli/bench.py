@@ -11,11 +11,14 @@ from cnnstat.cli.options import (
     REFERENCE,
     ArgsOption,
     BareOption,
+    CallOption,
     FormatOption,
     InputsOption,
+    MethodOption,
     OutputOption,
     VerboseOption,
     argument,
+    call_of,
     factory_arguments,
     input_shapes,
     option,
@@ -45,6 +48,8 @@ def bench(
     ] = None,
     input: InputsOption = None,
     args: ArgsOption = None,
+    call: CallOption = None,
+    method: MethodOption = None,
     device: Annotated[
         str, option("--device", group=RUN, metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.")
     ] = "auto",
@@ -156,7 +161,7 @@ def bench(
         max_time=(MAX_TIME if models else LINE_UP_MAX_TIME) if max_time is None else max_time,
         layers=layers,
     )
-    runs = _Runs(tuple(models or ()), input, args, batch, dtype, mode)
+    runs = _Runs(tuple(models or ()), input, args, call, method, batch, dtype, mode)
     earlier = None if baseline is None else _Earlier(baseline, other_device)
     measurement = _measure(runs, settings, earlier) if saved is None else _saved(saved, earlier)
     emit(bench_document(measurement, baseline=baseline), to)
@@ -173,6 +178,8 @@ class _Runs(NamedTuple):
     models: tuple[str, ...]
     input: list[str] | None
     args: str | None
+    call: str | None
+    method: str | None
     batch: str
     dtype: str
     mode: str
@@ -193,6 +200,7 @@ def _measure(runs: _Runs, settings: Settings, earlier: _Earlier | None) -> Measu
         settings=settings,
         input=input_shapes(runs.input),
         arguments=factory_arguments(runs.args),
+        **call_of(runs.call, runs.method),
         batches=_whole_numbers("batch", runs.batch),
         dtypes=_words("dtype", runs.dtype),
         modes=_words("mode", runs.mode),

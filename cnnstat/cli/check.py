@@ -12,12 +12,15 @@ from cnnstat.cli.options import (
     ArgsOption,
     BareOption,
     BatchOption,
+    CallOption,
     ClassesOption,
     DtypeOption,
     FormatOption,
     InputsOption,
+    MethodOption,
     OutputOption,
     argument,
+    call_of,
     factory_arguments,
     input_shapes,
     option,
@@ -37,6 +40,8 @@ def check(
     dtype: DtypeOption = None,
     classes: ClassesOption = None,
     args: ArgsOption = None,
+    call: CallOption = None,
+    method: MethodOption = None,
     format: FormatOption = None,
     bare: BareOption = False,
     output: OutputOption = None,
@@ -56,7 +61,10 @@ def check(
     to = destination(format, output, bare=bare)
     shape = input_shapes(input)
     arguments = factory_arguments(args)
-    loaded = [api.load(name, classes=classes, arguments=arguments) for name in models or _zoo()]
+    calling = call_of(call, method)
+    loaded = [
+        api.load(name, classes=classes, arguments=arguments, **calling) for name in models or _zoo()
+    ]
     require_torch()
     checks = []
     for place, model in enumerate(loaded):

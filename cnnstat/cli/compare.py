@@ -22,8 +22,7 @@ from cnnstat.cli.options import (
     complete_model,
     continuing,
     factory_arguments,
-    input_shape,
-    input_shapes,
+    input_sweep,
     option,
     starting,
 )
@@ -33,7 +32,6 @@ from cnnstat.render.compare import COLUMNS
 
 if TYPE_CHECKING:
     from cnnstat.api import ModelComparison
-    from cnnstat.api.models import Inputs
     from cnnstat.count.compare import Entry
     from cnnstat.render.compare import Rate
     from cnnstat.render.document import Document
@@ -60,8 +58,8 @@ def compare(
             *("--input", "-i"),
             group=MODEL,
             metavar="SHAPES",
-            help="Inputs without the batch, comma-separated: 224, 3x224x224 or 128,160,192. For "
-            "models of several inputs, repeat NAME=SHAPE or NAME=int64:SHAPE.",
+            help="Inputs without the batch, comma-separated: 224, 3x224x224 or 128,160,192; "
+            "NAME=SHAPES for each of several inputs.",
             default="each model's own",
         ),
     ] = None,
@@ -166,17 +164,6 @@ def _document(
     return compare_document(
         compared.comparison, columns=columns, quoted=compared.quoted, rate=rate or "error"
     )
-
-
-def input_sweep(texts: list[str] | None) -> tuple[Inputs | None, ...]:
-    """Read ``128,160,192`` and repeated options as shapes, ``name=3x32x32`` as one set of inputs.
-
-    Nothing is each model's own input.
-    """
-    if any("=" in text for text in texts or ()):
-        return (input_shapes(texts),)
-    pieces = [piece.strip() for text in texts or () for piece in text.split(",")]
-    return tuple(dict.fromkeys(input_shape(piece) for piece in pieces)) or (None,)
 
 
 def _check_alone(*, stages: bool, diff: bool, others: tuple[str | None, ...]) -> None:

@@ -9,10 +9,13 @@ from cnnstat.cli.options import (
     OUTPUT,
     ArgsOption,
     BatchOption,
+    CallOption,
     ClassesOption,
     InputsOption,
+    MethodOption,
     ModelArgument,
     OutputOption,
+    call_of,
     factory_arguments,
     input_shapes,
     option,
@@ -42,6 +45,8 @@ def export(
     batch: BatchOption = 1,
     classes: ClassesOption = None,
     args: ArgsOption = None,
+    call: CallOption = None,
+    method: MethodOption = None,
     opset: Annotated[
         int | None,
         option(
@@ -76,7 +81,10 @@ def export(
         raise UsageError("an ONNX file is binary: name a file with -o")
     if name != "onnx" and opset is not None:
         raise UsageError(f"--opset is for ONNX files, not for {name}")
-    loaded = api.load(model, classes=classes, arguments=factory_arguments(args))
+    loaded = api.load(
+        model, classes=classes, arguments=factory_arguments(args), **call_of(call, method)
+    )
+    loaded.require_forward()
     shapes = input_shapes(input)
     if name == "onnx" and output is not None:
         exported = api.export_onnx(loaded, input=shapes, batch=batch, opset=opset, seed=seed)

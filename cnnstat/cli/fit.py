@@ -16,11 +16,14 @@ from cnnstat.cli.memory import (
 from cnnstat.cli.options import (
     ArgsOption,
     BareOption,
+    CallOption,
     DtypeOption,
     FormatOption,
     InputsOption,
+    MethodOption,
     ModelsArgument,
     OutputOption,
+    call_of,
     factory_arguments,
     input_shapes,
     option,
@@ -44,6 +47,8 @@ def fit(
     ] = ",".join(COMMON),
     input: InputsOption = None,
     args: ArgsOption = None,
+    call: CallOption = None,
+    method: MethodOption = None,
     dtype: DtypeOption = None,
     mode: ModeOption = "training",
     optimizer: OptimizerOption = None,
@@ -67,7 +72,8 @@ def fit(
     if not memories:
         raise UsageError(f"memory {memory!r}: name at least one, such as 24GiB")
     shape, arguments = input_shapes(input), factory_arguments(args)
-    loaded = [api.load(name, arguments=arguments) for name in models]
+    calling = call_of(call, method)
+    loaded = [api.load(name, arguments=arguments, **calling) for name in models]
     fits = []
     for place, model in enumerate(loaded):
         progress.step(place, len(loaded), model.reference)

@@ -9,12 +9,15 @@ from cnnstat.cli.options import (
     OUTPUT,
     ArgsOption,
     BatchOption,
+    CallOption,
     ClassesOption,
     DepthOption,
     InputsOption,
+    MethodOption,
     ModelArgument,
     OutputOption,
     at_least_one,
+    call_of,
     factory_arguments,
     input_shapes,
     option,
@@ -36,6 +39,8 @@ def graph(
     batch: BatchOption = 1,
     classes: ClassesOption = None,
     args: ArgsOption = None,
+    call: CallOption = None,
+    method: MethodOption = None,
     depth: DepthOption = None,
     format: Annotated[
         str | None,
@@ -61,7 +66,10 @@ def graph(
         from cnnstat.render.graph.graphviz import require_graphviz
 
         require_graphviz()
-    loaded = api.load(model, classes=classes, arguments=factory_arguments(args))
+    loaded = api.load(
+        model, classes=classes, arguments=factory_arguments(args), **call_of(call, method)
+    )
+    loaded.require_forward()
     report = api.analyze(loaded, input=input_shapes(input), batch=batch).report
     title = loaded.card.title if loaded.card else ""
     drawn = draw_graph(report, name, depth=at_least_one("depth", depth), title=title)

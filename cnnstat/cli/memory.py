@@ -9,12 +9,15 @@ from cnnstat.cli.options import (
     ArgsOption,
     BareOption,
     BatchOption,
+    CallOption,
     ClassesOption,
     DtypeOption,
     FormatOption,
     InputsOption,
+    MethodOption,
     ModelArgument,
     OutputOption,
+    call_of,
     factory_arguments,
     input_shapes,
     option,
@@ -73,6 +76,8 @@ def memory(
     dtype: DtypeOption = None,
     classes: ClassesOption = None,
     args: ArgsOption = None,
+    call: CallOption = None,
+    method: MethodOption = None,
     mode: ModeOption = "inference",
     optimizer: OptimizerOption = None,
     amp: AmpOption = None,
@@ -114,7 +119,9 @@ def memory(
     into = None if fit is None else memory_size(fit)
     limits = limits_of(limit, "memory")
     shape = input_shapes(input)
-    loaded = api.load(model, classes=classes, arguments=factory_arguments(args))
+    loaded = api.load(
+        model, classes=classes, arguments=factory_arguments(args), **call_of(call, method)
+    )
     plan = api.memory(loaded, chosen, input=shape, batch=batch, dtype=dtype)
     measured = api.measured_memory(loaded, plan) if measure else None
     memories = [into] if into else [memory_size(each) for each in COMMON]

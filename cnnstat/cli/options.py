@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 import typer
 
-from cnnstat.errors import UsageError
+from cnnstat.errors import MissingDependencyError, UsageError, said
 from cnnstat.ir.tensor import DTYPE_BYTES, TensorSpec, check_dtype
 from cnnstat.render.formats import FORMATS
 
@@ -81,8 +81,8 @@ def argument(
 
 
 REFERENCE = (
-    "a name of 'cnnstat list', a spec (.yaml), ONNX or Keras file, file.py:callable, "
-    "torchvision:NAME, timm:NAME or keras:NAME"
+    "a name of 'cnnstat list', a spec (.yaml), ONNX, Keras, .pt2 or TorchScript file, "
+    "file.py:callable, torchvision:NAME, timm:NAME or keras:NAME"
 )
 """The forms of a reference to a model."""
 
@@ -98,14 +98,23 @@ ArgsOption = Annotated[
         "models write 'model.py:Net(width=16)'.",
     ),
 ]
-InputOption = Annotated[
+CallOption = Annotated[
     str | None,
     option(
-        *("--input", "-i"),
+        "--call",
         group=MODEL,
-        metavar="SHAPE",
-        help="Input without the batch: 3x224x224, 224x224 or 224.",
-        default="the model's own",
+        metavar="JSON",
+        help="Other arguments of a PyTorch module's forward pass: '{\"deep\": true}'.",
+    ),
+]
+MethodOption = Annotated[
+    str | None,
+    option(
+        "--method",
+        group=MODEL,
+        metavar="NAME",
+        help="Method of a PyTorch module to run instead of forward.",
+        default="forward",
     ),
 ]
 InputsOption = Annotated[
@@ -115,7 +124,7 @@ InputsOption = Annotated[
         group=MODEL,
         metavar="SHAPE",
         help="Input without the batch: 3x224x224, 224x224 or 224. For several inputs, repeat "
-        "NAME=SHAPE or NAME=int64:SHAPE.",
+        "NAME=SHAPE, NAME=int64:SHAPE, NAME=int64:!SHAPE (! with all axes) or NAME=@FILE.npy.",
         default="the model's own",
     ),
 ]
@@ -195,36 +204,86 @@ def input_shape(text: str | None) -> tuple[int, ...] | None:
     return tuple(int(extent) for extent in extents)
 
 
-def input_shapes(
-    texts: list[str] | None,
-) -> tuple[int, ...] | dict[str, TensorSpec | tuple[int, ...]] | None:
+Shapes = tuple[int, ...] | dict[str, Any] | None
+"""What --input says: one shape, or a spec or an example by name; None where it is not used."""
+
+
+def input_shapes(texts: list[str] | None) -> Shapes:
     """Read one shape, or ``name=3x224x224`` (``ids=int64:128``) once for each of several inputs.
 
     The dtype may stand behind the shape as well (``ids=128:int64``). One number per sample has a
-    dtype and no shape (``label=int64``).
+    dtype and no shape (``label=int64``); ``!`` marks a shape that no batch comes in front of
+    (``edges=int64:!2x20``). ``tokens=@file.npy`` takes the array of a file as it is.
     """
     if not texts:
         return None
     if len(texts) == 1 and "=" not in texts[0]:
         return input_shape(texts[0])
-    named: dict[str, TensorSpec | tuple[int, ...]] = {}
+    named: dict[str, Any] = {}
     for text in texts:
         name, equals, rest = text.partition("=")
         if not equals or not name or name in named:
             raise UsageError(
                 f"input {text!r}: write several inputs as name=3x224x224, each name once"
             )
-        shape, colon, dtype = rest.partition(":")
-        if shape in DTYPE_BYTES or (colon and not shape[:1].isdecimal()):
-            shape, dtype = dtype, shape
-        scalar = shape == "()" or (not shape and bool(dtype))
-        extents = () if scalar else input_shape(shape) or ()
-        named[name] = TensorSpec(extents, check_dtype(dtype)) if dtype else extents
+        named[name] = array(rest[1:]) if rest.startswith("@") else _spec(rest)
     return named
 
 
-def factory_arguments(text: str | None) -> dict[str, object] | None:
-    """Read the JSON object of ``--args``; anything else is a ``UsageError``."""
+def _spec(text: str) -> TensorSpec | tuple[int, ...]:
+    shape, colon, dtype = text.partition(":")
+    if shape in DTYPE_BYTES or (colon and shape[:1] != "!" and not shape[:1].isdecimal()):
+        shape, dtype = dtype, shape
+    full, shape = shape.startswith("!"), shape.removeprefix("!")
+    scalar = shape == "()" or (not shape and (bool(dtype) or full))
+    extents = () if scalar else input_shape(shape) or ()
+    if not full:
+        return TensorSpec(extents, check_dtype(dtype)) if dtype else extents
+    from cnnstat.api.arguments import FullSpec
+
+    return FullSpec(extents, check_dtype(dtype or "float32"))
+
+
+def array(path: str) -> Any:
+    """Return the array of a .npy file; nothing in it is unpickled."""
+    try:
+        import numpy
+    except ImportError as error:
+        raise MissingDependencyError("NumPy", "torch") from error
+    try:
+        with open(path, "rb") as file:
+            return numpy.lib.format.read_array(file, allow_pickle=False)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, EOFError, MemoryError) as error:
+        raise UsageError(f"{path}: not an array that numpy.save wrote: {said(error)}") from error
+
+
+def input_sweep(texts: list[str] | None) -> tuple[Shapes, ...]:
+    """Read several inputs: ``128,160,192`` and repeated options, or ``x=3x128x128,3x160x160``.
+
+    Of inputs by name, each one with several shapes varies. Nothing is the model's own input.
+    """
+    if not any("=" in text for text in texts or ()):
+        pieces = [piece.strip() for text in texts or () for piece in text.split(",")]
+        return tuple(dict.fromkeys(input_shape(piece) for piece in pieces)) or (None,)
+    choices: dict[str, list[str]] = {}
+    for text in texts or ():
+        name, equals, rest = text.partition("=")
+        if not equals or name in choices:
+            raise UsageError(f"input {text!r}: write several inputs as name=SHAPE, each name once")
+        choices[name] = [rest] if rest.startswith("@") else rest.split(",")
+    from itertools import product
+
+    combined = product(*choices.values())
+    return tuple(
+        input_shapes([f"{name}={value.strip()}" for name, value in zip(choices, each, strict=True)])
+        for each in combined
+    )
+
+
+def factory_arguments(text: str | None, option: str = "--args") -> dict[str, object] | None:
+    """Read the JSON object of ``--args`` or of ``--call``; anything else is a ``UsageError``."""
     if text is None:
         return None
     import json
@@ -232,12 +291,24 @@ def factory_arguments(text: str | None) -> dict[str, object] | None:
     try:
         arguments = json.loads(text)
     except ValueError as error:
-        raise UsageError(f"--args is not valid JSON: {error}: {text!r:.80}") from error
+        raise UsageError(f"{option} is not valid JSON: {error}: {text!r:.80}") from error
     except RecursionError as error:
-        raise UsageError("--args is not valid JSON: it is nested too deeply") from error
+        raise UsageError(f"{option} is not valid JSON: it is nested too deeply") from error
     if not isinstance(arguments, dict):
-        raise UsageError(f'--args {text!r:.80}: expected an object, as in {{"num_classes": 10}}')
+        raise UsageError(f'{option} {text!r:.80}: expected an object, as in {{"num_classes": 10}}')
     return arguments
+
+
+class Calling(TypedDict):
+    """How a module is called: arguments of ``api.load``."""
+
+    call: dict[str, object] | None
+    forward_method: str | None
+
+
+def call_of(call: str | None, method: str | None) -> Calling:
+    """Read ``--call`` and ``--method``."""
+    return {"call": factory_arguments(call, "--call"), "forward_method": method}
 
 
 def at_least_one(name: str, value: int | None) -> int | None:

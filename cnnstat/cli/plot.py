@@ -21,8 +21,8 @@ from cnnstat.cli.options import (
     argument,
     at_least_one,
     factory_arguments,
-    input_shape,
     input_shapes,
+    input_sweep,
     option,
 )
 from cnnstat.cli.roofline import (
@@ -196,12 +196,13 @@ def scaling(
     model: ModelArgument,
     output: PictureOption,
     input: Annotated[
-        str | None,
+        list[str] | None,
         option(
             *("--input", "-i"),
             group=MODEL,
             metavar="SIZE,...",
-            help="Input sizes: 128,160,192 or 128x96,256x192.",
+            help="Input sizes: 128,160,192 or 128x96,256x192; NAME=SHAPES for each of several "
+            "inputs.",
             default="sizes around the model's own",
         ),
     ] = None,
@@ -240,12 +241,11 @@ def space(
     _write(sweep_figure(results, x=x, y=y, colour=colour), picture, output)
 
 
-def _sizes(model: str, text: str, batch: int) -> list[Report]:
+def _sizes(model: str, texts: list[str], batch: int) -> list[Report]:
     from cnnstat import api
 
     loaded = api.load(model)
-    sizes = dict.fromkeys(input_shape(part.strip()) for part in text.split(","))
-    return [api.analyze(loaded, input=size, batch=batch).report for size in sizes]
+    return [api.analyze(loaded, input=size, batch=batch).report for size in input_sweep(texts)]
 
 
 def _own_sizes(model: str, batch: int) -> list[Report]:
@@ -255,6 +255,7 @@ def _own_sizes(model: str, batch: int) -> list[Report]:
     from cnnstat.render.plots.scaling import default_sizes
 
     loaded = api.load(model)
+    loaded.require_forward()
     shape = next(iter(loaded.inputs.values())).shape
     reports: list[Report] = []
     failed = []

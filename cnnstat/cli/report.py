@@ -11,10 +11,11 @@ from cnnstat.cli.options import (
     OUTPUT,
     TABLE,
     BatchOption,
-    InputOption,
+    InputsOption,
     ModelsArgument,
+    Shapes,
     complete_model,
-    input_shape,
+    input_shapes,
     option,
 )
 from cnnstat.errors import ModelError, UsageError, unknown
@@ -35,7 +36,7 @@ EXAMPLES = (
 
 def report(
     models: ModelsArgument,
-    input: InputOption = None,
+    input: InputsOption = None,
     batch: BatchOption = 1,
     baseline: Annotated[
         str | None,
@@ -69,7 +70,7 @@ def report(
 
     path = page_path(output, show=open)
     loaded = _load(models)
-    comparison = _compare(loaded, input_shape(input), batch, baseline)
+    comparison = _compare(loaded, input_shapes(input), batch, baseline)
     for hint in missing_tools():
         remark(hint)
     page = report_page(
@@ -146,12 +147,13 @@ def _load(references: list[str]) -> list[Model]:
     models: dict[str, Model] = {}
     for reference in dict.fromkeys(references):
         model = api.load(reference)
+        model.require_forward()
         models.setdefault(model.card.name if model.card else reference, model)
     return list(models.values())
 
 
 def _compare(
-    models: list[Model], shape: tuple[int, ...] | None, batch: int, baseline: str | None
+    models: list[Model], shape: Shapes, batch: int, baseline: str | None
 ) -> ModelComparison:
     from dataclasses import replace
 

@@ -15,15 +15,18 @@ from cnnstat.cli.options import (
     ArgsOption,
     BareOption,
     BatchOption,
+    CallOption,
     ClassesOption,
     DepthOption,
     DtypeOption,
     FormatOption,
     InputsOption,
+    MethodOption,
     ModelArgument,
     OutputOption,
     VerboseOption,
     at_least_one,
+    call_of,
     continuing,
     factory_arguments,
     input_shapes,
@@ -57,6 +60,8 @@ def summary(
     dtype: DtypeOption = None,
     classes: ClassesOption = None,
     args: ArgsOption = None,
+    call: CallOption = None,
+    method: MethodOption = None,
     convention: ConventionOption = "paper",
     mode: Annotated[
         str,
@@ -158,7 +163,9 @@ def summary(
         raise UsageError("--tree keeps the order of the modules: leave out --sort and --top")
     chosen = device_of(device, devices)
     limits = limits_of(limit, "summary")
-    loaded = api.load(model, classes=classes, arguments=factory_arguments(args))
+    loaded = api.load(
+        model, classes=classes, arguments=factory_arguments(args), **call_of(call, method)
+    )
     analysis = api.analyze(
         loaded,
         input=input_shapes(input),

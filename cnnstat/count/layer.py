@@ -9,7 +9,7 @@ from cnnstat.count.formulas import activation_formula, macs_formula, params_form
 from cnnstat.count.modulepaths import without_number
 from cnnstat.ir.graph import Value
 from cnnstat.ir.op import Op
-from cnnstat.ir.tensor import TensorSpec
+from cnnstat.ir.tensor import UNKNOWN, TensorSpec
 
 if TYPE_CHECKING:
     from cnnstat.count.receptive import ReceptiveField
@@ -181,6 +181,12 @@ class Layer(NamedTuple):
         """Work of a training step; None where an operator has no rule, or nobody asked for it."""
         training = self.report.training
         return None if training is None else training.of(self.nodes)
+
+    @property
+    def has_all_shapes(self) -> bool:
+        """Whether ``activation_bytes`` are all that the row has: the shapes are known."""
+        facts = self.report.shaped.facts
+        return not any(UNKNOWN in facts[index].outputs for index in self.nodes)
 
     @property
     def counts_all_weights(self) -> bool:

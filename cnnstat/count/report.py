@@ -20,7 +20,7 @@ from cnnstat.count.layer import Layer
 from cnnstat.count.paths import depth_of, paths_of, shortest_depth_of
 from cnnstat.count.storage import Placement, allocated_bytes, peak_bytes, place
 from cnnstat.ir.graph import ShapedGraph, Value
-from cnnstat.ir.tensor import TensorSpec
+from cnnstat.ir.tensor import UNKNOWN, TensorSpec
 
 if TYPE_CHECKING:
     from cnnstat.count.receptive import Fields, ReceptiveField
@@ -38,6 +38,12 @@ class Note(NamedTuple):
 
 RUN = 4
 """From so many on, functions that a module calls in a row are one row at a ``--depth``."""
+
+WEIGHTS_ALONE = "weights_alone"
+"""Code of the note on a file that holds weights and nothing else."""
+
+NAMELESS = "?"
+"""Type of an operator of which not even the name is known; a note of its reader's says why."""
 
 UNCOUNTED_WEIGHTS = "uncounted_weights"
 """Code of a note on a node some of whose weights are not counted: parameters are a lower bound."""
@@ -104,6 +110,17 @@ class Report:
     def uncounted(self) -> frozenset[str]:
         """Names of nodes with weights that are not counted."""
         return frozenset(note.path for note in self.notes if note.code == UNCOUNTED_WEIGHTS)
+
+    @property
+    def shapes_status(self) -> Literal["complete", "partial"]:
+        """``partial`` when the shape of any result is unknown: bytes are lower bounds then."""
+        unknown = any(UNKNOWN in facts.outputs for facts in self.shaped.facts)
+        return "partial" if unknown else "complete"
+
+    @property
+    def has_weights_alone(self) -> bool:
+        """Whether nothing but weights is known of the model."""
+        return any(note.code == WEIGHTS_ALONE for note in self.notes)
 
     @property
     def params_status(self) -> Literal["complete", "partial"]:
@@ -302,7 +319,11 @@ def analyze(
             own = figures_of(node.op, facts, convention, size, tied=tied, owns=owns)
             known[key] = own
         figures.append(own)
-    unruled = [n for n, f in zip(shaped.nodes, figures, strict=True) if f.unknown]
+    unruled = [
+        node
+        for node, known in zip(shaped.nodes, figures, strict=True)
+        if known.unknown and node.op.type_name != NAMELESS
+    ]
     missing = tuple(
         Note("no_rule", node.name, f"{node.op.type_name} has no work rule; totals are lower bounds")
         for node in unruled

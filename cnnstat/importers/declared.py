@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from cnnstat.errors import UsageError, unknown
 from cnnstat.importers.naming import printable
@@ -33,13 +34,19 @@ class Declared:
 
 
 def entering_specs(
-    reference: str, inputs: Mapping[str, Declared], shapes: Shapes, batch: int = 1
+    reference: str,
+    inputs: Mapping[str, Declared],
+    shapes: Shapes,
+    batch: int = 1,
+    *,
+    usual: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, TensorSpec]:
     """Return the spec of every input: of these shapes, else as the file declares it.
 
     The first axis is the batch where the file leaves it open. One that it fixes stays as it is,
     unless there is a batch of several: that replaces it where it is the first input's. An axis
-    that has a name has the same extent wherever the name stands. Raises ``UsageError`` for an open
+    that has a name has the same extent wherever the name stands; ``usual`` are extents by name for
+    those that nothing else fills. Raises ``UsageError`` for an open
     extent that nothing fills, for a name that is no input, and for a shape of another rank.
     """
     for name in shapes:
@@ -59,6 +66,9 @@ def entering_specs(
             shape[0] = batch
             if declared.extents and isinstance(declared.extents[0], str):
                 shape[0] = names.setdefault(declared.extents[0], batch)
+        for axis, extent in enumerate(declared.extents or ()):
+            if shape[axis] is None and isinstance(extent, str):
+                shape[axis] = names.get(extent, usual.get(extent))
         if None in shape:
             raise UsageError(_free(reference, inputs, declared))
         spec = shapes.get(name)

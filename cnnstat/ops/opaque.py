@@ -3,18 +3,18 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cnnstat.ir.op import NoWeights, Op, Specs
+from cnnstat.ir.op import Op, Specs, Weight
 from cnnstat.ir.reach import Reach
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.work import Work
 
 
 @dataclass(frozen=True, slots=True)
-class Opaque(NoWeights, Op):
+class Opaque(Op):
     """A foreign operator of which the name and the results' specs are known, and maybe its work.
 
     Shape: whatever was captured: ``outputs``, whatever the inputs.
-    Weights: none of its own.
+    Weights: ``stored``, those that its reader knows of; by default none.
     Work: ``operations`` where its reader defines them; else unknown: its row shows ``?`` and makes
         the report partial.
     Source: the graph that it was imported from.
@@ -29,6 +29,7 @@ class Opaque(NoWeights, Op):
     operations: Work | None = None
     rule: str = ""
     """Whose rule the operations are by, where it is not the reader's own."""
+    stored: tuple[Weight, ...] = ()
 
     @property
     def type_name(self) -> str:
@@ -37,12 +38,20 @@ class Opaque(NoWeights, Op):
 
     @property
     def detail(self) -> str:
-        """Return ``no rule`` where there is none."""
+        """Return the shapes of its weights; without any, ``no rule`` where there is none."""
+        if self.stored:
+            shapes = ("x".join(map(str, weight.shape)) or "scalar" for weight in self.stored)
+            names = (weight.name for weight in self.stored)
+            return ", ".join(map("{} {}".format, names, shapes))
         return "no rule" if self.operations is None else ""
 
     def infer(self, inputs: Specs) -> Specs:
         """Return the captured specs."""
         return self.outputs
+
+    def weights(self, inputs: Specs) -> tuple[Weight, ...]:
+        """Return the weights that its reader knows of."""
+        return self.stored
 
     def work(self, inputs: Specs, outputs: Specs) -> Work | None:
         """Return what the reader defined; None where unknown."""

@@ -6,11 +6,15 @@ named by its place there: ``x[0]``, ``batch[image]``.
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import re
+import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
+
+from cnnstat.errors import unknown
 
 T = TypeVar("T")
 
@@ -29,6 +33,32 @@ def parameters_of(forward: Callable[..., object]) -> Mapping[str, inspect.Parame
         return inspect.signature(forward).parameters
     except (TypeError, ValueError):
         return {}
+
+
+def positional_names(forward: Callable[..., object]) -> tuple[str, ...]:
+    """Return the names of the arguments that a forward pass takes by position; none if any."""
+    parameters = parameters_of(forward).values()
+    if any(each.kind is each.VAR_POSITIONAL for each in parameters):
+        return ()
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return tuple(each.name for each in parameters if each.kind in kinds)
+
+
+def with_method(module: Any, name: str, subject: str) -> Any:
+    """Return a shallow copy of a module whose forward pass is another of its methods.
+
+    Raises ``UsageError`` where it has none of this name.
+    """
+    method = getattr(module, name, None)
+    if not isinstance(method, types.MethodType) or method.__self__ is not module:
+        from torch.nn import Module
+
+        own = [each for each in dir(type(module)) if not hasattr(Module, each)]
+        public = [each for each in own if callable(getattr(type(module), each))]
+        raise unknown(f"method of {subject}", name, ["forward", *public])
+    made = copy.copy(module)
+    made.__dict__["forward"] = types.MethodType(method.__func__, made)
+    return made
 
 
 def call_arguments(

@@ -108,6 +108,11 @@ def _stored(key: str) -> Getter:
     return lambda layer: getattr(layer, key) if layer.counts_all_weights else None
 
 
+def _known_bytes(key: str) -> Getter:
+    """Return a layer's bytes by key; None where the shape of a result is unknown."""
+    return lambda layer: getattr(layer, key) if layer.has_all_shapes else None
+
+
 def _share(part: int | None, whole: int) -> float | None:
     return None if part is None else part / whole if whole else 0.0
 
@@ -190,7 +195,7 @@ LAYER_COLUMNS: tuple[LayerColumn, ...] = (
             heat=True,
             definition="bytes of the layer's output tensors, for the whole batch",
         ),
-        lambda layer: layer.activation_bytes,
+        _known_bytes("activation_bytes"),
         lambda report: report.totals_figures.activation_bytes,
     ),
     LayerColumn(
@@ -253,7 +258,7 @@ LAYER_COLUMNS: tuple[LayerColumn, ...] = (
             heat=True,
             definition="activations, plus a copy of the input of each weighted layer",
         ),
-        lambda layer: layer.cached_activation_bytes,
+        _known_bytes("cached_activation_bytes"),
         lambda report: report.totals.cached_activation_bytes,
     ),
     LayerColumn(

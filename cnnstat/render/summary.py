@@ -83,7 +83,8 @@ def summary_document(
         rows=tuple(tuple(entry.get(layer) for entry in columns) for layer in shown),
         rest=tuple(_folded(entry, rest) for entry in columns) if rest else None,
         total=tuple(entry.total(report) if entry.total else "" for entry in columns),
-        lower_bound="partial" in (report.status, report.params_status, report.training_status),
+        lower_bound="partial"
+        in (report.status, report.params_status, report.training_status, report.shapes_status),
         sections=(*_sections(report, card, published, checked), _legend(columns)),
         payload=Payload(
             *(report, reference, card, published, checked, shown, len(rest)),
@@ -328,6 +329,10 @@ STORED = ("weights", "biases", "params")
 """Keys of a layer's parameters; null where some of its weights are not counted."""
 
 
+BYTES = ("activation_bytes", "cached_activation_bytes")
+"""Keys of a layer's bytes; null where the shape of one of its results is unknown."""
+
+
 def _layer(layer: Layer) -> dict[str, object]:
     counted = layer.counts_all_weights
     field = layer.receptive_field
@@ -343,8 +348,7 @@ def _layer(layer: Layer) -> dict[str, object]:
         "buffers": layer.buffers,
         "macs": layer.macs,
         "flops": layer.flops,
-        "activation_bytes": layer.activation_bytes,
-        "cached_activation_bytes": layer.cached_activation_bytes,
+        **{key: getattr(layer, key) if layer.has_all_shapes else None for key in BYTES},
         "counted": layer.counted,
         "receptive_field": None if field is None else list(field.size),
         "jump": None

@@ -42,6 +42,7 @@ def totals_line(report: Report) -> str:
 def _totals(report: Report) -> Iterator[tuple[str, str, str]]:
     totals = report.totals
     least = ">= " if report.status == "partial" else ""
+    known = ">= " if report.shapes_status == "partial" else ""
     stored = ">= " if report.params_status == "partial" else ""
     yield (
         "parameters",
@@ -51,6 +52,8 @@ def _totals(report: Report) -> Iterator[tuple[str, str, str]]:
     )
     if totals.buffers:
         yield "buffers", count(totals.buffers), "stored, not trained"
+    if report.has_weights_alone:
+        return
     yield (
         "MACs",
         f"{least}{count(totals.macs)}",
@@ -80,7 +83,7 @@ def _totals(report: Report) -> Iterator[tuple[str, str, str]]:
             f"the most alive at once in the forward pass, at {totals.peak_layer}",
         ),
     ):
-        yield name, bytes_text(size), f"{_values(report, size)}{words}"
+        yield name, f"{known}{bytes_text(size)}", f"{_values(report, size)}{words}"
     yield "depth", count(totals.depth), "weighted layers on the longest path"
     yield "paths", count(totals.paths), "distinct paths from input to output"
     yield from _last_map(report)

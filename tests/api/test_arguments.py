@@ -77,3 +77,43 @@ def test_places_in_containers_are_part_of_the_name() -> None:
     inputs, constants = split_arguments({"x": [(1,), {"y": TensorSpec((2,), "int64")}], "n": 3})
     assert inputs == {"x[0]": (1,), "x[1][y]": TensorSpec((2,), "int64")}
     assert constants == {"n": 3}
+
+
+def test_an_example_is_the_call_itself() -> None:
+    maps, vector = torch.zeros(2, 3, 8, 8), torch.zeros(2, 5)
+    batch = {"maps": [maps], "vector": vector}
+    macs = 2 * (5 * 4 + 64 * 3 * 4)
+    assert api.analyze(Fed(), example=(batch, torch.ones(2))).totals.macs == macs
+    assert (
+        api.analyze(Fed(), example={"batch": batch, "twice": True}).totals.macs == macs + 2 * 2 * 4
+    )
+    assert api.analyze(nn.Linear(3, 4), example=torch.zeros(7, 3)).totals.macs == 7 * 3 * 4
+
+
+def test_an_example_without_a_tensor_and_one_with_a_shape_are_refused() -> None:
+    with pytest.raises(CnnstatError, match="holds no tensor"):
+        api.analyze(Fed(), example=({"vector": 5},))
+    with pytest.raises(CnnstatError, match="leave out input"):
+        api.analyze(nn.Linear(3, 4), example=torch.zeros(7, 3), input=(3,))
+    with pytest.raises(CnnstatError, match="only a PyTorch module"):
+        api.analyze("lenet5", example=torch.zeros(1, 1, 32, 32))
+
+
+def test_another_method_leaves_the_module_alone() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(4, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x
+
+        def encode(self, x: Tensor) -> Tensor:
+            made: Tensor = self.layer(self.layer(x))
+            return made
+
+    module = Twice()
+    assert api.analyze(module, input=(4,), forward_method="encode").totals.macs == 2 * 4 * 4
+    assert "forward" not in vars(module)
+    with pytest.raises(CnnstatError, match="did you mean encode"):
+        api.analyze(module, input=(4,), forward_method="encod")

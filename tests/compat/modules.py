@@ -80,10 +80,11 @@ def tried(row: Row) -> Row:
 
 def _measured(row: Row) -> dict[str, object]:
     from cnnstat import api
-    from cnnstat.pytorch.capture.loading import default_input, load_module
+    from cnnstat.pytorch.capture.entrance import entrance
+    from cnnstat.pytorch.capture.loading import load_module
 
     module = load_module(f"{row.library}:{row.model}")
-    shape = default_input(module).shape[1:]
+    shape = entrance(module).completed(None)
     report = api.analyze(module, input=shape)
     unknown = sorted({n.message.split()[0] for n in report.notes if n.code == "no_rule"})
     own = sum(parameter.numel() for parameter in module.parameters())

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from cnnstat import api
-from cnnstat.api.models import Model
+from cnnstat.api.model import Model, default_inputs
 from cnnstat.ir.builder import Builder
 from cnnstat.ops import Conv2d, Input, ReLU
 from cnnstat.render.as_markdown import escape
@@ -46,7 +46,7 @@ def model(name: str) -> Model:
     x = b.add("input", Input((3, 8, 8)))
     x = b.add(name, Conv2d(4, (3, 3)), x)
     graph = b.graph(b.add(f"block/{name}", ReLU(), x))
-    return Model("net", api.models.default_inputs(graph), graph)
+    return Model("net", default_inputs(graph), graph)
 
 
 @pytest.mark.parametrize(

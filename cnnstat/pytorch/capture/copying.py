@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import functools
 import types
+import warnings
 import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -54,11 +55,13 @@ def evaluation_copy(
     """
     copied = _Copier(stand_ins, filling)
     parts = [part for _, part in named_modules(module)]
-    for part in parts:  # first, so that no part is copied from inside of another
-        copied.begin(part)
-    for part in parts:
-        copied(part).training = False
-    made: nn.Module = copied(module)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what copies warn, the user has not written
+        for part in parts:  # first, so that no part is copied from inside of another
+            copied.begin(part)
+        for part in parts:
+            copied(part).training = False
+        made: nn.Module = copied(module)
     return made
 
 

@@ -1,35 +1,26 @@
-"""Finds and builds the ``nn.Module`` that a reference names.
+"""Builds the ``nn.Module`` that a reference names.
 
-A Python reference runs the user's code. Nothing is downloaded: weights are never asked for.
-Modules are built on the meta device, without memory for their weights, and on the CPU where that
-fails.
+Nothing is downloaded: weights are never asked for. Modules are built on the meta device, without
+memory for their weights, and on the CPU where that fails.
 """
 
 from __future__ import annotations
 
 import copy
-import importlib
-import importlib.util
-import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager, nullcontext, redirect_stdout
-from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from cnnstat.errors import PASSED_ON, ModelError, UsageError, said, unknown
+from cnnstat.errors import PASSED_ON, ModelError
 from cnnstat.importers.keras.objects import is_keras_model
-from cnnstat.importers.reference import check_argument_names
+from cnnstat.importers.python import Arguments, callable_of, failed, importable
+from cnnstat.importers.reference import check_argument_names, with_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from torch import nn
-
-    from cnnstat.ir.tensor import TensorSpec
-
-Arguments = Mapping[str, Any]
 
 SEED = 0
 """Where random numbers start while a module is built."""
@@ -41,82 +32,125 @@ def load_module(
     """Return the module of ``model.py:factory``, ``package.module:Class`` or ``timm:resnet50``.
 
     ``arguments`` are passed to the callable by name. ``weights`` asks for a module with weights,
-    initialised as the callable does it, the same each time. What the user's code prints goes to
-    standard error; the random state is put back. Raises ``UsageError`` where nothing is found,
-    ``ModelError`` where the callable raises or returns no module.
+    initialised as the callable does it, the same each time. Where the callable returns an object
+    that holds one module, it is that. A ``keras.Model`` comes back as it is, which needs no
+    PyTorch. What the user's code prints goes to standard error; the random state is put back.
+    Raises ``UsageError`` where nothing is named so, ``ModelError`` where the callable raises or
+    returns no module.
     """
-    from cnnstat.pytorch import require_torch
-
-    require_torch()
-    import torch
-
-    source, _, name = reference.rpartition(":") if ":" in reference else (reference, "", "")
-    if not (source and name):
-        whole = f"{source or 'model.py'}:{name or 'factory'}"
-        raise UsageError(f"{reference}: name a file or module and a callable, as in {whole}")
-    from cnnstat.pytorch.random_state import preserved_random_state
-
-    options = dict(arguments or {})
-    with redirect_stdout(sys.stderr), preserved_random_state(seed=SEED):
-        build = _library(source, name) or _callable(source, name)
-        made = _built(reference, build, options, weights=weights)
-    if not isinstance(made, torch.nn.Module) and not is_keras_model(made):
-        raise ModelError(f"{reference} returned {type(made).__name__}, not an nn.Module")
-    return made
+    plain, options = with_arguments(reference, arguments)
+    with redirect_stdout(sys.stderr), _random_state():
+        build = callable_of(plain)
+        with importable(plain):
+            made = _built(reference, build, options or {}, weights=weights)
+    return made if is_keras_model(made) else module_in(made, f"{reference} returned")
 
 
 def check_arguments(reference: str, names: Iterable[str]) -> None:
     """Raise ``UsageError`` for an argument that a callable of the user's own does not take."""
+    plain, options = with_arguments(reference, dict.fromkeys(names))
+    with redirect_stdout(sys.stderr), _random_state():
+        build = callable_of(plain)
+    check_argument_names(reference, build, options or {})
+
+
+def module_in(made: Any, subject: str) -> nn.Module:
+    """Return a module that can be run: itself, or the only one that an object holds.
+
+    ``subject`` begins the message of the ``ModelError`` where there is none, or several.
+    """
     from cnnstat.pytorch import require_torch
 
     require_torch()
+    from torch import nn
+    from torch.export import ExportedProgram
 
-    from cnnstat.pytorch.random_state import preserved_random_state
+    if isinstance(made, ExportedProgram):
+        module: nn.Module = made.module()
+        return module
+    if isinstance(made, nn.Module) and _has_forward(made):
+        return made
+    inside = {name: each for name, each in _contents(made).items() if _has_forward(each)}
+    if len(inside) > 1:
+        weighted = {
+            name: each for name, each in inside.items() if next(each.parameters(), None) is not None
+        }
+        inside = weighted if len(weighted) == 1 else inside
+    if len(inside) == 1:
+        return next(iter(inside.values()))
+    kind = type(made).__name__
+    if inside:
+        listing = ", ".join(f"{name} ({type(each).__name__})" for name, each in inside.items())
+        raise ModelError(f"{subject} {kind}, which holds several modules: {listing}; return one")
+    reason = "which has no forward" if isinstance(made, nn.Module) else "not an nn.Module"
+    raise ModelError(f"{subject} {kind}, {reason}")
 
-    source, _, name = reference.rpartition(":")
-    if not (source and name):
-        load_module(reference)  # it raises what is wrong
-    with redirect_stdout(sys.stderr), preserved_random_state():
-        build = _library(source, name) or _callable(source, name)
-    check_argument_names(reference, build, names)
+
+def _has_forward(module: nn.Module) -> bool:
+    from torch.nn import Module
+
+    return "forward" in module.__dict__ or type(module).forward is not Module.forward
+
+
+def _contents(made: Any) -> dict[str, nn.Module]:
+    """Return the modules that an object holds, by attribute, key or place."""
+    from torch.nn import Module
+
+    if isinstance(made, Module):
+        return {name: each for name, each in made._modules.items() if each is not None}
+    if isinstance(made, Mapping):
+        entries: Iterable[tuple[Any, Any]] = made.items()
+    elif isinstance(made, list | tuple):
+        entries = enumerate(made)
+    else:
+        entries = getattr(made, "__dict__", {}).items()
+    return {str(name): each for name, each in entries if isinstance(each, Module)}
 
 
 def _built(
-    reference: str, build: Callable[..., Any], arguments: Arguments, *, weights: bool
+    reference: str, build: Callable[..., Any], options: Arguments, *, weights: bool
 ) -> object:
-    import torch
+    try:
+        import torch
+    except ImportError:  # enough for a keras.Model
+        return _called(reference, build, options)
+    from cnnstat.pytorch.offmeta import meta_device
 
     if isinstance(build, torch.nn.Module):  # the name of a module instead of a callable
         return copy.deepcopy(build) if weights else build
     if not weights:
         try:
-            with torch.device("meta"):
-                return build(**arguments)
+            with meta_device():
+                return build(**options)
         except PASSED_ON:
             raise
         except BaseException:  # it computes with values: weights take memory then
             weights = False
+    with nullcontext() if weights else _uninitialised():
+        return _called(reference, build, options)
+
+
+def _called(reference: str, build: Callable[..., Any], options: Arguments) -> object:
+    if is_keras_model(build):
+        return build
     try:
-        with nullcontext() if weights else _uninitialised():
-            return build(**arguments)
+        return build(**options)
     except PASSED_ON:
         raise
     except BaseException as error:
-        raise ModelError(f"{reference} raised {said(error)} (--debug shows the trace)") from error
+        raise failed(f"{reference} raised", error, hint=" (--debug shows the trace)") from error
 
 
-def default_input(module: nn.Module) -> TensorSpec:
-    """Return one image: the shape that a library states for its module, else 3x224x224.
-
-    Its dtype is that of the module's first floating-point parameter.
-    """
-    from cnnstat.ir.tensor import TensorSpec
-    from cnnstat.pytorch.stored import main_dtype
-
-    dtype = str(main_dtype(module) or "float32").removeprefix("torch.")
-    stated = getattr(module, "default_cfg", None) or getattr(module, "pretrained_cfg", None) or {}
-    size = stated.get("input_size") if isinstance(stated, dict) else None
-    return TensorSpec((1, *(size or (3, 224, 224))), dtype)
+@contextmanager
+def _random_state() -> Iterator[None]:
+    """Put the random state back; a factory starts from the same one each time."""
+    try:
+        from cnnstat.pytorch.random_state import preserved_random_state
+    except ImportError:  # no PyTorch
+        yield
+        return
+    with preserved_random_state(seed=SEED):
+        yield
 
 
 @contextmanager
@@ -135,101 +169,3 @@ def _uninitialised() -> Iterator[None]:
 
     with Skip():
         yield
-
-
-def _library(source: str, name: str) -> Callable[..., Any] | None:
-    if source == "torchvision":
-        models = _imported("torchvision").models
-        known = models.list_models()
-        if name not in known:
-            raise unknown("torchvision model", name, known, listing="see torchvision.models")
-        return lambda **arguments: models.get_model(
-            name, weights=None, **_backbone(name, arguments)
-        )
-    if source == "timm":
-        timm = _imported("timm")
-        known = timm.list_models()
-        if name.partition(".")[0] not in known:
-            raise unknown("timm model", name, known, listing="see timm.list_models()")
-        return lambda **arguments: timm.create_model(name, pretrained=False, **arguments)
-    return None
-
-
-def _backbone(name: str, arguments: Arguments) -> dict[str, Any]:
-    """Keep detection and segmentation models from fetching a backbone's weights."""
-    heads = ("rcnn", "retinanet", "fcos", "ssd", "deeplab", "fcn", "lraspp", "keypoint", "mask")
-    extra = {"weights_backbone": None} if any(head in name for head in heads) else {}
-    return {**extra, **arguments}
-
-
-def _imported(library: str) -> ModuleType:
-    try:
-        module = importlib.import_module(library)
-        importlib.import_module(f"{library}.models")
-    except ModuleNotFoundError as error:
-        raise UsageError(f"{library} is not installed: pip install {library}") from error
-    except Exception as error:
-        raise UsageError(f"{library} does not import here: {error}") from error
-    return module
-
-
-def _callable(source: str, name: str) -> Any:
-    module = _file(source) if source.endswith(".py") else _package(source)
-    target: Any = module
-    for part in name.split("."):
-        if not hasattr(target, part):
-            known = [each for each in vars(target) if not each.startswith("_")]
-            raise unknown(f"name in {source}", name, known)
-        target = getattr(target, part)
-    if not callable(target):
-        raise ModelError(f"{source}:{name} is {type(target).__name__}, not a callable")
-    return target
-
-
-def _file(source: str) -> ModuleType:
-    """Return a file as a module, executed once until it is changed, as an import is."""
-    path = Path(source)
-    if not path.is_file():
-        raise UsageError(f"cannot read {source}: no such file")
-    state = path.stat()
-    key = path.resolve(), state.st_mtime_ns, state.st_size
-    if key not in _executed:
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        if spec is None or spec.loader is None:
-            raise UsageError(f"{source}: not a Python file")
-        module = importlib.util.module_from_spec(spec)
-        loader = spec.loader
-        _run(source, path.parent, lambda: loader.exec_module(module))
-        _executed[key] = module
-    return _executed[key]
-
-
-_executed: dict[tuple[Path, int, int], ModuleType] = {}
-"""Modules by path, time of the last change and size. Some cannot run twice: a library of operators
-is defined once in a process."""
-
-
-def _package(source: str) -> ModuleType:
-    if importlib.util.find_spec(source.partition(".")[0]) is None and not _beside(source):
-        raise UsageError(f"no module named {source!r} is installed or in this folder")
-    _run(source, Path.cwd(), lambda: importlib.import_module(source))
-    return sys.modules[source]
-
-
-def _beside(source: str) -> bool:
-    top = Path.cwd() / source.partition(".")[0]
-    return top.is_dir() or top.with_suffix(".py").is_file()
-
-
-def _run(source: str, folder: Path, execute: Callable[[], Any]) -> None:
-    """Execute the user's code with its folder importable, one line for whatever it raises."""
-    entry = os.fspath(folder.resolve())
-    sys.path.insert(0, entry)
-    try:
-        execute()
-    except PASSED_ON:
-        raise
-    except BaseException as error:
-        raise ModelError(f"{source} cannot be imported: {said(error)}") from error
-    finally:
-        sys.path.remove(entry)
