@@ -17,7 +17,7 @@ from cnnstat.render.columns import Getter, LayerColumn
 from cnnstat.render.document import Cell, Document, Section
 from cnnstat.render.numbers import bytes_text, count
 from cnnstat.render.published import published_line, published_payload
-from cnnstat.render.totals import totals_line, totals_lines
+from cnnstat.render.totals import brief_lines, totals_lines
 from cnnstat.zoo.card import ModelCard
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _sections(
     published: Sequence[Published],
     checked: Check | None,
 ) -> Iterator[Section]:
-    yield Section("Totals", totals_lines(report), brief=(totals_line(report),))
+    yield Section("Totals", totals_lines(report), brief=brief_lines(report))
     if published:
         lines = tuple(map(published_line, published))
         yield Section("Published and computed", lines, brief=(_verdicts(published),))

@@ -39,6 +39,16 @@ def totals_line(report: Report) -> str:
     return ", ".join(parts)
 
 
+def brief_lines(report: Report) -> tuple[str, ...]:
+    """Return that line, and one for each total of a training step where it was asked for."""
+    if report.training is None:
+        return (totals_line(report),)
+    from cnnstat.render.training import training_totals
+
+    totals = training_totals(report.training, report.batch)
+    return (totals_line(report), *[f"{name} {figure}: {words}" for name, figure, words in totals])
+
+
 def _totals(report: Report) -> Iterator[tuple[str, str, str]]:
     totals = report.totals
     least = ">= " if report.status == "partial" else ""
