@@ -96,7 +96,7 @@ def analyze(
         convention=rule,
         notes=(
             *imported.notes,
-            *(training_notes(shaped) if training else ()),
+            *((*training_notes(shaped), *imported.training_notes) if training else ()),
             *quantized_notes(bits),
         ),
         frozen_params=imported.frozen_params,

@@ -46,6 +46,8 @@ class Imported(NamedTuple):
     """Specs of the inputs as the graph takes them, where the reader has another order of axes."""
     needs: Mapping[str, Needs] = MappingProxyType({})
     """Which tensors of a node need a gradient, where the reader knows more than the graph."""
+    training_notes: tuple[Note, ...] = ()
+    """What is to be noted about a training step alone."""
 
 
 def file_and_name(reference: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from cnnstat.api import analyze
 from cnnstat.count.training import training_work
@@ -275,3 +276,58 @@ def test_bad_input(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(CnnstatError) as error:
         analyze("lenet5", **arguments)
     assert str(error.value) == message
+
+
+class Product(torch.autograd.Function):
+    """A product with a backward pass of its own."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return x @ weight
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        x, weight = ctx.saved_tensors
+        return gradient @ weight.t(), x.t() @ gradient
+
+
+def own_backward(parts: dict[str, nn.Module], x: Tensor) -> Any:
+    return Product.apply(parts["a"](x), parts["b"].weight)  # type: ignore[no-untyped-call]
+
+
+def recomputed(reentrant: bool) -> Net:
+    def run(parts: dict[str, nn.Module], x: Tensor) -> Any:
+        return checkpoint(parts["b"], parts["a"](x), use_reentrant=reentrant)
+
+    return run
+
+
+def _note(module: nn.Module) -> str:
+    notes = analyze(module, input={"x": (16,)}, mode="training").notes
+    (message,) = [note.message for note in notes if note.code == "own_backward"]
+    return message
+
+
+def test_a_backward_pass_of_its_own_is_noted() -> None:
+    module = Module(own_backward, a=nn.Linear(16, 16), b=nn.Linear(16, 16))
+    step = step_of(module, input={"x": (16,)})
+    assert step.flop_counter == counted(module.to("meta"), {"x": _row()}).step
+    assert "torch.autograd.Function" in _note(module)
+
+
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_what_is_computed_again_is_noted_and_counted_once(reentrant: bool) -> None:
+    parts = {"a": nn.Linear(16, 16), "b": nn.Linear(16, 16)}
+    plain = step_of(Module(in_order, **parts), input={"x": (16,)})
+    module = Module(recomputed(reentrant), **parts)
+    assert step_of(module, input={"x": (16,)}) == plain
+    assert "torch.utils.checkpoint" in _note(module)
+    again = counted(module.to("meta"), {"x": _row()}).step - plain.flop_counter
+    assert again > 0
+    assert again % (2 * 16 * 16) == 0
+
+
+def _row() -> Tensor:
+    return torch.empty(1, 16, device="meta")

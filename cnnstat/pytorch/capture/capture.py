@@ -8,6 +8,7 @@ thrown away, modes are those of the thread, and random states are put back.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import torch
+import torch.utils.checkpoint
 from torch import nn
 from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -105,6 +107,21 @@ class Trace(Generic[Meaning]):
     calls: list[Call] = field(default_factory=list)
     meanings: list[Meaning] = field(default_factory=list)
     outputs: tuple[torch.Tensor, ...] = ()
+    own_backward: set[str] = field(default_factory=set)
+    """What runs with a backward pass that is not that of its calls: ``OWN_BACKWARD``."""
+
+
+OWN_BACKWARD = {
+    torch.utils.checkpoint.__file__: "torch.utils.checkpoint: what is computed again in the "
+    "backward pass is not counted again",
+    torch.autograd.function.__file__: "torch.autograd.Function: its backward pass is counted as "
+    "that of its forward pass",
+}
+"""What to say of a module, by the file whose code runs it so."""
+
+
+INFERENCE = "nference tensor"
+"""Part of PyTorch's message where tensors of inference mode meet code that wants gradients."""
 
 
 class ForwardError(Exception):
@@ -133,13 +150,23 @@ def capture(
     tensors for inputs, which a run on contents takes, and other arguments, by name. Raises
     ``ForwardError`` where the forward pass raises.
     """
-    with prepared(module, inputs, kind, constants) as run:
-        entering = {name: (tensor, spec_of(tensor)) for name, tensor in run.inputs.items()}
-        classes = module_classes(run.subject)
-        trace: Trace[Meaning] = Trace(entering, run.stored, run.unregistered, classes)
-        result = forward(run, _Recorder(trace, leaves, meaning, empty=kind in EMPTY))
-    trace.outputs = returned(result, torch.Tensor)
-    return trace
+
+    def traced(*, gradients: bool) -> Trace[Meaning]:
+        with prepared(module, inputs, kind, constants) as run:
+            entering = {name: (tensor, spec_of(tensor)) for name, tensor in run.inputs.items()}
+            classes = module_classes(run.subject)
+            trace: Trace[Meaning] = Trace(entering, run.stored, run.unregistered, classes)
+            recorder = _Recorder(trace, leaves, meaning, empty=kind in EMPTY, gradients=gradients)
+            result = forward(run, recorder, gradients=gradients)
+        trace.outputs = returned(result, torch.Tensor)
+        return trace
+
+    try:
+        return traced(gradients=True)
+    except ForwardError as error:
+        if INFERENCE not in str(error.failure.error):
+            raise
+        return traced(gradients=False)
 
 
 class Run(NamedTuple):
@@ -177,15 +204,18 @@ def prepared(
         yield Run(subject, entering, stored, stand_ins.others, mode)
 
 
-def forward(run: Run, watcher: Watcher) -> Any:
-    """Run the forward pass under the eyes of a watcher; return its result."""
+def forward(run: Run, watcher: Watcher, *, gradients: bool = False) -> Any:
+    """Run the forward pass under the eyes of a watcher; return its result.
+
+    With ``gradients`` they are enabled, so that ``no_grad`` in the module's own code shows; none is
+    recorded.
+    """
     watcher.modules.watch(run.subject)
     try:
         arguments, named = call_arguments(run.subject.forward, run.inputs)
     except UnknownArgumentError as error:
         raise ForwardError(Failure(error)) from error
-    # gradients are enabled so that ``no_grad`` in the module's own code shows; none is recorded
-    with run.mode, torch.enable_grad(), watcher.modules.functions, watcher:
+    with run.mode, torch.set_grad_enabled(gradients), watcher.modules.functions, watcher:
         try:
             return run.subject(*arguments, **named)
         except (CnnstatError, *PASSED_ON):  # the former: of a rule of the user's own
@@ -342,12 +372,14 @@ class _Recorder(Watcher):  # type: ignore[no-untyped-call]
         meaning: Callable[[Call], Any],
         *,
         empty: bool,
+        gradients: bool,
     ) -> None:
         super().__init__()
         self.trace = trace
         self.leaves = leaves
         self.meaning = meaning
         self.empty = empty
+        self.gradients = gradients
 
     def __torch_dispatch__(
         self,
@@ -373,11 +405,27 @@ class _Recorder(Watcher):  # type: ignore[no-untyped-call]
         results = tuple(leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor))
         path, leaf = self.modules.stack[-1]
         specs, position = tuple(map(spec_of, results)), self.modules.position
-        recorded = torch.is_grad_enabled()
+        recorded = self._is_differentiated()
         call = Call(func, name, arguments, results, specs, path, leaf, position, recorded)
         self.trace.calls.append(call)
         self.trace.meanings.append(self.meaning(call))
         return result
+
+    def _is_differentiated(self) -> bool:
+        """Return whether a call made now has a backward pass: not under ``no_grad``.
+
+        Gradients are off inside a function with a backward pass of its own, and in one that is run
+        again there (``torch.utils.checkpoint``); both are noted.
+        """
+        if self.gradients and torch.is_grad_enabled():
+            return True
+        frame = sys._getframe()
+        while frame.f_back is not None:
+            frame = frame.f_back
+            if frame.f_code.co_filename in OWN_BACKWARD:
+                self.trace.own_backward.add(OWN_BACKWARD[frame.f_code.co_filename])
+                return True
+        return not self.gradients
 
 
 def _bound(schema: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

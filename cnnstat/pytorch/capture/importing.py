@@ -68,7 +68,8 @@ def import_module(
     )
     if frozen:
         notes.append(Note("frozen", "", f"{frozen:,} parameters are frozen (requires_grad=False)"))
-    return Imported(graph, tuple(notes), frozen, needs=needs)
+    own = tuple(Note("own_backward", "", text) for text in sorted(trace.own_backward))
+    return Imported(graph, tuple(notes), frozen, needs=needs, training_notes=own)
 
 
 def on_emptiest(
