@@ -319,9 +319,9 @@ def test_a_backward_pass_of_its_own_is_noted() -> None:
 @pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
 @pytest.mark.parametrize("reentrant", [True, False])
 def test_what_is_computed_again_is_noted_and_counted_once(reentrant: bool) -> None:
-    parts = {"a": nn.Linear(16, 16), "b": nn.Linear(16, 16)}
-    plain = step_of(Module(in_order, **parts), input={"x": (16,)})
-    module = Module(recomputed(reentrant), **parts)
+    a, b = nn.Linear(16, 16), nn.Sequential(nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 16))
+    plain = step_of(Module(in_order, a=a, b=b), input={"x": (16,)})
+    module = Module(recomputed(reentrant), a=a, b=b)
     assert step_of(module, input={"x": (16,)}) == plain
     assert "torch.utils.checkpoint" in _note(module)
     again = counted(module.to("meta"), {"x": _row()}).step - plain.flop_counter
