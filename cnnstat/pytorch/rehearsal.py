@@ -121,11 +121,16 @@ def _run(
     return forward_steps
 
 
+BRANCHES = "a pass that branches on a tensor's value (a random branch such as LayerDrop, a loop)"
+"""Why a rehearsal ends where a module asks a tensor without contents for a number."""
+
+
 def _why(error: BaseException) -> str:
     function = getattr(error, "func", None)  # the one that asks fake tensors for their contents
-    if function is not None:
-        return str(function.name()).removeprefix("aten::")
-    return said(error)
+    if function is None:
+        return said(error)
+    name = str(function.name()).removeprefix("aten::")
+    return BRANCHES if name == "_local_scalar_dense" else name
 
 
 def _inputs(shaped: ShapedGraph, mode: FakeTensorMode) -> tuple[torch.Tensor, ...]:
