@@ -225,10 +225,31 @@ def squashed(r: random.Random, x: Tensor) -> Step:
     return r.choice(steps)
 
 
+def gated(r: random.Random, x: Tensor) -> Step:
+    axes = [axis for axis in (1, 2, 3) if x.shape[axis] % 2 == 0 and x.shape[axis] > 2]
+    if not axes:
+        return torch.sinh
+    axis = r.choice(axes)
+    return lambda x: F.glu(x, axis)
+
+
+def defined(r: random.Random, x: Tensor) -> Step:
+    axis = r.choice((2, 3))
+    return r.choice(
+        (
+            lambda x: x.logcumsumexp(axis),
+            lambda x: torch.fft.fft(x, dim=axis).abs(),
+            lambda x: F.normalize(x, 3.0, axis),
+            lambda x: x - torch.std_mean(x, axis, keepdim=True)[1],
+        )
+    )
+
+
 STEPS: tuple[Maker, ...] = (
     *(convolution, convolution, convolution, transposed, pooling, adaptive, normalised, resampled),
     *(padded, rolled, flipped, turned, sliced, chunked, running, multiplied, attended, reshaped),
     *(shuffled, repeated, selected, reduced, windows, squashed, squashed),
+    *(gated, defined),
 )
 
 
