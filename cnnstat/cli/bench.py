@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -35,6 +36,8 @@ RUN, TIME, RESULT = "Run", "Time", "Result"
 """Groups of options."""
 MAX_TIME, LINE_UP_MAX_TIME = 20.0, 3.0
 """Most seconds of samples of a run: of named models, of each model of the line-up."""
+HIGH_LOAD = 0.5
+"""Load average per core from which there is a warning."""
 EXAMPLES = (
     "cnnstat bench lenet5 --min-time 0.05",
     "cnnstat bench lenet5 --batch 1,8 --mode inference,training --max-time 0.2 --min-time 0.1",
@@ -164,6 +167,8 @@ def bench(
     runs = _Runs(tuple(models or ()), input, args, call, method, batch, dtype, mode)
     earlier = None if baseline is None else _Earlier(baseline, other_device)
     measurement = _measure(runs, settings, earlier) if saved is None else _saved(saved, earlier)
+    if saved is None:
+        _warn_of_load(measurement)
     emit(bench_document(measurement, baseline=baseline), to)
     if saved is None and not measurement.complete:
         raise typer.Exit(INTERRUPTED)
@@ -208,6 +213,19 @@ def _measure(runs: _Runs, settings: Settings, earlier: _Earlier | None) -> Measu
         other_device=earlier.other_device if earlier else False,
         progress=_progress,
     )
+
+
+def _warn_of_load(measurement: Measurement) -> None:
+    """Warn on standard error where other programs kept the processor busy at the start."""
+    from cnnstat.cli.output import remark
+
+    environment = measurement.environment
+    load, cores = environment.get("load_average_1min"), os.cpu_count() or 1
+    if load is not None and load > HIGH_LOAD * cores:
+        remark(
+            f"the load average was {load:.1f} on {cores} cores at the start: "
+            "other programs slow a measurement; repeat it on an idle machine"
+        )
 
 
 def _saved(path: str, earlier: _Earlier | None) -> Measurement:

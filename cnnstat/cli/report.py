@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
+from cnnstat.cli.accuracy import AccuracyOption, warn_unused
+from cnnstat.cli.convention import ConventionOption
 from cnnstat.cli.options import (
     OUTPUT,
     TABLE,
+    ArgsOption,
     BatchOption,
     InputsOption,
     ModelsArgument,
-    Shapes,
     complete_model,
+    factory_arguments,
     input_shapes,
     option,
 )
@@ -37,7 +40,10 @@ EXAMPLES = (
 def report(
     models: ModelsArgument,
     input: InputsOption = None,
+    args: ArgsOption = None,
     batch: BatchOption = 1,
+    convention: ConventionOption = "paper",
+    accuracy: AccuracyOption = None,
     baseline: Annotated[
         str | None,
         option(
@@ -65,18 +71,30 @@ def report(
 ) -> None:
     """Write one self-contained HTML page: layers, plots, drawing, published figures, comparison."""
     from cnnstat import __version__
+    from cnnstat.api.accuracy import read_accuracy
     from cnnstat.cli.output import STDOUT, remark, write_file, write_stdout
     from cnnstat.render.report import report_page
 
     path = page_path(output, show=open)
-    loaded = _load(models)
-    comparison = _compare(loaded, input_shapes(input), batch, baseline)
+    own = None if accuracy is None else read_accuracy(accuracy)
+    loaded = _load(models, factory_arguments(args))
+    comparison = _compare(
+        loaded,
+        baseline,
+        inputs=(input_shapes(input),),
+        batch=batch,
+        convention=convention,
+        accuracy=own,
+    )
+    if own is not None:
+        warn_unused(own, [(entry.name, entry.reference) for entry in comparison.entries])
     for hint in missing_tools():
         remark(hint)
     page = report_page(
         comparison.comparison,
         _subjects(loaded, comparison),
         quoted=comparison.quoted,
+        rate="error" if own is None else own.kind,
         foot=f"Written by cnnstat {__version__}.",
     )
     if path == STDOUT:
@@ -140,31 +158,25 @@ def missing_tools() -> list[str]:
     return lines
 
 
-def _load(references: list[str]) -> list[Model]:
+def _load(references: list[str], arguments: dict[str, object] | None) -> list[Model]:
     """Return the models, one that is named twice (or by an alias too) once."""
-    from cnnstat import api
+    from cnnstat.api.models import load_all
 
     models: dict[str, Model] = {}
-    for reference in dict.fromkeys(references):
-        model = api.load(reference)
+    for model in load_all(list(dict.fromkeys(references)), arguments):
         model.require_forward()
-        models.setdefault(model.card.name if model.card else reference, model)
+        models.setdefault(model.card.name if model.card else model.reference, model)
     return list(models.values())
 
 
-def _compare(
-    models: list[Model], shape: Shapes, batch: int, baseline: str | None
-) -> ModelComparison:
-    from dataclasses import replace
-
+def _compare(models: list[Model], baseline: str | None, **options: Any) -> ModelComparison:
     from cnnstat import api
 
     if baseline is not None and len(models) == 1:
         raise UsageError("--baseline needs a second MODEL to compare")
-    compared = api.compare(*models, inputs=(shape,), batch=batch, baseline=baseline)
+    compared = api.compare(*models, baseline=baseline, **options)
     if baseline is None and len(models) > 1:
-        plain = replace(compared.comparison, baseline=compared.entries[0])
-        return replace(compared, comparison=plain)
+        return compared.relative_to(compared.entries[0])
     return compared
 
 

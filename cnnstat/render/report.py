@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
-from cnnstat.count.compare import Comparison, Entry
+from cnnstat.count.compare import Comparison, Entry, ErrorRate
 from cnnstat.count.explain import layer_steps
 from cnnstat.count.layer import Layer
 from cnnstat.count.report import Report
@@ -57,6 +58,7 @@ def report_page(
     subjects: Sequence[Subject],
     *,
     quoted: Sequence[Quoted] = (),
+    rate: Literal["error", "accuracy"] = "error",
     foot: str = "",
 ) -> str:
     """Return the page of models as HTML.
@@ -68,7 +70,7 @@ def report_page(
     chapters = (
         []
         if len(subjects) == 1
-        else [_comparison(compare_document(comparison, quoted=quoted), subjects)]
+        else [_comparison(compare_document(comparison, quoted=quoted, rate=rate), subjects)]
     )
     chapters += [_model(subject, f"m{number}") for number, subject in enumerate(subjects)]
     line = "Every figure is computed from the architecture, layer by layer, by cnnstat."
@@ -161,9 +163,9 @@ def _plot(make: Callable[[], str], caption: str) -> str | Picture:
 
 def _bubbles(subjects: Sequence[Subject]) -> Iterator[str | Picture]:
     """Yield the chart of the error rate that most models have, and the models without it."""
-    from cnnstat.render.plots.bubble import Rate, bubble_figure, bubbles
+    from cnnstat.render.plots.bubble import Candidate, Rate, bubble_figure, bubbles
 
-    models = [(subject.entry.report, subject.card) for subject in subjects]
+    models = [Candidate(s.entry.report.name, s.entry.report, s.card, _own(s)) for s in subjects]
     rates: tuple[Rate, ...] = ("top1", "top5")
     charts = {rate: bubbles(models, rate=rate) for rate in rates}
     rate = max(rates, key=lambda rate: len(charts[rate][0]))
@@ -179,6 +181,12 @@ def _bubbles(subjects: Sequence[Subject]) -> Iterator[str | Picture]:
     yield _plot(make, caption)
     if circles and without:
         yield text(f"Without a published {words} error: {', '.join(without)}.")
+
+
+def _own(subject: Subject) -> ErrorRate | None:
+    """Return the model's error rate where it is not one of its card."""
+    error = subject.entry.error
+    return None if subject.card and error in subject.card.accuracy else error
 
 
 def _layers(subject: Subject) -> str | Picture:

@@ -18,6 +18,12 @@ QUICK = ("--device", "cpu", "--threads", "1", "--min-time", "0", "--max-time", "
 HERE: dict[str, object] = {"device_type": "cpu", "device_name": "a processor", "threads": 1}
 
 
+@pytest.fixture(autouse=True)
+def idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Say that the machine is idle, whatever else runs: a warning would be due."""
+    monkeypatch.setattr("os.getloadavg", lambda: (0.0, 0.0, 0.0))
+
+
 def _run(model: str = "lenet5", *, batch: int = 1, **known: Any) -> Run:
     return Run(
         **{
@@ -292,3 +298,13 @@ def test_the_samples_readme_is_what_cnnstat_makes_of_the_results(cnnstat: Cnnsta
     assert all((result.code, result.err) == (0, "") for result in shown)
     readme = (SAMPLES / "README.md").read_text(encoding="utf-8")
     assert readme == "\n".join(result.out for result in shown)
+
+
+def test_a_busy_machine_is_warned_of(cnnstat: Cnnstat, monkeypatch: pytest.MonkeyPatch) -> None:
+    args = ("bench", "lenet5", "--min-time", "0.01", "--bare", "-f", "csv")
+    assert cnnstat(*args).err == ""
+    monkeypatch.setattr("os.getloadavg", lambda: (1000.0, 0.0, 0.0))
+    busy = cnnstat(*args)
+    assert busy.code == 0
+    assert "the load average was 1000.0 on" in busy.err
+    assert busy.err.count("\n") == 1

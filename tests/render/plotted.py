@@ -2,12 +2,12 @@
 
 from cnnstat import api
 from cnnstat.count.report import Report
-from cnnstat.render.plots.bubble import Bubble, bubbles
+from cnnstat.render.plots.bubble import Bubble, Candidate, bubbles
 
 
 def of_zoo(models: tuple[str, ...]) -> tuple[Bubble, ...]:
-    loaded = [api.load(name) for name in models]
-    return bubbles([(api.analyze(model).report, model.card) for model in loaded])[0]
+    loaded = [(name, api.load(name)) for name in models]
+    return bubbles([Candidate(n, api.analyze(m).report, m.card) for n, m in loaded])[0]
 
 
 def sweep(model: str, sizes: list[tuple[int, ...]]) -> list[Report]:

@@ -22,7 +22,7 @@ from cnnstat.ir.builder import Builder
 from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ops import Input, Opaque
-from cnnstat.render.plots.bubble import Bubble, bubble_figure, bubbles
+from cnnstat.render.plots.bubble import Bubble, Candidate, bubble_figure, bubbles
 from cnnstat.render.plots.labels import Box, Point, label_points
 from cnnstat.render.plots.layers import layers_figure, panels_of, spans_of
 from cnnstat.render.plots.roofline import measured_points, rates_of, roofline_figure
@@ -222,7 +222,10 @@ def test_a_line_through_a_box_is_seen(
 def test_bubbles_hold_what_the_reports_and_cards_say() -> None:
     card = api.load("vgg16").card
     drawn, without = bubbles(
-        [(api.analyze("vgg16").report, card), (api.analyze("handson-cnn").report, None)]
+        [
+            Candidate("vgg16", api.analyze("vgg16").report, card),
+            Candidate("handson-cnn", api.analyze("handson-cnn").report, None),
+        ]
     )
     # table 3 of the paper: 25.6 % top-1 error of configuration D on one scale
     assert [(b.name, b.params, b.macs, b.dataset) for b in drawn] == [

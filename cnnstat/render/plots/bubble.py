@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from math import sqrt
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from cnnstat.count.compare import ErrorRate
 from cnnstat.count.report import Report
 from cnnstat.errors import UsageError
 from cnnstat.render.numbers import scaled
 from cnnstat.render.plots.labels import Point, label_points
-from cnnstat.render.plots.style import PALETTE, WIDTH, count_axis, new_figure, styled
-from cnnstat.zoo.card import Accuracy, ModelCard
+from cnnstat.render.plots.style import PALETTE, WIDTH, count_axis, heading, new_figure, styled
+from cnnstat.zoo.card import ModelCard
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +26,8 @@ LARGEST = 1100.0
 """Area in square points of the model with the most parameters."""
 
 SMALLEST = 8.0
+MARKS = ("o", "s", "D", "^", "h", "P")
+"""Marks of families, a further one for each round through the colours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +42,34 @@ class Bubble:
     dataset: str
 
 
+class Candidate(NamedTuple):
+    """A model that may have a rate; ``own`` is the user's, which goes before a published one."""
+
+    name: str
+    report: Report
+    card: ModelCard | None
+    own: ErrorRate | None = None
+
+
+OWN = "own models"
+
+
 def bubbles(
-    models: Iterable[tuple[Report, ModelCard | None]], *, rate: Rate = "top1"
+    models: Iterable[Candidate], *, rate: Rate = "top1"
 ) -> tuple[tuple[Bubble, ...], tuple[str, ...]]:
-    """Return the models as bubbles, and the names of those without a published rate."""
+    """Return the models as bubbles, and the names of those without a rate."""
     circles, without = [], []
-    for report, card in models:
-        entry = None if card is None else _entry(card, rate)
-        if card is None or entry is None:
-            without.append(report.name)
+    for name, report, card, own in models:
+        published = () if card is None else card.accuracy
+        entry = _entry([own] if own else published, rate)
+        if entry is None:
+            without.append(name)
             continue
         totals, (accuracy, wrong) = report.totals, entry
         circles.append(
             Bubble(
-                report.name,
-                card.family,
+                name,
+                card.family if card else OWN,
                 totals.macs,
                 totals.params,
                 100 - wrong,
@@ -62,10 +79,10 @@ def bubbles(
     return tuple(circles), tuple(without)
 
 
-def _entry(card: ModelCard, rate: Rate) -> tuple[Accuracy, float] | None:
-    """Return the card's first error rate of this kind, of one model before an ensemble."""
+def _entry(rates: Iterable[ErrorRate], rate: Rate) -> tuple[ErrorRate, float] | None:
+    """Return the first error rate of this kind, of one model before an ensemble."""
     entries = []
-    for accuracy in card.accuracy:
+    for accuracy in rates:
         wrong = accuracy.top1_error if rate == "top1" else accuracy.top5_error
         if wrong is not None:
             entries.append((accuracy, wrong))
@@ -74,7 +91,7 @@ def _entry(card: ModelCard, rate: Rate) -> tuple[Accuracy, float] | None:
 
 def _dataset(name: str) -> str:
     """Return one name for the data set of all ImageNet papers."""
-    return "ImageNet" if name.startswith(("ImageNet", "ILSVRC")) else name
+    return "ImageNet" if name.startswith(("ImageNet", "ILSVRC")) else name or "its data set"
 
 
 def bubble_figure(circles: Sequence[Bubble], *, rate: Rate = "top1") -> Figure:
@@ -86,7 +103,7 @@ def bubble_figure(circles: Sequence[Bubble], *, rate: Rate = "top1") -> Figure:
         )
     datasets = list(dict.fromkeys(bubble.dataset for bubble in circles))
     families = list(dict.fromkeys(bubble.family for bubble in circles))
-    colours = {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(families)}
+    looks = {name: _look(place) for place, name in enumerate(families)}
     most = max(bubble.params for bubble in circles)
     with styled():
         counts = [sum(bubble.dataset == dataset for bubble in circles) for dataset in datasets]
@@ -98,18 +115,14 @@ def bubble_figure(circles: Sequence[Bubble], *, rate: Rate = "top1") -> Figure:
         inside = []
         for axes, dataset in zip(panels, datasets, strict=True):
             members = [bubble for bubble in circles if bubble.dataset == dataset]
-            _panel(axes, members, most, colours)
+            _panel(axes, members, most, looks)
             axes.set_ylabel(f"{_words(rate).capitalize()} accuracy on {dataset}, %")
             inside.append((axes, members))
         panels[-1].set_xlabel("Multiply-accumulates per image")
-        _legend(figure, most)
-        figure.suptitle(
-            f"{_words(rate).capitalize()} accuracy as published (crops and scales differ); "
-            "area: parameters",
-            fontsize=9,
-            x=0.01,
-            ha="left",
-        )
+        _legend(figure, most, looks)
+        origin = "" if OWN in families else " as published"
+        words = f"{_words(rate).capitalize()} accuracy{origin} (crops and scales differ)"
+        heading(figure, f"{words}; area: parameters")
         for axes, members in inside:
             label_points(
                 axes,
@@ -131,18 +144,29 @@ def _radius(params: int, most: int) -> float:
     return sqrt(_area(params, most)) / 2
 
 
-def _panel(axes: Axes, members: Sequence[Bubble], most: int, colours: dict[str, str]) -> None:
+def _look(place: int) -> tuple[str, str]:
+    """Return the colour and the mark of a family; every colour comes with several marks."""
+    return PALETTE[place % len(PALETTE)], MARKS[place // len(PALETTE) % len(MARKS)]
+
+
+def _panel(
+    axes: Axes, members: Sequence[Bubble], most: int, looks: dict[str, tuple[str, str]]
+) -> None:
     ordered = sorted(members, key=lambda bubble: -bubble.params)  # small ones in front
-    axes.scatter(
-        [bubble.macs for bubble in ordered],
-        [bubble.accuracy for bubble in ordered],
-        s=[_area(bubble.params, most) for bubble in ordered],
-        c=[colours[bubble.family] for bubble in ordered],
-        alpha=0.75,
-        edgecolors="#333333",
-        linewidths=0.6,
-        zorder=2,
-    )
+    for family, some in groupby(ordered, key=lambda bubble: bubble.family):
+        together = list(some)
+        colour, mark = looks[family]
+        axes.scatter(
+            [bubble.macs for bubble in together],
+            [bubble.accuracy for bubble in together],
+            s=[_area(bubble.params, most) for bubble in together],
+            c=colour,
+            marker=mark,
+            alpha=0.75,
+            edgecolors="#333333",
+            linewidths=0.6,
+            zorder=2,
+        )
     axes.set_xscale("log")
     low, high = min(b.macs for b in members), max(b.macs for b in members)
     axes.set_xlim(low / 2.2, high * 2.2)
@@ -168,8 +192,8 @@ def _ticks(axes: Axes, low: float, high: float) -> None:
     count_axis(axes, "x")
 
 
-def _legend(figure: Figure, most: int) -> None:
-    """Show three circles with the parameters that they stand for."""
+def _legend(figure: Figure, most: int, looks: dict[str, tuple[str, str]]) -> None:
+    """Show the families, and three circles with the parameters that they stand for."""
     from matplotlib.lines import Line2D
 
     first = _round_below(most)
@@ -189,6 +213,20 @@ def _legend(figure: Figure, most: int) -> None:
         for value in reversed(values)
         if value > 0
     ]
+    families = [
+        Line2D(
+            [],
+            [],
+            linestyle="none",
+            marker=mark,
+            markersize=6,
+            markerfacecolor=colour,
+            markeredgecolor="#333333",
+            markeredgewidth=0.6,
+            label=name,
+        )
+        for name, (colour, mark) in looks.items()
+    ]
     widest = 2 * _radius(values[0], most) / 8  # in units of the type's 8 points
     figure.legend(
         handles=handles,
@@ -198,6 +236,7 @@ def _legend(figure: Figure, most: int) -> None:
         handlelength=widest + 0.5,
         handleheight=widest + 0.5,
     )
+    figure.legend(handles=families, loc="outside right upper", fontsize=7)
 
 
 def _round_below(value: int) -> int:

@@ -17,7 +17,7 @@ from cnnstat.count.report import Report
 from cnnstat.errors import UsageError
 from cnnstat.render.numbers import number, scaled
 from cnnstat.render.plots.labels import Point, label_points
-from cnnstat.render.plots.style import PALETTE, new_figure, styled
+from cnnstat.render.plots.style import PALETTE, heading, new_figure, styled
 from cnnstat.render.safe_text import shown
 
 if TYPE_CHECKING:
@@ -139,5 +139,5 @@ def _decorate(
     words = [shown(report.name), f"batch {report.batch:,}", dtype]
     if device is not None:
         words.append(shown(device.title))
-    figure.suptitle(", ".join(words), fontsize=9, x=0.01, ha="left")
+    heading(figure, ", ".join(words))
     figure.legend(loc="outside lower center", ncols=2, fontsize=7)

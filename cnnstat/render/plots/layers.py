@@ -14,12 +14,22 @@ from cnnstat.count.report import Report
 from cnnstat.errors import UsageError
 from cnnstat.render.graph.outline import sections
 from cnnstat.render.numbers import bytes_text, scaled
-from cnnstat.render.plots.style import BLUE, GREEN, ORANGE, count_axis, new_figure, styled
+from cnnstat.render.plots.style import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    count_axis,
+    heading,
+    names_that_fit,
+    same_scale,
+    side_by_side,
+    styled,
+)
 from cnnstat.render.safe_text import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 MOST_NAMES = 45
 """Layers whose names fit under the panels; more are named by stage."""
@@ -58,31 +68,42 @@ class Section(NamedTuple):
         return max(self.places)
 
 
-def layers_figure(report: Report, *, depth: int | None = None) -> Figure:
-    """Return the picture of a report; modules deeper than ``depth`` are one layer each."""
+def layers_figure(*reports: Report, depth: int | None = None) -> Figure:
+    """Return the picture of reports side by side, on the same scales.
+
+    Modules deeper than ``depth`` are one layer each.
+    """
+    views = [_rows(report, depth) for report in reports]
+    with styled():
+        figure, parts = side_by_side(len(reports), 5.2)
+        columns = [_fill(*each) for each in zip(parts, reports, views, strict=True)]
+        for panels in zip(*columns, strict=True):
+            same_scale(panels)
+    return figure
+
+
+def _rows(report: Report, depth: int | None) -> Sequence[Layer]:
     rows = report.view(depth=depth)
     if not any(row.params or row.macs or row.activation_bytes for row in rows):
         raise UsageError(
             f"{report.name}: nothing to plot: no layer has parameters, outputs or work"
         )
-    named = len(rows) <= MOST_NAMES
+    return rows
+
+
+def _fill(figure: Figure | SubFigure, report: Report, rows: Sequence[Layer]) -> Sequence[Axes]:
+    """Draw one model into a figure or a part of one; return its panels."""
+    named = len(rows) <= names_that_fit(figure, MOST_NAMES)
     parts = single(rows) if named else spans_of(rows)
-    with styled():
-        figure = new_figure(5.2)
-        panels = figure.subplots(3, 1, sharex=True)
-        figure.suptitle(
-            f"{shown(report.name)}, input {'x'.join(map(str, report.input.shape))}",
-            fontsize=9,
-            x=0.01,
-            ha="left",
-        )
-        for axes, panel in zip(panels, panels_of(report, rows), strict=True):
-            _draw(axes, panel, parts, bars=named)
-        if named:
-            _names(panels[-1], rows)
-        else:
-            _spans(panels, parts, rows)
-    return figure
+    panels: Sequence[Axes] = figure.subplots(3, 1, sharex=True)
+    heading(figure, f"{shown(report.name)}, input {'x'.join(map(str, report.input.shape))}")
+    for axes, panel in zip(panels, panels_of(report, rows), strict=True):
+        _draw(axes, panel, parts, bars=named)
+    if named:
+        _names(panels[-1], rows)
+    else:
+        _spans(panels, parts, rows)
+    return panels
 
 
 def panels_of(report: Report, rows: Sequence[Layer]) -> tuple[Panel, ...]:
@@ -175,7 +196,7 @@ def _spans(panels: Sequence[Axes], spans: Sequence[Section], rows: Sequence[Laye
     def rank(span: Section) -> tuple[int, int]:
         return -len(span.places), -sum(rows[place].params for place in span.places)
 
-    spacing = len(rows) / 55  # rows that a line of rotated type takes on the width of the panel
+    spacing = len(rows) / names_that_fit(panels[-1].figure, 55)  # rows a line of rotated type takes
     shown: list[Section] = []
     for span in sorted(spans, key=rank):
         middle = (span.first + span.last) / 2

@@ -2,50 +2,78 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from cnnstat.memory.memory import MemoryPlan
 from cnnstat.render.numbers import bytes_text
-from cnnstat.render.plots.style import BLUE, GREEN, ORANGE, count_axis, new_figure, styled
+from cnnstat.render.plots.style import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    count_axis,
+    names_that_fit,
+    same_scale,
+    side_by_side,
+    styled,
+)
 from cnnstat.render.safe_text import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 MOST_NAMES = 45
 """Layers whose names fit under the axis; more are numbered."""
 
 
-def memory_figure(plan: MemoryPlan) -> Figure:
-    """Return the plot of a plan: forward and, in training, what is kept and the way back."""
-    rows = [plan.of(layer) for layer in plan.report.layers]
-    names = [layer.name for layer in plan.report.layers]
-    training = plan.settings.mode == "training"
+def memory_figure(*plans: MemoryPlan) -> Figure:
+    """Return the plot of plans side by side, on the same scale.
+
+    Forward and, in training, what is saved and the backward pass; peaks are marked.
+    """
     with styled():
-        figure = new_figure(3.6)
-        axes = figure.subplots()
-        where = range(len(rows))
-        forward = [row.live_bytes for row in rows]
-        axes.step(where, forward, where="mid", color=BLUE, label="live, forward pass")
-        if training:
-            saved = [sum(row.saved_bytes for row in rows[: at + 1]) for at in where]
-            axes.fill_between(
-                where, saved, step="mid", color=GREEN, alpha=0.3, label="saved so far"
-            )
-            back = [row.backward_bytes for row in rows]
-            axes.step(
-                where, back, where="mid", color=ORANGE, linestyle="--", label="live, backward pass"
-            )
-        else:
-            ideal = [row.ideal_bytes for row in rows]
-            axes.step(where, ideal, where="mid", color=GREEN, linestyle="--", label="live, ideal")
-        _label(axes, plan, names)
-        axes.legend(loc="best")
+        figure, parts = side_by_side(len(plans), 3.6)
+        panels = [_fill(part, plan) for part, plan in zip(parts, plans, strict=True)]
+        same_scale(panels)
     return figure
 
 
-def _label(axes: Axes, plan: MemoryPlan, names: list[str]) -> None:
+def _fill(figure: Figure | SubFigure, plan: MemoryPlan) -> Axes:
+    """Draw one plan into a figure or a part of one."""
+    rows = [plan.of(layer) for layer in plan.report.layers]
+    names = [layer.name for layer in plan.report.layers]
+    axes: Axes = figure.subplots()
+    where = range(len(rows))
+    forward = [row.live_bytes for row in rows]
+    axes.step(where, forward, where="mid", color=BLUE, label="live, forward pass")
+    _mark_peak(axes, forward, names, BLUE)
+    if plan.settings.mode == "training":
+        saved = list(accumulate(row.saved_bytes for row in rows))
+        axes.fill_between(where, saved, step="mid", color=GREEN, alpha=0.3, label="saved so far")
+        back = [row.backward_bytes for row in rows]
+        axes.step(
+            where, back, where="mid", color=ORANGE, linestyle="--", label="live, backward pass"
+        )
+        _mark_peak(axes, back, names, ORANGE)
+    else:
+        ideal = [row.ideal_bytes for row in rows]
+        axes.step(where, ideal, where="mid", color=GREEN, linestyle="--", label="live, ideal")
+        _mark_peak(axes, ideal, names, GREEN)
+    _label(axes, plan, names, names_that_fit(figure, MOST_NAMES))
+    figure.legend(loc="outside lower center", ncols=2, fontsize=7)
+    return axes
+
+
+def _mark_peak(axes: Axes, values: list[int], names: list[str], colour: str) -> None:
+    """Mark the highest layer of a line, and name it in the legend."""
+    top = max(values)
+    at = values.index(top)
+    name = f"{bytes_text(top)} at {shown(names[at])}"
+    axes.plot([at], [top], marker="v", linestyle="none", color=colour, label=name, zorder=4)
+
+
+def _label(axes: Axes, plan: MemoryPlan, names: list[str], most: int) -> None:
     peak = plan.peak
     least = ">= " if plan.status == "partial" else ""
     axes.set_title(
@@ -56,7 +84,7 @@ def _label(axes: Axes, plan: MemoryPlan, names: list[str]) -> None:
     count_axis(axes, "y", "B")
     axes.set_ylim(bottom=0)
     axes.set_xlim(-0.5, len(names) - 0.5)
-    if len(names) <= MOST_NAMES:
+    if len(names) <= most:
         axes.set_xticks(range(len(names)), [shown(name) for name in names], rotation=90)
     else:
         axes.set_xlabel("layer")

@@ -15,7 +15,7 @@ from cnnstat.bench.roofline import Rates
 from cnnstat.errors import UsageError
 from cnnstat.render.numbers import number, scaled
 from cnnstat.render.plots.labels import Point, label_points
-from cnnstat.render.plots.style import PALETTE, new_figure, styled
+from cnnstat.render.plots.style import PALETTE, heading, new_figure, styled
 from cnnstat.render.safe_text import shown
 
 if TYPE_CHECKING:
@@ -197,5 +197,5 @@ def _decorate(
     threads = measurement.environment.get("threads")
     if measurement.environment.get("device_type") == "cpu":
         where.append(f"{threads} thread{'' if threads == 1 else 's'}")
-    figure.suptitle(", ".join(where), fontsize=9, x=0.01, ha="left")
+    heading(figure, ", ".join(where))
     figure.legend(loc="outside lower center", ncols=2, fontsize=7)

@@ -15,14 +15,16 @@ from cnnstat.render.plots.style import (
     ORANGE,
     RED,
     count_axis,
-    new_figure,
+    heading,
+    same_scale,
+    side_by_side,
     styled,
 )
 from cnnstat.render.safe_text import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 FACTORS = ((1, 2), (3, 4), (1, 1), (5, 4), (3, 2), (2, 1))
 """Default sizes, relative to the model's own input."""
@@ -45,11 +47,21 @@ def default_sizes(extents: tuple[int, ...]) -> list[tuple[int, ...]]:
     ]
 
 
-def scaling_figure(reports: Sequence[Report]) -> Figure:
-    """Return the plot of one model's reports at several sizes of its first input.
+def scaling_figure(*models: Sequence[Report]) -> Figure:
+    """Return the plot of models side by side, each by reports at several sizes of its first input.
 
     Raises ``UsageError`` for fewer than two sizes, or inputs that are not images.
     """
+    ordered = [_ordered(reports) for reports in models]
+    with styled():
+        figure, parts = side_by_side(len(models), 5.6)
+        columns = [_fill(part, reports) for part, reports in zip(parts, ordered, strict=True)]
+        for panels in zip(*columns, strict=True):
+            same_scale(panels)
+    return figure
+
+
+def _ordered(reports: Sequence[Report]) -> list[Report]:
     for report in reports:
         if len(report.input.shape) != 4:
             shape = "x".join(map(str, report.input.shape))
@@ -59,21 +71,22 @@ def scaling_figure(reports: Sequence[Report]) -> Figure:
         raise UsageError(
             "nothing to plot: scaling needs two or more input sizes, as in --input 128,160,192,224"
         )
-    panels = (
-        ("Multiply-accumulates", "", [_macs(ordered)]),
-        ("Activation memory", "B", _memory(ordered)),
-        ("Parameters", "", [_params(ordered)]),
+    return ordered
+
+
+def _fill(figure: Figure | SubFigure, reports: Sequence[Report]) -> Sequence[Axes]:
+    """Draw one model into a figure or a part of one; return its panels."""
+    heading(figure, f"{shown(reports[0].name)}, batch {reports[0].batch}")
+    drawn = (
+        ("Multiply-accumulates", "", [_macs(reports)]),
+        ("Activation memory", "B", _memory(reports)),
+        ("Parameters", "", [_params(reports)]),
     )
-    with styled():
-        figure = new_figure(5.6)
-        figure.suptitle(
-            f"{shown(ordered[0].name)}, batch {ordered[0].batch}", fontsize=9, x=0.01, ha="left"
-        )
-        all_axes = figure.subplots(3, 1, sharex=True)
-        for axes, (title, unit, series) in zip(all_axes, panels, strict=True):
-            _draw(axes, title, unit, series, ordered)
-        _sizes(all_axes[-1], ordered)
-    return figure
+    panels: Sequence[Axes] = figure.subplots(3, 1, sharex=True)
+    for axes, (title, unit, series) in zip(panels, drawn, strict=True):
+        _draw(axes, title, unit, series, reports)
+    _sizes(panels[-1], reports)
+    return panels
 
 
 def _side(report: Report) -> float:

@@ -10,17 +10,19 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from cnnstat.errors import MissingDependencyError, UsageError
+from cnnstat.errors import MissingDependencyError, UsageError, unknown
 from cnnstat.render.numbers import scaled
-from cnnstat.render.safe_text import html_text
+from cnnstat.render.safe_text import html_text, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, FigureBase, SubFigure
 
 Picture = Literal["svg", "png", "pdf"]
 
@@ -55,6 +57,73 @@ SETTINGS: dict[str, object] = {
     "text.parse_math": False,  # a name may hold dollar signs
 }
 
+Style = Literal["screen", "print"]
+STYLES: tuple[Style, ...] = get_args(Style)
+PRINT: dict[str, object] = {
+    "font.family": ["DejaVu Serif"],
+    "pdf.fonttype": 42,  # TrueType: publishers refuse Type 3
+    "axes.grid": False,
+    "savefig.dpi": 300,
+}
+"""Settings for print: serif type, no grid, no heading of its own (a caption says it)."""
+WIDTHS = (2.0, 40.0)
+DPIS = (50, 1200)
+MOST_SHARED = 20
+"""Largest quotient of scales that models side by side share."""
+UNITS = {"in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4}
+
+
+@dataclass(frozen=True, slots=True)
+class Appearance:
+    """Choices of the user: heading, width in inches, dots per inch (PNG), style."""
+
+    title: str | None = None
+    width: float | None = None
+    dpi: int | None = None
+    style: Style = "screen"
+
+
+DEFAULT = Appearance()
+_appearance: ContextVar[Appearance] = ContextVar("appearance", default=DEFAULT)
+
+
+def appearance(
+    picture: Picture,
+    *,
+    title: str | None = None,
+    width: str | None = None,
+    dpi: int | None = None,
+    style: str = "screen",
+) -> Appearance:
+    """Return the choices as they were written. Raises ``UsageError`` for illegal ones."""
+    known = next((each for each in STYLES if each == style), None)
+    if known is None:
+        raise unknown("style", style, STYLES)
+    if dpi is not None and picture != "png":
+        raise UsageError(f"dpi {dpi}: only a .png has dots; leave it out for .{picture}")
+    if dpi is not None and not DPIS[0] <= dpi <= DPIS[1]:
+        raise UsageError(f"dpi must be {DPIS[0]} to {DPIS[1]}, got {dpi}")
+    return Appearance(title, None if width is None else _inches(width), dpi, known)
+
+
+def _inches(text: str) -> float:
+    match = re.fullmatch(r"\s*(\d{1,4}(?:\.\d{1,4})?)\s*(in|cm|mm)?\s*", text)
+    inches = float(match[1]) * UNITS[match[2] or "in"] if match else 0.0
+    if not WIDTHS[0] <= inches <= WIDTHS[1]:
+        raise UsageError(f"width {text!r:.40}: expected 2 to 40 inches, as in 3.5, 3.5in or 89mm")
+    return inches
+
+
+@contextmanager
+def appearing(chosen: Appearance) -> Iterator[None]:
+    """Make and save figures with this appearance."""
+    token = _appearance.set(chosen)
+    try:
+        yield
+    finally:
+        _appearance.reset(token)
+
+
 METADATA: dict[Picture, dict[str, None]] = {
     "svg": {"Date": None, "Creator": None},
     "png": {"Software": None},
@@ -88,18 +157,54 @@ def styled() -> Iterator[None]:
     require_matplotlib()
     from matplotlib import style
 
-    with style.context(["default", SETTINGS]):
+    chosen = _appearance.get()
+    further: dict[str, object] = dict(PRINT) if chosen.style == "print" else {}
+    if chosen.dpi is not None:
+        further["savefig.dpi"] = chosen.dpi
+    with style.context(["default", SETTINGS, further]):
         yield
 
 
 def new_figure(height: float, *, width: float = WIDTH) -> Figure:
-    """Return an empty figure, sizes in inches, to be filled inside ``styled``."""
+    """Return an empty figure, sizes in inches, to be filled inside ``styled``.
+
+    The user's width and heading take the place of the figure's own.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    chosen = _appearance.get()
+    figure = Figure(figsize=(chosen.width or width, height), layout="constrained")
     FigureCanvasAgg(figure)
+    if chosen.title is not None:
+        _write_heading(figure, shown(chosen.title))
     return figure
+
+
+def heading(figure: FigureBase, text: str) -> None:
+    """Write a figure's own heading, unless the user chose one or prints the figure.
+
+    One of several models is named always.
+    """
+    from matplotlib.figure import Figure
+
+    chosen = _appearance.get()
+    one_of_several = not isinstance(figure, Figure)
+    if one_of_several or (chosen.title is None and chosen.style != "print"):
+        _write_heading(figure, text)
+
+
+def _write_heading(figure: FigureBase, text: str) -> None:
+    figure.suptitle(text, fontsize=9, x=0.01, ha="left")
+
+
+def side_by_side(count: int, height: float) -> tuple[Figure, list[Figure | SubFigure]]:
+    """Return a figure, and its parts for as many models, each a column."""
+    if count == 1:
+        figure = new_figure(height)
+        return figure, [figure]
+    figure = new_figure(height, width=min(WIDTH * (1 + 0.6 * (count - 1)), WIDTHS[1]))
+    return figure, [*figure.subfigures(1, count, squeeze=False).flat]
 
 
 def save(figure: Figure, picture: Picture) -> bytes:
@@ -121,6 +226,19 @@ def inline_svg(figure: Figure, *, label: str) -> str:
     head, rest = text.split(">", 1)
     head = re.sub(r' (?:width|height)="[^"]*"', "", head)
     return f'{head} role="img" aria-label="{html_text(label)}">{rest.strip()}\n'
+
+
+def same_scale(panels: Sequence[Axes]) -> None:
+    """Give panels one scale, unless the smallest would vanish on it."""
+    tops = [axes.get_ylim()[1] for axes in panels]
+    if max(tops) <= MOST_SHARED * min(tops):
+        for axes in panels:
+            axes.set_ylim(0, max(tops))
+
+
+def names_that_fit(figure: Figure | SubFigure, most: int) -> int:
+    """Return how many rotated names fit, of those that do on the usual width."""
+    return int(most * figure.bbox.width / figure.dpi / WIDTH)
 
 
 def count_axis(axes: Axes, which: Literal["x", "y"], unit: str = "") -> None:
