@@ -22,7 +22,7 @@ from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from cnnstat.errors import PASSED_ON, CnnstatError
+from cnnstat.errors import PASSED_ON, CnnstatError, said
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch.capture.answers import known_result
 from cnnstat.pytorch.capture.copying import evaluation_copy
@@ -164,7 +164,8 @@ def capture(
     try:
         return traced(gradients=True)
     except ForwardError as error:
-        if INFERENCE not in str(error.failure.error):
+        why = error.failure.error
+        if why is None or INFERENCE not in said(why):
             raise
         return traced(gradients=False)
 
