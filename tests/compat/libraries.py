@@ -87,9 +87,12 @@ def torchvision_models() -> Iterator[tuple[str, str, Recipe]]:
         options: dict[str, Any] = {"weights": None}
         if task in ("detection", "segmentation"):
             options["weights_backbone"] = None
+        if task == "detection" and not name.startswith("ssd"):
+            options.update(min_size=192, max_size=320)  # it runs on values, which takes time
         return lambda: (models.get_model(name, **options), arguments(task))
 
-    for name in models.list_models():
+    names = models.list_models()
+    for name in sorted(names, key=lambda name: name not in of):  # those of a task first
         task = of.get(name, "classification")
         yield task, name, recipe(name, task)
 
