@@ -14,7 +14,7 @@ from cnnstat.errors import UsageError
 from cnnstat.ir.builder import Builder
 from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import TensorSpec
-from cnnstat.ops import Conv2d, Input, MaxPool2d, Opaque
+from cnnstat.ops import Concat, Conv2d, Input, Linear, MaxPool2d, Opaque, View
 from cnnstat.render.graph.as_dot import render_dot
 from cnnstat.render.graph.as_mermaid import render_mermaid
 from cnnstat.render.graph.formats import FORMATS, SUFFIXES, choose_format, draw_graph
@@ -218,3 +218,14 @@ def test_an_arrow_back_to_a_module_is_told_apart() -> None:
     assert render_mermaid(drawing).count("-.->") == 2
     assert "back to a module that runs again" in lines[1]
     assert "dashed" not in render_dot(outline(interleaved()))
+
+
+def test_a_view_that_is_made_earlier_makes_no_arrow_back() -> None:
+    b = Builder("branches")
+    image, meta = b.add("image", Input((3, 8, 8))), b.add("meta", Input((192,)))
+    left = b.add("flatten", View("view", (TensorSpec((1, 192)),)), image)
+    right = b.add("right", Linear(4), meta)
+    x = b.add("cat", Concat(1), left, right)
+    drawing = outline(analyze(infer_shapes(b.graph(x), {})))
+    assert ("right", "cat") in drawing.edges
+    assert not drawing.has_back_edges

@@ -97,8 +97,9 @@ class Outline:
 
     @cached_property
     def order(self) -> dict[str, int]:
-        """The position of every box among the rows, by its name."""
-        return {box.name: box.rows[0].nodes[0] for box in self.boxes}
+        """When every box runs, by its name: when its first layer does, not an earlier view."""
+        row = self.report.placement.row
+        return {box.name: min([row[index] for index in box.rows[0].nodes]) for box in self.boxes}
 
     @property
     def has_back_edges(self) -> bool:
