@@ -54,7 +54,7 @@ class Mixed(nn.Module):
 
 
 @pytest.mark.parametrize("stored", [torch.float32, torch.bfloat16, torch.float64])
-@pytest.mark.parametrize("asked", [None, "float32", "bfloat16", "float64"])
+@pytest.mark.parametrize("dtype", [None, "float32", "bfloat16", "float64"])
 def test_a_module_is_measured_in_the_dtype_that_is_predicted(
     stored: torch.dtype, dtype: str | None
 ) -> None:
