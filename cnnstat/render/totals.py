@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from cnnstat.count.report import Report
 from cnnstat.count.saved import SavedReport
@@ -23,13 +23,17 @@ def totals_lines(report: Report) -> tuple[str, ...]:
 def totals_line(report: Report) -> str:
     """Return what the total row of a table does not say, in one line."""
     totals = report.totals
-    least = ">= " if report.status == "partial" else ""
-    parts = [
-        f"params {bytes_text(totals.param_bytes)}",
-        f"FLOPs {least}{scaled(totals.flops)}",
-        f"activations {bytes_text(totals.activation_bytes)} "
-        f"(cached {bytes_text(totals.cached_activation_bytes)}, "
-        f"peak {bytes_text(totals.peak_activation_bytes)} at {totals.peak_layer})",
+    least, known, stored = _bounds(report)
+    params = f"params {stored}{bytes_text(totals.param_bytes)}"
+    if report.has_weights_alone:
+        return params
+    parts = [params, f"FLOPs {least}{scaled(totals.flops)}"]
+    if report.convention.name != "paper":
+        parts.append(f"{report.convention.name} convention {_counted(report, scaled)}")
+    parts += [
+        f"activations {known}{bytes_text(totals.activation_bytes)} "
+        f"(cached {known}{bytes_text(totals.cached_activation_bytes)}, "
+        f"peak {known}{bytes_text(totals.peak_activation_bytes)} at {totals.peak_layer})",
         f"depth {count(totals.depth)}",
     ]
     layer = report.last_map
@@ -37,6 +41,13 @@ def totals_line(report: Report) -> str:
         field = layer.receptive_field
         parts.append(f"receptive field {'?' if field is None else shape_text(field.size)}")
     return ", ".join(parts)
+
+
+def _bounds(report: Report) -> tuple[str, str, str]:
+    """Return what stands before figures of work, of activations and of parameters."""
+    states = report.status, report.shapes_status, report.params_status
+    work, shapes, params = [">= " if state == "partial" else "" for state in states]
+    return work, shapes, params
 
 
 def brief_lines(report: Report) -> tuple[str, ...]:
@@ -51,9 +62,7 @@ def brief_lines(report: Report) -> tuple[str, ...]:
 
 def _totals(report: Report) -> Iterator[tuple[str, str, str]]:
     totals = report.totals
-    least = ">= " if report.status == "partial" else ""
-    known = ">= " if report.shapes_status == "partial" else ""
-    stored = ">= " if report.params_status == "partial" else ""
+    least, known, stored = _bounds(report)
     yield (
         "parameters",
         f"{stored}{count(totals.params)}",
@@ -102,9 +111,13 @@ def _totals(report: Report) -> Iterator[tuple[str, str, str]]:
 def _convention(report: Report) -> Iterator[tuple[str, str, str]]:
     rule = report.convention
     if rule.name != "paper":
-        least = ">= " if report.totals_figures.unknown_counted else ""
-        figure = f"{least}{count(report.totals_figures.counted)}"
+        figure = _counted(report, count)
         yield f"{rule.name} convention", figure, f"{rule.unit}: {rule.title}"
+
+
+def _counted(report: Report, text: Callable[[int], str]) -> str:
+    figures = report.totals_figures
+    return f"{'>= ' if figures.unknown_counted else ''}{text(figures.counted)}"
 
 
 def _values(report: Report, size: int) -> str:

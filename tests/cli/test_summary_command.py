@@ -242,3 +242,16 @@ def test_a_tree_is_not_sorted(cnnstat: Cnnstat, extra: list[str]) -> None:
     result = cnnstat("summary", "lenet5", "--tree", *extra)
     assert result.code == 2
     assert "--tree keeps the order of the modules" in result.err
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ("--convention torch", "torch convention 651.36 k"),  # 2*325,680
+        ("", "FLOPs 676.34 k, activations 36.47 kB"),
+    ],
+)
+def test_the_line_below_the_table_has_what_was_asked_for(
+    cnnstat: Cnnstat, options: str, text: str
+) -> None:
+    assert text in " ".join(cnnstat("summary", "lenet5", *options.split()).out.split())
