@@ -32,6 +32,7 @@ class Row(NamedTuple):
     output: TensorSpec
     figures: Figures
     counts_all_weights: bool
+    has_all_shapes: bool
     receptive_field: ReceptiveField | None
     formulas: dict[str, str]
 
@@ -88,6 +89,11 @@ class SavedLayer(Layer):
     def counts_all_weights(self) -> bool:
         """Whether the parameters are all that the row has."""
         return self.row.counts_all_weights
+
+    @property
+    def has_all_shapes(self) -> bool:
+        """Whether the bytes are all that the row has."""
+        return self.row.has_all_shapes
 
     @property
     def receptive_field(self) -> ReceptiveField | None:
@@ -147,6 +153,12 @@ class SavedReport(Report):
     def params_status(self) -> Status:
         """``partial`` when some weights were not counted."""
         return self.saved.params_status
+
+    @property
+    def shapes_status(self) -> Status:
+        """``partial`` when the shape of a result was unknown."""
+        known = all(row.has_all_shapes for row in self.saved.rows)
+        return "complete" if known else "partial"
 
     @property
     def inputs(self) -> dict[str, TensorSpec]:

@@ -113,6 +113,7 @@ def _row(row: _Object, spec: TensorSpec) -> Row:
             uncounted=int(row.values.get("counted") is None),
         ),
         counts_all_weights=row.values.get("params") is not None,
+        has_all_shapes=row.values.get("activation_bytes") is not None,
         receptive_field=_field(row),
         formulas={key: str(text) for key, text in row.object("formulas").values.items()},
     )
@@ -126,7 +127,8 @@ def _figures(source: _Object, counted: int, *, unknown: bool, uncounted: int) ->
     weights, biases = (source.whole(key, or_null=True) for key in ("weights", "biases"))
     if source.whole("params", or_null=True) != weights + biases:
         raise UsageError(f"{source.place}: params are not weights + biases")
-    size, cached = source.whole("activation_bytes"), source.whole("cached_activation_bytes")
+    size = source.whole("activation_bytes", or_null=True)
+    cached = source.whole("cached_activation_bytes", or_null=True)
     if cached < size:
         raise UsageError(f"{source.place}: cached_activation_bytes is {cached}, less than {size}")
     return Figures(
