@@ -85,9 +85,9 @@ class Reduce(NoWeights, Op):
         """Return the shape without the axes; indices are int64."""
         if not inputs:
             raise OpError("it needs an input")
+        gone = self._reduced(inputs[0].rank)
         if self.kind in RUNNING:
             return inputs[:1]
-        gone = self._reduced(inputs[0].rank)
         shape = [
             1 if axis in gone else extent
             for axis, extent in enumerate(inputs[0].shape)

@@ -50,7 +50,10 @@ class Rounds(NamedTuple):
 
 def body_of(node: Any) -> Any:
     """Return the graph that a loop runs."""
-    return next(a.g for a in node.attribute if a.name == "body" and a.type == AttributeProto.GRAPH)
+    graphs = [a.g for a in node.attribute if a.name == "body" and a.type == AttributeProto.GRAPH]
+    if not graphs:
+        raise ValueError("its body is missing")
+    return graphs[0]
 
 
 def repeated(call: Call, node: Any, read: Reader) -> tuple[Specs, Work | None] | None:
