@@ -240,7 +240,7 @@ def defined(r: random.Random, x: Tensor) -> Step:
             lambda x: x.logcumsumexp(axis),
             lambda x: torch.fft.fft(x, dim=axis).abs(),
             lambda x: F.normalize(x, 3.0, axis),
-            lambda x: x - torch.std_mean(x, axis, keepdim=True)[1],
+            lambda x: x - x.nansum(axis, keepdim=True),
         )
     )
 
