@@ -1,7 +1,7 @@
 """Files that PyTorch writes: exported programs, TorchScript, weights.
 
-The first two are code that PyTorch runs. Weights are read without unpickling foreign classes, their
-elements stay in the file.
+PyTorch runs the operators of the first two, and no Python of theirs. Weights are read without
+unpickling foreign classes, their elements stay in the file.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from cnnstat.errors import PASSED_ON, ModelError, UsageError, said
 from cnnstat.importers.declared import Declared
 from cnnstat.importers.weights import NO_FORWARD, NamedTensor
+from cnnstat.pytorch.programcode import check_program, nothing_unpickled
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -76,7 +77,7 @@ def load_exported(path: str) -> Program:
     from torch.utils._pytree import tree_leaves
 
     with _errors(path, "an exported program"):
-        program = torch.export.load(path)
+        program = _loaded(path)
         nodes = {node.name: node for node in program.graph.nodes}
         kinds = [each for each in program.graph_signature.input_specs if _is_users(each)]
         names = [str(getattr(each.arg, "name", "")) for each in kinds]
@@ -96,9 +97,20 @@ def load_exported(path: str) -> Program:
 
     def load() -> Module:
         with _errors(path, "an exported program"):
-            return _module(torch.export.load(path), names, leaves, set(inputs))
+            return _module(_loaded(path), names, leaves, set(inputs))
 
     return Program(inputs, usual, load)
+
+
+def _loaded(path: str) -> Any:
+    """Return the program that a file holds as data; its guards, which are source, are dropped."""
+    import torch
+
+    check_program(path)
+    with nothing_unpickled():
+        program = torch.export.load(path)
+    program._guards_code = []
+    return program
 
 
 def _is_users(spec: Any) -> bool:
@@ -178,6 +190,9 @@ def load_weights(path: str) -> list[NamedTensor]:
     if tensors is None:
         keys = f" among its keys {', '.join(map(str, content))[:80]}" if _is_map(content) else ""
         raise UsageError(f"{path}: there is no state dict{keys}; {NO_FORWARD}")
+    nested = next((name for name, tensor in tensors.items() if tensor.is_nested), None)
+    if nested is not None:
+        raise ModelError(f"{path}: the tensor {nested[:60]!a} is nested: it has no one shape")
     return [
         NamedTensor(name, tuple(map(int, tensor.shape)), _dtype(tensor), _identity(tensor))
         for name, tensor in tensors.items()
@@ -221,7 +236,7 @@ def _errors(path: str, kind: str) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except PASSED_ON:
+    except (ModelError, *PASSED_ON):
         raise
     except BaseException as error:
         raise ModelError(f"{path}: PyTorch cannot read it as {kind}: {said(error)}") from error

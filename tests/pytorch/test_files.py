@@ -1,6 +1,10 @@
 """Files that PyTorch writes: exported programs, TorchScript, state dicts."""
 
+import io
+import re
 import warnings
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +14,7 @@ from torch import Tensor, nn
 
 from cnnstat import api
 from cnnstat.errors import CnnstatError, ModelError, UsageError
+from cnnstat.pytorch import programcode
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of what torch.export and torch.jit warn
 
@@ -166,3 +171,97 @@ def test_files_that_are_not_there() -> None:
     for name in ("none.pt2", "none.pt", "none.safetensors"):
         with pytest.raises(UsageError, match="No such file"):
             api.load(name)
+
+
+class Writes:
+    """What a pickle runs: it opens a file for writing."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return open, (self.path, "w")
+
+
+def changed(source: str, target: Path, change: Callable[[str, bytes], bytes]) -> str:
+    """Write a copy of an archive with the content of each entry changed."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, change(name, old.read(name)))
+    return str(target)
+
+
+@pytest.fixture
+def with_open_batch(tmp_path: Path) -> str:
+    batch = torch.export.Dim("batch", min=1, max=64)
+    shapes = {"x": {0: batch}}
+    return exported(tmp_path / "net.pt2", Net(), torch.zeros(2, 3, 8, 8), dynamic_shapes=shapes)
+
+
+def test_pickled_examples_of_a_program_do_not_run(with_open_batch: str, tmp_path: Path) -> None:
+    marker = tmp_path / "marker"
+    content = io.BytesIO()
+    torch.save({"x": Writes(str(marker))}, content)
+
+    def examples(name: str, old: bytes) -> bytes:
+        return content.getvalue() if name.endswith("model.pt") else old
+
+    path = changed(with_open_batch, tmp_path / "evil.pt2", examples)
+    with pytest.raises(CnnstatError):
+        api.analyze(path)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    "code", ["open('MARKER','w')", "Integer(open('MARKER','w'))", "Symbol(open('MARKER','w'))"]
+)
+@pytest.mark.parametrize("field", ["expr_str", "name"])
+def test_texts_of_a_program_do_not_run(
+    field: str, code: str, with_open_batch: str, tmp_path: Path
+) -> None:
+    marker = tmp_path / "marker"
+    text = f'"{field}": "{code.replace("MARKER", str(marker))}"'
+
+    def texts(name: str, old: bytes) -> bytes:
+        fields = rf'"{field}": ?"[^"]*"'
+        return re.sub(fields, text, old.decode()).encode() if name.endswith("model.json") else old
+
+    path = changed(with_open_batch, tmp_path / "evil.pt2", texts)
+    with pytest.raises(ModelError, match="may be code"):
+        api.analyze(path)
+    assert not marker.exists()
+
+
+def test_machine_code_of_a_program_is_not_loaded(with_open_batch: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(with_open_batch, "a") as archive:
+        archive.writestr("net/data/aotinductor/model/net.so", b"")
+    with pytest.raises(ModelError, match="machine code"):
+        api.analyze(with_open_batch)
+
+
+@pytest.mark.parametrize(
+    ("text", "extent"),
+    [
+        ("Symbol('s77', positive=True, integer=True)", True),
+        ("Add(Mul(Integer(2), Symbol('s0')), Integer(-1))", True),
+        ("FloorDiv(Pow(Symbol('s0'), Integer(2)), Integer(4))", True),
+        ("2*s0 + 1", True),
+        ("Pow(Integer(10), Integer(1000000000))", False),
+        ("9**9**9", False),
+        ("1 << 10000000000", False),
+        ("s0.__class__", False),
+        ("Symbol('s0').subs('x', 'y')", False),
+        ("[s0][0]", False),
+        ("Integer('__import__(1)')", False),
+        ("(lambda: 1)()", False),
+    ],
+)
+def test_an_expression_of_extents_is_no_other_code(text: str, extent: bool) -> None:
+    assert programcode._is_data("expr_str", text) is extent
+
+
+def test_a_nested_tensor_is_refused(tmp_path: Path) -> None:
+    nested = torch.nested.nested_tensor([torch.zeros(2), torch.zeros(3)])
+    torch.save({"table.weight": nested}, tmp_path / "net.pth")
+    with pytest.raises(ModelError, match="nested"):
+        api.analyze(str(tmp_path / "net.pth"))
