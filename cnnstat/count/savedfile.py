@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
@@ -19,6 +20,8 @@ SCHEMA = "cnnstat.summary/1"
 TOTALS = tuple(name for name in Totals.__slots__ if name not in ("counted", "peak_layer"))
 """Totals that are whole numbers."""
 LARGEST = 10**18
+RATIO = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?|[0-9]{1,18}/[1-9][0-9]{0,17}")
+"""A jump as it is written: whole, decimal or a fraction, without an exponent."""
 MOST = {"paths": 10**4000}
 """No figure is larger; paths multiply with every block."""
 WRITE = "write it with 'cnnstat summary MODEL --format json'"
@@ -151,10 +154,9 @@ def _field(row: _Object) -> ReceptiveField | None:
     size, jump = row.extents("receptive_field"), row.values.get("jump")
     if jump is None:
         return ReceptiveField(size, None)
-    try:
-        return ReceptiveField(size, tuple(Fraction(each) for each in jump))
-    except (TypeError, ValueError, ZeroDivisionError):
-        raise UsageError(f"{row.place}: jump is {jump!r:.40}") from None
+    if not isinstance(jump, list) or not all(RATIO.fullmatch(str(each)) for each in jump):
+        raise UsageError(f"{row.place}: jump is {jump!r:.40}")
+    return ReceptiveField(size, tuple(Fraction(str(each)) for each in jump))
 
 
 def _extents(value: object, place: str) -> tuple[int, ...]:

@@ -36,6 +36,12 @@ BOOKKEEPING = "num_batches_tracked"
 MAX_HEADER_BYTES = 100_000_000
 """Longest header of a safetensors file, by that format's own rule."""
 
+MAX_RANK = 64
+"""Most axes of a tensor; PyTorch has none with more."""
+
+MAX_NAME = 2_000
+"""Longest name of a tensor; a path has a row for each of its parts."""
+
 DTYPES = {
     **{"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"},
     **{"I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8", "U8": "uint8"},
@@ -114,6 +120,11 @@ def _entry(path: str, name: str, entry: Any) -> NamedTensor:
     extents = shape if isinstance(shape, list) else [-1]
     if any(type(extent) is not int or extent < 0 for extent in extents) or dtype is None:
         raise ModelError(f"{path}: the shape or dtype of {printable(name)!r} is malformed")
+    if len(extents) > MAX_RANK or len(name) > MAX_NAME:
+        raise ModelError(
+            f"{path}: {printable(name[:60])!r} has {len(extents)} axes and a name of {len(name)} "
+            f"characters; at most {MAX_RANK} and {MAX_NAME:,} are read"
+        )
     if prod(extents) >= 2**63:
         raise ModelError(f"{path}: {printable(name)!r} has more elements than memory can have")
     return NamedTensor(name, tuple(extents), dtype, name)

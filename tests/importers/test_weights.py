@@ -49,6 +49,8 @@ def test_parameters_by_tensor_name(tmp_path: Path) -> None:
         ({"a": {"dtype": "F32", "shape": [-1]}}, "'a' is malformed"),
         ({"a": {"dtype": "F32", "shape": [2**40, 2**40]}}, "more elements"),
         ({"a": 5}, "'a' is malformed"),
+        ({"a": {"dtype": "F32", "shape": [10**15] * 200_000}}, "200000 axes"),
+        ({".".join("a" * 30_000): {"dtype": "F32", "shape": [1]}}, "59999"),
         ({}, "no tensors"),
     ],
 )
