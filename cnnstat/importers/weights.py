@@ -65,6 +65,11 @@ def imported(reference: str, tensors: Iterable[NamedTensor]) -> Imported:
     rows: dict[str, list[Weight]] = {}
     seen: set[Hashable] = set()
     for tensor in tensors:
+        if len(tensor.name) > MAX_NAME:
+            raise ModelError(
+                f"{reference}: the name {printable(tensor.name[:60])!r}... has {len(tensor.name)} "
+                f"characters; at most {MAX_NAME:,} are read"
+            )
         path, _, last = tensor.name.rpartition(".")
         if last == BOOKKEEPING or tensor.storage in seen:
             continue
@@ -120,10 +125,9 @@ def _entry(path: str, name: str, entry: Any) -> NamedTensor:
     extents = shape if isinstance(shape, list) else [-1]
     if any(type(extent) is not int or extent < 0 for extent in extents) or dtype is None:
         raise ModelError(f"{path}: the shape or dtype of {printable(name)!r} is malformed")
-    if len(extents) > MAX_RANK or len(name) > MAX_NAME:
+    if len(extents) > MAX_RANK:
         raise ModelError(
-            f"{path}: {printable(name[:60])!r} has {len(extents)} axes and a name of {len(name)} "
-            f"characters; at most {MAX_RANK} and {MAX_NAME:,} are read"
+            f"{path}: {printable(name[:60])!r} has {len(extents)} axes; at most {MAX_RANK} are read"
         )
     if prod(extents) >= 2**63:
         raise ModelError(f"{path}: {printable(name)!r} has more elements than memory can have")

@@ -265,3 +265,9 @@ def test_a_nested_tensor_is_refused(tmp_path: Path) -> None:
     torch.save({"table.weight": nested}, tmp_path / "net.pth")
     with pytest.raises(ModelError, match="nested"):
         api.analyze(str(tmp_path / "net.pth"))
+
+
+def test_a_name_of_many_parts_is_refused(tmp_path: Path) -> None:
+    torch.save({".".join("a" * 30_000): torch.zeros(1)}, tmp_path / "net.pth")
+    with pytest.raises(ModelError, match="59999 characters"):
+        api.analyze(str(tmp_path / "net.pth"))
