@@ -96,5 +96,10 @@ def example(value: Any) -> tuple[FullSpec, Any]:
     """Return the spec of an example, and it as a tensor."""
     import torch
 
-    tensor = torch.as_tensor(value)
+    try:
+        tensor = torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UsageError(
+            f"an array of {value.dtype}: expected numbers that PyTorch has a type for"
+        ) from error
     return FullSpec(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")), tensor

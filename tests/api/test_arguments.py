@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from cnnstat import api
+from cnnstat.api import arguments
 from cnnstat.api.arguments import split_arguments
-from cnnstat.errors import CnnstatError
+from cnnstat.errors import CnnstatError, UsageError
 from cnnstat.ir.tensor import TensorSpec
 
 
@@ -117,3 +118,10 @@ def test_another_method_leaves_the_module_alone() -> None:
     assert "forward" not in vars(module)
     with pytest.raises(CnnstatError, match="did you mean encode"):
         api.analyze(module, input=(4,), forward_method="encod")
+
+
+@pytest.mark.parametrize("dtype", ["U1", "V4", "O", "datetime64[s]"])
+def test_an_array_of_no_numbers_is_refused(dtype: str) -> None:
+    numpy = pytest.importorskip("numpy")
+    with pytest.raises(UsageError, match="expected numbers"):
+        arguments.example(numpy.zeros(3, dtype))
