@@ -87,9 +87,13 @@ def module_in(made: Any, subject: str) -> nn.Module:
 
 
 def _has_forward(module: nn.Module) -> bool:
+    from inspect import getattr_static
+
     from torch.nn import Module
 
-    return "forward" in module.__dict__ or type(module).forward is not Module.forward
+    # statically: a frozen script module's class answers only for its instances
+    of_class = getattr_static(type(module), "forward")
+    return "forward" in module.__dict__ or of_class is not getattr_static(Module, "forward")
 
 
 def _contents(made: Any) -> dict[str, nn.Module]:
