@@ -41,7 +41,7 @@ EXAMPLES = (
     "cnnstat compare alexnet vgg16 resnet50 --baseline alexnet",
     "cnnstat compare mobilenet --input 128,160,192,224",
     "cnnstat compare resnet50 resnet50-v1.5 --diff",
-    "cnnstat compare old.json model.py:Net --diff --limit 'macs_ratio < 1.05' -f md",
+    "cnnstat compare old.json samples/tiny.yaml --diff --limit 'macs_ratio < 1.05' -f md",
 )
 
 

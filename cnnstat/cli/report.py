@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".html", ".htm")
 EXAMPLES = (
     "cnnstat report lenet5 alexnet -o report.html",
-    "cnnstat report model.py:Net --open",
+    "cnnstat report samples/tiny.yaml --open",
 )
 
 

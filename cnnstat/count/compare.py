@@ -53,6 +53,10 @@ def _known(entry: Entry, figure: int) -> int | None:
     return None if entry.report.status == "partial" else figure
 
 
+def _sized(entry: Entry, figure: int) -> int | None:
+    return None if entry.report.shapes_status == "partial" else figure
+
+
 def _macs_per_param(entry: Entry) -> float | None:
     totals = entry.report.totals
     if "partial" in (entry.report.status, entry.report.params_status) or not totals.params:
@@ -61,12 +65,12 @@ def _macs_per_param(entry: Entry) -> float | None:
 
 
 MEASURES: dict[str, Callable[[Entry], int | float | None]] = {
-    "depth": lambda e: e.report.totals.depth,
+    "depth": lambda e: None if e.report.has_weights_alone else e.report.totals.depth,
     "params": lambda e: e.report.totals.params if e.report.params_status == "complete" else None,
     "macs": lambda e: _known(e, e.report.totals.macs),
     "flops": lambda e: _known(e, e.report.totals.flops),
-    "activation_bytes": lambda e: e.report.totals.activation_bytes,
-    "peak_activation_bytes": lambda e: e.report.totals.peak_activation_bytes,
+    "activation_bytes": lambda e: _sized(e, e.report.totals.activation_bytes),
+    "peak_activation_bytes": lambda e: _sized(e, e.report.totals.peak_activation_bytes),
     "macs_per_param": _macs_per_param,
     "top1_error": lambda e: e.error.top1_error if e.error else None,
     "top5_error": lambda e: e.error.top5_error if e.error else None,

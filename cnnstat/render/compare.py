@@ -10,7 +10,7 @@ from cnnstat.count.compare import ALIASES, FURTHER, MEASURES, Comparison, Entry
 from cnnstat.errors import UsageError, unknown
 from cnnstat.ledger.claim import Quoted
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
-from cnnstat.render.summary import TOTALS
+from cnnstat.render.summary import known_totals
 
 Rate = Literal["error", "accuracy"]
 Getter = Callable[[Entry], Cell]
@@ -359,7 +359,7 @@ def model_payload(comparison: Comparison, entry: Entry) -> dict[str, object]:
         "reference": entry.reference or entry.name,
         "status": report.status,
         "input": {"shape": list(report.input.shape), "dtype": report.input.dtype},
-        "totals": {key: getattr(report.totals, key) for key in TOTALS},
+        "totals": known_totals(report),
         "convention": {"name": report.convention.name, "counted": FURTHER["counted"](entry)},
         "macs_per_param": MEASURES["macs_per_param"](entry),
         "accuracy": _accuracy(entry),

@@ -272,11 +272,16 @@ class Payload(Mapping[str, object]):
                 "reference": self._reference,
             },
             "input": {"shape": list(report.input.shape), "dtype": report.input.dtype},
-            "convention": {"name": report.convention.name, "counted": totals.counted},
+            "convention": {
+                "name": report.convention.name,
+                "counted": None if report.has_weights_alone else totals.counted,
+            },
             "layers": entries,
             "totals": {
-                **{key: getattr(totals, key) for key in TOTALS},
-                "traffic_bytes": sum(each.total for each in report.traffic),
+                **known_totals(report),
+                "traffic_bytes": None
+                if report.has_weights_alone
+                else sum(each.total for each in report.traffic),
             },
             "published": published_payload(self._published),
             "notes": [note._asdict() for note in report.notes],
@@ -355,6 +360,16 @@ def _layer(layer: Layer) -> dict[str, object]:
         if field is None or field.jump is None
         else [int(j) if j.denominator == 1 else str(j) for j in field.jump],
         "formulas": layer.formulas,
-        "traffic_bytes": layer.traffic.total,
+        "traffic_bytes": layer.traffic.total if layer.has_all_shapes else None,
         "intensity": layer.intensity,
     }
+
+
+OF_WEIGHTS = {"weights", "biases", "params", "trainable_params", "buffers", "param_bytes"}
+"""The totals that a file of weights alone tells."""
+
+
+def known_totals(report: Report) -> dict[str, object]:
+    """Return the totals of the JSON contract; None where a file of weights tells nothing."""
+    known = OF_WEIGHTS if report.has_weights_alone else TOTALS
+    return {key: getattr(report.totals, key) if key in known else None for key in TOTALS}

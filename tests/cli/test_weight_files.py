@@ -1,5 +1,6 @@
 """Commands on a file of weights alone: what they show, and which of them need more."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,18 @@ def test_everything_else_is_unknown_on_the_screen(cnnstat: Cnnstat, tmp_path: Pa
     assert row.split()[-3:] == ["?", "?", "?"]  # memory, MACs, FLOPs
     assert "depth  " not in done.out
     assert "model.py:factory" in done.out
+
+
+def test_totals_that_weights_do_not_tell_are_null(cnnstat: Cnnstat, tmp_path: Path) -> None:
+    file = write(tmp_path / "net.safetensors", HEADER)
+    summary = json.loads(cnnstat("summary", file, "-f", "json").out)
+    compared = json.loads(cnnstat("compare", file, "lenet5", "-f", "json").out)["models"][0]
+    for totals in (summary["totals"], compared["totals"]):
+        assert totals["params"] > 0
+        for key in ("macs", "flops", "activation_bytes", "peak_activation_bytes", "depth"):
+            assert totals[key] is None
+    assert summary["convention"]["counted"] is None
+    assert {layer["traffic_bytes"] for layer in summary["layers"]} == {None}
 
 
 @pytest.mark.parametrize(
