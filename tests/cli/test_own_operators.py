@@ -16,6 +16,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "cnnstat", *arguments]
     path = os.pathsep.join(filter(None, (str(SAMPLE.parents[1]), os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, "PYTHONPATH": path}
+    environment.pop("COLUMNS", None)  # a worker of the tests has it; long lines would wrap
     return subprocess.run(
         command, capture_output=True, text=True, cwd=folder, env=environment, check=False
     )
