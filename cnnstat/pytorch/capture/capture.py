@@ -13,12 +13,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 import torch.utils.checkpoint
 from torch import nn
-from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -26,19 +25,22 @@ from cnnstat.errors import PASSED_ON, CnnstatError, said
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch.capture.answers import known_result
 from cnnstat.pytorch.capture.copying import evaluation_copy
+from cnnstat.pytorch.capture.standins import (
+    EMPTY,
+    Kind,
+    StandIns,
+    Stored,
+    device_of,
+    input_tensors,
+    keep_own,
+    stored_tensors,
+)
 from cnnstat.pytorch.module_calls import Failure, ModuleCalls, Position, module_classes
 from cnnstat.pytorch.named import UnknownArgumentError, call_arguments, use_settings
 from cnnstat.pytorch.random_state import preserved_random_state
 from cnnstat.pytorch.returned import returned
 from cnnstat.pytorch.specs import spec_of
-from cnnstat.pytorch.stored import main_dtype, named_stored
-
-Kind = Literal["meta", "fake", "real", "zeros"]
-"""Tensors to run on: on the meta device; fake ones, which may meet real ones; with contents, whole
-numbers being 1 or 0."""
-
-EMPTY: tuple[Kind, ...] = ("meta", "fake")
-"""Kinds of fake tensors, the fastest first."""
+from cnnstat.pytorch.stored import named_stored
 
 SEED = 0
 """Where random numbers start in a run that depends on values: the same figures every time."""
@@ -74,18 +76,6 @@ class Call:
     def changes_view(self) -> bool:
         """Whether it shows its first argument in another shape, in place."""
         return torch.Tag.inplace_view in self.function.tags
-
-
-@dataclass(slots=True)
-class Stored:
-    """A parameter or buffer: what stands in for it, its spec and its name."""
-
-    original: torch.Tensor
-    tensor: torch.Tensor
-    spec: TensorSpec
-    trained: bool
-    requires_grad: bool
-    name: str
 
 
 Meaning = TypeVar("Meaning")
@@ -196,11 +186,11 @@ def prepared(
         mode = mode_of(kind)
         stand_ins = StandIns(module, inputs, kind, mode)
         with mode:
-            stored = _stored(module, stand_ins)
-            device = stored[0].tensor.device if stored else _device(torch.device("cpu"), kind)
+            stored = stored_tensors(module, stand_ins)
+            device = stored[0].tensor.device if stored else device_of(torch.device("cpu"), kind)
             entering = input_tensors(inputs, device, kind, constants)
         subject = evaluation_copy(module, stand_ins.made, stand_ins.unregistered)
-        _keep_own(subject, stored)
+        keep_own(subject, stored)
         use_settings(subject, {key: constants[key] for key in constants if key not in inputs})
         yield Run(subject, entering, stored, stand_ins.others, mode)
 
@@ -238,116 +228,9 @@ def mode_of(kind: Kind) -> AbstractContextManager[Any]:
     return FakeTensorMode(allow_non_fake_inputs=True)
 
 
-def _device(original: torch.device, kind: Kind) -> torch.device:
-    """Return where a stand-in lives: where the original does, if that has contents."""
-    if kind == "meta":
-        return torch.device("meta")
-    return torch.device("cpu") if original.type == "meta" else original
-
-
 def _cuda_devices(module: nn.Module) -> set[int]:
     tensors = [tensor for _, tensor, _ in named_stored(module)]
     return {t.device.index or 0 for t in tensors if t.device.type == "cuda"}
-
-
-def _float_of(inputs: Mapping[str, TensorSpec]) -> torch.dtype | None:
-    kinds = [spec.dtype for spec in inputs.values() if "float" in spec.dtype]
-    return getattr(torch, kinds[0]) if kinds else None
-
-
-def input_tensors(
-    inputs: Mapping[str, TensorSpec],
-    device: torch.device,
-    kind: Kind,
-    constants: Mapping[str, object],
-) -> dict[str, torch.Tensor]:
-    """Return the inputs as tensors of a kind, under its mode; ``constants`` has examples."""
-    return {name: _tensor(spec, device, kind, constants.get(name)) for name, spec in inputs.items()}
-
-
-def _tensor(
-    spec: TensorSpec, device: torch.device, kind: Kind, example: object = None
-) -> torch.Tensor:
-    dtype = getattr(torch, spec.dtype)
-    if kind in EMPTY:
-        return torch.empty(spec.shape, dtype=dtype, device=device)
-    if isinstance(example, torch.Tensor):
-        return example.detach().to(device, dtype, copy=True)
-    if dtype.is_floating_point or dtype.is_complex:
-        return torch.randn(spec.shape, dtype=torch.float32, device=device).to(dtype)
-    # Not 0, which stands for padding where it stands for anything.
-    return torch.full(spec.shape, kind == "real", dtype=dtype, device=device)
-
-
-class StandIns:
-    """Makes stand-ins of a kind; floating-point tensors of the main dtype take the inputs'.
-
-    ``made`` has them by the identity of the originals.
-    """
-
-    def __init__(
-        self,
-        module: nn.Module,
-        inputs: Mapping[str, TensorSpec],
-        kind: Kind,
-        mode: AbstractContextManager[Any],
-    ) -> None:
-        self.main, self.dtype, self.kind, self.mode = (
-            main_dtype(module),
-            _float_of(inputs),
-            kind,
-            mode,
-        )
-        self.made: dict[int, torch.Tensor] = {}
-        self.others: list[torch.Tensor] = []
-
-    def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Return the stand-in of a tensor, always the same."""
-        if id(tensor) not in self.made:
-            converted = self.dtype is not None and tensor.dtype == self.main
-            dtype = self.dtype if converted and self.dtype is not None else tensor.dtype
-            self.made[id(tensor)] = _stand_in(tensor, dtype, self.kind)
-        return self.made[id(tensor)]
-
-    def unregistered(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Make one outside the mode, of a tensor that the module does not know of."""
-        with self.mode:
-            made = self(tensor)
-        if isinstance(tensor, nn.Parameter):
-            self.others.append(made)
-        return made
-
-
-def _stored(module: nn.Module, stand_ins: StandIns) -> list[Stored]:
-    """Return what the module stores, each tensor once."""
-    stored: dict[int, Stored] = {}
-    for name, tensor, trained in named_stored(module):
-        if id(tensor) not in stored:
-            made = stand_ins(tensor)
-            stored[id(tensor)] = Stored(
-                tensor, made, spec_of(made), trained, tensor.requires_grad, name
-            )
-    return list(stored.values())
-
-
-def _keep_own(subject: nn.Module, stored: list[Stored]) -> None:
-    """Note the tensors that a copy made itself instead of taking stand-ins: a scripted module's."""
-    own = {name: tensor for name, tensor, _ in named_stored(subject)}
-    for each in stored:
-        each.tensor = own.get(each.name, each.tensor)
-
-
-def _stand_in(tensor: torch.Tensor, dtype: torch.dtype, kind: Kind) -> torch.Tensor:
-    device = _device(tensor.device, kind)
-    if is_lazy(tensor):
-        lazy: Any = type(tensor)
-        made: torch.Tensor = lazy(tensor.requires_grad, device, dtype)
-        return made
-    if kind in EMPTY:
-        return torch.empty_strided(tensor.shape, tensor.stride(), dtype=dtype, device=device)
-    if tensor.device.type == "meta":
-        return torch.zeros(tensor.shape, dtype=dtype)
-    return tensor.detach().to(dtype, copy=True)
 
 
 class Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]

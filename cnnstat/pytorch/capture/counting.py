@@ -16,8 +16,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cnnstat.count.check import LIMITATIONS, ModuleMeasurement
 from cnnstat.ir.tensor import TensorSpec
-from cnnstat.pytorch.capture.capture import Kind, Watcher, forward, prepared
+from cnnstat.pytorch.capture.capture import Watcher, forward, prepared
 from cnnstat.pytorch.capture.importing import on_emptiest
+from cnnstat.pytorch.capture.standins import Kind
 from cnnstat.pytorch.stored import named_stored
 
 

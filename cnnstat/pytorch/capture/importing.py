@@ -13,9 +13,10 @@ from cnnstat.errors import ModelError, said
 from cnnstat.importers.reference import Imported
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch.capture.assemble import assemble
-from cnnstat.pytorch.capture.capture import EMPTY, ForwardError, Kind, Trace, capture
+from cnnstat.pytorch.capture.capture import ForwardError, Trace, capture
 from cnnstat.pytorch.capture.lazy import with_shapes
 from cnnstat.pytorch.capture.rules import Meaning
+from cnnstat.pytorch.capture.standins import EMPTY, Kind
 from cnnstat.pytorch.capture.translate import leaf, meaning
 from cnnstat.pytorch.module_calls import Failure
 from cnnstat.pytorch.named import parameters_of

@@ -11,17 +11,9 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from cnnstat.ir.tensor import TensorSpec
-from cnnstat.pytorch.capture.capture import (
-    ForwardError,
-    Kind,
-    Run,
-    StandIns,
-    Watcher,
-    forward,
-    input_tensors,
-    mode_of,
-)
+from cnnstat.pytorch.capture.capture import ForwardError, Run, Watcher, forward, mode_of
 from cnnstat.pytorch.capture.copying import evaluation_copy
+from cnnstat.pytorch.capture.standins import Kind, StandIns, input_tensors
 from cnnstat.pytorch.named import use_settings
 from cnnstat.pytorch.random_state import preserved_random_state
 from cnnstat.pytorch.stored import named_stored

@@ -1,0 +1,142 @@
+"""Tensors that stand in for a module's own and for its inputs during a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from cnnstat.ir.tensor import TensorSpec
+from cnnstat.pytorch.specs import spec_of
+from cnnstat.pytorch.stored import main_dtype, named_stored
+
+Kind = Literal["meta", "fake", "real", "zeros"]
+"""Tensors to run on: on the meta device; fake ones, which may meet real ones; with contents, whole
+numbers being 1 or 0."""
+
+EMPTY: tuple[Kind, ...] = ("meta", "fake")
+"""Kinds of fake tensors, the fastest first."""
+
+
+@dataclass(slots=True)
+class Stored:
+    """A parameter or buffer: what stands in for it, its spec and its name."""
+
+    original: torch.Tensor
+    tensor: torch.Tensor
+    spec: TensorSpec
+    trained: bool
+    requires_grad: bool
+    name: str
+
+
+def _float_of(inputs: Mapping[str, TensorSpec]) -> torch.dtype | None:
+    kinds = [spec.dtype for spec in inputs.values() if "float" in spec.dtype]
+    return getattr(torch, kinds[0]) if kinds else None
+
+
+def input_tensors(
+    inputs: Mapping[str, TensorSpec],
+    device: torch.device,
+    kind: Kind,
+    constants: Mapping[str, object],
+) -> dict[str, torch.Tensor]:
+    """Return the inputs as tensors of a kind, under its mode; ``constants`` has examples."""
+    return {name: _tensor(spec, device, kind, constants.get(name)) for name, spec in inputs.items()}
+
+
+def _tensor(
+    spec: TensorSpec, device: torch.device, kind: Kind, example: object = None
+) -> torch.Tensor:
+    dtype = getattr(torch, spec.dtype)
+    if kind in EMPTY:
+        return torch.empty(spec.shape, dtype=dtype, device=device)
+    if isinstance(example, torch.Tensor):
+        return example.detach().to(device, dtype, copy=True)
+    if dtype.is_floating_point or dtype.is_complex:
+        return torch.randn(spec.shape, dtype=torch.float32, device=device).to(dtype)
+    # Not 0, which stands for padding where it stands for anything.
+    return torch.full(spec.shape, kind == "real", dtype=dtype, device=device)
+
+
+class StandIns:
+    """Makes stand-ins of a kind; floating-point tensors of the main dtype take the inputs'.
+
+    ``made`` has them by the identity of the originals.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        inputs: Mapping[str, TensorSpec],
+        kind: Kind,
+        mode: AbstractContextManager[Any],
+    ) -> None:
+        self.main, self.dtype, self.kind, self.mode = (
+            main_dtype(module),
+            _float_of(inputs),
+            kind,
+            mode,
+        )
+        self.made: dict[int, torch.Tensor] = {}
+        self.others: list[torch.Tensor] = []
+
+    def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Return the stand-in of a tensor, always the same."""
+        if id(tensor) not in self.made:
+            converted = self.dtype is not None and tensor.dtype == self.main
+            dtype = self.dtype if converted and self.dtype is not None else tensor.dtype
+            self.made[id(tensor)] = _stand_in(tensor, dtype, self.kind)
+        return self.made[id(tensor)]
+
+    def unregistered(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Make one outside the mode, of a tensor that the module does not know of."""
+        with self.mode:
+            made = self(tensor)
+        if isinstance(tensor, nn.Parameter):
+            self.others.append(made)
+        return made
+
+
+def stored_tensors(module: nn.Module, stand_ins: StandIns) -> list[Stored]:
+    """Return what the module stores, each tensor once."""
+    stored: dict[int, Stored] = {}
+    for name, tensor, trained in named_stored(module):
+        if id(tensor) not in stored:
+            made = stand_ins(tensor)
+            stored[id(tensor)] = Stored(
+                tensor, made, spec_of(made), trained, tensor.requires_grad, name
+            )
+    return list(stored.values())
+
+
+def keep_own(subject: nn.Module, stored: list[Stored]) -> None:
+    """Note the tensors that a copy made itself instead of taking stand-ins: a scripted module's."""
+    own = {name: tensor for name, tensor, _ in named_stored(subject)}
+    for each in stored:
+        each.tensor = own.get(each.name, each.tensor)
+
+
+def _stand_in(tensor: torch.Tensor, dtype: torch.dtype, kind: Kind) -> torch.Tensor:
+    device = device_of(tensor.device, kind)
+    if is_lazy(tensor):
+        lazy: Any = type(tensor)
+        made: torch.Tensor = lazy(tensor.requires_grad, device, dtype)
+        return made
+    if kind in EMPTY:
+        return torch.empty_strided(tensor.shape, tensor.stride(), dtype=dtype, device=device)
+    if tensor.device.type == "meta":
+        return torch.zeros(tensor.shape, dtype=dtype)
+    return tensor.detach().to(dtype, copy=True)
+
+
+def device_of(original: torch.device, kind: Kind) -> torch.device:
+    """Return where a stand-in lives: where the original does, if that has contents."""
+    if kind == "meta":
+        return torch.device("meta")
+    return torch.device("cpu") if original.type == "meta" else original
