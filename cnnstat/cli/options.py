@@ -173,6 +173,16 @@ FormatOption = Annotated[
         complete=starting(lambda: FORMATS),
     ),
 ]
+TopOption = Annotated[
+    int | None,
+    option(
+        "--top",
+        group=TABLE,
+        metavar="N",
+        help="Show the first N rows and sum up the rest.",
+        default="all rows",
+    ),
+]
 BareOption = Annotated[
     bool, option("--bare", group=OUTPUT, help="Write the table alone, without title and text.")
 ]

@@ -24,6 +24,7 @@ from cnnstat.cli.options import (
     MethodOption,
     ModelArgument,
     OutputOption,
+    TopOption,
     VerboseOption,
     at_least_one,
     call_of,
@@ -117,16 +118,7 @@ def summary(
             complete=starting(lambda: KEYS),
         ),
     ] = None,
-    top: Annotated[
-        int | None,
-        option(
-            "--top",
-            group=TABLE,
-            metavar="N",
-            help="Show the first N rows and sum up the rest.",
-            default="all rows",
-        ),
-    ] = None,
+    top: TopOption = None,
     tree: Annotated[
         bool,
         option(

@@ -122,7 +122,7 @@ def _run(
 
 
 BRANCHES = "a pass that branches on a tensor's value (a random branch such as LayerDrop, a loop)"
-"""Why a rehearsal ends where a module asks a tensor without contents for a number."""
+"""The reason given for a pass that reads a number from a tensor without contents."""
 
 
 def _why(error: BaseException) -> str:

@@ -70,7 +70,7 @@ def _lines(document: Document, look: Look) -> Iterator[Line]:
     yield from _table(document, cells, shown, look)
     hidden = [c.title for i, c in enumerate(document.columns) if i not in shown]
     if hidden and document.title:
-        line = f"Not shown: {', '.join(hidden)} (--columns, --format csv)"
+        line = f"Not shown: {', '.join(hidden)} (--format csv has all)"
         yield from _paragraph(line, look, "dim")
     for section in document.sections:
         if section.title:

@@ -94,12 +94,12 @@ def _loop(call: Call, body: Any) -> Rounds | None:
     trips, condition = call.operand(0), call.operand(1)
     if trips is None or trips.value is None or not _always(condition, body):
         return None
-    given = [_spec(each) for each in call.operands[2:]]
+    operands = [_spec(each) for each in call.operands[2:]]
     names = [each.name for each in body.input]
     results = [each.name for each in body.output][1:]
-    if any(spec is None for spec in given) or len(names) != len(given) + 2:
+    if any(spec is None for spec in operands) or len(names) != len(operands) + 2:
         return None
-    states = [spec for spec in given if spec is not None]
+    states = [spec for spec in operands if spec is not None]
     entering = {names[0]: TensorSpec((), "int64"), names[1]: TensorSpec((), "bool")}
     entering |= dict(zip(names[2:], states, strict=True))
     count = max(int(trips.value.reshape(-1)[0]), 0)
@@ -132,16 +132,16 @@ def _scan(call: Call, body: Any) -> Rounds | None:
     names = [each.name for each in body.input]
     if len(specs) != len(operands) or len(names) != len(specs) or call.opset < 9:
         return None
-    kept = len(specs) - walked
+    carried = len(specs) - walked
     axes = call.ints("scan_input_axes") or (0,) * walked
-    entering, counts = dict(zip(names[:kept], specs[:kept], strict=True)), set()
-    for name, spec, axis in zip(names[kept:], specs[kept:], axes, strict=True):
+    entering, counts = dict(zip(names[:carried], specs[:carried], strict=True)), set()
+    for name, spec, axis in zip(names[carried:], specs[carried:], axes, strict=True):
         at = check_axis(axis, spec.rank)
         counts.add(spec.shape[at])
         entering[name] = TensorSpec((*spec.shape[:at], *spec.shape[at + 1 :]), spec.dtype)
     if len(counts) != 1:
         return None
     results = [each.name for each in body.output]
-    made = call.ints("scan_output_axes") or (0,) * (len(results) - kept)
-    states = tuple(zip(results, specs[:kept], strict=False))
-    return Rounds(counts.pop(), entering, states, tuple(zip(results[kept:], made, strict=True)))
+    made = call.ints("scan_output_axes") or (0,) * (len(results) - carried)
+    states = tuple(zip(results, specs[:carried], strict=False))
+    return Rounds(counts.pop(), entering, states, tuple(zip(results[carried:], made, strict=True)))
