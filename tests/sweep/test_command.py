@@ -4,22 +4,19 @@ import csv
 import io
 import json
 import os
-import resource
 import signal
 import subprocess
-import sys
 import time
-from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from tests.cli.commandline import Cnnstat
+from tests.sweep.processes import COMMAND, started, wait_for_rows, workers
 
 WRN = ("wrn-{depth}-{width}", "depth=10,16", "width=range(1,5)", "-j", "1")
 LONG = ("densenet-bc{d}-{k}-cifar", "d=range(10,71,6)", "k=range(4,25)", "input=32,40")
-COMMAND = (sys.executable, "-m", "cnnstat", "sweep")
 
 
 def models(text: str) -> list[str]:
@@ -204,25 +201,6 @@ def test_files_of_something_else_are_not_resumed(tmp_path: Path, cnnstat: Cnnsta
     assert "no model of this space there" in result.err
 
 
-def started(*args: str, limit: int | None = None) -> subprocess.Popen[str]:
-    def limited() -> None:
-        if limit is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-
-    return subprocess.Popen(
-        [*COMMAND, *args], stderr=subprocess.PIPE, text=True, preexec_fn=limited
-    )
-
-
-def wait_for_rows(path: Path, count: int) -> None:
-    for _ in range(3000):
-        if path.exists() and path.read_bytes().count(b"\n") > count:
-            return
-        time.sleep(0.02)
-    raise AssertionError("no rows came")
-
-
 def test_an_interrupt_leaves_a_file_that_goes_on(tmp_path: Path, cnnstat: Cnnstat) -> None:
     path, whole = tmp_path / "a.csv", tmp_path / "b.csv"
     run = started(*LONG, "-j", "1", "-o", str(path))
@@ -284,24 +262,6 @@ def test_a_full_disk_leaves_a_file_that_goes_on(
     assert cnnstat("sweep", *LONG, "-j", "1", "--resume", str(stream)).code == 0
     assert path.read_bytes() == whole.read_bytes()
     assert not (tmp_path / "a.md.part").exists()
-
-
-def children(pid: int) -> list[int]:
-    try:
-        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    except (FileNotFoundError, ProcessLookupError):  # it has ended
-        return []
-    return [int(child) for child in text.split()]
-
-
-def workers(pid: int) -> list[int]:
-    """Return the processes of the pool, without Python's own tracker of resources."""
-    pool = []
-    for child in children(pid):
-        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended
-            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
-                pool.append(child)
-    return pool
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find the workers")
