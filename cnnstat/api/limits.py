@@ -13,7 +13,6 @@ from cnnstat.bench.measurement import OK, Measurement, Run
 from cnnstat.count.compare import FURTHER, MEASURES, Comparison, Entry
 from cnnstat.count.report import Report
 from cnnstat.errors import UsageError
-from cnnstat.ir.tensor import UNKNOWN
 from cnnstat.memory.fit import Memory, reserve
 from cnnstat.memory.memory import MemoryPlan
 from cnnstat.sweep.expression import Expression, parse
@@ -108,7 +107,7 @@ def unmet(
             answer = limit.value(subject.read)
             if answer is True:
                 continue
-            figures = ", ".join(f"{name} (={_said(subject.read(name))})" for name in limit.names)
+            figures = ", ".join(f"{name} ({_said(subject.read(name))})" for name in limit.names)
             rule = f"the limit {limit.text.strip()!r}"
             if answer is None:
                 reason = f": {subject.reason}" if subject.reason else ""
@@ -131,13 +130,18 @@ def _subjects(result: Result) -> Iterator[Subject]:
 
 
 def _said(value: object) -> str:
+    """Return a figure with its sign: ``=1,000``, ``>=1,000``, ``=?``."""
     if isinstance(value, AtLeast):
-        return f"at least {_said(value.bound)}"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return (
-        "unknown" if value is None else f"{value:,.6g}" if isinstance(value, float) else f"{value}"
-    )
+        return f">={_number(value.bound)}"
+    return f"={_number(value)}"
+
+
+def _number(value: object) -> str:
+    if value is None:
+        return "?"
+    if isinstance(value, float):
+        return f"{value:,.6g}"
+    return f"{value:,}" if isinstance(value, int) else f"{value}"
 
 
 def _reason(report: Report) -> str:
@@ -156,12 +160,14 @@ def report_figure(report: Report, key: str) -> object:
         layer = report.last_map
         field = None if layer is None else layer.receptive_field
         return None if field is None else max(field.size, default=None)
+    if not report.knows(key):
+        return None
     value = getattr(report.totals, key)
     partial = (
         (key in STORED and report.params_status == "partial")
         or (key in WORK and report.status == "partial")
         or (key == "counted" and report.totals_figures.unknown_counted > 0)
-        or (key in ACTIVATIONS and any(layer.output == UNKNOWN for layer in report.layers))
+        or (key in ACTIVATIONS and report.shapes_status == "partial")
     )
     return AtLeast(value) if partial else value
 

@@ -65,7 +65,7 @@ def _macs_per_param(entry: Entry) -> float | None:
 
 
 MEASURES: dict[str, Callable[[Entry], int | float | None]] = {
-    "depth": lambda e: None if e.report.has_weights_alone else e.report.totals.depth,
+    "depth": lambda e: e.report.totals.depth if e.report.knows("depth") else None,
     "params": lambda e: e.report.totals.params if e.report.params_status == "complete" else None,
     "macs": lambda e: _known(e, e.report.totals.macs),
     "flops": lambda e: _known(e, e.report.totals.flops),

@@ -70,6 +70,10 @@ class Totals:
     paths: int
 
 
+OF_WEIGHTS = {"weights", "biases", "params", "trainable_params", "buffers", "param_bytes"}
+"""The totals that a file of weights alone tells."""
+
+
 @dataclass(frozen=True, repr=False)
 class Report:
     """Everything about one shaped graph under one convention.
@@ -121,6 +125,10 @@ class Report:
     def has_weights_alone(self) -> bool:
         """Whether nothing but weights is known of the model."""
         return any(note.code == WEIGHTS_ALONE for note in self.notes)
+
+    def knows(self, total: str) -> bool:
+        """Whether a total is known at all: of weights alone, those of the parameters are."""
+        return total in OF_WEIGHTS or not self.has_weights_alone
 
     @property
     def params_status(self) -> Literal["complete", "partial"]:

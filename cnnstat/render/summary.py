@@ -274,14 +274,14 @@ class Payload(Mapping[str, object]):
             "input": {"shape": list(report.input.shape), "dtype": report.input.dtype},
             "convention": {
                 "name": report.convention.name,
-                "counted": None if report.has_weights_alone else totals.counted,
+                "counted": totals.counted if report.knows("counted") else None,
             },
             "layers": entries,
             "totals": {
                 **known_totals(report),
-                "traffic_bytes": None
-                if report.has_weights_alone
-                else sum(each.total for each in report.traffic),
+                "traffic_bytes": sum(each.total for each in report.traffic)
+                if report.knows("traffic_bytes")
+                else None,
             },
             "published": published_payload(self._published),
             "notes": [note._asdict() for note in report.notes],
@@ -365,11 +365,6 @@ def _layer(layer: Layer) -> dict[str, object]:
     }
 
 
-OF_WEIGHTS = {"weights", "biases", "params", "trainable_params", "buffers", "param_bytes"}
-"""The totals that a file of weights alone tells."""
-
-
 def known_totals(report: Report) -> dict[str, object]:
     """Return the totals of the JSON contract; None where a file of weights tells nothing."""
-    known = OF_WEIGHTS if report.has_weights_alone else TOTALS
-    return {key: getattr(report.totals, key) if key in known else None for key in TOTALS}
+    return {key: getattr(report.totals, key) if report.knows(key) else None for key in TOTALS}

@@ -96,10 +96,10 @@ def test_a_bad_limit(cnnstat: Cnnstat, args: tuple[str, ...], said: str) -> None
 def test_a_lower_bound_cannot_be_said_to_meet_a_limit(cnnstat: Cnnstat, partial: str) -> None:
     below = cnnstat("summary", partial, "-i", "32", "--limit", "macs < 600M")
     assert below.code == 1
-    assert "macs (=at least 194,400) cannot be said to meet the limit 'macs < 600M'" in below.err
+    assert "macs (>=194,400) cannot be said to meet the limit 'macs < 600M'" in below.err
     assert "operators without a rule" in below.err
     above = cnnstat("summary", partial, "-i", "32", "--limit", "macs < 194400")
-    assert "macs (=at least 194,400) does not meet the limit" in above.err
+    assert "macs (>=194,400) does not meet the limit" in above.err
     assert cnnstat("summary", partial, "-i", "32", "--limit", "macs >= 194400").code == 0
     # parameters are known: 8 * 27 + 8
     assert cnnstat("summary", partial, "-i", "32", "--limit", "params == 224").code == 0
@@ -160,5 +160,5 @@ def test_a_slowdown_of_a_saved_result(cnnstat: Cnnstat, tmp_path: Path) -> None:
     unknown = cnnstat("bench", "--from", saved, "--baseline", str(slower), *args)
     assert unknown.code == 1
     assert f"{lost['model']} float32 batch {lost['batch']}" in unknown.err
-    assert "slowdown (=unknown) cannot be said to meet" in unknown.err
+    assert "slowdown (=?) cannot be said to meet" in unknown.err
     assert cnnstat("bench", "--from", saved, "--baseline", saved, *args).code == 0
