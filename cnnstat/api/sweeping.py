@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from cnnstat.api.points import evaluate, shape_of
 from cnnstat.errors import UsageError, unknown
@@ -22,9 +21,6 @@ from cnnstat.sweep.run import Counts, Run
 from cnnstat.sweep.selection import Choice, Selection, check_choice, rankings
 from cnnstat.sweep.space import SETTINGS, Space
 from cnnstat.sweep.values import AxisValue, check_values, frozen, parse_values
-
-if TYPE_CHECKING:
-    pass
 
 Values = Mapping[str, "str | Sequence[object]"]
 """Values of each axis: a text as on the command line, or a sequence (a range stays lazy)."""

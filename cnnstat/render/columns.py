@@ -6,16 +6,13 @@ Every format, ``--columns`` and ``--sort`` use the same entries. A new column is
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from cnnstat.count.layer import Layer
 from cnnstat.count.report import Report
 from cnnstat.count.saved import SavedLayer
 from cnnstat.ops import FAMILIES
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column
-
-if TYPE_CHECKING:
-    pass
 
 Getter = Callable[[Layer], Cell]
 Total = Callable[[Report], Cell]

@@ -23,7 +23,6 @@ from cnnstat.count.lines import Line, intervals, taps
 from cnnstat.count.positions import Along, Either, Folded, State
 from cnnstat.count.receptive import size_of
 from cnnstat.count.report import Report
-from cnnstat.ir.graph import Value
 
 MOST_EXTENT, MOST_CHANNELS, LEAST_AREA = 24, 8, 2
 Step = Callable[[Tensor], Tensor]
@@ -50,8 +49,7 @@ class Weighted(nn.Module):
         self.scale = Scale(step(x).shape)
 
     def forward(self, x: Tensor) -> Tensor:
-        scaled: Tensor = self.scale(self.step(x))
-        return scaled
+        return self.scale.forward(self.step(x))
 
 
 def convolution(r: random.Random, x: Tensor) -> nn.Module:
@@ -68,8 +66,7 @@ def convolution(r: random.Random, x: Tensor) -> nn.Module:
 
 def transposed(r: random.Random, x: Tensor) -> nn.Module:
     kernel, stride = r.randint(1, 4), r.randint(1, 3)
-    padding = r.randint(0, kernel - 1)
-    extra = r.randint(0, stride - 1)
+    padding, extra = r.randint(0, kernel - 1), r.randint(0, stride - 1)
     dilation = r.choice([1, 1, 2])
     channels = x.shape[1], r.randint(1, 3)
     return nn.ConvTranspose2d(*channels, kernel, stride, padding, extra, dilation=dilation)
@@ -77,8 +74,7 @@ def transposed(r: random.Random, x: Tensor) -> nn.Module:
 
 def pooling(r: random.Random, x: Tensor) -> nn.Module:
     kernel = r.randint(2, 3), r.randint(1, 3)
-    padding = r.choice([(0, 0), (1, 0)])
-    stride = r.choice([(1, 1), (2, 2), kernel])
+    padding, stride = r.choice([(0, 0), (1, 0)]), r.choice([(1, 1), (2, 2), kernel])
     return nn.AvgPool2d(kernel, stride, padding, ceil_mode=r.random() < 0.5)
 
 
@@ -153,11 +149,8 @@ def running(r: random.Random, x: Tensor) -> Step:
 
 
 def multiplied(r: random.Random, x: Tensor) -> Step:
-    def with_itself(x: Tensor) -> Tensor:
-        return x @ x.transpose(-1, -2)
-
     linear = nn.Linear(x.shape[3], r.randint(1, 6))
-    steps: list[Step] = [with_itself, linear]
+    steps: list[Step] = [lambda x: x @ x.transpose(-1, -2), linear]
     return r.choice(steps)
 
 
@@ -235,14 +228,9 @@ def gated(r: random.Random, x: Tensor) -> Step:
 
 def defined(r: random.Random, x: Tensor) -> Step:
     axis = r.choice((2, 3))
-    return r.choice(
-        (
-            lambda x: x.logcumsumexp(axis),
-            lambda x: torch.fft.fft(x, dim=axis).abs(),
-            lambda x: F.normalize(x, 3.0, axis),
-            lambda x: x - x.nansum(axis, keepdim=True),
-        )
-    )
+    steps: list[Step] = [lambda x: x.logcumsumexp(axis), lambda x: F.normalize(x, 3.0, axis)]
+    steps.insert(1, lambda x: torch.fft.fft(x, dim=axis).abs())
+    return r.choice([*steps, lambda x: x - x.nansum(axis, keepdim=True)])
 
 
 STEPS: tuple[Maker, ...] = (
@@ -297,10 +285,11 @@ def branched(r: random.Random, x: Tensor) -> nn.Module | None:
     one, y = chain(r, x, r.randint(1, 2))
     other, z = chain(r, x, r.randint(0, 2))
     axes: list[int | None] = []
-    if all(a == b or 1 in (a, b) for a, b in zip(y.shape, z.shape, strict=True)):
+    pairs = list(zip(y.shape, z.shape, strict=True))
+    if all(a == b or 1 in (a, b) for a, b in pairs):
         axes += [None, None]
     for axis in (1, 2, 3):
-        if all(a == b for i, (a, b) in enumerate(zip(y.shape, z.shape, strict=True)) if i != axis):
+        if all(a == b for i, (a, b) in enumerate(pairs) if i != axis):
             axes.append(axis)
     return Join(one, other, r.choice(axes)) if axes else None
 
@@ -321,11 +310,7 @@ def net(seed: int) -> tuple[nn.Module, Tensor]:
 
 def read_by_gradients(module: nn.Module, x: Tensor) -> tuple[int, ...]:
     """Extent along height and width of what one output element depends on, the most of any."""
-
-    def flat(x: Tensor) -> Tensor:
-        result: Tensor = module(x)
-        return result.reshape(-1)
-
+    flat = nn.Sequential(module, nn.Flatten(0))
     jacobian: Callable[..., Tensor] = torch.autograd.functional.jacobian
     try:
         gradients = jacobian(flat, x, vectorize=True)
@@ -335,9 +320,8 @@ def read_by_gradients(module: nn.Module, x: Tensor) -> tuple[int, ...]:
     sizes = []
     for axis in (2, 1):
         marked = rows.any(axis).int()  # (outputs, positions)
-        n = marked.shape[1]
-        first = marked.argmax(1)
-        last = n - 1 - marked.flip(1).argmax(1)
+        first, behind = marked.argmax(1), marked.flip(1).argmax(1)
+        last = marked.shape[1] - 1 - behind
         sizes.append(int(((last - first + 1) * marked.any(1)).max()))
     return tuple(sizes)
 
@@ -372,14 +356,12 @@ def verdict(report: Report, gradient: tuple[int, ...]) -> str:
         return "unknown"
     if field is None:
         return "right" if gradient == (0, 0) else f"nothing, but gradients reach {gradient}"
-    for axis, (state, size, reached) in enumerate(
-        zip(report.fields.of(Value(*value)), field.size, gradient, strict=True)
-    ):
+    sides = zip(report.fields.of(value), field.size, gradient, strict=True)
+    for axis, (state, size, reached) in enumerate(sides):
         exact = within_border(state, size)
         if isinstance(state, Along):
-            line = state.line
-            inside = [p for p in range(line.extent) if is_inside(line, p)]
-            spans = [s for s in map(line.span.at, inside) if s]
+            inside = [p for p in range(state.line.extent) if is_inside(state.line, p)]
+            spans = [s for s in map(state.line.span.at, inside) if s]
             if any(s[1] - s[0] + 1 == size for s in spans) and exact != size:
                 return f"axis {axis}: {size}, but {exact} within the border"
         if exact != reached:
@@ -390,9 +372,8 @@ def verdict(report: Report, gradient: tuple[int, ...]) -> str:
 def check(seed: int) -> str:
     """The verdict of one net."""
     module, x = net(seed)
-    gradient = read_by_gradients(module, x)
     report = cnnstat.analyze(module, input=tuple(x.shape[1:]), dtype="float64").report
-    return verdict(report, gradient)
+    return verdict(report, read_by_gradients(module, x))
 
 
 def main() -> int:

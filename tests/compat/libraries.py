@@ -21,6 +21,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,13 +31,9 @@ COLUMNS = (
     *("macs", "counted_macs", "status", "unchanged", "seconds", "verdict", "notes"),
     "operators_without_rule",
 )
-UNCOUNTED = {
-    "LSTM": "no rule in FlopCounterMode",
-    "GRU": "no rule in FlopCounterMode",
-    "RNN": "no rule in FlopCounterMode",
-    "deform_conv2d": "no rule in FlopCounterMode",
-    "Bilinear": "no rule in FlopCounterMode",
-}
+UNCOUNTED = dict.fromkeys(
+    ("LSTM", "GRU", "RNN", "deform_conv2d", "Bilinear"), "no rule in FlopCounterMode"
+)
 """Operators that FlopCounterMode counts as nothing."""
 
 OFFLINE = {
@@ -51,6 +48,11 @@ Made = tuple[Any, Any]
 """A module, and the very arguments of a call."""
 
 Recipe = Callable[[], Made]
+
+
+def built(make: Callable[..., Any], arguments: Any, *own: Any, **options: Any) -> Made:
+    """Return what a library's function makes, and the arguments of its call."""
+    return make(*own, **options), arguments
 
 
 def image(side: int = 224, channels: int = 3, batch: int = 1) -> Any:
@@ -113,11 +115,8 @@ def timm_models() -> Iterator[tuple[str, str, Recipe]]:
     )
     for name in [each for each in names if each in set(timm.list_models())]:
         size = timm.get_pretrained_cfg(name).input_size if timm.get_pretrained_cfg(name) else None
-
-        def recipe(name: str = name, size: Any = size) -> Made:
-            return timm.create_model(name, pretrained=False), image((size or (3, 224))[1])
-
-        yield "classification", name, recipe
+        x = image((size or (3, 224))[1])
+        yield "classification", name, partial(built, timm.create_model, x, name, pretrained=False)
 
 
 def ultralytics_models() -> Iterator[tuple[str, str, Recipe]]:
@@ -141,18 +140,12 @@ def smp_models() -> Iterator[tuple[str, str, Recipe]]:
     import segmentation_models_pytorch as smp
 
     for name in ("Unet", "UnetPlusPlus", "FPN", "PSPNet", "Linknet", "MAnet", "PAN", "UPerNet"):
-
-        def recipe(name: str = name) -> Made:
-            return getattr(smp, name)("resnet18", encoder_weights=None), image(128)
-
-        yield "segmentation", f"{name} resnet18", recipe
+        make = partial(built, getattr(smp, name), image(128), "resnet18", encoder_weights=None)
+        yield "segmentation", f"{name} resnet18", make
     for name in ("DeepLabV3", "DeepLabV3Plus", "Segformer", "DPT"):
         encoder = {"Segformer": "mit_b0", "DPT": "tu-vit_tiny_patch16_224"}.get(name, "resnet18")
-
-        def other(name: str = name, encoder: str = encoder) -> Made:
-            return getattr(smp, name)(encoder, encoder_weights=None), image(224)
-
-        yield "segmentation", f"{name} {encoder}", other
+        make = partial(built, getattr(smp, name), image(224), encoder, encoder_weights=None)
+        yield "segmentation", f"{name} {encoder}", make
 
 
 def transformers_models() -> Iterator[tuple[str, str, Recipe]]:
@@ -160,12 +153,8 @@ def transformers_models() -> Iterator[tuple[str, str, Recipe]]:
     import torch
     import transformers
 
-    small = {
-        "hidden_size": 64,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "intermediate_size": 128,
-    }
+    small = {"hidden_size": 64, "intermediate_size": 128}
+    small |= {"num_hidden_layers": 2, "num_attention_heads": 4}
     tokens = torch.ones(1, 16, dtype=torch.int64)
     entries: tuple[tuple[str, str, Mapping[str, Any], Any], ...] = (
         ("text", "Bert", small, tokens),
@@ -184,16 +173,13 @@ def transformers_models() -> Iterator[tuple[str, str, Recipe]]:
         ("vision", "MobileViT", {}, image(256)),
         ("audio", "Wav2Vec2", small, torch.zeros(1, 16000)),
     )
+
+    def model(name: str, **options: Any) -> Any:
+        config = getattr(transformers, f"{name.removesuffix('Encoder')}Config")(**options)
+        return getattr(transformers, f"{name}Model")(config)
+
     for task, name, options, arguments in entries:
-
-        def recipe(
-            name: str = name, options: Mapping[str, Any] = options, arguments: Any = arguments
-        ) -> Made:
-            stem = name.removesuffix("Encoder")
-            config = getattr(transformers, f"{stem}Config")(**options)
-            return getattr(transformers, f"{name}Model")(config), arguments
-
-        yield task, f"{name}Model", recipe
+        yield task, f"{name}Model", partial(built, model, arguments, name, **options)
 
 
 def diffusers_models() -> Iterator[tuple[str, str, Recipe]]:
@@ -223,13 +209,10 @@ def clip_models() -> Iterator[tuple[str, str, Recipe]]:
     import open_clip
     import torch
 
+    pair = (image(), torch.ones(1, 77, dtype=torch.int64))
     for name in ("ViT-B-32", "RN50", "ViT-S-16"):
-
-        def recipe(name: str = name) -> Made:
-            text = torch.ones(1, 77, dtype=torch.int64)
-            return open_clip.create_model(name, pretrained=None), (image(), text)
-
-        yield "image and text", name, recipe
+        make = partial(built, open_clip.create_model, pair, name, pretrained=None)
+        yield "image and text", name, make
 
 
 def monai_models() -> Iterator[tuple[str, str, Recipe]]:
@@ -255,13 +238,7 @@ def monai_models() -> Iterator[tuple[str, str, Recipe]]:
         ),
     )
     for name, options, arguments in entries:
-
-        def recipe(
-            name: str = name, options: Mapping[str, Any] = options, arguments: Any = arguments
-        ) -> Made:
-            return getattr(nets, name)(**options), arguments
-
-        yield "volumes", name, recipe
+        yield "volumes", name, partial(built, getattr(nets, name), arguments, **options)
 
 
 LIBRARIES: Mapping[str, tuple[str, Callable[[], Iterator[tuple[str, str, Recipe]]]]] = {

@@ -158,11 +158,11 @@ class _Reader:
                 (name, value) for name, value in zip(call.results, folded, strict=False) if name
             )
         elif standard and call.op_type in ALIASES:
-            self.tensors.alias(call.results[0], call.given(0).name)
+            self.tensors.alias(call.results[0], call.required(0).name)
         elif standard and together is None and self._is_view_of_stored(call, node):
             return
-        elif standard and call.op_type == "If" and call.given(0).value is not None:
-            self._branch(node, bool(call.given(0).value.reshape(-1)[0]))
+        elif standard and call.op_type == "If" and call.required(0).value is not None:
+            self._branch(node, bool(call.required(0).value.reshape(-1)[0]))
         else:
             nodes = (node,) if together is None else together.nodes
             last = nodes[-1]

@@ -85,7 +85,7 @@ class Call:
         """Return an input, or None where it is left out."""
         return self.operands[number] if number < len(self.operands) else None
 
-    def given(self, number: int) -> Operand:
+    def required(self, number: int) -> Operand:
         """Return an input that must be there."""
         operand = self.operand(number)
         if operand is None:
@@ -99,9 +99,9 @@ class Call:
 
     def spec(self, number: int = 0) -> TensorSpec:
         """Return the spec of an input; raise ``UnknownShape`` where nobody knows it."""
-        spec = self.given(number).spec
+        spec = self.required(number).spec
         if spec is None:
-            raise UnknownShape(self.given(number).name)
+            raise UnknownShape(self.required(number).name)
         return spec
 
     def shape(self, number: int = 0) -> tuple[int, ...]:

@@ -66,7 +66,7 @@ def fold(call: Call) -> list[Any] | None:
     if call.op_type == "Shape":
         return _shape(call)
     if call.op_type == "Size":
-        spec = call.given(0).spec
+        spec = call.required(0).spec
         return None if spec is None else [np.asarray(spec.numel, np.int64)]
     if any(each.value is None for each in call.present):
         return None
@@ -82,7 +82,7 @@ def fold(call: Call) -> list[Any] | None:
 
 
 def _shape(call: Call) -> list[Any] | None:
-    spec = call.given(0).spec
+    spec = call.required(0).spec
     if spec is None:
         return None
     extents = spec.shape[call.integer("start", 0) : call.attributes.get("end", spec.rank)]

@@ -61,7 +61,7 @@ def hardmax(call: Call) -> Meaning | None:
     if old and prod(shape[axis + 1 :]) > 1:
         return None
     op = ops.Function("hardmax", (call.spec(),), (("dim", axis),), (), call.op_type)
-    return Meaning(op, (call.given(0),))
+    return Meaning(op, (call.required(0),))
 
 
 def _norm(call: Call) -> Arguments:
@@ -123,7 +123,7 @@ def grid_sample(call: Call) -> Meaning | None:
         (),
         call.op_type,
     )
-    return Meaning(op, (call.given(0), call.given(1)))
+    return Meaning(op, (call.required(0), call.required(1)))
 
 
 def _regions(call: Call) -> Arguments:
@@ -155,8 +155,8 @@ def deformable_convolution(call: Call) -> Meaning | None:
         bias is not None,
     )
     masks = () if mask is None else (mask,)
-    weights = (call.given(1),) if bias is None else (call.given(1), bias)
-    return Meaning(op, (call.given(0), call.given(2), *masks), weights)
+    weights = (call.required(1),) if bias is None else (call.required(1), bias)
+    return Meaning(op, (call.required(0), call.required(2), *masks), weights)
 
 
 def fold(call: Call) -> Meaning | None:
@@ -169,7 +169,7 @@ def fold(call: Call) -> Meaning | None:
         return None
     padding = tuple(before for before, _ in sides)
     strides, dilations = axes_of(call, "strides", 2), axes_of(call, "dilations", 2)
-    return Meaning(ops.Fold(image, block, strides, padding, dilations), (call.given(0),))
+    return Meaning(ops.Fold(image, block, strides, padding, dilations), (call.required(0),))
 
 
 def _transform(call: Call) -> Arguments:
@@ -210,7 +210,7 @@ def unique(call: Call) -> Meaning:
     dim: Arguments = () if axis is None else (("dim", check_axis(axis, len(call.shape()))),)
     kind = "_unique2" if axis is None else "unique_dim"
     return Meaning(
-        ops.Function(kind, tuple(_unknown(call)), dim, (), call.op_type), (call.given(0),)
+        ops.Function(kind, tuple(_unknown(call)), dim, (), call.op_type), (call.required(0),)
     )
 
 
@@ -250,7 +250,7 @@ def single(call: Call) -> Meaning | None:
 def threshold(call: Call) -> Meaning:
     """Read x above a limit and 0 below it."""
     limit = call.number("alpha", 1.0)
-    return Meaning(ops.Nonlinearity("Threshold", (limit or 0.0, 0.0)), (call.given(0),))
+    return Meaning(ops.Nonlinearity("Threshold", (limit or 0.0, 0.0)), (call.required(0),))
 
 
 def normalizer(call: Call) -> Meaning:
@@ -259,14 +259,14 @@ def normalizer(call: Call) -> Meaning:
     keeps: Arguments = (("dim", len(call.shape()) - 1), ("p", p))
     spec = TensorSpec(call.shape(), "float32")
     op = ops.Function("lp_normalization", (spec,), keeps, (), call.op_type)
-    return Meaning(op, (call.given(0),))
+    return Meaning(op, (call.required(0),))
 
 
 def unreduced(call: Call) -> Meaning | None:
     """Read a reduction over no axes, which leaves what it reads as it is."""
     if call.ints("axes", 1) or not call.integer("noop_with_empty_axes", 0):
         return None
-    return Meaning(ops.View("view", (call.spec(),)), (call.given(0),))
+    return Meaning(ops.View("view", (call.spec(),)), (call.required(0),))
 
 
 def _as_float(call: Call) -> list[TensorSpec]:

@@ -32,7 +32,7 @@ def convolution(call: Call) -> Meaning | None:
 
 def convolution_of(call: Call, kernel_at: int, bias: Operand | None) -> Meaning | None:
     """Read a convolution whose kernel is this input."""
-    weight = call.given(kernel_at)
+    weight = call.required(kernel_at)
     out, per_group, *kernel = call.shape(kernel_at)
     groups = call.integer("group", 1)
     place = window_of(call, tuple(kernel))
@@ -41,7 +41,7 @@ def convolution_of(call: Call, kernel_at: int, bias: Operand | None) -> Meaning 
     if kind is None:
         return None
     op = kind(out, place.kernel, place.stride, place.padding, place.dilation, groups, bool(bias))
-    return Meaning(op, (call.given(0),), _present(weight, bias), place.before)
+    return Meaning(op, (call.required(0),), _present(weight, bias), place.before)
 
 
 TRANSPOSED = {1: ops.ConvTranspose1d, 2: ops.ConvTranspose2d, 3: ops.ConvTranspose3d}
@@ -50,7 +50,7 @@ TRANSPOSED = {1: ops.ConvTranspose1d, 2: ops.ConvTranspose2d, 3: ops.ConvTranspo
 
 def transposed_convolution(call: Call) -> Meaning:
     """Read a transposed convolution of 1, 2 or 3 axes."""
-    weight, bias = call.given(1), call.operand(2)
+    weight, bias = call.required(1), call.operand(2)
     channels, per_group, *kernel = call.shape(1)
     rank = len(kernel)
     check_fit("channels", call.shape()[1], channels)
@@ -73,7 +73,7 @@ def transposed_convolution(call: Call) -> Meaning:
         groups,
         bool(bias),
     )
-    return Meaning(op, (call.given(0),), _present(weight, bias))
+    return Meaning(op, (call.required(0),), _present(weight, bias))
 
 
 def _transposed_sides(
@@ -104,7 +104,7 @@ def _transposed_sides(
 
 def general_product(call: Call) -> Meaning | None:
     """Read ``Gemm``: a layer where the right matrix is stored, else a product."""
-    left, right, third = call.given(0), call.given(1), call.operand(2)
+    left, right, third = call.required(0), call.required(1), call.operand(2)
     shapes = call.shape(0), call.shape(1)
     if len(shapes[0]) != 2 or len(shapes[1]) != 2:
         raise OpError("it needs two matrices")
@@ -137,7 +137,7 @@ def matrix_product(call: Call) -> Meaning:
 
     A third operand is the bias that was added behind it.
     """
-    left, right, bias = call.given(0), call.given(1), call.operand(2)
+    left, right, bias = call.required(0), call.required(1), call.operand(2)
     stored = right.stored is not None and right.stored.is_weight and not _is_stored(left)
     if stored and len(call.shape(1)) == 2 and len(call.shape(0)) > 1:
         rows, columns = call.shape(1)
@@ -168,23 +168,25 @@ def batch_norm(call: Call) -> Meaning:
     check_fit("channels", call.shape()[1], call.spec(1).numel)
     affine = not (_plain(call.operand(1), 1) and _plain(call.operand(2), 0))
     weights = call.present[1 if affine else 3 : 5]
-    return Meaning(ops.BatchNorm2d(affine, eps=_epsilon(call)), (call.given(0),), weights)
+    return Meaning(ops.BatchNorm2d(affine, eps=_epsilon(call)), (call.required(0),), weights)
 
 
 def instance_norm(call: Call) -> Meaning:
     """Read an instance normalisation; scales of 1 and shifts of 0 that are constants are none."""
     scale, shift = call.operand(1), call.operand(2)
     if _plain(scale, 1) and _plain(shift, 0):
-        return Meaning(ops.InstanceNorm(False, _epsilon(call)), (call.given(0),))
+        return Meaning(ops.InstanceNorm(False, _epsilon(call)), (call.required(0),))
     check_fit("channels", call.shape()[1], call.spec(1).numel)
-    return Meaning(ops.InstanceNorm(True, _epsilon(call)), (call.given(0),), _present(scale, shift))
+    return Meaning(
+        ops.InstanceNorm(True, _epsilon(call)), (call.required(0),), _present(scale, shift)
+    )
 
 
 def group_norm(call: Call) -> Meaning:
     """Read a group normalisation."""
     weights = _present(call.operand(1), call.operand(2))
     op = ops.GroupNorm(call.integer("num_groups", 1), bool(weights), _epsilon(call))
-    return Meaning(op, (call.given(0),), weights)
+    return Meaning(op, (call.required(0),), weights)
 
 
 def layer_norm(call: Call) -> Meaning:
@@ -196,7 +198,7 @@ def layer_norm(call: Call) -> Meaning:
     op = ops.LayerNorm(axes, affine, affine and shift is not None, _epsilon(call))
     means = TensorSpec((*call.shape()[: rank - axes], *[1] * axes), call.spec().dtype)
     extras = ((1, "mean", means), (2, "inverse_deviation", means))
-    return Meaning(op, (call.given(0),), _present(scale, shift) if affine else (), extras=extras)
+    return Meaning(op, (call.required(0),), _present(scale, shift) if affine else (), extras=extras)
 
 
 def rms_norm(call: Call) -> Meaning:
@@ -207,23 +209,23 @@ def rms_norm(call: Call) -> Meaning:
     eps = _epsilon(call)
     usual = isclose(eps, SMALLEST_STEP.get(call.spec().dtype, 0), rel_tol=1e-6)
     return Meaning(
-        ops.RMSNorm(axes, bool(weights), None if usual else eps), (call.given(0),), weights
+        ops.RMSNorm(axes, bool(weights), None if usual else eps), (call.required(0),), weights
     )
 
 
 def prelu(call: Call) -> Meaning:
     """Read a rectifier with trained slopes."""
-    slope = call.given(1)
+    slope = call.required(1)
     if slope.stored is None:
         return shaped(call, broadcast(call.shape(), call.shape(1)), reads=2)
-    return Meaning(ops.PReLU(slope.stored.spec.numel), (call.given(0),), (slope,))
+    return Meaning(ops.PReLU(slope.stored.spec.numel), (call.required(0),), (slope,))
 
 
 def recurrent(kind: str, states: int) -> Rule:
     """Return the rule of a recurrent layer; ``states`` are the final states that it gives."""
 
     def rule(call: Call) -> Meaning | None:
-        weight, matrix, bias = call.given(1), call.given(2), call.operand(3)
+        weight, matrix, bias = call.required(1), call.required(2), call.operand(3)
         directions, _, hidden = call.shape(2)
         first = call.integer("layout", 0) == 1
         if call.operand(7) is not None:
@@ -240,7 +242,7 @@ def recurrent(kind: str, states: int) -> Rule:
             after += [(1 + number, "transpose", state) for number in range(states)]
         states_in = (call.operand(5), call.operand(6))
         initial = [o for o in states_in if o and o.value is None and not _is_stored(o)]
-        reads = (call.given(0), *initial)
+        reads = (call.required(0), *initial)
         return Meaning(op, reads, _present(weight, matrix, bias), (), tuple(after))
 
     return rule
@@ -248,7 +250,7 @@ def recurrent(kind: str, states: int) -> Rule:
 
 def gather(call: Call) -> Meaning:
     """Read a table's rows where the table is stored and the indices are computed."""
-    table, indices = call.given(0), call.given(1)
+    table, indices = call.required(0), call.required(1)
     axis = call.integer("axis", 0)
     stored = table.stored
     if stored is not None and stored.is_weight and not indices.stored and indices.value is None:

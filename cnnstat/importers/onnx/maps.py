@@ -28,7 +28,7 @@ def unary(op: Op) -> Rule:
     """Return the rule of an operator of one tensor."""
 
     def rule(call: Call) -> Meaning:
-        return Meaning(op, (call.given(0),))
+        return Meaning(op, (call.required(0),))
 
     return rule
 
@@ -44,7 +44,7 @@ def numbered(kind: str, attribute: str, usual: float) -> Rule:
     def rule(call: Call) -> Meaning:
         number = call.number(attribute, usual)
         own = () if number is None or number == usual else (number,)
-        return Meaning(ops.Nonlinearity(kind, own), (call.given(0),))
+        return Meaning(ops.Nonlinearity(kind, own), (call.required(0),))
 
     return rule
 
@@ -53,12 +53,12 @@ def clip(call: Call) -> Meaning:
     """Read a clipping: ReLU6 between 0 and 6, Hardtanh between -1 and 1, else a clamp."""
     low, high = call.number("min", -math.inf, 1), call.number("max", math.inf, 2)
     if (low, high) in ((0, 6), (-1, 1)):
-        return Meaning(ops.Nonlinearity("Hardtanh" if low else "ReLU6"), (call.given(0),))
+        return Meaning(ops.Nonlinearity("Hardtanh" if low else "ReLU6"), (call.required(0),))
     if (low, high) == (0, math.inf):
-        return Meaning(ops.ReLU(), (call.given(0),))
+        return Meaning(ops.ReLU(), (call.required(0),))
     limits = (("min", low), ("max", high))
     numbers = tuple((name, n) for name, n in limits if n is not None and math.isfinite(n))
-    return Meaning(ops.Pointwise("clamp", None, numbers), (call.given(0),))
+    return Meaning(ops.Pointwise("clamp", None, numbers), (call.required(0),))
 
 
 def softmax(call: Call) -> Meaning:
@@ -71,8 +71,8 @@ def softmax(call: Call) -> Meaning:
         rows = TensorSpec((math.prod(shape[:axis]), math.prod(shape[axis:])), dtype)
         before = ((0, "flatten", ops.View("reshape", (rows,))),)
         after = ((0, "reshape", ops.View("reshape", (TensorSpec(shape, dtype),))),)
-        return Meaning(_softmax(call, 1), (call.given(0),), (), before, after)
-    return Meaning(_softmax(call, stated), (call.given(0),))
+        return Meaning(_softmax(call, 1), (call.required(0),), (), before, after)
+    return Meaning(_softmax(call, stated), (call.required(0),))
 
 
 def _softmax(call: Call, axis: int) -> Op:
@@ -91,7 +91,7 @@ def local_response_norm(call: Call) -> Meaning:
         call.integer("size", 1),
         *(plain(call.attributes.get(name, usual)) for name, usual in LRN.items()),
     )
-    return Meaning(op, (call.given(0),))
+    return Meaning(op, (call.required(0),))
 
 
 def dropout(call: Call) -> Meaning:
@@ -99,7 +99,7 @@ def dropout(call: Call) -> Meaning:
     ratio = call.number("ratio", 0.5, 1)
     mask = TensorSpec(call.shape(), "bool" if call.opset > 9 else call.spec().dtype)
     op = ops.Dropout(0.5 if ratio is None else ratio)
-    return Meaning(op, (call.given(0),), extras=((1, "mask", mask),))
+    return Meaning(op, (call.required(0),), extras=((1, "mask", mask),))
 
 
 def max_pool(call: Call) -> Meaning | None:
@@ -112,7 +112,7 @@ def max_pool(call: Call) -> Meaning | None:
     ceil = bool(call.integer("ceil_mode", 0))
     both = len(call.results) > 1 and bool(call.results[1])
     op = kind(kernel, place.stride, place.padding, ceil, both, place.dilation)
-    return Meaning(op, (call.given(0),), (), place.before)
+    return Meaning(op, (call.required(0),), (), place.before)
 
 
 def average_pool(call: Call) -> Meaning | None:
@@ -125,19 +125,19 @@ def average_pool(call: Call) -> Meaning | None:
     ceil = bool(call.integer("ceil_mode", 0))
     whole = bool(call.integer("count_include_pad", 0))
     op = kind(kernel, place.stride, place.padding, ceil, whole)
-    return Meaning(op, (call.given(0),), (), place.before)
+    return Meaning(op, (call.required(0),), (), place.before)
 
 
 def subsampling(call: Call) -> Meaning:
     """Read LeNet's subsampling: a mean-pooling whose maps are scaled and shifted."""
     op = ops.Subsampling(call.ints("kernel_shape") or ())
-    return Meaning(op, (call.given(0),), call.present[1:3])
+    return Meaning(op, (call.required(0),), call.present[1:3])
 
 
 def scaled_tanh(call: Call) -> Meaning:
     """Read LeNet's amplitude * tanh(slope * x)."""
     amplitude, slope = (plain(each.value.reshape(-1)[0]) for each in call.present[1:3])
-    return Meaning(ops.ScaledTanh(amplitude, slope), (call.given(0),))
+    return Meaning(ops.ScaledTanh(amplitude, slope), (call.required(0),))
 
 
 def global_pool(kind: str) -> Rule:
@@ -146,7 +146,7 @@ def global_pool(kind: str) -> Rule:
     def rule(call: Call) -> Meaning:
         rank = len(call.shape())
         op = GLOBAL_POOLS.get((kind, rank - 2)) or ops.Reduce(kind, tuple(range(2, rank)), True)
-        return Meaning(op, (call.given(0),))
+        return Meaning(op, (call.required(0),))
 
     return rule
 
@@ -165,7 +165,7 @@ def max_unpool(call: Call) -> Meaning | None:
     made = tuple(n - before - after for n, (before, after) in zip(usual, sides, strict=True))
     wanted = made if wanted is None else wanted[2:]
     op = ops.MaxUnpool2d(kernel, stride, tuple(before for before, _ in sides))
-    reads = (call.given(0), call.given(1))
+    reads = (call.required(0), call.required(1))
     if all(n - 2 * side[0] == out for n, side, out in zip(usual, sides, wanted, strict=True)):
         return Meaning(op, reads)
     like = call.operand(3)
@@ -206,7 +206,7 @@ def pointwise(kind: str, dtype: str | None = None) -> Rule:
         made = dtype
         if kind == "where":
             made = call.spec(1).dtype
-        elif kind == "sub" and reads[0] is not call.given(0):
+        elif kind == "sub" and reads[0] is not call.required(0):
             return Meaning(ops.Pointwise("rsub", None, numbers_of(call, "other", "self")), reads)
         names = {"pow": ("self", "exponent"), "where": ("condition", "self", "other")}
         numbers = numbers_of(call, *names.get(kind, ("self", "other")))
@@ -235,7 +235,7 @@ def reduce(kind: str) -> Rule:
         if not axes and call.integer("noop_with_empty_axes", 0):
             return None
         over = ops.Reduce(kind, axes or (), bool(call.integer("keepdims", 1)))
-        return Meaning(over, (call.given(0),))
+        return Meaning(over, (call.required(0),))
 
     return rule
 
@@ -245,7 +245,7 @@ def extreme(kind: str) -> Rule:
 
     def rule(call: Call) -> Meaning:
         keepdims = bool(call.integer("keepdims", 1))
-        return Meaning(ops.Reduce(kind, (call.integer("axis", 0),), keepdims), (call.given(0),))
+        return Meaning(ops.Reduce(kind, (call.integer("axis", 0),), keepdims), (call.required(0),))
 
     return rule
 
@@ -254,7 +254,7 @@ def running(kind: str) -> Rule:
     """Return the rule of a running sum or product."""
 
     def rule(call: Call) -> Meaning:
-        return Meaning(ops.Reduce(kind, call.ints("axis", 1) or (0,)), (call.given(0),))
+        return Meaning(ops.Reduce(kind, call.ints("axis", 1) or (0,)), (call.required(0),))
 
     return rule
 
@@ -274,14 +274,14 @@ def resize(call: Call) -> Meaning | None:
     if not kind or len(shape) < 3 or wanted[0] != shape[0] or _is_cropped(call):
         return shaped(call, wanted)
     if wanted[1] == shape[1]:
-        return Meaning(ops.Interpolate(wanted[2:], kind), (call.given(0),))
+        return Meaning(ops.Interpolate(wanted[2:], kind), (call.required(0),))
     if wanted[-1] != shape[-1]:
         return shaped(call, wanted)
     first = TensorSpec((shape[0], shape[-1], *shape[1:-1]), spec.dtype)
     before = ((0, "channels_first", ops.View("permute", (first,))),)
     after = ((0, "channels_last", ops.View("permute", (TensorSpec(wanted, spec.dtype),))),)
     op = ops.Interpolate(wanted[1:-1], kind)
-    return Meaning(op, (call.given(0),), (), before, after)
+    return Meaning(op, (call.required(0),), (), before, after)
 
 
 def _is_cropped(call: Call) -> bool:

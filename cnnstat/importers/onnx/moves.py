@@ -35,7 +35,7 @@ def view(kind: str, made: Made, keeps: Keeps = no_arguments) -> Rule:
     def rule(call: Call) -> Meaning:
         dtype = call.spec().dtype
         results = tuple(TensorSpec(shape, dtype) for shape in made(call))
-        return Meaning(ops.View(kind, results, keeps(call)), (call.given(0),))
+        return Meaning(ops.View(kind, results, keeps(call)), (call.required(0),))
 
     return rule
 
@@ -46,7 +46,7 @@ def move(kind: str, made: Made, keeps: Keeps = no_arguments) -> Rule:
     def rule(call: Call) -> Meaning:
         dtype = call.spec().dtype
         results = tuple(TensorSpec(shape, dtype) for shape in made(call))
-        return Meaning(ops.Rearrange(kind, results, keeps(call)), (call.given(0),))
+        return Meaning(ops.Rearrange(kind, results, keeps(call)), (call.required(0),))
 
     return rule
 
@@ -80,12 +80,12 @@ def one_hot(call: Call) -> Meaning:
     """Read a one-hot encoding: an axis of the depth's extent is put in."""
     shape = list(call.shape())
     axis = check_axis(call.integer("axis", -1), len(shape) + 1)
-    depth = call.given(1).value
+    depth = call.required(1).value
     if depth is None:
-        raise UnknownShape(call.given(1).name)
+        raise UnknownShape(call.required(1).name)
     shape.insert(axis, int(depth.reshape(-1)[0]))
     made = TensorSpec(extents(shape), call.spec(2).dtype)
-    return Meaning(ops.Rearrange("one_hot", (made,)), (call.given(0),))
+    return Meaning(ops.Rearrange("one_hot", (made,)), (call.required(0),))
 
 
 def eye(call: Call) -> Meaning:
@@ -97,7 +97,7 @@ def eye(call: Call) -> Meaning:
 
 def range_(call: Call) -> Meaning | None:
     """Read numbers a step apart: ceil((limit - start) / step) of them."""
-    values = [call.given(number).value for number in range(3)]
+    values = [call.required(number).value for number in range(3)]
     if any(value is None for value in values):
         raise UnknownShape(call.name)
     start, stop, step = (value.reshape(-1)[0].item() for value in values)
@@ -112,9 +112,9 @@ def range_(call: Call) -> Meaning | None:
 
 def filled(call: Call) -> Meaning:
     """Read a tensor of one number, in a shape that is known."""
-    shape = call.given(0).value
+    shape = call.required(0).value
     if shape is None:
-        raise UnknownShape(call.given(0).name)
+        raise UnknownShape(call.required(0).name)
     value = call.attributes.get("value")
     dtype = "float32" if value is None else spec_of(value).dtype
     made = TensorSpec(extents([int(n) for n in shape.reshape(-1)]), dtype)
@@ -132,13 +132,13 @@ def cast(call: Call) -> Meaning:
     """Read a change of element type."""
     dtype = DTYPES.get(call.integer("to", 1), "uint8")
     made = (TensorSpec(call.shape(), dtype),)
-    return Meaning(ops.Rearrange("cast", made), (call.given(0),))
+    return Meaning(ops.Rearrange("cast", made), (call.required(0),))
 
 
 def cast_like(call: Call) -> Meaning:
     """Read a change to the element type of another tensor."""
     made = (TensorSpec(call.shape(), call.spec(1).dtype),)
-    return Meaning(ops.Rearrange("cast", made), (call.given(0),))
+    return Meaning(ops.Rearrange("cast", made), (call.required(0),))
 
 
 def flatten(call: Call) -> Meaning:
@@ -168,8 +168,8 @@ def reshape(call: Call) -> Meaning:
 def _flat(call: Call, made: tuple[int, ...], kind: str) -> Meaning:
     spec = call.spec()
     if len(made) == 2 and spec.rank > 2 and made[0] == spec.shape[0]:
-        return Meaning(ops.Flatten(), (call.given(0),))
-    return Meaning(ops.View(kind, (TensorSpec(made, spec.dtype),)), (call.given(0),))
+        return Meaning(ops.Flatten(), (call.required(0),))
+    return Meaning(ops.View(kind, (TensorSpec(made, spec.dtype),)), (call.required(0),))
 
 
 def transpose(call: Call) -> Meaning:
@@ -181,7 +181,7 @@ def transpose(call: Call) -> Meaning:
     moved = sum(axis != place for place, axis in enumerate(order))
     made = TensorSpec(tuple(shape[axis] for axis in order), call.spec().dtype)
     kind = "transpose" if moved == 2 else "permute"
-    return Meaning(ops.View(kind, (made,), (("dims", order),)), (call.given(0),))
+    return Meaning(ops.View(kind, (made,), (("dims", order),)), (call.required(0),))
 
 
 def squeeze(call: Call) -> Shapes:
@@ -214,7 +214,7 @@ def slice_(call: Call) -> Meaning:
     starts = ("starts", tuple(start for start, _, _ in walked))
     steps = ("steps", tuple(step for _, _, step in walked))
     result = TensorSpec(made, call.spec().dtype)
-    return Meaning(ops.View(kind, (result,), (starts, steps)), (call.given(0),))
+    return Meaning(ops.View(kind, (result,), (starts, steps)), (call.required(0),))
 
 
 def split_axis(call: Call) -> Arguments:

@@ -40,9 +40,9 @@ def _like(call: Call, shape: Sequence[int], dtype: str | None = None) -> TensorS
 
 def _number(call: Call, number: int) -> int:
     """Return the whole number that an input is."""
-    value = call.given(number).value
+    value = call.required(number).value
     if value is None:
-        raise UnknownShape(call.given(number).name)
+        raise UnknownShape(call.required(number).name)
     return int(value.reshape(-1)[0])
 
 
@@ -168,9 +168,9 @@ def centre_cropped(call: Call) -> list[TensorSpec]:
 
 def compressed(call: Call) -> list[TensorSpec]:
     """Return the elements that a known condition keeps."""
-    condition = call.given(1).value
+    condition = call.required(1).value
     if condition is None:
-        raise UnknownShape(call.given(1).name)
+        raise UnknownShape(call.required(1).name)
     selected, shape = int(condition.sum()), list(call.shape())
     axis = call.attributes.get("axis")
     if axis is None:

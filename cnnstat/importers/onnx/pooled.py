@@ -16,10 +16,10 @@ def global_norm(call: Call) -> Meaning:
     axes = tuple(range(2, len(shape)))
     if p in (1, 2):
         op: Op = ops.Reduce("l1" if p == 1 else "norm", axes, True)
-        return Meaning(op, (call.given(0),))
+        return Meaning(op, (call.required(0),))
     made = TensorSpec((*shape[:2], *(1 for _ in axes)), call.spec().dtype)
     op = ops.Function("vector_norm", (made,), (("ord", p), ("dim", axes)), (), call.op_type)
-    return Meaning(op, (call.given(0),))
+    return Meaning(op, (call.required(0),))
 
 
 def windowed(kind: str) -> Rule:
@@ -45,6 +45,6 @@ def windowed(kind: str) -> Rule:
         )
         results = (spec,) * max(len(call.results), 1)
         function = ops.Function(kind, results, sides, (), call.op_type)
-        return Meaning(function, (call.given(0),), (), place.before)
+        return Meaning(function, (call.required(0),), (), place.before)
 
     return rule

@@ -15,19 +15,19 @@ def quantize(call: Call) -> Meaning:
     dtype = DTYPES.get(call.integer("output_dtype", 0), "uint8")
     if zero is not None:
         dtype = call.spec(2).dtype
-    return Meaning(ops.Pointwise("quantize", dtype), (call.given(0),))
+    return Meaning(ops.Pointwise("quantize", dtype), (call.required(0),))
 
 
 def dequantize(call: Call) -> Meaning:
     """Read the subtraction of a zero point and a multiplication by a scale."""
-    return Meaning(ops.Pointwise("dequantize", call.spec(1).dtype), (call.given(0),))
+    return Meaning(ops.Pointwise("dequantize", call.spec(1).dtype), (call.required(0),))
 
 
 def dynamic_quantize(call: Call) -> Meaning:
     """Read a quantisation whose scale comes from the smallest and the largest element."""
     op = ops.Pointwise("dynamic_quantize", "uint8")
     scale, zero = TensorSpec((), "float32"), TensorSpec((), "uint8")
-    return Meaning(op, (call.given(0),), extras=((1, "scale", scale), (2, "zero_point", zero)))
+    return Meaning(op, (call.required(0),), extras=((1, "scale", scale), (2, "zero_point", zero)))
 
 
 def quantized_convolution(call: Call) -> Meaning | None:
@@ -53,12 +53,12 @@ def _widened(meant: Meaning, spec: TensorSpec) -> Meaning:
 
 def quantized_product(call: Call) -> Meaning:
     """Read ``QLinearMatMul``; scales and zero points are no parameters."""
-    return _product(call, call.given(0), call.given(3))
+    return _product(call, call.required(0), call.required(3))
 
 
 def integer_product(call: Call) -> Meaning:
     """Read ``MatMulInteger``, which adds up in 32 bits."""
-    return _widened(_product(call, call.given(0), call.given(1)), call.spec())
+    return _widened(_product(call, call.required(0), call.required(1)), call.spec())
 
 
 def _product(call: Call, left: Operand, right: Operand) -> Meaning:
