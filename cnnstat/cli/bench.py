@@ -7,20 +7,13 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from cnnstat.cli.blocks import Calling, Result
 from cnnstat.cli.limits import LimitOption, exit_unmet, limits_of
 from cnnstat.cli.options import (
     REFERENCE,
-    ArgsOption,
-    BareOption,
-    CallOption,
-    FormatOption,
     InputsOption,
-    MethodOption,
-    OutputOption,
     VerboseOption,
     argument,
-    call_of,
-    factory_arguments,
     input_shapes,
     option,
 )
@@ -50,9 +43,8 @@ def bench(
         argument("MODEL", f"The models, each {REFERENCE}.", default="the ImageNet line-up"),
     ] = None,
     input: InputsOption = None,
-    args: ArgsOption = None,
-    call: CallOption = None,
-    method: MethodOption = None,
+    *,
+    calling: Calling,
     device: Annotated[
         str, option("--device", group=RUN, metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.")
     ] = "auto",
@@ -139,17 +131,15 @@ def bench(
         ),
     ] = None,
     limit: LimitOption = None,
-    format: FormatOption = None,
-    bare: BareOption = False,
     verbose: VerboseOption = False,
-    output: OutputOption = None,
+    result: Result,
 ) -> None:
     """Measure the time of models on this device and compare it with the roofline bound."""
     from cnnstat.bench.benchplan import Settings
-    from cnnstat.cli.output import destination, emit
+    from cnnstat.cli.output import emit
     from cnnstat.render.bench import bench_document
 
-    to = destination(format, output, bare=bare, verbose=verbose)
+    to = result.destination(verbose=verbose)
     if saved is not None and models:
         raise UsageError(f"--from {saved} shows a saved result and takes no MODEL")
     limits = limits_of(limit, "bench", has_baseline=baseline is not None)
@@ -164,7 +154,7 @@ def bench(
         max_time=(MAX_TIME if models else LINE_UP_MAX_TIME) if max_time is None else max_time,
         layers=layers,
     )
-    runs = _Runs(tuple(models or ()), input, args, call, method, batch, dtype, mode)
+    runs = _Runs(tuple(models or ()), input, calling, batch, dtype, mode)
     earlier = None if baseline is None else _Earlier(baseline, other_device)
     measurement = _measure(runs, settings, earlier) if saved is None else _saved(saved, earlier)
     if saved is None:
@@ -182,9 +172,7 @@ class _Runs(NamedTuple):
 
     models: tuple[str, ...]
     input: list[str] | None
-    args: str | None
-    call: str | None
-    method: str | None
+    calling: Calling
     batch: str
     dtype: str
     mode: str
@@ -204,8 +192,7 @@ def _measure(runs: _Runs, settings: Settings, earlier: _Earlier | None) -> Measu
         runs.models or None,
         settings=settings,
         input=input_shapes(runs.input),
-        arguments=factory_arguments(runs.args),
-        **call_of(runs.call, runs.method),
+        **runs.calling.arguments(),
         batches=_whole_numbers("batch", runs.batch),
         dtypes=_words("dtype", runs.dtype),
         modes=_words("mode", runs.mode),

@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated
 
-from cnnstat.cli.options import (
-    TABLE,
-    BareOption,
-    FormatOption,
-    OutputOption,
-    argument,
-    option,
-    starting,
-)
+from cnnstat.cli.blocks import Result
+from cnnstat.cli.options import TABLE, argument, option, starting
 
 EXAMPLES = ("cnnstat claims vgg16", "cnnstat claims --verdict differs")
 
@@ -57,15 +50,14 @@ def claims(
             complete=starting(_sources),
         ),
     ] = None,
-    format: FormatOption = None,
-    bare: BareOption = False,
-    output: OutputOption = None,
+    *,
+    result: Result,
 ) -> None:
     """Compare published figures with computed ones, each with a verdict and its reason."""
     from cnnstat import api
-    from cnnstat.cli.output import destination, emit
+    from cnnstat.cli.output import emit
     from cnnstat.render.claims import claims_document
 
-    to = destination(format, output, bare=bare)
+    to = result.destination()
     names = models or []
     emit(claims_document(api.claims(*names, verdict=verdict, source=source), models=names), to)

@@ -18,6 +18,7 @@ from typing import Any
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
+from cnnstat.cli.blocks import spread
 from cnnstat.cli.options import OUTPUT
 from cnnstat.cli.output import write_stdout
 from cnnstat.errors import unknown
@@ -76,7 +77,7 @@ class Group(TyperGroup):
         if isinstance(function, typer.Typer):
             return typer.main.get_command(function)
         single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        single.command(cmd_name, cls=Command)(function)
+        single.command(cmd_name, cls=Command)(spread(function))
         command = typer.main.get_command(single)
         examples = getattr(file, "EXAMPLES", ())
         command.examples = examples[name] if isinstance(examples, dict) else examples  # type: ignore[attr-defined]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from cnnstat.cli.accuracy import AccuracyOption, warn_unused
+from cnnstat.cli.blocks import Result
 from cnnstat.cli.convention import ConventionOption
 from cnnstat.cli.limits import LimitOption, exit_unmet, limits_of
 from cnnstat.cli.options import (
@@ -13,10 +14,7 @@ from cnnstat.cli.options import (
     REFERENCE,
     TABLE,
     ArgsOption,
-    BareOption,
     BatchOption,
-    FormatOption,
-    OutputOption,
     VerboseOption,
     argument,
     complete_model,
@@ -65,6 +63,7 @@ def compare(
     ] = None,
     args: ArgsOption = None,
     batch: BatchOption = 1,
+    *,
     convention: ConventionOption = "paper",
     accuracy: AccuracyOption = None,
     baseline: Annotated[
@@ -108,17 +107,15 @@ def compare(
         option("--diff", group=TABLE, help="Compare two models layer by layer, changes marked."),
     ] = False,
     limit: LimitOption = None,
-    format: FormatOption = None,
-    bare: BareOption = False,
     verbose: VerboseOption = False,
-    output: OutputOption = None,
+    result: Result,
 ) -> None:
     """Compare depth, parameters, work, memory and error rates of models."""
     from cnnstat import api
     from cnnstat.api.accuracy import read_accuracy
-    from cnnstat.cli.output import destination, emit
+    from cnnstat.cli.output import emit
 
-    to = destination(format, output, bare=bare, verbose=verbose)
+    to = result.destination(verbose=verbose)
     limits = limits_of(limit, "compare", has_baseline=diff or baseline is not None)
     inputs = input_sweep(input)
     names = models or []

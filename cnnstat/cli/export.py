@@ -5,22 +5,8 @@ from __future__ import annotations
 import os
 from typing import Annotated
 
-from cnnstat.cli.options import (
-    OUTPUT,
-    ArgsOption,
-    BatchOption,
-    CallOption,
-    ClassesOption,
-    InputsOption,
-    MethodOption,
-    ModelArgument,
-    OutputOption,
-    call_of,
-    factory_arguments,
-    input_shapes,
-    option,
-    starting,
-)
+from cnnstat.cli.blocks import Reading
+from cnnstat.cli.options import OUTPUT, ModelArgument, OutputOption, option, starting
 from cnnstat.errors import UsageError, unknown
 
 EXPORTERS = ("yaml", "onnx")
@@ -41,12 +27,8 @@ def export(
             complete=starting(lambda: EXPORTERS),
         ),
     ] = None,
-    input: InputsOption = None,
-    batch: BatchOption = 1,
-    classes: ClassesOption = None,
-    args: ArgsOption = None,
-    call: CallOption = None,
-    method: MethodOption = None,
+    *,
+    reading: Reading,
     opset: Annotated[
         int | None,
         option(
@@ -81,13 +63,10 @@ def export(
         raise UsageError("an ONNX file is binary: name a file with -o")
     if name != "onnx" and opset is not None:
         raise UsageError(f"--opset is for ONNX files, not for {name}")
-    loaded = api.load(
-        model, classes=classes, arguments=factory_arguments(args), **call_of(call, method)
-    )
+    loaded = reading.load(model)
     loaded.require_forward()
-    shapes = input_shapes(input)
     if name == "onnx" and output is not None:
-        exported = api.export_onnx(loaded, input=shapes, batch=batch, opset=opset, seed=seed)
+        exported = api.export_onnx(loaded, **reading.entering(), opset=opset, seed=seed)
         with replacing(output) as part:
             exported.save(part)
         for note in exported.notes:
@@ -95,7 +74,7 @@ def export(
         return
     from cnnstat.importers.spec.writing import write_shaped
 
-    written = write_shaped(api.analyze(loaded, input=shapes, batch=batch).report.shaped)
+    written = write_shaped(reading.analyze(loaded).report.shaped)
     if output is not None:
         write_file(output, written)
     else:

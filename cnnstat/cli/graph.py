@@ -5,21 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated
 
+from cnnstat.cli.blocks import Reading
 from cnnstat.cli.options import (
     OUTPUT,
-    ArgsOption,
-    BatchOption,
-    CallOption,
-    ClassesOption,
     DepthOption,
-    InputsOption,
-    MethodOption,
     ModelArgument,
     OutputOption,
     at_least_one,
-    call_of,
-    factory_arguments,
-    input_shapes,
     option,
     starting,
 )
@@ -35,12 +27,8 @@ def _formats() -> Iterable[str]:
 
 def graph(
     model: ModelArgument,
-    input: InputsOption = None,
-    batch: BatchOption = 1,
-    classes: ClassesOption = None,
-    args: ArgsOption = None,
-    call: CallOption = None,
-    method: MethodOption = None,
+    *,
+    reading: Reading,
     depth: DepthOption = None,
     format: Annotated[
         str | None,
@@ -56,7 +44,6 @@ def graph(
     output: OutputOption = None,
 ) -> None:
     """Draw a model as DOT or Mermaid text, or as SVG, PNG or PDF (needs Graphviz)."""
-    from cnnstat import api
     from cnnstat.cli.output import file_of, write_file, write_stdout
     from cnnstat.render.graph.formats import choose_format, draw_graph
 
@@ -66,11 +53,9 @@ def graph(
         from cnnstat.render.graph.graphviz import require_graphviz
 
         require_graphviz()
-    loaded = api.load(
-        model, classes=classes, arguments=factory_arguments(args), **call_of(call, method)
-    )
+    loaded = reading.load(model)
     loaded.require_forward()
-    report = api.analyze(loaded, input=input_shapes(input), batch=batch).report
+    report = reading.analyze(loaded).report
     title = loaded.card.title if loaded.card else ""
     drawn = draw_graph(report, name, depth=at_least_one("depth", depth), title=title)
     if output is not None:

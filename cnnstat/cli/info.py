@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from cnnstat.cli.options import BareOption, FormatOption, OutputOption, argument
+from cnnstat.cli.blocks import Result
+from cnnstat.cli.options import argument
 from cnnstat.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,16 +17,15 @@ EXAMPLES = ("cnnstat info resnet50",)
 
 def info(
     model: Annotated[str, argument("MODEL", "A name of 'cnnstat list'.")],
-    format: FormatOption = None,
-    bare: BareOption = False,
-    output: OutputOption = None,
+    *,
+    result: Result,
 ) -> None:
     """Describe a model: paper, ideas, training, accuracy with its source, corrections."""
-    from cnnstat.cli.output import destination, emit
+    from cnnstat.cli.output import emit
     from cnnstat.importers.reference import form_of
     from cnnstat.zoo.catalog import find
 
-    to = destination(format, output, bare=bare)
+    to = result.destination()
     if form_of(model) != "zoo":
         raise UsageError(f"{model}: only models of the zoo have a card ('cnnstat list' shows them)")
     emit(card_document(find(model), figures=True), to)
@@ -43,11 +43,11 @@ def card_document(card: ModelCard, *, figures: bool = False) -> Document:
     from cnnstat.zoo.catalog import ALIASES
 
     aliases = [alias for alias, name in ALIASES.items() if name == card.name]
-    result = api.analyze(card.name)
-    average = expected(result.report.shaped)
+    analysis = api.analyze(card.name)
+    average = expected(analysis.report.shaped)
     if not figures:
         return info_document(card, aliases=aliases, average=average)
     known = number_of(card)
     return info_document(
-        card, aliases=aliases, average=average, published=result.published, known=known
+        card, aliases=aliases, average=average, published=analysis.published, known=known
     )

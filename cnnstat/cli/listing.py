@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated
 
-from cnnstat.cli.options import TABLE, BareOption, FormatOption, OutputOption, option, starting
+from cnnstat.cli.blocks import Result
+from cnnstat.cli.options import TABLE, option, starting
 
 EXAMPLES = ("cnnstat list --family resnet",)
 
@@ -28,14 +29,13 @@ def listing(
             complete=starting(_families),
         ),
     ] = None,
-    format: FormatOption = None,
-    bare: BareOption = False,
-    output: OutputOption = None,
+    *,
+    result: Result,
 ) -> None:
     """List all models with title, year, input, parameters and MACs."""
     from cnnstat import api
-    from cnnstat.cli.output import destination, emit
+    from cnnstat.cli.output import emit
     from cnnstat.render.listing import listing_document
 
-    to = destination(format, output, bare=bare)
+    to = result.destination()
     emit(listing_document(api.zoo(family)), to)

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
+from cnnstat.cli.blocks import Result, Subject
 from cnnstat.cli.limits import LimitOption, exit_unmet, limits_of
-from cnnstat.cli.options import (
-    ArgsOption,
-    BareOption,
-    BatchOption,
-    CallOption,
-    ClassesOption,
-    DtypeOption,
-    FormatOption,
-    InputsOption,
-    MethodOption,
-    ModelArgument,
-    OutputOption,
-    call_of,
-    factory_arguments,
-    input_shapes,
-    option,
-)
+from cnnstat.cli.options import ModelArgument, option
 
 if TYPE_CHECKING:
     from cnnstat.memory.fit import Fit
+    from cnnstat.memory.memory import Settings
 
 MEMORY = "Memory"
 """The group of options of ``memory``, ``fit`` and ``plot memory``."""
@@ -69,20 +56,28 @@ EXAMPLES = (
 )
 
 
+@dataclass(frozen=True)
+class Planning:
+    """What is planned."""
+
+    mode: ModeOption = "inference"
+    optimizer: OptimizerOption = None
+    amp: AmpOption = None
+    checkpoint: CheckpointOption = False
+    device: DeviceOption = "cpu"
+
+    def settings(self) -> Settings:
+        """Return the settings of a plan; errors are those of ``memory.settings``."""
+        from cnnstat.memory.memory import settings
+
+        return settings(**vars(self))
+
+
 def memory(
     model: ModelArgument,
-    input: InputsOption = None,
-    batch: BatchOption = 1,
-    dtype: DtypeOption = None,
-    classes: ClassesOption = None,
-    args: ArgsOption = None,
-    call: CallOption = None,
-    method: MethodOption = None,
-    mode: ModeOption = "inference",
-    optimizer: OptimizerOption = None,
-    amp: AmpOption = None,
-    checkpoint: CheckpointOption = False,
-    device: DeviceOption = "cpu",
+    *,
+    subject: Subject,
+    planning: Planning,
     fit: Annotated[
         str | None,
         option(
@@ -103,36 +98,31 @@ def memory(
         ),
     ] = False,
     limit: LimitOption = None,
-    format: FormatOption = None,
-    bare: BareOption = False,
-    output: OutputOption = None,
+    result: Result,
 ) -> None:
     """Predict the memory of an inference pass or a training step, layer by layer."""
     from cnnstat import api
-    from cnnstat.cli.output import destination, emit
+    from cnnstat.cli.output import emit
     from cnnstat.memory.fit import memory as memory_size
-    from cnnstat.memory.memory import settings
     from cnnstat.render.memory import memory_document
 
-    to = destination(format, output, bare=bare)
-    chosen = settings(mode=mode, optimizer=optimizer, amp=amp, checkpoint=checkpoint, device=device)
+    to = result.destination()
+    settings = planning.settings()
     into = None if fit is None else memory_size(fit)
     limits = limits_of(limit, "memory")
-    shape = input_shapes(input)
-    loaded = api.load(
-        model, classes=classes, arguments=factory_arguments(args), **call_of(call, method)
-    )
-    plan = api.memory(loaded, chosen, input=shape, batch=batch, dtype=dtype)
+    loaded, entering = subject.load(model), subject.entering()
+    plan = api.memory(loaded, settings, **entering)
     measured = api.measured_memory(loaded, plan) if measure else None
     memories = [into] if into else [memory_size(each) for each in COMMON]
     fits: tuple[Fit, ...] = ()
     if into or loaded.structure is not None:  # a captured module is traced for every batch
+        shapes, search = subject.shapes, into is not None
         fits = api.fit(
-            loaded, memories, chosen, input=shape, dtype=dtype, search_input=into is not None
+            loaded, memories, settings, input=shapes, dtype=subject.dtype, search_input=search
         )
     following = None
     if loaded.structure is not None:
-        following = api.memory(loaded, chosen, input=shape, batch=batch + 1, dtype=dtype)
+        following = api.memory(loaded, settings, **{**entering, "batch": subject.batch + 1})
     emit(
         memory_document(plan, reference=model, measured=measured, fits=fits, next_batch=following),
         to,

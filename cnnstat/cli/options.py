@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any
 
 import typer
 
@@ -307,18 +307,6 @@ def factory_arguments(text: str | None, option: str = "--args") -> dict[str, obj
     if not isinstance(arguments, dict):
         raise UsageError(f'{option} {text!r:.80}: expected an object, as in {{"num_classes": 10}}')
     return arguments
-
-
-class Calling(TypedDict):
-    """How a module is called: arguments of ``api.load``."""
-
-    call: dict[str, object] | None
-    forward_method: str | None
-
-
-def call_of(call: str | None, method: str | None) -> Calling:
-    """Read ``--call`` and ``--method``."""
-    return {"call": factory_arguments(call, "--call"), "forward_method": method}
 
 
 def at_least_one(name: str, value: int | None) -> int | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cnnstat.cli.accuracy import AccuracyOption, warn_unused
+from cnnstat.cli.blocks import Several, Subject
 from cnnstat.cli.command import Group
-from cnnstat.cli.memory import AmpOption, CheckpointOption, ModeOption
+from cnnstat.cli.memory import Planning
 from cnnstat.cli.options import (
     MODEL,
     OUTPUT,
@@ -18,7 +20,6 @@ from cnnstat.cli.options import (
     ArgsOption,
     BatchOption,
     DepthOption,
-    DtypeOption,
     InputsOption,
     ModelsArgument,
     argument,
@@ -29,14 +30,7 @@ from cnnstat.cli.options import (
     option,
     starting,
 )
-from cnnstat.cli.roofline import (
-    BandwidthOption,
-    DeviceOption,
-    DevicesOption,
-    PeakOption,
-    device_of,
-    peak_of,
-)
+from cnnstat.cli.roofline import Rates
 from cnnstat.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -62,13 +56,6 @@ MOST_MODELS = 6
 """Models that fit side by side."""
 
 
-class Picture(NamedTuple):
-    """The format of a picture, and how it looks."""
-
-    format: Any
-    look: Any
-
-
 class Plots(Group):
     """The kinds of plots."""
 
@@ -90,66 +77,89 @@ def plots() -> None:
     """Plot models and measurements as PNG, SVG or PDF (needs matplotlib)."""
 
 
-PictureOption = Annotated[
-    str,
-    option(
-        *("--output", "-o"),
-        group=OUTPUT,
-        metavar="FILE",
-        help="Write the picture to this file: .png, .svg or .pdf.",
-    ),
-]
+@dataclass(frozen=True)
+class Picture:
+    """A picture: its file and how it looks."""
 
+    output: Annotated[
+        str,
+        option(
+            *("--output", "-o"),
+            group=OUTPUT,
+            metavar="FILE",
+            help="Write the picture to this file: .png, .svg or .pdf.",
+        ),
+    ]
+    title: Annotated[
+        str | None,
+        option(
+            "--title", group=OUTPUT, metavar="TEXT", help="Heading.", default="the models' names"
+        ),
+    ] = None
+    width: Annotated[
+        str | None,
+        option(
+            "--width",
+            group=OUTPUT,
+            metavar="LENGTH",
+            help="Width of the picture: 3.5 or 3.5in, 8.9cm, 89mm.",
+            default="6.4in, more for several models",
+        ),
+    ] = None
+    dpi: Annotated[
+        int | None,
+        option("--dpi", group=OUTPUT, metavar="N", help="Dots per inch of a .png.", default="200"),
+    ] = None
+    style: Annotated[
+        str,
+        option(
+            "--style",
+            group=OUTPUT,
+            metavar="NAME",
+            help="screen, or print: serif type, no grid, no heading of its own.",
+            complete=starting(lambda: ("screen", "print")),
+        ),
+    ] = "screen"
 
-TitleOption = Annotated[
-    str | None,
-    option("--title", group=OUTPUT, metavar="TEXT", help="Heading.", default="the models' names"),
-]
-WidthOption = Annotated[
-    str | None,
-    option(
-        "--width",
-        group=OUTPUT,
-        metavar="LENGTH",
-        help="Width of the picture: 3.5 or 3.5in, 8.9cm, 89mm.",
-        default="6.4in, more for several models",
-    ),
-]
-DpiOption = Annotated[
-    int | None,
-    option("--dpi", group=OUTPUT, metavar="N", help="Dots per inch of a .png.", default="200"),
-]
-StyleOption = Annotated[
-    str,
-    option(
-        "--style",
-        group=OUTPUT,
-        metavar="NAME",
-        help="screen, or print: serif type, no grid, no heading of its own.",
-        complete=starting(lambda: ("screen", "print")),
-    ),
-]
+    def ready(self) -> Callable[[Callable[[], Any]], None]:
+        """Return what draws a figure and writes it.
+
+        Raises for a bad path, look or library before the work begins.
+        """
+        from cnnstat.cli.output import check_path, write_file
+        from cnnstat.render.plots import style
+
+        check_path(self.output)
+        suffix = style.picture_of(self.output)
+        look = style.appearance(
+            suffix, title=self.title, width=self.width, dpi=self.dpi, style=self.style
+        )
+        style.require_matplotlib()
+
+        def write(draw: Callable[[], Any]) -> None:
+            with style.appearing(look):
+                content = style.save(draw(), suffix)
+            write_file(self.output, content)
+
+        return write
 
 
 def bubble(
-    output: PictureOption,
     models: Annotated[
         list[str] | None,
         argument("MODEL", f"The models, each {REFERENCE}.", default="the ImageNet line-up"),
     ] = None,
     input: InputsOption = None,
     args: ArgsOption = None,
+    *,
     accuracy: AccuracyOption = None,
     top5: Annotated[
         bool, option("--top5", group=OUTPUT, help="Plot top-5 accuracy instead of top-1.")
     ] = False,
-    title: TitleOption = None,
-    width: WidthOption = None,
-    dpi: DpiOption = None,
-    style: StyleOption = "screen",
+    picture: Picture,
 ) -> None:
     """Plot accuracy over MACs; the area of a circle shows the parameters."""
-    picture = _ready(output, title=title, width=width, dpi=dpi, style=style)
+    write = picture.ready()
     from cnnstat import api
     from cnnstat.api.accuracy import read_accuracy
     from cnnstat.api.models import load_all
@@ -172,59 +182,41 @@ def bubble(
     if circles and without:
         kind = f"{'' if own else 'published '}{'top-5' if top5 else 'top-1'}"
         remark(f"left out, no {kind} error: {', '.join(without)}")
-    _write(lambda: bubble_figure(circles, rate=rate), picture, output)
+    write(lambda: bubble_figure(circles, rate=rate))
 
 
 def layers(
     models: ModelsArgument,
-    output: PictureOption,
-    input: InputsOption = None,
-    args: ArgsOption = None,
-    batch: BatchOption = 1,
+    *,
+    several: Several,
     depth: DepthOption = None,
-    title: TitleOption = None,
-    width: WidthOption = None,
-    dpi: DpiOption = None,
-    style: StyleOption = "screen",
+    picture: Picture,
 ) -> None:
     """Plot parameters, activation memory and MACs of every layer."""
-    picture = _ready(output, title=title, width=width, dpi=dpi, style=style)
+    write = picture.ready()
     from cnnstat import api
-    from cnnstat.api.models import load_all
     from cnnstat.render.plots.layers import layers_figure
 
-    deepest, shape = at_least_one("depth", depth), input_shapes(input)
-    loaded = load_all(_few(models), factory_arguments(args))
-    reports = [api.analyze(model, input=shape, batch=batch).report for model in loaded]
-    _write(lambda: layers_figure(*reports, depth=deepest), picture, output)
+    deepest, entering = at_least_one("depth", depth), several.entering()
+    reports = [api.analyze(model, **entering).report for model in several.load(_few(models))]
+    write(lambda: layers_figure(*reports, depth=deepest))
 
 
 def memory(
     models: ModelsArgument,
-    output: PictureOption,
-    input: InputsOption = None,
-    args: ArgsOption = None,
-    batch: BatchOption = 1,
-    mode: ModeOption = "inference",
-    amp: AmpOption = None,
-    checkpoint: CheckpointOption = False,
-    title: TitleOption = None,
-    width: WidthOption = None,
-    dpi: DpiOption = None,
-    style: StyleOption = "screen",
+    *,
+    several: Several,
+    planning: Planning,
+    picture: Picture,
 ) -> None:
     """Plot the live bytes over the layers of an inference pass or a training step."""
-    picture = _ready(output, title=title, width=width, dpi=dpi, style=style)
+    write = picture.ready()
     from cnnstat import api
-    from cnnstat.api.models import load_all
-    from cnnstat.memory.memory import settings
     from cnnstat.render.plots.memory import memory_figure
 
-    chosen = settings(mode=mode, amp=amp, checkpoint=checkpoint)
-    shape = input_shapes(input)
-    loaded = load_all(_few(models), factory_arguments(args))
-    plans = [api.memory(model, chosen, input=shape, batch=batch) for model in loaded]
-    _write(lambda: memory_figure(*plans), picture, output)
+    settings, entering = planning.settings(), several.entering()
+    plans = [api.memory(model, settings, **entering) for model in several.load(_few(models))]
+    write(lambda: memory_figure(*plans))
 
 
 def roofline(
@@ -236,43 +228,30 @@ def roofline(
             "--format json' wrote.",
         ),
     ],
-    output: PictureOption,
-    input: InputsOption = None,
-    args: ArgsOption = None,
-    batch: BatchOption = 1,
-    dtype: DtypeOption = None,
-    device: DeviceOption = None,
-    devices: DevicesOption = None,
-    peak: PeakOption = None,
-    bandwidth: BandwidthOption = None,
-    title: TitleOption = None,
-    width: WidthOption = None,
-    dpi: DpiOption = None,
-    style: StyleOption = "screen",
+    *,
+    subject: Subject,
+    rates: Rates,
+    picture: Picture,
 ) -> None:
     """Plot the bound of each layer on a device, or measured runs against their roofline."""
-    picture = _ready(output, title=title, width=width, dpi=dpi, style=style)
-    chosen = device_of(device, devices)
-    if chosen is None and peak is None and bandwidth is None:
+    write = picture.ready()
+    device = rates.named_device()
+    if not rates.stated:
         from cnnstat.bench.measurement import read_result
         from cnnstat.render.plots.roofline import roofline_figure
 
-        _write(lambda: roofline_figure(read_result(model)), picture, output)
+        write(lambda: roofline_figure(read_result(model)))
         return
-    from cnnstat import api
     from cnnstat.bench.roofline import compute_dtype
     from cnnstat.render.plots.layerbounds import layer_bounds_figure
 
-    loaded = api.load(model, arguments=factory_arguments(args))
-    report = api.analyze(loaded, input=input_shapes(input), batch=batch, dtype=dtype).report
-    rates = peak_of(report, chosen, peak, bandwidth)
-    kind = compute_dtype(report)
-    _write(lambda: layer_bounds_figure(report, rates, dtype=kind, device=chosen), picture, output)
+    report = subject.analyze(subject.load(model)).report
+    peak, kind = rates.peak_of(report, device), compute_dtype(report)
+    write(lambda: layer_bounds_figure(report, peak, dtype=kind, device=device))
 
 
 def scaling(
     models: ModelsArgument,
-    output: PictureOption,
     input: Annotated[
         list[str] | None,
         option(
@@ -286,13 +265,11 @@ def scaling(
     ] = None,
     args: ArgsOption = None,
     batch: BatchOption = 1,
-    title: TitleOption = None,
-    width: WidthOption = None,
-    dpi: DpiOption = None,
-    style: StyleOption = "screen",
+    *,
+    picture: Picture,
 ) -> None:
     """Plot MACs, activation memory and parameters over the input size."""
-    picture = _ready(output, title=title, width=width, dpi=dpi, style=style)
+    write = picture.ready()
     from cnnstat.api.models import load_all
     from cnnstat.render.plots.scaling import scaling_figure
 
@@ -300,14 +277,14 @@ def scaling(
         _own_sizes(model, batch) if input is None else _sizes(model, input, batch)
         for model in load_all(_few(models), factory_arguments(args))
     ]
-    _write(lambda: scaling_figure(*reports), picture, output)
+    write(lambda: scaling_figure(*reports))
 
 
 def space(
     results: Annotated[
         str, argument("FILE", "A JSON, CSV or Parquet file that a sweep wrote.", complete=None)
     ],
-    output: PictureOption,
+    *,
     x: Annotated[
         str, option("--x", group=TABLE, metavar="KEY", help="Column across; -KEY: more is better.")
     ] = "macs",
@@ -320,16 +297,13 @@ def space(
             *("--colour", "--color"), group=TABLE, metavar="KEY", help="Column that colours a dot."
         ),
     ] = None,
-    title: TitleOption = None,
-    width: WidthOption = None,
-    dpi: DpiOption = None,
-    style: StyleOption = "screen",
+    picture: Picture,
 ) -> None:
     """Plot the models of a sweep and the front that none of them dominates."""
-    picture = _ready(output, title=title, width=width, dpi=dpi, style=style)
+    write = picture.ready()
     from cnnstat.render.plots.sweep import sweep_figure
 
-    _write(lambda: sweep_figure(results, x=x, y=y, colour=colour), picture, output)
+    write(lambda: sweep_figure(results, x=x, y=y, colour=colour))
 
 
 def _few(models: list[str]) -> list[str]:
@@ -364,29 +338,3 @@ def _own_sizes(loaded: Model, batch: int) -> list[Report]:
     if failed:
         remark(f"left out, {loaded.reference} cannot take: {', '.join(failed)}")
     return reports
-
-
-def _ready(
-    path: str, *, title: str | None, width: str | None, dpi: int | None, style: str
-) -> Picture:
-    """Return the format and look of a picture.
-
-    Raises for a bad path, look or library before the work begins.
-    """
-    from cnnstat.cli.output import check_path
-    from cnnstat.render.plots.style import appearance, picture_of, require_matplotlib
-
-    check_path(path)
-    suffix = picture_of(path)
-    look = appearance(suffix, title=title, width=width, dpi=dpi, style=style)
-    require_matplotlib()
-    return Picture(suffix, look)
-
-
-def _write(draw: Callable[[], Any], picture: Picture, path: str) -> None:
-    from cnnstat.cli.output import write_file
-    from cnnstat.render.plots.style import appearing, save
-
-    with appearing(picture.look):
-        content = save(draw(), picture.format)
-    write_file(path, content)

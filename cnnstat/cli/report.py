@@ -8,19 +8,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cnnstat.cli.accuracy import AccuracyOption, warn_unused
+from cnnstat.cli.blocks import Several
 from cnnstat.cli.convention import ConventionOption
-from cnnstat.cli.options import (
-    OUTPUT,
-    TABLE,
-    ArgsOption,
-    BatchOption,
-    InputsOption,
-    ModelsArgument,
-    complete_model,
-    factory_arguments,
-    input_shapes,
-    option,
-)
+from cnnstat.cli.options import OUTPUT, TABLE, ModelsArgument, complete_model, option
 from cnnstat.errors import ModelError, UsageError, unknown
 
 if TYPE_CHECKING:
@@ -39,9 +29,8 @@ EXAMPLES = (
 
 def report(
     models: ModelsArgument,
-    input: InputsOption = None,
-    args: ArgsOption = None,
-    batch: BatchOption = 1,
+    *,
+    several: Several,
     convention: ConventionOption = "paper",
     accuracy: AccuracyOption = None,
     baseline: Annotated[
@@ -77,12 +66,12 @@ def report(
 
     path = page_path(output, show=open)
     own = None if accuracy is None else read_accuracy(accuracy)
-    loaded = _load(models, factory_arguments(args))
+    loaded = _load(models, several)
     comparison = _compare(
         loaded,
         baseline,
-        inputs=(input_shapes(input),),
-        batch=batch,
+        inputs=(several.shapes,),
+        batch=several.batch,
         convention=convention,
         accuracy=own,
     )
@@ -158,12 +147,10 @@ def missing_tools() -> list[str]:
     return lines
 
 
-def _load(references: list[str], arguments: dict[str, object] | None) -> list[Model]:
+def _load(references: list[str], several: Several) -> list[Model]:
     """Return the models, one that is named twice (or by an alias too) once."""
-    from cnnstat.api.models import load_all
-
     models: dict[str, Model] = {}
-    for model in load_all(list(dict.fromkeys(references)), arguments):
+    for model in several.load(list(dict.fromkeys(references))):
         model.require_forward()
         models.setdefault(model.card.name if model.card else model.reference, model)
     return list(models.values())

@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from cnnstat.cli.options import (
-    TABLE,
-    ArgsOption,
-    BareOption,
-    BatchOption,
-    ClassesOption,
-    DtypeOption,
-    FormatOption,
-    InputsOption,
-    ModelArgument,
-    OutputOption,
-    TopOption,
-    at_least_one,
-    factory_arguments,
-    input_shapes,
-    option,
-    starting,
-)
+from cnnstat.cli.blocks import Result, Subject
+from cnnstat.cli.options import TABLE, ModelArgument, TopOption, at_least_one, option, starting
 
 if TYPE_CHECKING:
     from cnnstat.bench.devices import Device
@@ -39,83 +24,86 @@ def _devices() -> Iterable[str]:
     return own_devices()
 
 
-DeviceOption = Annotated[
-    str | None,
-    option(
-        "--device",
-        group=DEVICE,
-        metavar="NAME",
-        help="Device by name: h100-sxm, rtx-4090, jetson-orin-nano-super, raspberry-pi-5 ...",
-        complete=starting(_devices),
-    ),
-]
-DevicesOption = Annotated[
-    str | None,
-    option(
-        "--devices",
-        group=DEVICE,
-        metavar="FILE",
-        help="TOML file with devices of your own.",
-    ),
-]
-PeakOption = Annotated[
-    str | None,
-    option(
-        "--peak",
-        group=DEVICE,
-        metavar="RATE",
-        help="Operations a second: 4TFLOPS, 26TOPS.",
-        default="the device's, in the dtype",
-    ),
-]
-BandwidthOption = Annotated[
-    str | None,
-    option(
-        "--bandwidth",
-        group=DEVICE,
-        metavar="RATE",
-        help="Bytes a second to and from memory: 50GB/s.",
-        default="the device's",
-    ),
-]
 EXAMPLES = (
     "cnnstat roofline resnet50 --device h100-sxm --dtype float16 --batch 64",
     "cnnstat roofline mobilenet --peak 4TFLOPS --bandwidth 50GB/s --sort bound_ms --top 10",
 )
 
 
-def device_of(name: str | None, devices: str | None) -> Device | None:
-    """Return the device of the options, or None where none is named."""
-    if name is None and devices is None:
-        return None
-    from cnnstat.bench.devices import find_device, read_devices
-    from cnnstat.errors import UsageError
+@dataclass(frozen=True)
+class Rates:
+    """A device, or rates of its own."""
 
-    if name is None:
-        names = ", ".join(read_devices(devices or ""))
-        raise UsageError(f"--devices {devices}: choose one with --device: {names}")
-    return find_device(name, devices)
+    device: Annotated[
+        str | None,
+        option(
+            "--device",
+            group=DEVICE,
+            metavar="NAME",
+            help="Device by name: h100-sxm, rtx-4090, jetson-orin-nano-super, raspberry-pi-5 ...",
+            complete=starting(_devices),
+        ),
+    ] = None
+    devices: Annotated[
+        str | None,
+        option(
+            "--devices",
+            group=DEVICE,
+            metavar="FILE",
+            help="TOML file with devices of your own.",
+        ),
+    ] = None
+    peak: Annotated[
+        str | None,
+        option(
+            "--peak",
+            group=DEVICE,
+            metavar="RATE",
+            help="Operations a second: 4TFLOPS, 26TOPS.",
+            default="the device's, in the dtype",
+        ),
+    ] = None
+    bandwidth: Annotated[
+        str | None,
+        option(
+            "--bandwidth",
+            group=DEVICE,
+            metavar="RATE",
+            help="Bytes a second to and from memory: 50GB/s.",
+            default="the device's",
+        ),
+    ] = None
 
+    @property
+    def stated(self) -> bool:
+        """Whether any of the options says which."""
+        return any(value is not None for value in vars(self).values())
 
-def peak_of(report: Report, device: Device | None, peak: str | None, bandwidth: str | None) -> Peak:
-    """Return the rates of the options for a report's dtype."""
-    from cnnstat.bench.devices import chosen_peak
-    from cnnstat.bench.roofline import compute_dtype
+    def named_device(self) -> Device | None:
+        """Return the device of the options, or None where none is named."""
+        if self.device is None and self.devices is None:
+            return None
+        from cnnstat.bench.devices import find_device, read_devices
+        from cnnstat.errors import UsageError
 
-    return chosen_peak(compute_dtype(report), device, peak, bandwidth)
+        if self.device is None:
+            names = ", ".join(read_devices(self.devices or ""))
+            raise UsageError(f"--devices {self.devices}: choose one with --device: {names}")
+        return find_device(self.device, self.devices)
+
+    def peak_of(self, report: Report, device: Device | None) -> Peak:
+        """Return the rates of the options, or of the device, for a report's dtype."""
+        from cnnstat.bench.devices import chosen_peak
+        from cnnstat.bench.roofline import compute_dtype
+
+        return chosen_peak(compute_dtype(report), device, self.peak, self.bandwidth)
 
 
 def roofline(
     model: ModelArgument,
-    input: InputsOption = None,
-    batch: BatchOption = 1,
-    dtype: DtypeOption = None,
-    classes: ClassesOption = None,
-    args: ArgsOption = None,
-    device: DeviceOption = None,
-    devices: DevicesOption = None,
-    peak: PeakOption = None,
-    bandwidth: BandwidthOption = None,
+    *,
+    subject: Subject,
+    rates: Rates,
     sort: Annotated[
         str | None,
         option(
@@ -127,27 +115,23 @@ def roofline(
         ),
     ] = None,
     top: TopOption = None,
-    format: FormatOption = None,
-    bare: BareOption = False,
-    output: OutputOption = None,
+    result: Result,
 ) -> None:
     """Show the roofline bound of each layer on a device: compute or memory, share, fusion."""
-    from cnnstat import api
     from cnnstat.bench.roofline import compute_dtype
-    from cnnstat.cli.output import destination, emit
+    from cnnstat.cli.output import emit
     from cnnstat.render.roofline import roofline_document
 
-    to = destination(format, output, bare=bare)
-    chosen = device_of(device, devices)
-    loaded = api.load(model, classes=classes, arguments=factory_arguments(args))
-    report = api.analyze(loaded, input=input_shapes(input), batch=batch, dtype=dtype).report
+    to = result.destination()
+    device = rates.named_device()
+    report = subject.analyze(subject.load(model)).report
     emit(
         roofline_document(
             report,
             reference=model,
-            peak=peak_of(report, chosen, peak, bandwidth),
+            peak=rates.peak_of(report, device),
             dtype=compute_dtype(report),
-            device=chosen,
+            device=device,
             sort=sort,
             top=at_least_one("top", top),
         ),

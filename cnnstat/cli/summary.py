@@ -6,42 +6,23 @@ from typing import Annotated
 
 import typer
 
+from cnnstat.cli.blocks import Result, Subject
 from cnnstat.cli.convention import ConventionOption
 from cnnstat.cli.limits import LimitOption, exit_unmet, limits_of
 from cnnstat.cli.options import (
     MODEL,
     OUTPUT,
     TABLE,
-    ArgsOption,
-    BareOption,
-    BatchOption,
-    CallOption,
-    ClassesOption,
     DepthOption,
-    DtypeOption,
-    FormatOption,
-    InputsOption,
-    MethodOption,
     ModelArgument,
-    OutputOption,
     TopOption,
     VerboseOption,
     at_least_one,
-    call_of,
     continuing,
-    factory_arguments,
-    input_shapes,
     option,
     starting,
 )
-from cnnstat.cli.roofline import (
-    BandwidthOption,
-    DeviceOption,
-    DevicesOption,
-    PeakOption,
-    device_of,
-    peak_of,
-)
+from cnnstat.cli.roofline import Rates
 from cnnstat.errors import UsageError
 from cnnstat.render.columns import LAYER_COLUMNS
 
@@ -56,13 +37,8 @@ EXAMPLES = (
 
 def summary(
     model: ModelArgument,
-    input: InputsOption = None,
-    batch: BatchOption = 1,
-    dtype: DtypeOption = None,
-    classes: ClassesOption = None,
-    args: ArgsOption = None,
-    call: CallOption = None,
-    method: MethodOption = None,
+    *,
+    subject: Subject,
     convention: ConventionOption = "paper",
     mode: Annotated[
         str,
@@ -83,10 +59,7 @@ def summary(
             help="Images of an epoch of training, whose work is added up.",
         ),
     ] = None,
-    device: DeviceOption = None,
-    devices: DevicesOption = None,
-    peak: PeakOption = None,
-    bandwidth: BandwidthOption = None,
+    rates: Rates,
     columns: Annotated[
         str | None,
         option(
@@ -140,35 +113,22 @@ def summary(
         option("--strict", group=OUTPUT, help="Exit with 1 if any operator could not be counted."),
     ] = False,
     limit: LimitOption = None,
-    format: FormatOption = None,
-    bare: BareOption = False,
     verbose: VerboseOption = False,
-    output: OutputOption = None,
+    result: Result,
 ) -> None:
     """Show parameters, memory and operations of a model, layer by layer."""
     from cnnstat import api
-    from cnnstat.cli.output import destination, emit, remark
+    from cnnstat.cli.output import emit, remark
     from cnnstat.render.summary import View, summary_document
 
-    to = destination(format, output, bare=bare, verbose=verbose)
+    to = result.destination(verbose=verbose)
     if tree and (sort is not None or top is not None):
         raise UsageError("--tree keeps the order of the modules: leave out --sort and --top")
-    chosen = device_of(device, devices)
+    device = rates.named_device()
     limits = limits_of(limit, "summary")
-    loaded = api.load(
-        model, classes=classes, arguments=factory_arguments(args), **call_of(call, method)
-    )
-    analysis = api.analyze(
-        loaded,
-        input=input_shapes(input),
-        batch=batch,
-        dtype=dtype,
-        convention=convention,
-        mode=mode,
-        images=images,
-    )
+    loaded = subject.load(model)
+    analysis = subject.analyze(loaded, convention=convention, mode=mode, images=images)
     report = analysis.report
-    bounded = chosen is not None or peak is not None or bandwidth is not None
     view = View(
         columns,
         at_least_one("depth", depth),
@@ -177,7 +137,7 @@ def summary(
         sort,
         at_least_one("top", top),
         tree,
-        peak_of(report, chosen, peak, bandwidth) if bounded else None,
+        rates.peak_of(report, device) if rates.stated else None,
     )
     checked = api.check_report(loaded, report) if check else None
     document = summary_document(
