@@ -12,23 +12,16 @@ leaves out (``count/conventions.py``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from fractions import Fraction
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cnnstat import ops
 from cnnstat.count.conventions import TORCH
+from cnnstat.count.gradients import OF_MATRICES, Backward, Needs, may_multiply_back, rules
 from cnnstat.ir.graph import Node, NodeFacts, ShapedGraph
-from cnnstat.ir.op import Op
-
-
-class Needs(NamedTuple):
-    """Which tensors that a node reads, and which weights that it stores, need a gradient."""
-
-    inputs: tuple[bool, ...]
-    weights: tuple[bool, ...]
 
 
 class StepWork(NamedTuple):
@@ -88,138 +81,6 @@ class Training:
         return None not in self.nodes
 
 
-class _Backward(NamedTuple):
-    """A node, what its operator answered, what needs a gradient and where the inputs come from."""
-
-    op: Any
-    facts: NodeFacts
-    needs: Needs
-    is_parameter: tuple[bool, ...]
-    """Whether each input is a parameter that is used as data."""
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates of the forward pass."""
-        return self.facts.work.macs if self.facts.work else 0
-
-    def needs_input(self, number: int) -> bool:
-        """Return whether an input needs a gradient."""
-        return number < len(self.needs.inputs) and self.needs.inputs[number]
-
-    def needs_weight(self, number: int) -> bool:
-        """Return whether a stored weight needs a gradient, or the value that is in its place."""
-        shape = self.facts.weights[number].shape
-        for place, spec in enumerate(self.facts.inputs[1:], 1):
-            if spec.shape == shape and len(self.facts.inputs) > self.op.reads[0]:
-                return self.needs.inputs[place]
-        return number < len(self.needs.weights) and self.needs.weights[number]
-
-
-Products = tuple[int, int, int]
-"""Multiply-accumulates of gradients of inputs and of weights, and those that FlopCounterMode adds
-to them by its formula."""
-
-Rule = Callable[[_Backward], Products]
-
-
-def _convolution(b: _Backward) -> Products:
-    """X (*) w = y: dx is y's gradient (*) w, dw is x (*) y's gradient, each as many products."""
-    groups = getattr(b.op, "groups", 1)
-    own = b.macs if b.needs_weight(0) else 0
-    return b.macs * b.needs_input(0), own, (groups - 1) * own
-
-
-def _deformable(b: _Backward) -> Products:
-    """As ``_convolution`` over gathered samples: what offsets and masks need comes from dx, too."""
-    return b.macs * any(b.needs.inputs), b.macs * b.needs_weight(0), 0
-
-
-def _connected(b: _Backward) -> Products:
-    """As ``_convolution``, run as one grouped convolution for each number of maps that are read."""
-    op: ops.ConnectedConv2d = b.op
-    own = b.macs if b.needs_weight(0) else 0
-    fan_ins = [len(row) for row in op.connections]
-    added = sum(own // op.count * fan_in * (fan_ins.count(fan_in) - 1) for fan_in in fan_ins)
-    return b.macs * b.needs_input(0), own, added
-
-
-def _matrix(b: _Backward) -> Products:
-    """[n, k] [k, m] = [n, m]: dx = dy w^T and dw = x^T dy, n*k*m products each."""
-    return b.macs * b.needs_input(0), b.macs * b.needs_weight(0), 0
-
-
-def _product(b: _Backward) -> Products:
-    """As ``_matrix``; a factor that is a parameter has the gradient of a weight."""
-    made = [0, 0]
-    for number in (0, 1):
-        made[b.is_parameter[number]] += b.macs * b.needs_input(number)
-    return made[0], made[1], 0
-
-
-def _attention(b: _Backward) -> Products:
-    """Return the products of y = a v and a = softmax(q k^T).
-
-    Back from y: da = dy v^T and dv = a^T dy, then dq = da k and dk = da^T q:
-    [l, d] [s, d] -> [l, s], then [l, s] [s, e] -> [l, e]: l*s*d products, and l*s*e.
-    """
-    d, e = b.facts.inputs[0].shape[-1], b.facts.inputs[2].shape[-1]
-    scores, values = b.macs * d // (d + e), b.macs * e // (d + e)
-    q, k, v = (b.needs_input(number) for number in range(3))
-    mask = b.needs_input(3)  # an additive bias: its gradient is that of the scores
-    return scores * (q + k) + values * ((q or k or mask) + v), 0, 0
-
-
-def _recurrent(b: _Backward) -> Products | None:
-    """Each matrix passes back as many products as it has; the first step starts from zeros.
-
-    A state that is not passed in gets no gradient: of the matrix that reads it one step fewer. A
-    frozen layer passes on what layers before it need.
-    """
-    op: ops.Recurrent = b.op
-    if op.sequences:  # how many rows the first step has, the graph does not know
-        return None
-    shape = b.facts.inputs[0].shape
-    n, steps = (shape[0], shape[1]) if op.batch_first else (shape[1], shape[0])
-    later = steps if any(b.needs.inputs[1:]) else steps - 1
-    trained = {weight.name: b.needs_weight(i) for i, weight in enumerate(b.facts.weights)}
-    into, own, before = 0, 0, b.needs_input(0)
-    for layer in range(op.layers):
-        ways = [f"l{layer}", f"l{layer}_reverse"][: op.directions]
-        states = []
-        for way in ways:
-            matrices = {w.name: w.numel for w in b.facts.weights if w.name.endswith(f"_{way}")}
-            state = before or any(trained[name] for name in matrices) or later == steps
-            states.append(state)
-            for name, numel in matrices.items():
-                if name.startswith("bias"):
-                    continue
-                own += n * steps * numel * trained[name]
-                if name.startswith("weight_ih"):
-                    into += n * steps * numel * before
-                else:
-                    into += n * (later if name.startswith("weight_hh") else steps) * numel * state
-        before = any(states)
-    return into, own, 0
-
-
-@cache
-def rules() -> Mapping[type[Op], Callable[[_Backward], Products | None]]:
-    """Return the rule of each operator that multiplies and accumulates, by its class."""
-    convolutions = (
-        *(ops.Conv1d, ops.Conv2d, ops.Conv3d),
-        *(ops.ConvTranspose1d, ops.ConvTranspose2d, ops.ConvTranspose3d),
-    )
-    return {
-        **dict.fromkeys(convolutions, _convolution),
-        ops.ConnectedConv2d: _connected,
-        ops.DeformConv2d: _deformable,
-        ops.Linear: _matrix,
-        ops.MatMul: _product,
-        ops.Attention: _attention,
-        ops.Recurrent: _recurrent,
-    }
-
-
 def training_work(
     shaped: ShapedGraph, known: Mapping[str, Needs] = MappingProxyType({})
 ) -> tuple[StepWork | None, ...]:
@@ -233,23 +94,24 @@ def training_work(
     work: list[StepWork | None] = []
     for index, (node, facts) in enumerate(zip(shaped.nodes, shaped.facts, strict=True)):
         flags = tuple([parameters[value.node] for value in node.inputs])
-        backward = _Backward(node.op, facts, needs[index], flags)
+        backward = Backward(node.op, facts, needs[index], flags)
         work.append(_step(backward, reached=reached[index]))
     return tuple(work)
 
 
-def _step(b: _Backward, *, reached: bool) -> StepWork | None:
+def _step(b: Backward, *, reached: bool) -> StepWork | None:
     if b.facts.work is None:
         return None
     counted = TORCH.count(b.op, b.facts) or 0
-    if not b.macs or not reached:
+    if not reached or not (b.macs or may_multiply_back(b)):
         return StepWork(b.macs, flop_counter=counted)
-    rule = rules().get(type(b.op))
+    rule = rules().get(type(b.op)) if b.macs else OF_MATRICES.get(b.op.kind)
     products = None if rule is None else rule(b)
     if products is None:
         return None
     into, own, added = products
-    return StepWork(b.macs, into, own, counted + counted * (into + own + added) // b.macs)
+    each = 2 if isinstance(b.op, ops.Function) else Fraction(counted, b.macs)
+    return StepWork(b.macs, into, own, counted + int(each * (into + own + added)))
 
 
 def _needs(shaped: ShapedGraph, known: Mapping[str, Needs]) -> list[Needs]:
@@ -263,7 +125,8 @@ def _needs(shaped: ShapedGraph, known: Mapping[str, Needs]) -> list[Needs]:
         )
         needs = _merged(derived, known.get(node.name))
         result.append(needs)
-        depends.append(any((*needs.inputs, *needs.weights)) and _is_differentiable(node, facts))
+        wanted = needs.leaf or any((*needs.inputs, *needs.weights))
+        depends.append(wanted and _is_differentiable(node, facts))
     return result
 
 
@@ -274,7 +137,9 @@ def _merged(derived: Needs, known: Needs | None) -> Needs:
     inputs = [a and b for a, b in zip(derived.inputs, known.inputs, strict=False)]
     weights = [a and b for a, b in zip(derived.weights, known.weights, strict=False)]
     return Needs(
-        (*inputs, *derived.inputs[len(inputs) :]), (*weights, *derived.weights[len(weights) :])
+        (*inputs, *derived.inputs[len(inputs) :]),
+        (*weights, *derived.weights[len(weights) :]),
+        known.leaf,
     )
 
 

@@ -14,8 +14,8 @@ from cnnstat.errors import UsageError, unknown
 from cnnstat.ir.tensor import TensorSpec
 
 if TYPE_CHECKING:
+    from cnnstat.count.gradients import Needs
     from cnnstat.count.report import Note
-    from cnnstat.count.training import Needs
     from cnnstat.ir.graph import Graph
 
 Shapes = Mapping[str, tuple[int, ...] | TensorSpec]

@@ -44,6 +44,8 @@ class Recurrent(Op):
     projection: int = 0
     sequences: int = 0
     """How many sequences of their own lengths are packed into rows; 0: they are not."""
+    longest: int = 0
+    """How many of the packed sequences are as long as the longest; 0: it is not known."""
 
     def __post_init__(self) -> None:
         if self.kind not in GATES:

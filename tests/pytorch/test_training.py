@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
+from torch.nn.utils.rnn import pack_padded_sequence
 from torch.utils.checkpoint import checkpoint
 
 from cnnstat.api import analyze
@@ -137,6 +138,52 @@ def vector(parts: dict[str, nn.Module], x: Tensor) -> Tensor:
     return parts["a"](x) @ parts["b"].weight[0]  # type: ignore[index, no-any-return]
 
 
+def weight_as_a_number(parts: dict[str, nn.Module], x: Tensor) -> Tensor:
+    a = parts["a"].weight
+    y = functional.linear(parts["b"](x), a.detach())  # type: ignore[operator]
+    return y @ a.detach().t()  # type: ignore[operator, no-any-return]
+
+
+def detached_in_place(parts: dict[str, nn.Module], x: Tensor) -> Tensor:
+    y = parts["a"](x)
+    y.detach_()
+    return parts["b"](y)  # type: ignore[no-any-return]
+
+
+def wanted_input(parts: dict[str, nn.Module], x: Tensor) -> Tensor:
+    return parts["a"](x.detach().requires_grad_())  # type: ignore[no-any-return]
+
+
+def frozen_by_the_way(parts: dict[str, nn.Module], x: Tensor) -> Tensor:
+    with torch.no_grad():
+        doubled = parts["a"].weight * 2  # type: ignore[operator]
+    return functional.linear(parts["b"](x), doubled)
+
+
+def inverse(parts: dict[str, nn.Module], x: Tensor) -> Tensor:
+    return parts["b"](x) @ torch.linalg.inv(parts["a"].weight)  # type: ignore[no-any-return]
+
+
+def solution(parts: dict[str, nn.Module], x: Tensor) -> Tensor:
+    solved: Tensor = torch.linalg.solve(parts["a"].weight, parts["b"](x).t())
+    return solved * torch.det(parts["b"].weight)  # type: ignore[arg-type]
+
+
+def grid(parts: dict[str, nn.Module], x: Tensor) -> Tensor:
+    theta = parts["a"](x).unflatten(1, (2, 3))
+    return functional.affine_grid(theta, [3, 1, 5, 4], align_corners=False)
+
+
+def summed_batch(parts: dict[str, nn.Module], x: Tensor) -> Tensor:
+    factors = parts["a"](x).unflatten(1, (4, 4))
+    return torch.addbmm(parts["a"].bias[:4], factors, factors)  # type: ignore[index]
+
+
+def over_time(parts: dict[str, nn.Module], x: Tensor) -> Tensor:
+    kernel = parts["b"].weight.unflatten(0, (3, 2)).transpose(1, 2)  # type: ignore[operator]
+    return torch.conv_tbc(parts["a"](x), kernel, parts["b"].bias[:2])  # type: ignore[index]
+
+
 MODULES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "frozen": (lambda: Module(in_order, "a", a=conv(3, 8), b=conv(8, 8)), (3, 12, 12)),
     "frozen in the middle": (
@@ -228,6 +275,27 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "product with a vector": (
         lambda: Module(vector, a=nn.Linear(16, 16), b=nn.Linear(16, 2)),
         (16,),
+    ),
+    "detached weight": (
+        lambda: Module(weight_as_a_number, a=nn.Linear(16, 16), b=nn.Linear(16, 16)),
+        (16,),
+    ),
+    "detached in place": (
+        lambda: Module(detached_in_place, a=nn.Linear(16, 16), b=nn.Linear(16, 4)),
+        (16,),
+    ),
+    "gradient of the input": (lambda: Module(wanted_input, a=nn.Linear(16, 4)), (16,)),
+    "weight made without gradients": (
+        lambda: Module(frozen_by_the_way, a=nn.Linear(16, 16), b=nn.Linear(16, 16)),
+        (16,),
+    ),
+    "inverse": (lambda: Module(inverse, a=nn.Linear(16, 16), b=nn.Linear(16, 16)), (16,)),
+    "solution": (lambda: Module(solution, a=nn.Linear(16, 16), b=nn.Linear(16, 16)), (16,)),
+    "affine grid": (lambda: Module(grid, a=nn.Linear(6, 6)), (6,)),
+    "sum of products": (lambda: Module(summed_batch, a=nn.Linear(16, 16)), (16,)),
+    "convolution over time": (
+        lambda: Module(over_time, a=nn.Linear(16, 16), b=nn.Linear(16, 6)),
+        (9, 16),
     ),
     "normalised": (
         lambda: Module(in_order, "a", a=conv(3, 8), b=nn.BatchNorm2d(8), c=conv(8, 4)),
@@ -331,3 +399,54 @@ def test_what_is_computed_again_is_noted_and_counted_once(reentrant: bool) -> No
 
 def _row() -> Tensor:
     return torch.empty(1, 16, device="meta")
+
+
+def packed(lengths: list[int], **arguments: Any) -> nn.Module:
+    def run(parts: dict[str, nn.Module], x: Tensor) -> Tensor:
+        rows = pack_padded_sequence(parts["a"](x), torch.tensor(lengths), batch_first=True)
+        return parts["out"](parts["rnn"](rows)[0].data)  # type: ignore[no-any-return]
+
+    kind = arguments.pop("kind", nn.LSTM)
+    wide = arguments.get("proj_size", 16) * (1 + arguments.get("bidirectional", False))
+    rnn = kind(8, 16, batch_first=True, **arguments)
+    return Module(run, a=nn.Linear(8, 8), rnn=rnn, out=nn.Linear(wide, 3))
+
+
+PACKED: dict[str, Callable[[], nn.Module]] = {
+    "lstm": lambda: packed([6, 4, 2], num_layers=2),
+    "gru both ways": lambda: packed([6, 6, 2], kind=nn.GRU, num_layers=2, bidirectional=True),
+    "projected both ways": lambda: packed([6, 1, 1], bidirectional=True, proj_size=4),
+    "of one length": lambda: packed([6, 6, 6], kind=nn.RNN, bidirectional=True),
+}
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_packed_sequences(name: str) -> None:
+    ours = step_of(PACKED[name]().train(), input={"x": (6, 8)}, batch=3)
+    theirs = counted(PACKED[name]().train(), {"x": torch.randn(3, 6, 8)})
+    assert ours.flop_counter == theirs.step
+    assert theirs.step > theirs.forward > 0
+
+
+def test_an_example_that_asks_for_a_gradient_gets_one() -> None:
+    module = nn.Sequential(nn.Linear(8, 4), nn.Linear(4, 2))
+    x = torch.randn(3, 8, requires_grad=True)
+    wanted, plain = (
+        step_of(module, input={"input": x}),
+        step_of(module, input={"input": x.detach()}),
+    )
+    assert wanted.flop_counter == counted(module, {"input": x}).step
+    assert wanted.input_gradient_macs - plain.input_gradient_macs == 3 * 8 * 4
+
+
+def test_a_factorisation_has_no_rule_where_it_passes_a_gradient_back() -> None:
+    def run(parts: dict[str, nn.Module], x: Tensor) -> Tensor:
+        return x @ torch.linalg.cholesky(parts["a"].weight)  # type: ignore[arg-type]
+
+    def known(module: nn.Module) -> bool:
+        report = analyze(module, input={"x": (16,)}, mode="training").report
+        assert report.training is not None
+        return report.training.is_complete
+
+    assert not known(Module(run, a=nn.Linear(16, 16)))
+    assert known(Module(run, "a", a=nn.Linear(16, 16)))

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils._pytree import tree_leaves
 
+from cnnstat.count.gradients import Needs
 from cnnstat.count.report import UNCOUNTED_WEIGHTS, Note
-from cnnstat.count.training import Needs
 from cnnstat.importers.assembly import Assembly, Layer, StoredTensor, role_of
 from cnnstat.importers.naming import Names
 from cnnstat.ir.graph import Graph, Value
@@ -75,6 +75,7 @@ class _Reader:
             if not (each.trained and each.requires_grad)
         }
         self.detached: set[int] = set()  # tensors that pass no gradient back
+        self.leaves: set[int] = set()  # tensors that the forward pass gives a gradient of their own
         for number, call in enumerate(trace.calls):
             entering = tensors(*call.arguments.values())
             for tensor in entering:
@@ -94,6 +95,7 @@ class _Reader:
             self.assembly.origin = call.position._replace(operator=call.name)
             self._call(call, meant)
         self.assembly.origin = None
+        self._note_leaves()
         outputs = [self._key(tensor) for tensor in self.trace.outputs]
         for key in outputs:
             self.assembly.value(key)
@@ -140,17 +142,31 @@ class _Reader:
     def _note_needs(self, call: Call, meant: Meaning, name: str) -> None:
         """Note which tensors and weights of a call a training step needs gradients of."""
         entering = (*meant.reads, *self._states(call, meant))
-        reads = [call.differentiated and id(tensor) not in self.detached for tensor in entering]
+        reads = [call.differentiated and self._passes_back(tensor) for tensor in entering]
         stored = [self.assembly.stored(id(tensor)) for tensor in meant.weights]
         weights = [
-            call.differentiated and not (tensor is not None and tensor.name in self.frozen)
-            for tensor in stored
+            call.differentiated
+            and id(tensor) not in self.detached
+            and not (known is not None and known.name in self.frozen)
+            for tensor, known in zip(meant.weights, stored, strict=True)
         ]
         # a weight that is computed is an input behind the others
         computed = [call.differentiated for tensor in stored if tensor is None]
         needs = Needs((*reads, *computed), tuple(weights))
         if not all((*needs.inputs, *needs.weights)):
             self.needs[name] = needs
+
+    def _passes_back(self, tensor: torch.Tensor) -> bool:
+        """Return whether a gradient of a tensor is wanted by what it was made of, or by itself."""
+        return id(tensor) not in self.detached or tensor.requires_grad
+
+    def _note_leaves(self) -> None:
+        """Note the inputs that ask for a gradient themselves."""
+        self.leaves.update(id(t) for t, _ in self.trace.inputs.values() if t.requires_grad)
+        for key in self.leaves:
+            node = self.assembly.nodes[self.assembly.value(key).node]
+            if node.op.is_input:
+                self.needs[node.name] = Needs((), (), leaf=True)
 
     def _note_unregistered(self, call: Call, meant: Meaning, name: str) -> None:
         """Note weights that a call uses and that no parameter or buffer of the module holds."""
@@ -264,11 +280,18 @@ class _Reader:
         """Note that a call gave back its argument."""
         tensor = call.arguments.get("self", call.arguments.get("input"))
         if isinstance(tensor, torch.Tensor):
-            cut = call.name == "detach" or not call.differentiated or id(tensor) in self.detached
             for result in call.results:
-                self.assembly.alias(id(result), self._key(tensor))
-                if cut:
-                    self.detached.add(id(result))
+                if result is not tensor:
+                    self.assembly.alias(id(result), self._key(tensor))
+                if result.requires_grad:
+                    self.leaves.add(self._key(tensor))
+                self._note_detached(call, tensor, result)
+
+    def _note_detached(self, call: Call, tensor: torch.Tensor, result: torch.Tensor) -> None:
+        """Note a call's result that passes no gradient back to the tensor that it shows."""
+        cut = call.name.rstrip("_") == "detach" or not call.differentiated
+        if cut or id(tensor) in self.detached:
+            self.detached.add(id(result))
 
     def _is_alias(self, meant: Meaning, call: Call) -> bool:
         """Note a view of a whole stored tensor (its transpose) as that tensor, without a node."""
@@ -279,6 +302,7 @@ class _Reader:
         if stored is None or seen.numel != stored.spec.numel:
             return False
         self.assembly.store(id(result), stored, seen=seen)
+        self._note_detached(call, meant.reads[0], result)
         return True
 
     def _overwrite(self, written: torch.Tensor, value: Value) -> None:

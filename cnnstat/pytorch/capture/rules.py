@@ -325,7 +325,16 @@ def recurrent(kind: str) -> Rule:
             bool(a.get("batch_first", False)),
             projection=shown if shown != hidden else 0,
             sequences=int(state.shape[1]) if packed else 0,
+            longest=_last_number(a["batch_sizes"]) if packed else 0,
         )
         return Meaning(op, (x,), tensors(a["params"]))
 
     return rule
+
+
+def _last_number(values: torch.Tensor) -> int:
+    """Return the last of some numbers; 0 where they have no contents."""
+    try:
+        return int(values[-1])
+    except RuntimeError:  # PyTorch's errors for a number of a meta or a fake tensor are some
+        return 0

@@ -47,7 +47,11 @@ def input_tensors(
     constants: Mapping[str, object],
 ) -> dict[str, torch.Tensor]:
     """Return the inputs as tensors of a kind, under its mode; ``constants`` has examples."""
-    return {name: _tensor(spec, device, kind, constants.get(name)) for name, spec in inputs.items()}
+    made = {name: _tensor(spec, device, kind, constants.get(name)) for name, spec in inputs.items()}
+    for name, tensor in made.items():
+        if getattr(constants.get(name), "requires_grad", False):
+            tensor.requires_grad_()
+    return made
 
 
 def _tensor(
