@@ -72,6 +72,8 @@ def read_accuracy(path: str) -> AccuracyFile:
         raise UsageError(f"{path}: not a CSV file: {error}") from error
     if not lines:
         raise UsageError(f"{path}: no rows; expected the header {HEADER}")
+    if len(lines[0]) == 1 and ";" in lines[0][0]:
+        raise UsageError(f"{path}: cells are separated by semicolons: separate them by commas")
     return _table(path, lines[0], lines[1:])
 
 
@@ -97,10 +99,15 @@ def _table(path: str, header: list[str], rows: list[list[str]]) -> AccuracyFile:
         if not name or name in rates:
             raise UsageError(f"{place}: model {name!r}: name each model once")
         values = {
-            RATES[key][0]: _number(cells.pop(key), place, key) for key in keys if key in RATES
+            RATES[key][0]: _number(cells.pop(key), place, cell.strip())
+            for key, cell in zip(keys, header, strict=True)
+            if key in RATES
         }
         numbers += [value for value in values.values() if value is not None]
-        rates[name] = _accuracy(values, cells, kind)
+        rates[name] = own = _accuracy(values, cells, kind)
+        top1, top5 = own.top1_error, own.top5_error
+        if top1 is not None and top5 is not None and top5 > top1:
+            raise UsageError(f"{place}: the top-5 error is larger than the top-1 error")
     if numbers and max(numbers) <= 1:
         raise UsageError(f"{path}: every rate is at most 1: expected percent, as in 76.1")
     return AccuracyFile(path, kind, rates)

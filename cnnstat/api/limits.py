@@ -6,6 +6,7 @@ does; what is unknown meets none.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
@@ -25,6 +26,8 @@ STORED = ("weights", "biases", "params", "trainable_params", "param_bytes")
 """Lower bounds where some weights are not counted."""
 WORK = ("macs", "flops")
 """Lower bounds where an operator has no rule."""
+TRAINING = ("input_gradient_macs", "weight_gradient_macs", "training_macs", "torch_training_flops")
+"""Figures of a training step: lower bounds where an operator has no rule for its gradients."""
 ACTIVATIONS = ("activation_bytes", "cached_activation_bytes", "peak_activation_bytes")
 """Lower bounds where the shape of a result is unknown."""
 STATE = ("param_bytes", "buffer_bytes", "gradient_bytes", "optimizer_bytes", "input_bytes")
@@ -39,7 +42,8 @@ REPORT_KEYS = (
     *WORK,
     "counted",
     *ACTIVATIONS,
-    *("depth", "paths", "receptive_field", "batch"),
+    *("traffic_bytes", "depth", "paths", "receptive_field", "batch"),
+    *TRAINING,
 )
 """Figures of a count; ``counted`` is the work under ``--convention``."""
 MEMORY_KEYS = (
@@ -83,16 +87,27 @@ def limits(
 ) -> tuple[Expression, ...]:
     """Return limits about the figures of a command.
 
-    Raises ``UsageError`` for a text that is no condition, for an unknown figure with the nearest
-    ones, and for a relative figure without a baseline.
+    Raises ``UsageError`` for a text that is no condition or names no figure, for an unknown figure
+    with the nearest ones, for bytes where no figure has any, and for a relative figure without a
+    baseline.
     """
     relative = RELATIVE.get(command, ())
-    stated = tuple(parse(text, (*KEYS[command], *relative)) for text in texts)
+    stated = tuple(parse(text, (*KEYS[command], *relative), kind="figure") for text in texts)
     for limit in stated:
+        if not limit.names:
+            raise UsageError(f"limit {limit.text!r} names no figure: write one as 'params < 5M'")
+        if BYTES.search(limit.text) and not any(name.endswith("_bytes") for name in limit.names):
+            raise UsageError(
+                f"limit {limit.text!r}: {', '.join(limit.names)} counts no bytes: write 5M, not 5MB"
+            )
         for name in limit.names:
             if name in relative and not has_baseline:
                 raise UsageError(f"limit {limit.text!r}: {name} needs {BASELINE[command]}")
     return stated
+
+
+BYTES = re.compile(r"[0-9.] ?(k|M|G|T|Ki|Mi|Gi|Ti)?B\b")
+"""A number of bytes in a condition."""
 
 
 def unmet(
@@ -102,7 +117,10 @@ def unmet(
 
     ``into`` is a memory that a plan must fit into.
     """
-    for subject in _subjects(result):
+    subjects = tuple(_subjects(result))
+    if not subjects:
+        yield from (f"no run: nothing meets the limit {limit.text.strip()!r}" for limit in stated)
+    for subject in subjects:
         for limit in stated:
             answer = limit.value(subject.read)
             if answer is True:
@@ -110,7 +128,7 @@ def unmet(
             figures = ", ".join(f"{name} ({_said(subject.read(name))})" for name in limit.names)
             rule = f"the limit {limit.text.strip()!r}"
             if answer is None:
-                reason = f": {subject.reason}" if subject.reason else ""
+                reason = f": {_why(subject, limit)}" if _why(subject, limit) else ""
                 yield f"{subject.name}: {figures} cannot be said to meet {rule}{reason}"
             else:
                 yield f"{subject.name}: {figures} does not meet {rule}"
@@ -127,6 +145,13 @@ def _subjects(result: Result) -> Iterator[Subject]:
         yield from _of_comparison(result)
     else:
         yield from _of_measurement(result)
+
+
+def _why(subject: Subject, limit: Expression) -> str:
+    """Return why a limit cannot be said to be met, as far as it is known."""
+    if any(name in TRAINING and subject.read(name) is None for name in limit.names):
+        return "only training has it; add --mode training"
+    return subject.reason
 
 
 def _said(value: object) -> str:
@@ -160,16 +185,31 @@ def report_figure(report: Report, key: str) -> object:
         layer = report.last_map
         field = None if layer is None else layer.receptive_field
         return None if field is None else max(field.size, default=None)
+    if key in TRAINING:
+        return _training_figure(report, key)
     if not report.knows(key):
         return None
-    value = getattr(report.totals, key)
+    if key == "traffic_bytes":
+        value = sum(each.total for each in report.traffic)
+    else:
+        value = getattr(report.totals, key)
     partial = (
         (key in STORED and report.params_status == "partial")
         or (key in WORK and report.status == "partial")
         or (key == "counted" and report.totals_figures.unknown_counted > 0)
-        or (key in ACTIVATIONS and report.shapes_status == "partial")
+        or (key in (*ACTIVATIONS, "traffic_bytes") and report.shapes_status == "partial")
     )
     return AtLeast(value) if partial else value
+
+
+def _training_figure(report: Report, key: str) -> object:
+    from cnnstat.render.training import totals_payload
+
+    if report.training is None:
+        return None
+    value = totals_payload(report.training)[key]
+    complete = report.training.is_complete or not isinstance(value, int)
+    return value if complete else AtLeast(value)
 
 
 def _of_plan(plan: MemoryPlan) -> Subject:
@@ -228,5 +268,5 @@ def _of_measurement(measurement: Measurement) -> Iterator[Subject]:
         name = f"{run.model} {run.dtype} batch {run.batch} {run.mode}"
         reason = run.note or run.status if run.status != OK else "it was not measured"
         if run.status == OK and run.ratio_to_baseline is None:
-            reason = "the run is not in the baseline"
+            reason = "the baseline has no time of this run"
         yield Subject(name, read, reason)

@@ -109,22 +109,23 @@ class Expression:
         return parse, (self.text, self.names)
 
 
-def parse(text: str, columns: Iterable[str]) -> Expression:
-    """Return the condition that a text states about these columns.
+def parse(text: str, columns: Iterable[str], *, kind: str = "column") -> Expression:
+    """Return the condition that a text states about these columns; ``kind`` is a word for them.
 
     Raises ``UsageError`` for what is no condition, with its place, and for an unknown column, with
     the nearest ones.
     """
     if len(text) > MAX_LENGTH:
         raise UsageError(f"condition of {len(text):,} characters: at most {MAX_LENGTH:,} are read")
-    return _Parser(text, tuple(columns)).expression()
+    return _Parser(text, tuple(columns), kind).expression()
 
 
 class _Parser:
     """Recursive descent; each method parses one level and returns its evaluator and its kind."""
 
-    def __init__(self, text: str, columns: tuple[str, ...]) -> None:
+    def __init__(self, text: str, columns: tuple[str, ...], kind: str) -> None:
         self.text = text
+        self.kind = kind
         self.columns = columns
         self.tokens = self._tokens()
         self.at = 0
@@ -318,11 +319,11 @@ class _Parser:
             return (lambda read: constant), isinstance(constant, bool)
         if token.kind == "name":
             return self._column(self._next().text)
-        raise self._fail(f"a number or a column is expected, not {token.text!r},")
+        raise self._fail(f"a number or a {self.kind} is expected, not {token.text!r},")
 
     def _column(self, name: str) -> tuple[Evaluate, bool]:
         if name not in self.columns:
-            raise unknown("column", name, self.columns)
+            raise unknown(self.kind, name, self.columns)
         self.names[name] = None
 
         def cell(read: Read) -> Value:

@@ -162,3 +162,79 @@ def test_a_slowdown_of_a_saved_result(cnnstat: Cnnstat, tmp_path: Path) -> None:
     assert f"{lost['model']} float32 batch {lost['batch']}" in unknown.err
     assert "slowdown (=?) cannot be said to meet" in unknown.err
     assert cnnstat("bench", "--from", saved, "--baseline", saved, *args).code == 0
+
+
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        ("1 < 2", "limit '1 < 2' names no figure: write one as 'params < 5M'"),
+        ("params < 5MB", "params counts no bytes: write 5M, not 5MB"),
+        ("macs/params < 5 and depth < 1KiB", "macs, params, depth counts no bytes"),
+        ("parms < 5", "unknown figure 'parms': did you mean params"),
+    ],
+)
+def test_limits_that_mean_nothing(cnnstat: Cnnstat, limit: str, message: str) -> None:
+    result = cnnstat("summary", "lenet5", "--limit", limit)
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err
+
+
+def test_figures_of_training_and_traffic(cnnstat: Cnnstat) -> None:
+    macs, conv1 = 325_680, 28 * 28 * 6 * 25  # the first layer passes nothing back
+    known = json.loads(cnnstat("summary", "lenet5", "--mode", "training", "-f", "json").out)
+    totals = known["totals"]
+    step = f"training_macs == {totals['training_macs']}"
+    traffic = f"traffic_bytes <= {totals['traffic_bytes']}"
+    met = cnnstat("summary", "lenet5", "--mode", "training", "--limit", step, "--limit", traffic)
+    assert met.code == 0
+    assert 2 * macs < totals["training_macs"] <= 3 * macs - conv1
+    without = cnnstat("summary", "lenet5", "--limit", step)
+    assert without.code == 1
+    assert without.err.endswith("only training has it; add --mode training\n")
+
+
+def test_every_total_of_the_json_can_be_limited(cnnstat: Cnnstat) -> None:
+    result = cnnstat("summary", "lenet5", "--mode", "training", "-f", "json")
+    totals = json.loads(result.out)["totals"]
+    numbers = {key: value for key, value in totals.items() if isinstance(value, int)}
+    limits = [word for key in numbers for word in ("--limit", f"{key} == {numbers[key]}")]
+    assert cnnstat("summary", "lenet5", "--mode", "training", *limits).code == 0
+
+
+def test_a_result_without_runs_meets_no_limit(cnnstat: Cnnstat, tmp_path: Path) -> None:
+    saved = json.loads(Path("samples/bench/cpu-1-thread.json").read_text(encoding="utf-8"))
+    path = tmp_path / "none.json"
+    path.write_text(json.dumps({**saved, "runs": []}))
+    result = cnnstat("bench", "--from", str(path), "--limit", "median_ms < 1")
+    assert result.code == 1
+    assert result.err == "cnnstat: no run: nothing meets the limit 'median_ms < 1'\n"
+
+
+def _bench_file(folder: Path, **changes: object) -> str:
+    """Return a saved result of one run with other values."""
+    saved = json.loads(Path("samples/bench/cpu-1-thread.json").read_text(encoding="utf-8"))
+    path = folder / f"{len(list(folder.iterdir()))}.json"
+    path.write_text(json.dumps({**saved, "runs": [{**saved["runs"][0], **changes}]}))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "message"),
+    [
+        ({}, 0, ""),
+        ({"median_ms": 1.0}, 1, "does not meet the limit 'slowdown < 1.1'"),
+        ({"model": "another"}, 1, "the baseline has no time of this run"),
+        ({"batch": 2}, 1, "the baseline has no time of this run"),
+        ({"median_ms": None, "status": "out of memory"}, 1, "has no time of this run"),
+        ({"median_ms": "fast"}, 2, "run 1: median_ms is 'fast'"),
+        ({"layers": 5}, 2, "run 1: layers is 5"),
+    ],
+)
+def test_slowdown_to_any_baseline(
+    cnnstat: Cnnstat, tmp_path: Path, changes: dict[str, object], code: int, message: str
+) -> None:
+    new, old = _bench_file(tmp_path), _bench_file(tmp_path, **changes)
+    limit = ("--baseline", old, "--limit", "slowdown < 1.1")
+    result = cnnstat("bench", "--from", new, *limit)
+    assert result.code == code
+    assert message in result.err
