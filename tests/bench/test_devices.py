@@ -38,6 +38,53 @@ def test_a_derived_figure_is_its_product() -> None:
     assert find_device("jetson-orin-nano-super").peak("int8") == 67e12 / 2  # dense of sparse
 
 
+UNITS = [
+    # multiply-adds a clock of the plain units or of the tensor cores, and the clock in hertz
+    ("jetson-orin-nano-super", "float32", 1_024, 1.02e9),
+    ("jetson-agx-orin-64gb", "float32", 2_048, 1.3e9),
+    ("jetson-agx-orin-64gb", "int8", 64 * 512, 1.3e9),
+    ("rtx-3090", "float32", 10_496, 1.695e9),
+    ("rtx-3090", "float16", 328 * 64, 1.695e9),
+    ("rtx-3090", "int8", 328 * 256, 1.695e9),
+    ("rtx-4090", "float32", 16_384, 2.52e9),
+    ("rtx-4090", "float16", 512 * 64, 2.52e9),
+    ("rtx-4090", "int8", 512 * 256, 2.52e9),
+    ("t4", "float32", 2_560, 1.59e9),
+    ("t4", "float16", 320 * 64, 1.59e9),
+    ("t4", "int8", 320 * 128, 1.59e9),
+    ("l4", "float32", 58 * 128, 2.04e9),
+    ("l4", "float16", 58 * 4 * 128, 2.04e9),
+    ("a100-sxm-40gb", "float32", 6_912, 1.41e9),
+    ("a100-sxm-80gb", "float16", 432 * 256, 1.41e9),
+    ("h100-sxm", "float32", 16_896, 1.98e9),
+    ("h100-sxm", "float16", 528 * 512, 1.83e9),
+    ("h200-sxm", "int8", 528 * 1_024, 1.83e9),
+]
+
+
+@pytest.mark.parametrize(("name", "dtype", "units", "clock_hz"), UNITS)
+def test_a_peak_is_its_units_times_its_clock(
+    name: str, dtype: str, units: int, clock_hz: float
+) -> None:
+    assert find_device(name).peak(dtype) == pytest.approx(2 * units * clock_hz, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "bits", "per_s"),
+    [
+        ("raspberry-pi-5", 32, 4.267e9),
+        ("jetson-orin-nano-super", 128, 6.4e9),
+        ("jetson-agx-orin-64gb", 256, 6.4e9),
+        ("rtx-3090", 384, 19.5e9),
+        ("rtx-4090", 384, 21e9),
+        ("t4", 256, 10e9),
+        ("l4", 192, 12.5e9),
+    ],
+)
+def test_a_bandwidth_is_its_bits_times_its_rate(name: str, bits: int, per_s: float) -> None:
+    assert find_device(name).bytes_per_s == pytest.approx(bits / 8 * per_s, rel=0.01)
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [("4TFLOPS", 4e12), ("26 TOPS", 26e12), ("1.5GFLOP/s", 1.5e9), ("2POPS", 2e15)],
