@@ -45,6 +45,11 @@ def load(
         from cnnstat.api.modules import module_model
 
         model = module_model(type(reference).__name__, reference)
+    return called(model, call, forward_method)
+
+
+def called(model: Model, call: Mapping[str, Any] | None, forward_method: str | None) -> Model:
+    """Return a model with other arguments of its call, or another method; errors as ``load``."""
     if not call and forward_method is None:
         return model
     if model.with_call is None:
@@ -153,6 +158,22 @@ def load_all(
         )
         for reference in references
     ]
+
+
+def inputs_of(models: Sequence[Model], input: Inputs | None) -> list[Inputs | None]:
+    """Return the input of each of several models.
+
+    Inputs by name are for the models that have one of them: another whose inputs are known by name
+    keeps its own, unless no model has any.
+    """
+    if not isinstance(input, Mapping):
+        return [input for _ in models]
+    takes = [
+        (model.structure is None and model.fill is None)
+        or not model.inputs.keys().isdisjoint(input)
+        for model in models
+    ]
+    return [input if each or not any(takes) else None for each in takes]
 
 
 def _saved(reference: str) -> Model:
@@ -289,7 +310,7 @@ def _named_specs(
     specs = dict(model.inputs) if closed else {}
     for name, each in shapes.items():
         if closed and name not in specs:
-            raise unknown("input", name, specs)
+            raise unknown(f"input of {model.reference}", name, specs)
         spec = each if isinstance(each, TensorSpec) else TensorSpec(extents(each))
         kind = spec.dtype if dtype is None or "float" not in spec.dtype else dtype
         specs[name] = type(spec)(check_shape(spec.shape), check_dtype(kind))

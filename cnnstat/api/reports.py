@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cnnstat.api.model import Inputs, Model
 from cnnstat.api.models import (
     input_specs,
+    inputs_of,
     load,
     load_all,
     shaped_graph,
@@ -131,8 +132,11 @@ def compare(
     from cnnstat.zoo.lineup import LINEUP
 
     entries = []
-    for model in load_all(references or LINEUP, arguments):
-        for each in inputs:
+    models = load_all(references or LINEUP, arguments)
+    chosen = [inputs_of(models, each) for each in inputs]
+    for place, model in enumerate(models):
+        own = [each[place] for each in chosen]
+        for each in own if any(size is not None for size in own) else (None,):
             report = analyze(model, input=each, batch=batch, convention=convention).report
             if report.batch != batch and model.saved is not None:
                 raise UsageError(

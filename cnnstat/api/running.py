@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cnnstat.api.model import Inputs, Model
-from cnnstat.api.models import input_specs, load, with_input
+from cnnstat.api.models import called, input_specs, inputs_of, load, load_all, with_input
 from cnnstat.api.reports import analyze
-from cnnstat.errors import UsageError
 from cnnstat.ir.tensor import check_float_dtype
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ def check_report(model: Model, report: Report) -> Check:
 
 
 def bench(
-    references: Sequence[str] | None = None,
+    references: Sequence[str | Model | Module] | None = None,
     *,
     settings: Settings | None = None,
     input: Inputs | None = None,
@@ -115,8 +114,8 @@ def bench(
 ) -> Measurement:
     """Measure models, the ImageNet line-up by default: every batch, dtype and mode of each.
 
-    ``input`` is that of ``analyze``, ``arguments``, ``call`` and ``forward_method`` are those of
-    ``load``, for every model.
+    ``input`` is that of ``analyze``, ``call`` and ``forward_method`` are those of ``load``, for
+    every model; ``arguments`` go to each that takes any.
     ``baseline`` is the file of an earlier result, from the same device unless ``other_device``. An
     interrupt ends the measurement early; the result is not ``complete`` then. Raises
     ``MissingDependencyError`` without PyTorch, ``UsageError`` for settings that cannot be met.
@@ -129,19 +128,16 @@ def bench(
     require_torch()
     earlier = None if baseline is None else read_result(baseline)
     jobs = []
-    for reference in IMAGENET if references is None else references:
-        model = load(reference, arguments=arguments, call=call, forward_method=forward_method)
+    every = load_all(IMAGENET if references is None else references, arguments)
+    for loaded, own in zip(every, inputs_of(every, input), strict=True):
+        model = called(loaded, call, forward_method)
         model.require_forward()
-        if model.own_module is not None and settings is not None and settings.layers:
-            raise UsageError(
-                f"{reference}: --layers needs a model of the zoo, a spec or an ONNX file"
-            )
         for dtype in map(check_float_dtype, dtypes):
             for mode in map(mode_of, modes):
                 for batch in batches:
-                    analysis = analyze(model, input=input, batch=batch, dtype=dtype)
+                    analysis = analyze(model, input=own, batch=batch, dtype=dtype)
                     own_module = analysis.model.own_module
-                    jobs.append(Job(reference, analysis.report, mode, own_module))
+                    jobs.append(Job(model.reference, analysis.report, mode, own_module))
     from cnnstat.pytorch.bench import measure
 
     def begin(environment: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from cnnstat.cli.limits import LimitOption, exit_unmet, limits_of
 from cnnstat.cli.options import (
     REFERENCE,
     InputsOption,
+    SortOption,
     VerboseOption,
     argument,
     input_shapes,
@@ -33,6 +34,7 @@ HIGH_LOAD = 0.5
 """Load average per core from which there is a warning."""
 EXAMPLES = (
     "cnnstat bench lenet5 --min-time 0.05",
+    "cnnstat bench resnet18 --layers --sort median_ms --min-time 0.2",
     "cnnstat bench lenet5 --batch 1,8 --mode inference,training --max-time 0.2 --min-time 0.1",
 )
 
@@ -95,6 +97,7 @@ def bench(
     layers: Annotated[
         bool, option("--layers", group=RUN, help="Time each layer separately (inference).")
     ] = False,
+    sort: SortOption = None,
     min_time: Annotated[
         float,
         option("--min-time", group=TIME, metavar="S", help="Least seconds of samples of a run."),
@@ -137,11 +140,13 @@ def bench(
     """Measure the time of models on this device and compare it with the roofline bound."""
     from cnnstat.bench.benchplan import Settings
     from cnnstat.cli.output import emit
-    from cnnstat.render.bench import bench_document
+    from cnnstat.render.bench import bench_document, check_sort
 
     to = result.destination(verbose=verbose)
     if saved is not None and models:
         raise UsageError(f"--from {saved} shows a saved result and takes no MODEL")
+    if saved is None:
+        check_sort(sort, layers=layers)
     limits = limits_of(limit, "bench", has_baseline=baseline is not None)
     settings = Settings(
         device=device,
@@ -159,7 +164,7 @@ def bench(
     measurement = _measure(runs, settings, earlier) if saved is None else _saved(saved, earlier)
     if saved is None:
         _warn_of_load(measurement)
-    emit(bench_document(measurement, baseline=baseline), to)
+    emit(bench_document(measurement, baseline=baseline, sort=sort), to)
     if saved is None and not measurement.complete:
         raise typer.Exit(INTERRUPTED)
     if saved is None and not any(run.status == "ok" for run in measurement.runs):

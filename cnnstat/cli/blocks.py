@@ -143,6 +143,16 @@ class Several(Inputs):
 
         return load_all(references, factory_arguments(self.args))
 
+    def load_with_inputs(self, references: list[str]) -> list[tuple[Model, dict[str, Any]]]:
+        """Return the models, each with its arguments of ``api.analyze``; errors as ``load``."""
+        from cnnstat.api.models import inputs_of
+
+        models = self.load(references)
+        return [
+            (model, {**self.entering(), "input": own})
+            for model, own in zip(models, inputs_of(models, self.shapes), strict=True)
+        ]
+
 
 @dataclass(frozen=True)
 class Result:

@@ -173,6 +173,16 @@ FormatOption = Annotated[
         complete=starting(lambda: FORMATS),
     ),
 ]
+SortOption = Annotated[
+    str | None,
+    option(
+        "--sort",
+        group=TABLE,
+        metavar="KEY",
+        help="Sort by a column, largest first.",
+        default="the order of execution",
+    ),
+]
 TopOption = Annotated[
     int | None,
     option(
@@ -272,7 +282,8 @@ def array(path: str) -> Any:
 def input_sweep(texts: list[str] | None) -> tuple[Shapes, ...]:
     """Read several inputs: ``128,160,192`` and repeated options, or ``x=3x128x128,3x160x160``.
 
-    Of inputs by name, each one with several shapes varies. Nothing is the model's own input.
+    Inputs by name that have several shapes vary together; one that has a single shape keeps it.
+    Nothing is the model's own input.
     """
     if not any("=" in text for text in texts or ()):
         pieces = [piece.strip() for text in texts or () for piece in text.split(",")]
@@ -283,12 +294,18 @@ def input_sweep(texts: list[str] | None) -> tuple[Shapes, ...]:
         if not equals or name in choices:
             raise UsageError(f"input {text!r}: write several inputs as name=SHAPE, each name once")
         choices[name] = [rest] if rest.startswith("@") else rest.split(",")
-    from itertools import product
-
-    combined = product(*choices.values())
+    most = max(map(len, choices.values()))
+    for name, shapes in choices.items():
+        if len(shapes) not in (1, most):
+            raise UsageError(
+                f"input {name}: {len(shapes)} shapes where another input has {most}: "
+                "give each input as many, or one"
+            )
     return tuple(
-        input_shapes([f"{name}={value.strip()}" for name, value in zip(choices, each, strict=True)])
-        for each in combined
+        input_shapes(
+            [f"{name}={shapes[place % len(shapes)].strip()}" for name, shapes in choices.items()]
+        )
+        for place in range(most)
     )
 
 

@@ -162,16 +162,16 @@ def bubble(
     write = picture.ready()
     from cnnstat import api
     from cnnstat.api.accuracy import read_accuracy
-    from cnnstat.api.models import load_all
+    from cnnstat.api.models import inputs_of, load_all
     from cnnstat.cli.output import remark
     from cnnstat.render.plots.bubble import Candidate, Rate, bubble_figure, bubbles
     from cnnstat.zoo.lineup import IMAGENET
 
     rate: Rate = "top5" if top5 else "top1"
     own = None if accuracy is None else read_accuracy(accuracy)
-    shape = input_shapes(input)
+    loaded = load_all(list(dict.fromkeys(models or IMAGENET)), factory_arguments(args))
     candidates = []
-    for model in load_all(list(dict.fromkeys(models or IMAGENET)), factory_arguments(args)):
+    for model, shape in zip(loaded, inputs_of(loaded, input_shapes(input)), strict=True):
         report = api.analyze(model, input=shape).report
         name = model.card.name if model.card else model.reference
         rates = None if own is None else own.of(model.reference, name)
@@ -197,8 +197,8 @@ def layers(
     from cnnstat import api
     from cnnstat.render.plots.layers import layers_figure
 
-    deepest, entering = at_least_one("depth", depth), several.entering()
-    reports = [api.analyze(model, **entering).report for model in several.load(_few(models))]
+    deepest, loaded = at_least_one("depth", depth), several.load_with_inputs(_few(models))
+    reports = [api.analyze(model, **entering).report for model, entering in loaded]
     write(lambda: layers_figure(*reports, depth=deepest))
 
 
@@ -214,8 +214,8 @@ def memory(
     from cnnstat import api
     from cnnstat.render.plots.memory import memory_figure
 
-    settings, entering = planning.settings(), several.entering()
-    plans = [api.memory(model, settings, **entering) for model in several.load(_few(models))]
+    settings, loaded = planning.settings(), several.load_with_inputs(_few(models))
+    plans = [api.memory(model, settings, **entering) for model, entering in loaded]
     write(lambda: memory_figure(*plans))
 
 
@@ -270,12 +270,16 @@ def scaling(
 ) -> None:
     """Plot MACs, activation memory and parameters over the input size."""
     write = picture.ready()
-    from cnnstat.api.models import load_all
+    from cnnstat import api
+    from cnnstat.api.models import inputs_of, load_all
     from cnnstat.render.plots.scaling import scaling_figure
 
+    loaded, sizes = load_all(_few(models), factory_arguments(args)), input_sweep(input)
     reports = [
-        _own_sizes(model, batch) if input is None else _sizes(model, input, batch)
-        for model in load_all(_few(models), factory_arguments(args))
+        _own_sizes(model, batch)
+        if first is None
+        else [api.analyze(model, input=size, batch=batch).report for size in sizes]
+        for model, first in zip(loaded, inputs_of(loaded, sizes[0]), strict=True)
     ]
     write(lambda: scaling_figure(*reports))
 
@@ -312,12 +316,6 @@ def _few(models: list[str]) -> list[str]:
     if len(named) > MOST_MODELS:
         raise UsageError(f"{len(named)} models: at most {MOST_MODELS} fit side by side")
     return named
-
-
-def _sizes(loaded: Model, texts: list[str], batch: int) -> list[Report]:
-    from cnnstat import api
-
-    return [api.analyze(loaded, input=size, batch=batch).report for size in input_sweep(texts)]
 
 
 def _own_sizes(loaded: Model, batch: int) -> list[Report]:

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from cnnstat.cli.blocks import Result, Subject
-from cnnstat.cli.options import TABLE, ModelArgument, TopOption, at_least_one, option, starting
+from cnnstat.cli.options import (
+    ModelArgument,
+    SortOption,
+    TopOption,
+    at_least_one,
+    option,
+    starting,
+)
 
 if TYPE_CHECKING:
     from cnnstat.bench.devices import Device
@@ -104,16 +111,7 @@ def roofline(
     *,
     subject: Subject,
     rates: Rates,
-    sort: Annotated[
-        str | None,
-        option(
-            "--sort",
-            group=TABLE,
-            metavar="KEY",
-            help="Sort by a column, largest first.",
-            default="the order of execution",
-        ),
-    ] = None,
+    sort: SortOption = None,
     top: TopOption = None,
     result: Result,
 ) -> None:

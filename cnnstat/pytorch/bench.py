@@ -181,6 +181,7 @@ class _Bench:
             job.report,
             rates_here,
             place,
+            own=job.own_module is not None,
             min_time=settings.min_time,
             max_time=settings.max_time,
         )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from cnnstat.bench.measurement import OK, LayerTime, Measurement, Run, payload
+from cnnstat.errors import unknown
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
 from cnnstat.render.numbers import bytes_text, number
+from cnnstat.render.sorting import largest_first
 
 
 class _RunColumn(NamedTuple):
@@ -100,16 +103,33 @@ LAYER_DEFINITIONS = (
     "Each layer is timed separately in inference, with its normalisation and activation. On CUDA, "
     "rows are device time: the time to launch a layer, which can be longer at small batches, is in "
     "the median of the whole model only.",
+    "Rows need not add up to the median of the whole model: reading the clock takes time. Of a "
+    "module of your own only the functions that PyTorch runs are timed, not Python between them; "
+    "attention that PyTorch fuses in a plain pass runs in parts.",
 )
 
 
-def bench_document(measurement: Measurement, *, baseline: str | None = None) -> Document:
+def check_sort(key: str | None, *, layers: bool) -> None:
+    """Raise ``UsageError`` with the nearest keys where no column of layers or of runs has one."""
+    columns = LAYER_COLUMNS if layers else tuple(entry.column for entry in RUN_COLUMNS)
+    keys = [column.key for column in columns]
+    if key is not None and key.replace("-", "_") not in keys:
+        raise unknown("column", key, keys)
+
+
+def bench_document(
+    measurement: Measurement, *, baseline: str | None = None, sort: str | None = None
+) -> Document:
     """Return the document of ``cnnstat bench``: layers where any run has them, else runs.
 
-    ``baseline`` names the earlier result that ratios refer to.
+    ``baseline`` names the earlier result that ratios refer to; ``sort`` is the key of a column.
+    Layers are sorted within their run. Raises ``UsageError`` for an unknown key.
     """
+    layered = any(run.layers for run in measurement.runs)
+    check_sort(sort, layers=layered)
+    if sort is not None:
+        measurement = _sorted(measurement, sort.replace("-", "_"), layered=layered)
     runs = measurement.runs
-    layered = any(run.layers for run in runs)
     shown = [c for c in RUN_COLUMNS if c.applies is None or any(map(c.applies, runs))]
     columns = LAYER_COLUMNS if layered else tuple(entry.column for entry in shown)
     rows = (
@@ -125,6 +145,25 @@ def bench_document(measurement: Measurement, *, baseline: str | None = None) -> 
         sections=tuple(_sections(measurement, baseline, layered=layered)),
         payload=payload(measurement),
     )
+
+
+def _sorted(measurement: Measurement, key: str, *, layered: bool) -> Measurement:
+    """Return the measurement with its layers or its runs sorted by a column."""
+    if not layered:
+        get = next(entry.get for entry in RUN_COLUMNS if entry.column.key == key)
+        return replace(measurement, runs=tuple(largest_first(measurement.runs, get)))
+    place = [column.key for column in LAYER_COLUMNS].index(key)
+    return replace(
+        measurement,
+        runs=tuple(
+            replace(run, layers=tuple(largest_first(run.layers, _cell(run, place))))
+            for run in measurement.runs
+        ),
+    )
+
+
+def _cell(run: Run, place: int) -> Callable[[LayerTime], Cell]:
+    return lambda row: _layer_row(run, row)[place]
 
 
 def _title(measurement: Measurement) -> str:

@@ -16,6 +16,7 @@ from cnnstat.errors import unknown
 from cnnstat.render.columns import operator_text
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
 from cnnstat.render.numbers import bytes_text, number, scaled
+from cnnstat.render.sorting import largest_first
 
 
 class _Row(NamedTuple):
@@ -164,16 +165,7 @@ def _sorted(rows: list[_Row], key: str | None) -> list[_Row]:
     plain = key.replace("-", "_")
     if plain not in getters:
         raise unknown("column", key, getters)
-    get = getters[plain]
-    cells = [get(row) for row in rows]
-    if any(isinstance(cell, str) and cell for cell in cells):
-        return sorted(rows, key=lambda row: str(get(row)))
-
-    def size(row: _Row) -> tuple[bool, float]:
-        cell = get(row)
-        return cell is None, float(cell) if isinstance(cell, int | float) else -1.0
-
-    return sorted(rows, key=size, reverse=True)
+    return largest_first(rows, getters[plain])
 
 
 def _total_cells(report: Report, bounds: Sequence[LayerBound], total: float) -> dict[str, Cell]:

@@ -13,7 +13,7 @@ from cnnstat.count.report import Note, Report
 from cnnstat.count.tree import Branch, tree
 from cnnstat.ir.tensor import UNKNOWN
 from cnnstat.render.choice import DEFAULT, chosen, column_for
-from cnnstat.render.columns import Getter, LayerColumn
+from cnnstat.render.columns import LayerColumn
 from cnnstat.render.document import Cell, Document, Section
 from cnnstat.render.numbers import bytes_text, count
 from cnnstat.render.published import published_line, published_payload
@@ -73,7 +73,10 @@ def summary_document(
     else:
         layers = report.view(expand=view.expand, depth=view.depth)
         if view.sort is not None:
-            layers = _sorted(layers, column_for(view.sort, training=trains, peak=view.peak).get)
+            from cnnstat.render.sorting import largest_first
+
+            get = column_for(view.sort, training=trains, peak=view.peak).get
+            layers = tuple(largest_first(layers, get))
     shown = layers if view.top is None else layers[: view.top]
     rest = layers[len(shown) :]
     return Document(
@@ -119,19 +122,6 @@ def headline(report: Report, card: ModelCard | None = None) -> str:
 
 def _title(report: Report, card: ModelCard | None) -> str:
     return f"{report.name}: {card.title}" if card else report.name
-
-
-def _sorted(layers: tuple[Layer, ...], get: Getter) -> tuple[Layer, ...]:
-    """Return the layers sorted, largest first, unknown before all; words alphabetically."""
-    cells = [(get(layer), layer) for layer in layers]
-    if any(isinstance(cell, str) for cell, _ in cells):
-        return tuple(layer for _, layer in sorted(cells, key=lambda pair: str(pair[0])))
-    return tuple(
-        layer
-        for _, layer in sorted(
-            cells, key=lambda pair: (pair[0] is None, pair[0] or 0), reverse=True
-        )
-    )
 
 
 def _folded(entry: LayerColumn, rest: Sequence[Layer]) -> Cell:

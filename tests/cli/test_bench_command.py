@@ -308,3 +308,39 @@ def test_a_busy_machine_is_warned_of(cnnstat: Cnnstat, monkeypatch: pytest.Monke
     assert busy.code == 0
     assert "the load average was 1000.0 on" in busy.err
     assert busy.err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("known_rates")
+def test_layers_of_a_module_of_ones_own_sorted_by_time(cnnstat: Cnnstat) -> None:
+    model = ("samples/small_net.py:SmallNet", "--input", "32")
+    code, out, _ = cnnstat(
+        *("bench", *model, *QUICK, "--layers", "--sort", "median-ms", "--format", "json")
+    )
+    assert code == 0
+    (run,) = json.loads(out)["runs"]
+    rows = [row["name"] for row in run["layers"]]
+    _, out, _ = cnnstat("summary", *model, "--format", "json")
+    layers = {row["name"] for row in json.loads(out)["layers"]}
+    assert layers - set(rows) == {"input", "words/weight"}  # nothing runs there
+    assert set(rows) < layers
+    times = [row["median_ms"] for row in run["layers"]]
+    assert times == sorted(times, reverse=True)
+    assert run["layers_ms"] == pytest.approx(sum(times))
+
+
+def test_a_saved_result_sorts_its_runs_or_its_layers(cnnstat: Cnnstat, tmp_path: Path) -> None:
+    saved = _saved(tmp_path, _run(median_ms=4.0), _run("alexnet", median_ms=8.0))
+    code, out, _ = cnnstat("bench", "--from", saved, "--sort", "median_ms", "--format", "csv")
+    assert code == 0
+    assert [row["model"] for row in csv.DictReader(io.StringIO(out))] == ["alexnet", "lenet5"]
+    code, out, err = cnnstat("bench", "--from", saved, "--sort", "share")
+    assert (code, out) == (2, "")
+    assert "unknown column 'share'" in err
+
+
+def test_an_unknown_column_is_refused_before_anything_runs(
+    cnnstat: Cnnstat, measured: list[Any]
+) -> None:
+    code, out, err = cnnstat("bench", "lenet5", "--layers", "--sort", "medain_ms")
+    assert (code, out, measured) == (2, "", [])
+    assert err == "cnnstat: error: unknown column 'medain_ms': did you mean median_ms?\n"

@@ -155,6 +155,17 @@ def test_objects_are_not_unpickled_from_arrays(tmp_path: Path) -> None:
         input_shapes([f"x=@{path}"])
 
 
+def test_inputs_by_name_vary_together() -> None:
+    made = input_sweep(["a=3x8x8,3x16x16", "b=1x8x8, 1x16x16", "label=int64"])
+    label = TensorSpec((), "int64")
+    assert made == (
+        {"a": (3, 8, 8), "b": (1, 8, 8), "label": label},
+        {"a": (3, 16, 16), "b": (1, 16, 16), "label": label},
+    )
+    with pytest.raises(UsageError, match="input b: 2 shapes where another input has 3"):
+        input_sweep(["a=8,16,24", "b=8,16"])
+
+
 def test_inputs_by_name_vary_one_by_one() -> None:
     made = input_sweep(["x=3x8x8,3x16x16", "label=int64"])
     label = TensorSpec((), "int64")

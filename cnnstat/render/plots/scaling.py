@@ -48,7 +48,7 @@ def default_sizes(extents: tuple[int, ...]) -> list[tuple[int, ...]]:
 
 
 def scaling_figure(*models: Sequence[Report]) -> Figure:
-    """Return the plot of models side by side, each by reports at several sizes of its first input.
+    """Return the plot of models side by side, each by reports at several sizes of its first images.
 
     Raises ``UsageError`` for fewer than two sizes, or inputs that are not images.
     """
@@ -63,10 +63,10 @@ def scaling_figure(*models: Sequence[Report]) -> Figure:
 
 def _ordered(reports: Sequence[Report]) -> list[Report]:
     for report in reports:
-        if len(report.input.shape) != 4:
-            shape = "x".join(map(str, report.input.shape))
-            raise UsageError(f"{report.name}: input {shape} has no height and width to scale")
-    ordered = sorted(reports, key=lambda report: (_side(report), report.input.shape))
+        if not _extents(report):
+            shapes = ", ".join("x".join(map(str, spec.shape)) for spec in report.inputs.values())
+            raise UsageError(f"{report.name}: input {shapes} has no height and width to scale")
+    ordered = sorted(reports, key=lambda report: (_side(report), _extents(report)))
     if len({_side(report) for report in ordered}) < 2:
         raise UsageError(
             "nothing to plot: scaling needs two or more input sizes, as in --input 128,160,192,224"
@@ -91,7 +91,12 @@ def _fill(figure: Figure | SubFigure, reports: Sequence[Report]) -> Sequence[Axe
 
 def _side(report: Report) -> float:
     """Return the side of the square that has as many positions as the input."""
-    return sqrt(prod(report.input_extents))
+    return sqrt(prod(_extents(report)))
+
+
+def _extents(report: Report) -> tuple[int, ...]:
+    """Return height and width of the first input that is images; nothing where none is."""
+    return next((spec.shape[2:] for spec in report.entering.values() if spec.rank == 4), ())
 
 
 def _macs(reports: Sequence[Report]) -> Series:
@@ -153,7 +158,7 @@ def _sizes(axes: Axes, reports: Sequence[Report]) -> None:
     spacing = (sides[-1] - sides[0]) / 14
     shown: list[tuple[float, str]] = []
     for side, report in zip(sides, reports, strict=True):
-        height, width = report.input_extents
+        height, width = _extents(report)
         text = str(height) if height == width else f"{height}x{width}"
         if not shown or side - shown[-1][0] >= spacing:
             shown.append((side, text))
