@@ -208,8 +208,9 @@ def _training_figure(report: Report, key: str) -> object:
     if report.training is None:
         return None
     value = totals_payload(report.training)[key]
-    complete = report.training.is_complete or not isinstance(value, int)
-    return value if complete else AtLeast(value)
+    if report.training.is_complete or not isinstance(value, int):
+        return value
+    return AtLeast(value)
 
 
 def _of_plan(plan: MemoryPlan) -> Subject:

@@ -1,5 +1,6 @@
 """Layers of a user's own module, timed by the functions that PyTorch calls."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -41,8 +42,8 @@ class Branches(nn.Module):
         return scores
 
 
-def _run(module: nn.Module, shapes: dict[str, tuple[int, ...]], settings: Settings) -> Run:
-    (run,) = api.bench([module], settings=settings, input=shapes).runs
+def _run(module: nn.Module, shapes: Mapping[str, tuple[int, ...]], settings: Settings) -> Run:
+    (run,) = api.bench([module], settings=settings, input=dict(shapes)).runs
     assert run.status == "ok", run.note
     return run
 
