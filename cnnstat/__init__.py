@@ -1,4 +1,4 @@
-"""cnnstat: every layer, parameter, byte and operation of a convolutional network, and their origin.
+"""cnnstat: parameters, memory and operations of convolutional networks, layer by layer.
 
 ``load``, ``analyze``, ``compare``, ``build`` and ``sweep`` are imported when first used: start-up
 time is a feature.

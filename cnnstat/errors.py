@@ -16,7 +16,7 @@ class CnnstatError(Exception):
 
 
 class UsageError(CnnstatError):
-    """An unknown name, an illegal option, a file that cannot be read or written (exit code 2)."""
+    """An unknown name, an invalid option, a file that cannot be read or written (exit code 2)."""
 
 
 EXTRAS: dict[str, str] = {
@@ -41,7 +41,7 @@ class MissingDependencyError(UsageError):
 
     def __init__(self, library: str, extra: str) -> None:
         super().__init__(
-            f"{library} is needed for this and is not installed: pip install {EXTRAS[extra]} "
+            f"this needs {library}, which is not installed: pip install {EXTRAS[extra]} "
             f"(the extra {extra!r} of cnnstat)"
         )
         self.extra = extra
@@ -66,7 +66,7 @@ class ShapeError(ModelError):
 
 
 def said(error: BaseException) -> str:
-    """Return an error of somebody else's code in one line: its class, and its first line."""
+    """Return an error of other code in one line: its class, and its first line."""
     try:
         lines = str(error).strip().splitlines() or [""]
     except Exception:  # its own __str__ raises

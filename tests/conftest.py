@@ -1,4 +1,4 @@
-"""What every test relies on."""
+"""Set-up that every test relies on."""
 
 import signal
 

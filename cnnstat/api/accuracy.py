@@ -1,4 +1,4 @@
-"""Error rates of one's own models, from a CSV file; the header says what its numbers are."""
+"""Error rates of the user's models, from a CSV file; the header says what its numbers are."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def split_arguments(
     for name, value in arguments.items():
         _enter(name, value, inputs, constants)
     if not inputs:
-        raise UsageError(f"input {dict(arguments)!r:.60}: it holds no shape and no tensor")
+        raise UsageError(f"input {dict(arguments)!r:.60}: it contains neither a shape nor a tensor")
     return inputs, constants
 
 
@@ -48,7 +48,7 @@ def split_example(
         else:
             constants[name] = value
     if not inputs:
-        raise UsageError("the example holds no tensor")
+        raise UsageError("the example contains no tensor")
     return inputs, constants
 
 

@@ -23,7 +23,7 @@ def export_onnx(
     """Return a model as an ONNX model that can be saved, in inference form.
 
     A zoo model or a spec file gets the weights that its paper's scheme draws from ``seed``, with
-    the outputs of auxiliary heads behind its own; a PyTorch module keeps its weights, ``seed``
+    the outputs of auxiliary heads after its own; a PyTorch module keeps its weights, ``seed``
     serves what its callable draws. Raises ``UsageError`` for an ONNX file, for bad arguments and
     where PyTorch or onnxscript is missing, ``ModelError`` for a model that cannot be exported.
     """

@@ -113,7 +113,7 @@ BYTES = re.compile(r"[0-9.] ?(k|M|G|T|Ki|Mi|Gi|Ti)?B\b")
 def unmet(
     stated: Sequence[Expression], result: Result, into: Memory | None = None
 ) -> Iterator[str]:
-    """Yield a sentence for each limit that a result does not meet, or cannot be said to meet.
+    """Yield a sentence for each limit that a result does not meet, or cannot be shown to meet.
 
     ``into`` is a memory that a plan must fit into.
     """
@@ -129,7 +129,7 @@ def unmet(
             rule = f"the limit {limit.text.strip()!r}"
             if answer is None:
                 reason = f": {_why(subject, limit)}" if _why(subject, limit) else ""
-                yield f"{subject.name}: {figures} cannot be said to meet {rule}{reason}"
+                yield f"{subject.name}: {figures} cannot be shown to meet {rule}{reason}"
             else:
                 yield f"{subject.name}: {figures} does not meet {rule}"
     if into is not None and isinstance(result, MemoryPlan):
@@ -242,7 +242,7 @@ def _not_fitting(plan: MemoryPlan, memory: Memory) -> Iterator[str]:
         yield f"{subject} {needed:,} bytes and does not fit into {size}"
     elif "partial" in (plan.status, plan.report.params_status):
         reason = _of_plan(plan).reason
-        yield f"{subject} at least {needed:,} bytes and cannot be said to fit into {size}: {reason}"
+        yield f"{subject} at least {needed:,} bytes and may not fit into {size}: {reason}"
 
 
 def _of_comparison(comparison: Comparison) -> Iterator[Subject]:

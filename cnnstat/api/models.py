@@ -28,19 +28,24 @@ def load(
     call: Mapping[str, Any] | None = None,
     forward_method: str | None = None,
 ) -> Model:
-    """Return the model that a reference names, or that an ``nn.Module`` is.
+    """Load a model once, to analyse it several times.
 
-    ``classes`` replaces the number of classes that a model of the zoo was published with;
-    ``arguments`` are passed to a Python callable, or replace parameters of a spec file. ``call``
-    are arguments of a module's forward pass that are no tensors, by name; ``forward_method`` names
-    another method as its forward pass. Raises ``UsageError`` if there is no such model.
+    Args:
+        reference: name of a model, a file, or an ``nn.Module``.
+        classes: number of classes of a named model, instead of the published one.
+        arguments: arguments of a Python callable, or parameters of a spec file, by name.
+        call: arguments of a module's forward pass that are not tensors, by name.
+        forward_method: method of a module to run instead of ``forward``.
+
+    Raises:
+        UsageError: there is no such model.
     """
     if isinstance(reference, str):
         model = _named(reference, classes, arguments)
     elif _is_keras(reference):
         model = _keras_object(reference, str(getattr(reference, "name", "") or type(reference)))
     elif isinstance(reference, type) or not hasattr(reference, "named_parameters"):
-        model = _held(reference)
+        model = _model_in(reference)
     else:
         from cnnstat.api.modules import module_model
 
@@ -58,7 +63,7 @@ def called(model: Model, call: Mapping[str, Any] | None, forward_method: str | N
     return model.with_call(call or {}, forward_method)
 
 
-def _held(candidate: object) -> Model:
+def _model_in(candidate: object) -> Model:
     """Return the model of an object that holds a module, such as a pipeline."""
     if isinstance(candidate, type) or not getattr(candidate, "__dict__", None):
         raise UsageError(f"{candidate!r:.60} is not a model: give a reference or an nn.Module")

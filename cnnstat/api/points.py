@@ -249,7 +249,7 @@ def evaluate(plan: Plan, start: int, stop: int, folder: str = "") -> Batch:
 
 
 def skipped(plan: Plan, stop: int) -> int:
-    """Return how many of the first positions of a plan's order are illegal combinations."""
+    """Return how many of the first positions of a plan's order are invalid combinations."""
     evaluator = _Evaluator(plan)
     return sum(not evaluator.legal(position) for position in range(stop))
 

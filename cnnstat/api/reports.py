@@ -55,16 +55,27 @@ def analyze(
     example: object = None,
     forward_method: str | None = None,
 ) -> Analysis:
-    """Return the figures of a model, which show themselves in a notebook.
+    """Count the parameters, memory and operations of a model, layer by layer.
 
-    ``reference`` names a model, or is one: a loaded ``Model`` or an ``nn.Module``. ``input`` is a
-    shape without the batch for the model's first input: (c, h, w), or (h, w), or (h,) for a square
-    one, with the model's own channels; or a mapping of names to shapes. A module also takes example
-    tensors, lists and dictionaries of shapes, and settings: ``{"x": [(3, 8, 8), (5,)], "deep":
-    True}``. ``mode`` "training" adds the work of a training step, ``images`` that of an epoch.
-    ``example`` are the very arguments of a call instead: a tensor, a tuple in order, or a
-    dictionary by name. ``forward_method`` names another method of the module as its forward pass.
-    Raises ``UsageError`` for bad arguments, ``ModelError`` where the shapes do not fit.
+    Args:
+        reference: name of a model, a file, an ``nn.Module``, or a ``Model`` that ``load`` returned.
+        input: shape of the first input without the batch: (c, h, w), (h, w), or (h,) for a square
+            image; or a dictionary of input names to shapes. For a module, values may also be
+            tensors, lists and dictionaries of shapes, and other arguments of the forward pass:
+            ``{"x": [(3, 8, 8), (5,)], "deep": True}``.
+        batch: images per batch.
+        dtype: element type of weights and activations, such as ``"float16"`` or ``"int8"``.
+        classes: number of classes of a named model.
+        convention: counting convention of ``totals.counted``.
+        mode: ``"inference"``, or ``"training"`` to add the work of a training step.
+        images: images per epoch; adds the work of an epoch of training.
+        example: the arguments of a module's forward pass, instead of ``input`` and ``batch``: a
+            tensor, a tuple in order, or a dictionary by name.
+        forward_method: method of a module to run instead of ``forward``.
+
+    Raises:
+        UsageError: bad arguments.
+        ModelError: the shapes do not fit the model.
     """
     rule = find_convention(convention)
     check_training(mode, images)
@@ -122,12 +133,21 @@ def compare(
     baseline: str | None = None,
     sort: str | None = None,
 ) -> ModelComparison:
-    """Return models side by side, each on every one of ``inputs`` (None: its own).
+    """Compare models; without references, a line-up of published ones in historical order.
 
-    Without models, the line-up of the zoo. ``arguments`` go to the Python callables and spec files
-    among them; ``accuracy`` has error rates of the user's own. ``baseline`` names the model that
-    ratios refer to (``NAME@SHAPE`` on one of several inputs), ``sort`` a measure. Raises
-    ``UsageError`` for bad arguments, ``ModelError`` where the shapes do not fit.
+    Args:
+        references: models, as for ``analyze``.
+        inputs: input shapes; each model is counted on each of them (None: the model's own).
+        batch: images per batch.
+        arguments: arguments of Python callables and parameters of spec files.
+        convention: counting convention of ``totals.counted``.
+        accuracy: error rates of your own models.
+        baseline: name of the model that ratios refer to; ``NAME@SHAPE`` for one of several inputs.
+        sort: figure to sort by, largest first.
+
+    Raises:
+        UsageError: bad arguments.
+        ModelError: the shapes do not fit a model.
     """
     from cnnstat.zoo.lineup import LINEUP
 

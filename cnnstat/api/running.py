@@ -28,13 +28,21 @@ def build(
     dtype: str | None = None,
     seed: int | None = 0,
 ) -> Module:
-    """Return a model as a PyTorch module, in training mode as every new module.
+    """Build a model as a PyTorch module, in training mode like any new module.
 
-    ``input`` is a shape as for ``analyze``; the batch is free. The weights are drawn as the model's
-    paper says from ``seed``, or a fresh one for None; on the device ``meta`` there are none. A
-    reference to a PyTorch module gives that module, initialised as it does it itself. Raises
-    ``UsageError`` for bad arguments or where PyTorch is missing, ``ModelError`` for a model that
-    cannot be built.
+    Args:
+        reference: name of a model, a file, or a ``Model`` that ``load`` returned. A reference to
+            a PyTorch module returns that module with its own initialisation.
+        input: input shape as for ``analyze``; the module accepts any batch.
+        classes: number of classes of a named model.
+        device: device of the weights; on ``"meta"`` they have no values.
+        dtype: element type of the weights.
+        seed: seed of the random weights, which follow the scheme of the model's paper; None for a
+            different seed each time.
+
+    Raises:
+        UsageError: bad arguments, or PyTorch is not installed.
+        ModelError: the model cannot be built.
     """
     from cnnstat.pytorch import require_torch
 

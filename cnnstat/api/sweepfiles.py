@@ -58,7 +58,7 @@ def into_file(
 ) -> None:
     """Run and write; ``tell`` is called after each batch.
 
-    With ``resume`` the run goes on behind the rows of the stream. Raises ``UsageError`` where the
+    With ``resume`` the run goes on after the rows of the stream. Raises ``UsageError`` where the
     stream is of another space or cannot be written; what it holds stays.
     """
     kind = STREAMED[target.format] if target.direct else JsonFile
@@ -102,5 +102,5 @@ def resumed(path: str, output: str | None) -> str:
         raise UsageError(f"cannot resume {path}: there is no such file")
     own = path.removesuffix(PART)
     if output is not None and os.path.realpath(output) != os.path.realpath(own):
-        raise UsageError(f"--resume {path} goes on with {own}; -o {output} is another file")
+        raise UsageError(f"--resume {path} continues with {own}; -o {output} is another file")
     return own

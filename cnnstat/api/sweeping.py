@@ -33,7 +33,7 @@ LARGEST = 10**7
 class SweepResult:
     """Rows of a sweep as plain data, and how many points there were of each kind.
 
-    ``reason`` is the rule that the first illegal combination breaks.
+    ``reason`` is the rule that the first invalid combination breaks.
     """
 
     plan: Plan
@@ -45,7 +45,7 @@ class SweepResult:
         counts = self.counts
         return (
             f"<sweep of {self.plan.space.reference}: {counts.evaluated:,} models, "
-            f"{counts.kept:,} kept, {counts.failed:,} failed, {counts.skipped:,} illegal>"
+            f"{counts.kept:,} kept, {counts.failed:,} failed, {counts.skipped:,} invalid>"
         )
 
 
@@ -182,12 +182,26 @@ def sweep(
     executor: Executor | None = None,
     in_flight: int | None = None,
 ) -> SweepResult:
-    """Return the figures of every model of a space; arguments as of ``cnnstat sweep``.
+    """Count every model of a design space; options as in ``cnnstat sweep``.
 
-    ``values`` are the values of each axis by name. ``executor`` is anything with the interface of
-    ``concurrent.futures.Executor``; without one this process does the work. At most ``in_flight``
-    batches are with it at a time, by default four for each core here. Raises ``UsageError`` for bad
-    arguments.
+    Args:
+        reference: name with placeholders (``"wrn-{depth}-{width}"``), a spec file or a callable.
+        values: values of each placeholder or parameter by name: a sequence, or a text such as
+            ``"16,24,32"`` or ``"range(16,65,8)"``.
+        where: condition that models must meet: ``"params < 5M and macs < 600M"``.
+        columns: keys of figures, comma-separated.
+        mode: ``"inference"`` or ``"training"``.
+        optimizer: optimiser of a training step.
+        sample: number of valid models to draw at random.
+        seed: seed of ``sample``.
+        pareto: keys of figures; only models that no other dominates are kept.
+        sort: keys of figures to sort by, smallest first (largest with a minus).
+        top: number of rows.
+        executor: any ``concurrent.futures.Executor``; without one, this process does the work.
+        in_flight: batches that the executor has at a time; by default four per core.
+
+    Raises:
+        UsageError: bad arguments.
     """
     choice = Choice(rankings(pareto), rankings(sort), top)
     plan = make_plan(

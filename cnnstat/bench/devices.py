@@ -33,7 +33,7 @@ LARGEST = 10**21
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What a device reaches at most: operations a second by element type, bytes a second."""
+    """Peak rates of a device: operations per second by element type, bytes per second."""
 
     name: str
     title: str
@@ -45,7 +45,7 @@ class Device:
     memory_bytes: int | None = None
 
     def peak(self, dtype: str) -> float:
-        """Return the operations a second in an element type; ``UsageError`` without a figure."""
+        """Return the operations per second in an element type; ``UsageError`` without a figure."""
         if dtype not in self.peaks:
             raise UsageError(
                 f"{self.name}: no peak for {dtype}; choose --dtype {', '.join(self.peaks)}, or "

@@ -38,7 +38,7 @@ class LayerTime:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One model under one setting. What was measured is None where ``status`` is not ``ok``.
+    """One model under one setting. Measured fields are None unless ``status`` is ``ok``.
 
     ``macs``, ``traffic_bytes`` and the bound are predicted for one step of this mode. ``flops`` are
     defined for a forward pass and None in training. ``tf32`` says whether products and convolutions

@@ -29,7 +29,7 @@ class Rates(NamedTuple):
 
 
 class Peak(NamedTuple):
-    """What a device reaches at most by its data sheet: FLOPs a second, bytes a second."""
+    """Peak rates of a device by its data sheet: FLOPs per second, bytes per second."""
 
     flops_per_s: float
     bytes_per_s: float

@@ -90,7 +90,7 @@ def bench(
             "--threads",
             group=RUN,
             metavar="N",
-            help="Number of PyTorch's threads.",
+            help="Number of PyTorch threads.",
             default="PyTorch's setting",
         ),
     ] = None,
@@ -100,7 +100,12 @@ def bench(
     sort: SortOption = None,
     min_time: Annotated[
         float,
-        option("--min-time", group=TIME, metavar="S", help="Least seconds of samples of a run."),
+        option(
+            "--min-time",
+            group=TIME,
+            metavar="S",
+            help="Minimum sampling time of a run, in seconds.",
+        ),
     ] = 0.5,
     max_time: Annotated[
         float | None,
@@ -108,7 +113,7 @@ def bench(
             "--max-time",
             group=TIME,
             metavar="S",
-            help="Most seconds of samples of a run.",
+            help="Maximum sampling time of a run, in seconds.",
             default=f"{MAX_TIME:g}; {LINE_UP_MAX_TIME:g} for the line-up",
         ),
     ] = None,
@@ -216,7 +221,7 @@ def _warn_of_load(measurement: Measurement) -> None:
     if load is not None and load > HIGH_LOAD * cores:
         remark(
             f"the load average was {load:.1f} on {cores} cores at the start: "
-            "other programs slow a measurement; repeat it on an idle machine"
+            "other programs slow the measurement down; repeat it on an idle machine"
         )
 
 

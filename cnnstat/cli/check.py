@@ -16,7 +16,7 @@ EXAMPLES = ("cnnstat check lenet5 resnet18", "cnnstat check samples/small_net.py
 def check(
     models: Annotated[list[str] | None, argument("MODEL", f"The models, each {REFERENCE}.")] = None,
     everything: Annotated[
-        bool, option("--all", group=MODEL, help="Check every model of the zoo.")
+        bool, option("--all", group=MODEL, help="Check every model of 'cnnstat list'.")
     ] = False,
     *,
     subject: Subject,
@@ -34,7 +34,7 @@ def check(
     from cnnstat.zoo.catalog import names
 
     if bool(models) == everything:
-        raise UsageError("name the models to check, or --all for every model of the zoo")
+        raise UsageError("name the models to check, or --all for every model of 'cnnstat list'")
     to = result.destination()
     loaded = [subject.load(name) for name in models or names()]
     require_torch()

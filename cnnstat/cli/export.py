@@ -45,14 +45,14 @@ def export(
             "--seed",
             group=OUTPUT,
             metavar="N",
-            help="ONNX: seed of weights that are drawn; your own module keeps those that it holds.",
+            help="ONNX: seed of random weights; your own module keeps its weights.",
         ),
     ] = 0,
     output: OutputOption = None,
 ) -> None:
     """Export a model as a YAML spec or an ONNX file.
 
-    An ONNX file is in inference form, its batch free where the model allows it.
+    An ONNX file has the inference form, with a dynamic batch if the model allows it.
     """
     from cnnstat import api
     from cnnstat.cli.output import file_of, remark, replacing, write_file, write_stdout

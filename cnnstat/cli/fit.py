@@ -7,7 +7,14 @@ from typing import Annotated
 
 from cnnstat.cli.blocks import Loading, Result
 from cnnstat.cli.memory import COMMON, MEMORY, ModeOption, Planning
-from cnnstat.cli.options import DtypeOption, InputsOption, ModelsArgument, input_shapes, option
+from cnnstat.cli.options import (
+    DtypeOption,
+    InputsOption,
+    ModelsArgument,
+    VerboseOption,
+    input_shapes,
+    option,
+)
 from cnnstat.cli.progress import progress
 from cnnstat.errors import UsageError
 
@@ -37,15 +44,16 @@ def fit(
     loading: Loading,
     dtype: DtypeOption = None,
     planning: Training,
+    verbose: VerboseOption = False,
     result: Result,
 ) -> None:
-    """Find the largest batch, and the largest input at batch 1, that fit into a memory."""
+    """Find the largest batch, and the largest input at batch 1, that fit into a given memory."""
     from cnnstat import api
     from cnnstat.cli.output import emit
     from cnnstat.memory.fit import memory as memory_size
     from cnnstat.render.fit import fit_document
 
-    to = result.destination()
+    to = result.destination(verbose=verbose)
     settings = planning.settings()
     memories = [memory_size(text) for text in memory.split(",") if text.strip()]
     if not memories:

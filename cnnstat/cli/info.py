@@ -27,7 +27,7 @@ def info(
 
     to = result.destination()
     if form_of(model) != "zoo":
-        raise UsageError(f"{model}: only models of the zoo have a card ('cnnstat list' shows them)")
+        raise UsageError(f"{model}: only models of 'cnnstat list' have a card")
     emit(card_document(find(model), figures=True), to)
 
 

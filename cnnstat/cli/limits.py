@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnnstat.cli.options import OUTPUT, option
+from cnnstat.cli.options import CHECKS, option
 
 if TYPE_CHECKING:
     from cnnstat.api.limits import Command, Result
@@ -17,7 +17,7 @@ LimitOption = Annotated[
     list[str] | None,
     option(
         "--limit",
-        group=OUTPUT,
+        group=CHECKS,
         metavar="CONDITION",
         help="Exit with 1 unless this is true, as in 'params < 5M'. May be repeated; the grammar "
         "is that of 'sweep --where'.",

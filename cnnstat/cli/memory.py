@@ -94,7 +94,7 @@ def memory(
         option(
             "--measure",
             group=MEMORY,
-            help="Run the model, too, and compare (needs PyTorch).",
+            help="Also run the model and compare (needs PyTorch).",
         ),
     ] = False,
     limit: LimitOption = None,

@@ -41,7 +41,7 @@ def _models() -> Iterable[str]:
 
 complete_model = starting(_models)
 
-MODEL, TABLE, OUTPUT = "Model", "Rows and columns", "Output"
+MODEL, TABLE, CHECKS, OUTPUT = "Model", "Rows and columns", "Checks", "Output"
 """Groups of options that several commands have; each command adds groups of its own."""
 
 
@@ -104,7 +104,7 @@ CallOption = Annotated[
         "--call",
         group=MODEL,
         metavar="JSON",
-        help="Other arguments of a PyTorch module's forward pass: '{\"deep\": true}'.",
+        help="Further arguments of a PyTorch module's forward pass: '{\"deep\": true}'.",
     ),
 ]
 MethodOption = Annotated[
@@ -148,7 +148,7 @@ ClassesOption = Annotated[
         "--classes",
         group=MODEL,
         metavar="N",
-        help="Number of classes of a model of the zoo.",
+        help="Number of classes (models of 'cnnstat list').",
         default="as published",
     ),
 ]
@@ -225,13 +225,13 @@ def input_shape(text: str | None) -> tuple[int, ...] | None:
 
 
 Shapes = tuple[int, ...] | dict[str, Any] | None
-"""What --input says: one shape, or a spec or an example by name; None where it is not used."""
+"""The value of --input: one shape, or a spec or an example by name; None where it is not used."""
 
 
 def input_shapes(texts: list[str] | None) -> Shapes:
     """Read one shape, or ``name=3x224x224`` (``ids=int64:128``) once for each of several inputs.
 
-    The dtype may stand behind the shape as well (``ids=128:int64``). One number per sample has a
+    The dtype may also follow the shape (``ids=128:int64``). One number per sample has a
     dtype and no shape (``label=int64``); ``!`` marks a shape that no batch comes in front of
     (``edges=int64:!2x20``). ``tokens=@file.npy`` takes the array of a file as it is.
     """

@@ -290,15 +290,24 @@ def space(
     ],
     *,
     x: Annotated[
-        str, option("--x", group=TABLE, metavar="KEY", help="Column across; -KEY: more is better.")
+        str,
+        option(
+            "--x", group=TABLE, metavar="KEY", help="Column on the x axis; -KEY if more is better."
+        ),
     ] = "macs",
     y: Annotated[
-        str, option("--y", group=TABLE, metavar="KEY", help="Column upwards; likewise.")
+        str,
+        option(
+            "--y", group=TABLE, metavar="KEY", help="Column on the y axis; -KEY if more is better."
+        ),
     ] = "params",
     colour: Annotated[
         str | None,
         option(
-            *("--colour", "--color"), group=TABLE, metavar="KEY", help="Column that colours a dot."
+            *("--colour", "--color"),
+            group=TABLE,
+            metavar="KEY",
+            help="Column that sets the colour of the dots.",
         ),
     ] = None,
     picture: Picture,

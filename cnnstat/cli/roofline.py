@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ from cnnstat.cli.options import (
     ModelArgument,
     SortOption,
     TopOption,
+    VerboseOption,
     at_least_one,
     option,
     starting,
@@ -25,11 +25,12 @@ DEVICE = "Device"
 """The group of options of ``roofline``, ``plot roofline`` and the bounds of ``summary``."""
 
 
-def _devices() -> Iterable[str]:
-    from cnnstat.bench.devices import own_devices
-
-    return own_devices()
-
+DEVICES = (
+    *("raspberry-pi-5", "jetson-orin-nano-super", "jetson-agx-orin-64gb"),
+    *("apple-m1-pro", "apple-m1-max", "apple-m2", "rtx-3090", "rtx-4090", "t4", "l4"),
+    *("a100-sxm-40gb", "a100-sxm-80gb", "h100-sxm", "h200-sxm"),
+)
+"""Names for the help: reading the file of devices would slow every start down; a test compares."""
 
 EXAMPLES = (
     "cnnstat roofline resnet50 --device h100-sxm --dtype float16 --batch 64",
@@ -47,8 +48,8 @@ class Rates:
             "--device",
             group=DEVICE,
             metavar="NAME",
-            help="Device by name: h100-sxm, rtx-4090, jetson-orin-nano-super, raspberry-pi-5 ...",
-            complete=starting(_devices),
+            help=f"Device, by name: {', '.join(DEVICES)}.",
+            complete=starting(lambda: DEVICES),
         ),
     ] = None
     devices: Annotated[
@@ -66,7 +67,7 @@ class Rates:
             "--peak",
             group=DEVICE,
             metavar="RATE",
-            help="Operations a second: 4TFLOPS, 26TOPS.",
+            help="Operations per second: 4TFLOPS, 26TOPS.",
             default="the device's, in the dtype",
         ),
     ] = None
@@ -76,7 +77,7 @@ class Rates:
             "--bandwidth",
             group=DEVICE,
             metavar="RATE",
-            help="Bytes a second to and from memory: 50GB/s.",
+            help="Memory bandwidth, bytes per second: 50GB/s.",
             default="the device's",
         ),
     ] = None
@@ -113,6 +114,7 @@ def roofline(
     rates: Rates,
     sort: SortOption = None,
     top: TopOption = None,
+    verbose: VerboseOption = False,
     result: Result,
 ) -> None:
     """Show the roofline bound of each layer on a device: compute or memory, share, fusion."""
@@ -120,7 +122,7 @@ def roofline(
     from cnnstat.cli.output import emit
     from cnnstat.render.roofline import roofline_document
 
-    to = result.destination()
+    to = result.destination(verbose=verbose)
     device = rates.named_device()
     report = subject.analyze(subject.load(model)).report
     emit(

@@ -10,8 +10,8 @@ from cnnstat.cli.blocks import Result, Subject
 from cnnstat.cli.convention import ConventionOption
 from cnnstat.cli.limits import LimitOption, exit_unmet, limits_of
 from cnnstat.cli.options import (
+    CHECKS,
     MODEL,
-    OUTPUT,
     TABLE,
     DepthOption,
     ModelArgument,
@@ -56,7 +56,7 @@ def summary(
             "--images",
             group=MODEL,
             metavar="N",
-            help="Images of an epoch of training, whose work is added up.",
+            help="Images per epoch; adds the work of an epoch of training.",
         ),
     ] = None,
     rates: Rates,
@@ -97,20 +97,20 @@ def summary(
         option(
             "--tree",
             group=TABLE,
-            help="Show the tree of modules, each with the sum of its rows; --depth bounds it.",
+            help="Show the tree of modules, each with the sum of its rows; --depth limits it.",
         ),
     ] = False,
     check: Annotated[
         bool,
         option(
             "--check",
-            group=OUTPUT,
+            group=CHECKS,
             help="Add the counts of FlopCounterMode and fvcore (needs PyTorch).",
         ),
     ] = False,
     strict: Annotated[
         bool,
-        option("--strict", group=OUTPUT, help="Exit with 1 if any operator could not be counted."),
+        option("--strict", group=CHECKS, help="Exit with 1 if any operator could not be counted."),
     ] = False,
     limit: LimitOption = None,
     verbose: VerboseOption = False,

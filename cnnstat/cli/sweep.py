@@ -68,7 +68,7 @@ def sweep(
     ] = None,
     sample: Annotated[
         int | None,
-        option("--sample", group=SPACE, metavar="N", help="Draw N legal models at random."),
+        option("--sample", group=SPACE, metavar="N", help="Draw N valid models at random."),
     ] = None,
     seed: Annotated[int, option("--seed", group=SPACE, metavar="S", help="Seed of --sample.")] = 0,
     every: Annotated[
@@ -82,7 +82,7 @@ def sweep(
             *("--where", "-w"),
             group=ROWS,
             metavar="CONDITION",
-            help="Keep the models that meet it: 'params < 5M and macs < 600M'.",
+            help="Keep the models that meet a condition: 'params < 5M and macs < 600M'.",
             default="all models",
         ),
     ] = None,
@@ -92,7 +92,7 @@ def sweep(
             *("--columns", "-c"),
             group=ROWS,
             metavar="KEYS",
-            help="Figures by key, comma-separated; +KEYS adds to the default, all is every one: "
+            help="Columns, comma-separated; +KEYS adds to the default, all shows every column: "
             f"{', '.join(BY_KEY)}.",
             default=",".join(DEFAULT),
             complete=continuing(lambda: BY_KEY),
@@ -104,7 +104,8 @@ def sweep(
             "--pareto",
             group=ROWS,
             metavar="KEYS",
-            help="Keep what nothing dominates: less is better, with a minus more (-depth,macs).",
+            help="Keep the models that no other dominates: less is better, or more with a minus "
+            "(-depth,macs).",
         ),
     ] = None,
     sort: Annotated[
@@ -113,7 +114,7 @@ def sweep(
             "--sort",
             group=ROWS,
             metavar="KEYS",
-            help="Smallest first, with a minus largest first (-macs).",
+            help="Smallest first, or largest first with a minus (-macs).",
             default="the order of the space",
         ),
     ] = None,
@@ -145,7 +146,7 @@ def sweep(
             "--resume",
             group=OUTPUT,
             metavar="FILE",
-            help="Continue behind the rows of a file that an earlier run left.",
+            help="Continue an earlier run, after the rows that are already in FILE.",
         ),
     ] = None,
     format: Annotated[
@@ -161,7 +162,7 @@ def sweep(
     output: OutputOption = None,
     bare: BareOption = False,
 ) -> None:
-    """Count every model of a design space; filter, sort and compare what comes out."""
+    """Count every model of a design space; filter, sort and compare the results."""
     from cnnstat.api.points import evaluate
     from cnnstat.api.sweeping import check_size, make_plan
     from cnnstat.render.sweep import outcome_line
@@ -187,7 +188,7 @@ def sweep(
         choice=choice,
     )
     for name in shadowed(plan, choice):
-        remark(f"{name} is the space's own here; the figure is figures.{name}")
+        remark(f"{name} is a parameter of this space; the figure of that name is figures.{name}")
     run = Run(plan, evaluate, begins_here=dask is None)
     count = at_least_one("workers", workers) or os.cpu_count() or 1
     target = _target(format, output, resume, choice, bare)
@@ -211,7 +212,7 @@ def _space(
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
-            raise UsageError(f"{text!r}: values are given as name=16,24,32")
+            raise UsageError(f"{text!r}: write values as name=16,24,32")
         if name in names:
             raise UsageError(f"{name}: values are given twice")
         names.add(name)
@@ -261,7 +262,7 @@ def _target(
 
         require_pyarrow()
         if path is None:
-            raise UsageError("parquet is written to a file: add -o FILE.parquet")
+            raise UsageError("Parquet needs a file: add -o FILE.parquet")
         return Target(path, "parquet", choice, _finish("parquet", path, bare))
     to = destination(format, output, bare=bare)
     if path is None or (os.path.exists(path) and not os.path.isfile(path)):
@@ -304,7 +305,7 @@ def _execute(
             return
         if resume is not None and os.path.realpath(resume) != os.path.realpath(target.stream):
             raise UsageError(
-                f"--resume {resume}: with this format and choice of rows a run goes on from "
+                f"--resume {resume}: with this format and these options, a run continues from "
                 f"{target.stream}"
             )
         try:
@@ -320,8 +321,8 @@ def _hint(run: Run, target: Target, resume: str | None) -> str:
     if not run.counts.next and resume is None:
         return "no model was counted, nothing was written"
     return (
-        f"{target.stream} holds {run.counts.kept + run.counts.failed:,} rows; go on with the same "
-        f"command and --resume {target.stream}"
+        f"{target.stream} holds {run.counts.kept + run.counts.failed:,} rows; continue with the "
+        f"same command and --resume {target.stream}"
     )
 
 

@@ -1,4 +1,4 @@
-"""cnnstat's own figures against those that somebody else counted: equality, operator by operator.
+"""cnnstat's own figures against independent counts: equality, operator by operator.
 
 Measurements come in as plain data (``Measurement``), so nothing here runs anything. There is
 no tolerance; what is allowed to differ is a ``Limitation`` with a sentence, and is listed.

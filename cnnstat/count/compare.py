@@ -15,7 +15,7 @@ from cnnstat.errors import UsageError, unknown
 
 
 class ErrorRate(Protocol):
-    """Published error in percent: on what, what was averaged (``setting``), where it stands."""
+    """Published error in percent: on what, what was averaged (``setting``), where it is printed."""
 
     @property
     def dataset(self) -> str: ...  # noqa: D102
@@ -141,7 +141,7 @@ def compare(
 ) -> Comparison:
     """Return the comparison of at least one entry.
 
-    ``baseline`` is an entry's name or reference, ``NAME@SHAPE`` where one model stands there on
+    ``baseline`` is an entry's name or reference, ``NAME@SHAPE`` where one model is compared on
     several inputs (without the shape it is the first). ``sort`` orders by a measure, the largest
     first and unknown values last, or by ``model`` or ``year``. Raises ``UsageError`` with the
     nearest names for any other.
@@ -160,7 +160,7 @@ def _find(entries: Sequence[Entry], baseline: str) -> Entry:
     names = dict.fromkeys(entry.name for entry in entries)
     if shape and name in names:
         names = dict.fromkeys(f"{name}@{e.input}" for e in entries if e.name == name)
-    raise unknown("baseline", baseline, names, listing=f"compared are {', '.join(names)}")
+    raise unknown("baseline", baseline, names, listing=f"compared models: {', '.join(names)}")
 
 
 def _matches(entry: Entry, shape: str) -> bool:

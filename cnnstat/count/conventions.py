@@ -1,7 +1,7 @@
 """Conventions: how a paper or a tool turns work into one number, reproduced to the unit.
 
 A convention weighs the kinds of ``Work``; where a tool has a formula of its own for an operator,
-the formula stands in ``toolrules`` under the operator's class, as in the tool's own table. An
+the formula is in ``toolrules`` under the operator's class, as in the tool's own table. An
 operator that a tool leaves out counts 0 there, as the tool does it; cnnstat's own conventions
 (``paper``, ``flops``) leave nothing out. For tools that watch modules an operator is the module of
 ``torch.nn`` that means the same; what is written with ``+`` and ``*`` they do not see.
@@ -69,7 +69,7 @@ FLOPS = Convention(
 
 TORCH = Convention(
     "torch",
-    "2 per multiply-accumulate, nothing else; none of a product with a vector",
+    "2 per multiply-accumulate, nothing else; none for a matrix-vector product",
     "FLOPs",
     {"macs": 2},
     "torch.utils.flop_counter.FlopCounterMode (PyTorch 2.13; an LSTM as on the device meta)",
@@ -92,7 +92,7 @@ FVCORE = Convention(
 
 TORCHINFO = Convention(
     "torchinfo",
-    "every parameter once per position that a convolution puts out, once per image elsewhere",
+    "every parameter once per output position of a convolution, once per image elsewhere",
     "mult-adds (torchinfo's word)",
     {},
     "torchinfo 1.8.0: layer_info.LayerInfo.calculate_macs, model_statistics.ModelStatistics",

@@ -84,7 +84,7 @@ class Step(NamedTuple):
 
 
 class Structure(NamedTuple):
-    """What depends on the connections of a graph alone; ``last`` is of nodes, as in ``storage``.
+    """Facts of the connections of a graph; ``last`` is of nodes, as in ``storage``.
 
     ``in_pieces`` says that the steps are those of the graph's pieces, not of its nodes; ``plain``
     that no weights are shared and first results alone leave: nothing else can be wrong about it.
@@ -277,7 +277,7 @@ def _steps(pieces: Sequence[Piece], owns: Sequence[bool]) -> tuple[Step, ...]:
 
 
 class Outline:
-    """What adds up over one model's operators, and its depth; nothing that takes bytes of tensors.
+    """Sums over one model's operators, and its depth; nothing that takes bytes of tensors.
 
     Where an operator has no rule (``complete`` is False), ``macs`` and ``flops`` are lower bounds.
     """

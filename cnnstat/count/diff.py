@@ -1,4 +1,4 @@
-"""Two models layer by layer: which layers stand in both, which changed, which are new.
+"""Two models layer by layer: which layers are in both, which changed, which are new.
 
 Layers are aligned by name where the models share at least half of their names, else by what they
 are, in order (the longest common sequence). Only what a layer is and does counts as a change: the

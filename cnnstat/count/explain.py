@@ -127,7 +127,7 @@ def _weight_steps(layer: Layer) -> Iterator[Step]:
         node, facts = shaped.nodes[index], shaped.facts[index]
         if node.tied_to is not None and facts.weights:
             yield Step(
-                "parameters", f"{node.name} holds those of {shaped.nodes[node.tied_to].name}", 0
+                "parameters", f"{node.name} shares those of {shaped.nodes[node.tied_to].name}", 0
             )
             continue
         for weight in facts.weights:
@@ -171,7 +171,7 @@ def _memory_steps(layer: Layer) -> Iterator[Step]:
         product = f"{values} values, {size} B each"
         yield Step("activation memory", product, layer.activation_bytes, "bytes")
     elif layer.activation_bytes:
-        yield Step("activation memory", "all that the row makes", layer.activation_bytes, "bytes")
+        yield Step("activation memory", "all outputs of the row", layer.activation_bytes, "bytes")
     else:
         yield Step("activation memory", "none of its own", 0, "bytes")
     cached = layer.cached_activation_bytes - layer.activation_bytes
@@ -314,7 +314,7 @@ def _memory_totals(report: Report) -> Iterator[Step]:
     )
     yield Step(
         "peak activation memory",
-        f"the most that is alive at once, while {totals.peak_layer} runs",
+        f"the most bytes alive at once, while {totals.peak_layer} runs",
         totals.peak_activation_bytes,
         "bytes",
     )
@@ -323,7 +323,7 @@ def _memory_totals(report: Report) -> Iterator[Step]:
 def _structure_totals(report: Report) -> Iterator[Step]:
     totals = report.totals
     yield Step("depth", "weighted layers on the longest path", totals.depth)
-    yield Step("paths", "ways from the inputs to the outputs", totals.paths)
+    yield Step("paths", "distinct paths from the inputs to the outputs", totals.paths)
     last = report.last_map
     if last is not None:
         field = last.receptive_field

@@ -178,7 +178,7 @@ class Layer(NamedTuple):
 
     @property
     def training(self) -> StepWork | None:
-        """Work of a training step; None where an operator has no rule, or nobody asked for it."""
+        """Work of a training step; None without a rule, or where it was not requested."""
         training = self.report.training
         return None if training is None else training.of(self.nodes)
 

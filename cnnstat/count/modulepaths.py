@@ -8,7 +8,7 @@ from collections.abc import Container
 def module_path(name: str, known: Container[str]) -> str:
     """Return which of the known modules a node is in, by its name; the whole is ``""``.
 
-    A second call of a module has a number behind its path.
+    A second call of a module has a number after its path.
     """
     for candidate in (name, without_number(name)):
         if candidate in known:

@@ -39,7 +39,7 @@ def units(report: Report) -> list[list[Layer]]:
 
 
 def _between_cuts(report: Report, layers: list[Layer]) -> list[list[Layer]]:
-    """Cut behind each layer that is alone in being read further on."""
+    """Cut after each layer that is alone in being read further on."""
     shown = {row.anchor for row in layers}
     last_reader = dict.fromkeys((row.anchor for row in report.layers), -1)
     for row in layers:

@@ -50,7 +50,7 @@ def shortest_depth_of(shaped: ShapedGraph) -> int:
 
 
 def paths_of(shaped: ShapedGraph) -> int:
-    """Return the number of different ways from the inputs to the outputs, heads included."""
+    """Return the number of distinct paths from the inputs to the outputs, heads included."""
     ways: list[int] = []
     for node in shaped.nodes:
         read = sum([ways[value.node] for value in node.inputs])

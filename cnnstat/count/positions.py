@@ -2,7 +2,7 @@
 
 A state describes one tensor and one input axis. ``Along`` is the regular one: the position along an
 axis of the tensor slides over the input (``lines``). ``Table`` lists the elements read, position by
-position; ``Folded`` is a state behind a reshaping, ``Either`` one that differs between parts of an
+position; ``Folded`` is a state after a reshaping, ``Either`` one that differs between parts of an
 axis (a concatenation), ``Fixed`` the same for every position. A table that would be too large is
 unknown.
 """
@@ -206,7 +206,7 @@ def _along(
 def _moved_fold(
     table: Table, answers: Answers, before: Shape, after: Shape, combine: Combine
 ) -> Table | Nobody:
-    """Return a table behind a reshaping, whose other axes keep their place."""
+    """Return a table after a reshaping, whose other axes keep their place."""
     read = [answers[axis] for axis in table.axes]
     groups = dict.fromkeys(answer for answer in read if isinstance(answer, Fold))
     names: list[int] = []

@@ -28,7 +28,7 @@ from cnnstat.ir.reach import (
 )
 
 Field = tuple[State, ...]
-"""One state for each followed input axis: those behind batch and channels, input by input."""
+"""One state for each followed input axis: those after batch and channels, input by input."""
 
 Answers = tuple[AxisReach, ...] | None
 

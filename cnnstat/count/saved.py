@@ -82,7 +82,7 @@ class SavedLayer(Layer):
 
     @property
     def output(self) -> TensorSpec:
-        """Spec of what leaves the row; likewise."""
+        """Spec of what leaves the row, likewise saved."""
         return self.row.output
 
     @property

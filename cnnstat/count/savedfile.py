@@ -161,7 +161,7 @@ def _field(row: _Object) -> ReceptiveField | None:
 
 def _extents(value: object, place: str) -> tuple[int, ...]:
     if not isinstance(value, list) or not all(type(each) is int and each >= 0 for each in value):
-        raise UsageError(f"{place}: {value!r:.40} is no shape")
+        raise UsageError(f"{place}: {value!r:.40} is not a shape")
     return tuple(value)
 
 

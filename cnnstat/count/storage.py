@@ -153,7 +153,7 @@ def alive(sizes: Sequence[int], last: Sequence[int]) -> list[int]:
     """Return the bytes alive while each node runs, from what each adds and its last use."""
     dying = [0] * (len(sizes) + 2)
     for size, end in zip(sizes, last, strict=True):
-        dying[end + 1] += size  # gone when the node behind its last reader runs
+        dying[end + 1] += size  # gone when the node after its last reader runs
     return list(accumulate(map(sub, sizes, dying)))
 
 

@@ -233,7 +233,7 @@ THOP_2021: Rules = {
 
 
 def _ptflops_lrn(op: ops.LocalResponseNorm, facts: NodeFacts) -> int:
-    """Count three elementwise operations and a pooling behind size - 1 maps of zeros."""
+    """Count three elementwise operations and a pooling after size - 1 maps of zeros."""
     n, c, *extents = facts.inputs[0].shape
     return 3 * facts.inputs[0].numel + n * (c + op.size - 1) * prod(extents)
 

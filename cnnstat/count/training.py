@@ -1,7 +1,7 @@
 """Multiply-accumulates of one training step, operator by operator: forward, backward, by formula.
 
 The backward pass of a product has one product for each factor that needs a gradient. A tensor needs
-one where a trained parameter lies before it and a result of the model behind it: the first layer
+one where a trained parameter lies before it and a result of the model after it: the first layer
 passes nothing back, frozen weights get nothing. The update of the weights multiplies no matrices.
 
 ``flop_counter`` is what PyTorch's ``FlopCounterMode`` makes of the same step. It counts the

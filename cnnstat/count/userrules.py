@@ -1,7 +1,7 @@
-"""Rules of the user's own for operators that cnnstat has none for: a name and a function.
+"""User-defined rules for operators that cnnstat cannot count: a name and a function each.
 
-``cnnstat.register`` is the only way in. A rule is used where an operator would be unknown
-otherwise; what cnnstat counts itself it goes on counting.
+``cnnstat.register`` is the only entrance. A rule is used only for an operator that would be unknown
+otherwise; it never replaces a count of cnnstat's own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ OWN = "cnnstat.register"
 """How the rules that are registered here begin to say whose they are."""
 
 CODE = "foreign_rule"
-"""Code of a note on an operator that somebody else's rule counts."""
+"""Code of a note on an operator that a user's or library's rule counts."""
 
 
 class OperatorCall(NamedTuple):
@@ -58,12 +58,17 @@ def register(name: str, *, replace: bool = False) -> Callable[[AnyRule], AnyRule
 
 
 def register(name: str, rule: Any = None, *, replace: bool = False) -> Any:
-    """Register the work of an operator that cnnstat has no rule for; also a decorator.
+    """Register a rule for the work of an operator that cnnstat cannot count; also a decorator.
 
-    ``name`` is what a report shows as unknown: ``mylib::mix`` of a PyTorch operator, ``Mix`` of an
-    ONNX or Keras one. ``rule`` gets an ``OperatorCall`` and returns multiply-accumulates, or a
-    mapping of kinds of work (``{"macs": 10, "additions": 5}``). Raises ``UsageError`` for a name
-    that has a rule, unless ``replace``.
+    Args:
+        name: name of the operator as reports show it: ``mylib::mix`` for a PyTorch operator,
+            ``Mix`` for an ONNX or Keras operator.
+        rule: function of an ``OperatorCall`` that returns the number of multiply-accumulates, or
+            a dictionary of kinds of work: ``{"macs": 10, "additions": 5}``.
+        replace: replace an earlier rule of the same name.
+
+    Raises:
+        UsageError: the name already has a rule and ``replace`` is not set.
     """
     if not isinstance(name, str) or not name:
         raise UsageError(f"register {name!r:.60}: expected the name of an operator")
@@ -72,7 +77,9 @@ def register(name: str, rule: Any = None, *, replace: bool = False) -> Any:
     if not callable(rule):
         raise UsageError(f"register {name}: expected a function, got {rule!r:.60}")
     if name in RULES and not replace:
-        raise UsageError(f"register {name}: it has the rule of {RULES[name].origin}; replace=True")
+        raise UsageError(
+            f"register {name}: it already has a rule, {RULES[name].origin}; use replace=True"
+        )
     RULES[name] = UserRule(rule, _origin(rule))
     return rule
 
@@ -135,7 +142,7 @@ def with_rules(shaped: ShapedGraph) -> ShapedGraph:
 
 
 def rule_notes(shaped: ShapedGraph) -> tuple[Note, ...]:
-    """Return a note for each operator that somebody else's rule counts: whose it is."""
+    """Return a note for each operator that a user's or library's rule counts, with its origin."""
     rules = [(node.name, node.op.type_name, getattr(node.op, "rule", "")) for node in shaped.nodes]
     return tuple(
         Note(CODE, name, f"{operator} is counted by a rule of {rule}")

@@ -184,7 +184,7 @@ class Assembly:
         return self.add(name, op, inputs, op.infer(specs))
 
     def apply(self, name: str, layer: Layer, results: Sequence[Key | None]) -> int:
-        """Add the nodes of a call and note its results (None: nobody reads it).
+        """Add the nodes of a call and note its results (None: it is not read).
 
         Returns the number of the layer's own node. Raises what the operators raise.
         """
@@ -230,7 +230,7 @@ class Assembly:
         return (owners[0] if owners else None), computed
 
     def graph(self, name: str, outputs: Iterable[Key]) -> Graph:
-        """Return the graph, without views and moved tensors that nobody reads."""
+        """Return the graph, without views and moved tensors that are not read."""
         return self.finish(name, tuple(dict.fromkeys(self.value(key) for key in outputs)))
 
     def finish(self, name: str, outputs: tuple[Value, ...]) -> Graph:
@@ -255,9 +255,9 @@ def _match(op: Op, specs: Specs, stored: Sequence[StoredTensor]) -> bool:
 
 
 def without_unread(graph: Graph) -> Graph:
-    """Return the graph without views and constants that nobody reads.
+    """Return the graph without views and constants that are not read.
 
-    A copy that nobody reads stays: it takes memory while it is made.
+    A copy that is not read stays: it takes memory while it is made.
     """
     needed = [
         not isinstance(node.op, View) and not (isinstance(node.op, Rearrange) and not node.inputs)

@@ -124,7 +124,7 @@ def _imported(library: str) -> ModuleType:
     except ModuleNotFoundError as error:
         raise UsageError(f"{library} is not installed: pip install {library}") from error
     except Exception as error:
-        raise UsageError(f"{library} does not import here: {error}") from error
+        raise UsageError(f"{library} cannot be imported: {error}") from error
     return module
 
 

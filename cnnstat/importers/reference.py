@@ -47,7 +47,7 @@ class Imported(NamedTuple):
     needs: Mapping[str, Needs] = MappingProxyType({})
     """Which tensors of a node need a gradient, where the reader knows more than the graph."""
     training_notes: tuple[Note, ...] = ()
-    """What is to be noted about a training step alone."""
+    """Notes for a training step only."""
 
 
 def file_and_name(reference: str) -> tuple[str, str]:

@@ -24,14 +24,14 @@ from cnnstat.ir.tensor import UNKNOWN
 from cnnstat.ops import Opaque
 
 NO_FORWARD = (
-    "it holds weights alone and no forward pass; give what runs: model.py:factory, or a file of "
+    "it has weights and no forward pass; name a model that runs: model.py:factory, or a file of "
     "torch.export.save, torch.jit.save or torch.onnx.export"
 )
 BUFFERS = ("running_mean", "running_var", "position_ids", "attn_mask", "inv_freq")
 """Last parts of names that PyTorch and the libraries give to buffers."""
 
 BOOKKEEPING = "num_batches_tracked"
-"""A buffer that no forward pass in evaluation form reads and that nobody counts."""
+"""A buffer that no forward pass in evaluation form reads and that is not counted."""
 
 MAX_HEADER_BYTES = 100_000_000
 """Longest header of a safetensors file, by that format's own rule."""
@@ -84,8 +84,8 @@ def imported(reference: str, tensors: Iterable[NamedTensor]) -> Imported:
         for path, weights in rows.items()
     ]
     told = (
-        "parameters are told by the names of tensors; work, shapes of results and depth are not "
-        f"known: {NO_FORWARD}"
+        "parameters are recognised by the names of tensors; work, output shapes and depth are "
+        f"unknown: {NO_FORWARD}"
     )
     graph = Graph(reference, tuple(nodes), (Value(len(nodes) - 1),))
     return Imported(graph, (Note(WEIGHTS_ALONE, "", told),))

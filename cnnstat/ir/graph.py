@@ -52,7 +52,7 @@ class Node(NamedTuple):
 class Block:
     """Nodes that are added together, again and again: in one graph, in many.
 
-    Each of ``nodes`` is the name behind the block's path, the operator, the numbers of the nodes
+    Each of ``nodes`` is the name after the block's path, the operator, the numbers of the nodes
     that it reads within the block (-1: the block's input), and all further fields; ``result`` is
     the number of the node whose first result leaves. ``form`` is equal for blocks that differ in
     the fields of their operators alone. Two blocks are the same only if they are one object.
@@ -156,7 +156,7 @@ class Graph:
             return nodes
 
     def __repr__(self) -> str:
-        return f"<Graph {self.name}: {len(self.nodes)} nodes, {len(self.outputs)} results leave>"
+        return f"<Graph {self.name}: {len(self.nodes)} nodes, {len(self.outputs)} outputs>"
 
     @property
     def inputs(self) -> list[Node]:
@@ -181,7 +181,7 @@ def nodes_of(pieces: Sequence[Piece]) -> list[Node]:
 
 
 def _check_nodes(name: str, nodes: Sequence[Node]) -> None:
-    """Raise ``GraphError`` for a name that stands twice, and for a node that reads a later one."""
+    """Raise ``GraphError`` for a name that appears twice, and for a node that reads a later one."""
     if len(set(map(itemgetter(0), nodes))) < len(nodes):
         twice = _repeated(nodes)
         raise GraphError(f"{name}: the name {twice!r} is used twice; every node needs its own")
@@ -203,7 +203,7 @@ def _check_outputs(graph: Graph, count: int) -> None:
         raise GraphError(f"{graph.name}: the graph has no output")
     for value in (*graph.outputs, *graph.training_outputs):
         if not 0 <= value.node < count:
-            raise GraphError(f"{graph.name}: output {value.node} is no node of the graph")
+            raise GraphError(f"{graph.name}: output {value.node} is not a node of the graph")
 
 
 def _repeated(nodes: Sequence[Node]) -> str:

@@ -79,7 +79,7 @@ class Op(ABC):
     def survival(self) -> float:
         """Probability that the path through the operator is kept in a training step; 1 unless said.
 
-        What only such a path needs is not run when it is dropped.
+        Operators that only such a path needs do not run when it is dropped.
         """
         return 1.0
 

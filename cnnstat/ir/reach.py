@@ -80,7 +80,7 @@ AxisReach = Slide | Ranges | Placed | Fold | Pick | Literal["whole", "unknown"]
 
 
 class Sliding(NamedTuple):
-    """A window of each spatial axis (behind batch and channels) of the first input.
+    """A window of each spatial axis (after batch and channels) of the first input.
 
     ``groups`` of channels are read by themselves; None: each channel is.
     """

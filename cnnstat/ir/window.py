@@ -43,7 +43,7 @@ class Window(NamedTuple):
         """Return the positions on n elements: floor((n + before + after - extent) / stride) + 1.
 
         With ``ceil_mode`` the division rounds up, but a window that would start in the padding
-        behind the axis is dropped; the first may hang over the end (PyTorch's rules). Raises
+        after the axis is dropped; the first may hang over the end (PyTorch's rules). Raises
         ``WindowError`` where no window fits.
         """
         span = n + self.before + self.after - self.extent
@@ -100,7 +100,7 @@ def windows(
 ) -> tuple[Window, ...]:
     """Resolve per-axis parameters into one ``Window`` per axis of ``extents``.
 
-    ``same`` pads so that out = ceil(n / stride), the odd element behind (TensorFlow's and Keras'
+    ``same`` pads so that out = ceil(n / stride), the odd one at the end (TensorFlow's and Keras'
     rule; PyTorch's for stride 1).
     """
     resolved = []

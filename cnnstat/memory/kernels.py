@@ -185,7 +185,7 @@ def multiply(tape: Tape, x: Tensor, other: Tensor) -> Tensor:
         ]
         pairs = zip(made, (x, other), strict=True)
         summed = [_summed(tape, m, t) if m else None for m, t in pairs]
-        tape.hold(gradients)  # autograd sums and casts before it lets go of what came in
+        tape.hold(gradients)  # autograd sums and casts before it frees its inputs
         return summed
 
     return tape.record((x, other), y, back, saves=saves)[0]

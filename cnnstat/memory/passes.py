@@ -30,7 +30,7 @@ from cnnstat.memory.tape import (
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """How PyTorch runs a model, beside its shapes.
+    """How PyTorch runs a model, apart from its shapes.
 
     ``autocast`` is the lower dtype of mixed precision or None; for ``tracked`` see ``Tape``.
     """
@@ -155,7 +155,7 @@ def inference(shaped: ShapedGraph, conditions: Conditions) -> Pass:
 
 
 def training(shaped: ShapedGraph, conditions: Conditions) -> Pass:
-    """Return a forward pass in training mode and the backward pass behind it, without the loss."""
+    """Return a forward pass in training mode and the backward pass after it, without the loss."""
     run = _begin(shaped, conditions, training=True)
     tape, graph = run.tape, shaped.graph
     block_of: list[int | None] = [None] * len(shaped.nodes)
@@ -248,7 +248,7 @@ class _Recomputation:
         self._entering = {
             block: [run.values[value] for value in self._inputs(members)]
             for block, members in self._members.items()
-            if block in saving  # nobody asks for the others again
+            if block in saving  # the others are not needed again
         }
 
     def _inputs(self, members: list[int]) -> list[Value]:
@@ -303,9 +303,9 @@ class _Recomputation:
         return tape.records[first:]
 
     def _cut(self, last: Record) -> None:
-        """Forget the steps behind the last one that saves: nobody needs their results.
+        """Drop the steps after the last one that saves: their results are not needed.
 
-        What is an input of a kernel is saved before the kernel runs, which then never does.
+        An input of a kernel is saved before the kernel runs, so that the kernel itself does not.
         """
         steps = self._run.tape.steps
         runs = any(storage in steps[last.step].makes for storage in last.saves)

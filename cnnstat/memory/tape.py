@@ -1,4 +1,4 @@
-"""Which storages a pass of PyTorch makes and when it lets go of them, without running it.
+"""Which storages a pass of PyTorch makes and when it frees them, without running it.
 
 A ``Tape`` is written by the kernels of ``kernels.py`` in the order in which PyTorch runs them:
 every step makes and reads storages, every differentiable kernel leaves a record of what it saves
@@ -141,7 +141,7 @@ class Tape:
         return self.run(uses, (tensor.shape, tensor.dtype))[0]
 
     def hold(self, tensors: Iterable[Tensor]) -> None:
-        """Keep tensors up to here: somebody still has a reference."""
+        """Keep tensors alive up to here: a reference remains."""
         self.steps.append(Step(self.node, (), tuple([tensor.storage for tensor in tensors])))
 
     def record(
@@ -189,7 +189,7 @@ def reached(tape: Tape, outputs: Iterable[Tensor]) -> set[int]:
 
 
 def free_unreached(tape: Tape, records: set[int]) -> None:
-    """Let what the other records save live as long as any result behind them does."""
+    """Let what the other records save live as long as any result after them does."""
     last = spans(tape)
     ends = [max([record.step, *[last[each] for each in record.outputs]]) for record in tape.records]
     for number in range(len(tape.records) - 1, -1, -1):
@@ -210,7 +210,7 @@ def backward(tape: Tape, outputs: Sequence[Tensor], unpack: Unpack | None = None
     """Write the backward pass from gradients of ``outputs``, which the loss makes and gives away.
 
     Autograd runs the youngest record first. ``unpack`` is called with a record's number before its
-    saved tensors are read, and may replace it; they are let go when it is done.
+    saved tensors are read, and may replace it; they are freed when it is done.
     """
     tape.making = "activation_gradient"
     tape.training = False
@@ -243,7 +243,7 @@ class _Sums:
         self._holders: Counter[int] = Counter()
 
     def add(self, source: Source, gradient: Tensor) -> None:
-        """Keep a gradient, added to the one that is there: in place where nobody else has it."""
+        """Add a gradient to the one that is there, in place if it has no other reference."""
         there = self._gradients.get(source)
         if there is None:
             self._put(source, gradient)

@@ -2,7 +2,7 @@
 
 ``FAMILIES`` is the single list; ``ALL_OPS`` is every class in it: harness, tables and tests start
 from it. A family's file is imported when one of its operators is asked for: start-up time is a
-feature. The meaning of an operator stands on its class; whatever runs or names it in an outside
+feature. The meaning of an operator is on its class; whatever runs or names it in an outside
 world is a table in that world's folder, keyed by the class.
 """
 

@@ -81,7 +81,7 @@ class View(_Arranged):
         if self.kind in ("view", "reshape", "permute", "transpose") and inputs:
             before, after = inputs[0].numel, prod(self.results[0].shape)
             if before != after:
-                raise OpError(f"{before} elements cannot be seen as {self.results[0]}")
+                raise OpError(f"{before} elements cannot be viewed as {self.results[0]}")
         return self.results
 
 

@@ -319,7 +319,9 @@ class _ConvTranspose(Op):
     def _like(self, least: Axes, wanted: Axes) -> Axes:
         for low, want, stride in zip(least, wanted, self.stride, strict=True):
             if not low <= want < low + stride:
-                raise OpError(f"the wanted extent {want} must lie in {low} to {low + stride - 1}")
+                raise OpError(
+                    f"the requested extent {want} must lie in {low} to {low + stride - 1}"
+                )
         return wanted
 
     def weights(self, inputs: Specs) -> tuple[Weight, ...]:

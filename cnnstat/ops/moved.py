@@ -246,7 +246,7 @@ def _pad(move: Move) -> tuple[AxisReach, ...]:
 
 
 def _padded(position: int, n: int, mode: str) -> int:
-    """Return the element that a padding repeats at a position before, on or behind an axis."""
+    """Return the element that a padding repeats at a position before, on or after an axis."""
     if mode in ("circular", "wrap"):
         return position % n
     if mode in ("replicate", "edge"):

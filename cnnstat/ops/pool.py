@@ -1,6 +1,6 @@
 """Pooling over windows of one, two and three axes, over whole maps, and LeNet-5's subsampling.
 
-The parts that ranks share stand on bases that are no dataclasses themselves: making one takes time
+Parts that ranks share are on bases that are not dataclasses: making one takes time
 at every start.
 """
 

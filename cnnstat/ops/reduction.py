@@ -180,7 +180,7 @@ class Interpolate(NoWeights, Op):
         return f"{self.mode} to {'x'.join(map(str, self.output_size))}"
 
     def infer(self, inputs: Specs) -> Specs:
-        """Return the wanted extents."""
+        """Return the requested extents."""
         if not inputs or inputs[0].rank != len(self.output_size) + 2:
             raise OpError(f"it needs {len(self.output_size) + 2} axes")
         return (TensorSpec((*inputs[0].shape[:2], *self.output_size), inputs[0].dtype),)

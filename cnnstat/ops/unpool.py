@@ -48,7 +48,9 @@ class MaxUnpool2d(NoWeights, NoWork, Op):
             wanted = inputs[2].shape[2:]
             for usual, want, stride in zip(out, wanted, self.stride, strict=True):
                 if abs(want - usual) >= stride:
-                    raise OpError(f"the wanted extent {want} must lie within {stride} of {usual}")
+                    raise OpError(
+                        f"the requested extent {want} must lie within {stride} of {usual}"
+                    )
             out = wanted
         return (TensorSpec((n, c, *out), inputs[0].dtype),)
 

@@ -87,7 +87,7 @@ def build_module(
 class TwoForms(nn.Module):
     """One set of weights with two generated forward passes; ``training`` picks one.
 
-    In training, the outputs of the auxiliary heads are returned behind the model's own, as a tuple.
+    In training, the outputs of the auxiliary heads are returned after the model's own, as a tuple.
     """
 
     def __init__(self, *, training: fx.GraphModule, inference: fx.GraphModule) -> None:
@@ -222,7 +222,7 @@ def _device(name: str | torch.device) -> torch.device:
         return torch.device(name)
     except RuntimeError as error:
         raise UsageError(
-            f"device {str(name)!r} is none of PyTorch's: choose cpu, cuda, mps or meta"
+            f"unknown device {str(name)!r}: choose from cpu, cuda, mps, meta"
         ) from error
 
 
@@ -278,8 +278,8 @@ def forward_graph(shaped: ShapedGraph, *, form: Form) -> fx.Graph:
 
 
 def _call(code: fx.Graph, function: Function, arguments: tuple[fx.Node, ...], name: str) -> fx.Node:
-    def call(*given: Any) -> fx.Node:
-        values = (*given, *function.arguments)
+    def call(*nodes: Any) -> fx.Node:
+        values = (*nodes, *function.arguments)
         return code.create_node("call_function", function.target, values, name=name)
 
     if function.form == "list":

@@ -57,7 +57,7 @@ def resolve(name: str) -> torch.device:
     if wanted == "cuda":
         wanted = "cuda:0"
     if wanted not in there:
-        raise UsageError(f"device {name}: not on this machine; there is {', '.join(there)}")
+        raise UsageError(f"device {name}: not on this machine; available: {', '.join(there)}")
     return torch.device(wanted)
 
 
@@ -154,7 +154,7 @@ def out_of_memory(error: BaseException | None) -> bool:
 def release(device: torch.device) -> None:
     """Give cached memory back, so that one run does not starve the next.
 
-    Generated modules stand in reference cycles: only a collection lets go of them. cuBLAS keeps a
+    Generated modules stand in reference cycles: only a collection frees them. cuBLAS keeps a
     workspace for each stream that it has seen.
     """
     import gc
@@ -174,6 +174,6 @@ def peak_memory_bytes(device: torch.device) -> int | None:
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Start the peak anew from what is allocated now."""
+    """Reset the peak to the current allocation."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)

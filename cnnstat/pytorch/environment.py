@@ -110,7 +110,7 @@ def nvidia_smi(device: torch.device) -> dict[str, str | float | None]:
 def nvidia_smi_under_load(
     device: torch.device, work: Callable[[], object]
 ) -> dict[str, str | float | None]:
-    """Return clocks, power and temperature while the device does ``work`` that nobody waits for."""
+    """Return clocks, power and temperature while the device does ``work``, not after it."""
     work()
     readings = nvidia_smi(device)
     torch.cuda.synchronize(device)

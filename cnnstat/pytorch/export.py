@@ -39,7 +39,7 @@ TOLERANCES = {torch.float64: 1e-6, torch.float32: 1e-3}
 """Largest difference of an output relative to its spread; 2e-2 for smaller types."""
 
 DEFAULTS: tuple[Any, ...] = ((), 0, False, True, None)
-"""Arguments of a mean-pooling behind its kernel."""
+"""Arguments of a mean-pooling after its kernel."""
 
 Tensors = dict[str, torch.Tensor]
 

@@ -180,7 +180,7 @@ def load_weights(path: str) -> list[NamedTensor]:
             raise ModelError(f"{path}: not a file of torch.save: {said(error)}") from error
         raise UsageError(
             f"{path}: it pickles {classes[1]}, which is not unpickled since that runs code; "
-            "save module.state_dict(), or give what runs: model.py:factory"
+            "save module.state_dict(), or name a model that runs: model.py:factory"
         ) from error
     except PASSED_ON:
         raise
@@ -192,7 +192,7 @@ def load_weights(path: str) -> list[NamedTensor]:
         raise UsageError(f"{path}: there is no state dict{keys}; {NO_FORWARD}")
     nested = next((name for name, tensor in tensors.items() if tensor.is_nested), None)
     if nested is not None:
-        raise ModelError(f"{path}: the tensor {nested[:60]!a} is nested: it has no one shape")
+        raise ModelError(f"{path}: the tensor {nested[:60]!a} is nested: it has no single shape")
     return [
         NamedTensor(name, tuple(map(int, tensor.shape)), _dtype(tensor), _identity(tensor))
         for name, tensor in tensors.items()

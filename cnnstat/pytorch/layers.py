@@ -34,7 +34,7 @@ TRANSPOSED: dict[int, Callable[..., Tensor]] = {
 
 
 class _PaddedConv(nn.Module):
-    """Convolution behind an explicit padding that may differ between the two sides."""
+    """Convolution after an explicit padding that may differ between the two sides."""
 
     pads: Pads = ()
 
@@ -169,7 +169,7 @@ class PaddedMaxPool(nn.Module):
 
 
 class PaddedAvgPool(nn.Module):
-    """Mean-pooling behind a padding that may differ between the two sides.
+    """Mean-pooling after a padding that may differ between the two sides.
 
     ``pads`` is what the windows cover; ``declared`` the operator's padding, beyond which a window
     that hangs over the edge (``ceil_mode``) never counts.

@@ -55,7 +55,7 @@ class Position(NamedTuple):
 
 
 FUSED = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
-"""Modules that PyTorch replaces by one function where nobody watches functions."""
+"""Modules that PyTorch replaces by one function unless functions are watched."""
 
 ANONYMOUS = ("GraphModule", "InterpreterModule", "Module")
 """Classes that stand in for a module's own, which a file or a graph no longer knows."""

@@ -60,7 +60,7 @@ BATCH_NORMS: dict[int, type[nn.Module]] = {
 
 
 def convolution(op: ops.Conv1d | ops.Conv2d | ops.Conv3d, facts: NodeFacts) -> Any:
-    """Return a convolution, behind an explicit padding where the two sides differ."""
+    """Return a convolution, after an explicit padding where the two sides differ."""
     channels, *extents = facts.inputs[0].shape[1:]
     windows = op.windows(tuple(extents))
     padding = symmetric(windows)

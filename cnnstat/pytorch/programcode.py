@@ -47,10 +47,12 @@ def check_program(path: str) -> None:
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         if len({entry.filename for entry in entries}) < len(entries):
-            raise ModelError(f"{path}: not an exported program: two of its entries have one name")
+            raise ModelError(
+                f"{path}: not an exported program: two of its entries have the same name"
+            )
         for entry in entries:
             if "aotinductor" in entry.filename or entry.filename.endswith(".so"):
-                raise ModelError(f"{path}: it holds machine code, which is not run")
+                raise ModelError(f"{path}: it contains machine code, which is not run")
             if entry.filename.endswith(".json"):
                 if entry.file_size > MAX_BYTES:
                     raise ModelError(f"{path}: {entry.filename[:80]!a}: too large to be read")
@@ -83,7 +85,7 @@ def _check_text(path: str, content: bytes) -> None:
         elif isinstance(value, str) and not _is_data(key, value):
             raise ModelError(
                 f"{path}: the text {value[:60]!a} in it may be code, which is not run; export the "
-                "program again, or give what runs: model.py:factory"
+                "program again, or name a model that runs: model.py:factory"
             )
 
 

@@ -360,7 +360,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         instead: dict[int, int] = {}
         for each in () if tracked else self._sums:
             first = instead.get(each.first, each.first)
-            if last.get(each.first) != each.step:  # somebody else has it, too
+            if last.get(each.first) != each.step:  # another tensor shares it
                 continue
             instead[each.made] = first
             makes[each.step].remove(each.made)

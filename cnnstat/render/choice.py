@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cnnstat.count.report import Report
@@ -45,7 +46,7 @@ def layer_column(key: str) -> LayerColumn:
     """Return the column of this key; raise ``UsageError`` with the nearest keys if none has it."""
     entry = _BY_KEY.get(key)
     if entry is None:
-        titles = {entry.column.title: key for key, entry in _BY_KEY.items()}
+        titles = {entry.column.title: key for key, entry in reversed(_BY_KEY.items())}  # the first
         raise unknown("column", key, _BY_KEY, titles=titles)
     return entry
 
@@ -60,12 +61,14 @@ def chosen(
 ) -> tuple[LayerColumn, ...]:
     """Return the columns that a list of keys names (``a,b``); ``+a,b`` adds to the default.
 
-    A convention other than ``paper`` has its own column after the default ones, under its name.
+    After the default ones, a convention other than ``paper`` has its own column, under its name,
+    and a device's ``peak`` the bound.
     With ``formulas`` a figure's formula takes the figure's place, whichever columns are chosen. A
-    ``training`` report has columns of its own, and a device's ``peak`` rates bounds.
+    ``training`` report has columns of its own.
     """
     default = WITH_FORMULAS if formulas else IN_TRAINING if training else DEFAULT
     keys = [*default, *(["counted"] if convention != "paper" else [])]
+    keys += ["bound_ms"] if peak is not None else []
     if text is not None:
         named = [key.strip().replace("-", "_") for key in text.removeprefix("+").split(",")]
         if not any(named):
@@ -102,6 +105,7 @@ def bound_column(entry: LayerColumn, peak: Peak) -> LayerColumn:
         return known[0][1]
 
     return entry._replace(
+        column=replace(entry.column, keep=8),  # it was asked for
         get=lambda layer: row_bound_ms(parts(layer.report), layer),
         total=lambda report: sum(part for part in parts(report) if part is not None),
     )

@@ -12,15 +12,15 @@ COLUMNS = (
     Column("model", "Model", keep=7, group=True, definition="name of the model"),
     Column("quantity", "Quantity", keep=8, wrap=True, definition="published quantity"),
     Column("published", "Published", keep=NEVER_DROPPED, wrap=True, definition="as printed"),
-    Column("computed", "Computed", "count", NEVER_DROPPED, wrap=True, definition="by cnnstat, now"),
+    Column("computed", "Computed", "count", NEVER_DROPPED, wrap=True, definition="by cnnstat"),
     Column(
         "unit",
         "Unit",
-        keep=NEVER_DROPPED,
+        keep=6,
         wrap=True,
         definition="of the computed value, or of its parts in order",
     ),
-    Column("verdict", "Verdict", keep=NEVER_DROPPED, definition="how the two agree"),
+    Column("verdict", "Verdict", keep=NEVER_DROPPED, definition="result of the comparison"),
     Column("id", "Id", keep=3, wrap=True, definition="stable name of the entry"),
     Column("source", "Source", keep=5, wrap=True, definition="publication, and the place in it"),
     Column("explanation", "Explanation", keep=1, definition="reason for a difference"),
@@ -30,7 +30,7 @@ MEANINGS = (
     "exact       equal, or the statement is true",
     "rounds      matches when rounded to the printed digits",
     "truncates   matches when truncated to the printed digits",
-    "reproduced  only under another accounting, which the explanation names",
+    "reproduced  matches under another accounting, which the explanation names",
     "differs     does not match; the explanation says why",
 )
 
@@ -41,7 +41,9 @@ def claims_document(claims: Sequence[Claim], *, models: Sequence[str] = ()) -> D
     chosen = f" of {', '.join(models)}" if models else ""
     figures = f"{len(claims)} published figure{'s' if len(claims) != 1 else ''}{chosen}"
     return Document(
-        title=f"{figures}, computed now" if claims else f"No published figures{chosen} match",
+        title=f"{figures}, compared with cnnstat"
+        if claims
+        else f"No published figures{chosen} match",
         columns=COLUMNS,
         rows=tuple(map(_row, claims)),
         payload={

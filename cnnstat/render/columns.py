@@ -49,7 +49,7 @@ class LayerColumn(NamedTuple):
     total: Total | None = None
     figure: Getter | None = None
     needs: str = ""
-    """What a command has to be given for the column: an option, or empty."""
+    """Option that the command needs for this column, or empty."""
 
     @property
     def key(self) -> str:
@@ -272,7 +272,8 @@ LAYER_COLUMNS: tuple[LayerColumn, ...] = (
             "jump",
             "Jump",
             "shape",
-            definition="input elements between neighbouring outputs; empty if all is read",
+            definition="input elements between neighbouring outputs; empty if an output reads the "
+            "whole input",
         ),
         _jump,
     ),
@@ -297,7 +298,7 @@ LAYER_COLUMNS: tuple[LayerColumn, ...] = (
             "Bound ms",
             "number",
             heat=True,
-            definition="the larger of FLOPs / peak and traffic / bandwidth: a bound, no prediction",
+            definition="the larger of FLOPs / peak and traffic / bandwidth: a lower bound",
         ),
         _missing,
         needs=DEVICE,

@@ -50,7 +50,9 @@ COLUMNS: tuple[EntryColumn, ...] = (
     EntryColumn(
         Column("year", "Year", "year", 5, definition="year of the paper"), lambda entry: entry.year
     ),
-    _measure(Column("depth", "Depth", "count", 5, definition="weighted layers, longest path")),
+    _measure(
+        Column("depth", "Depth", "count", 5, definition="weighted layers on the longest path")
+    ),
     _measure(Column("params", "Params", "scaled", 8, definition="weights and biases")),
     _measure(Column("macs", "MACs", "scaled", 8, definition="multiply-accumulates")),
     _measure(

@@ -11,14 +11,30 @@ from cnnstat.render.memory_payload import fit_payload
 
 COLUMNS = (
     Column("model", "Model", keep=NEVER_DROPPED, group=True),
-    Column("memory", "Memory", keep=NEVER_DROPPED, definition="with its unit"),
-    Column("batch", "Largest batch", "count", NEVER_DROPPED, definition="images of the input"),
-    Column("total_bytes", "Memory needed", "bytes", 7, definition="at that batch"),
-    Column("param_bytes", "Parameters", "bytes", 5, definition="at that batch"),
-    Column("state_bytes", "Optimiser, buffers", "bytes", 4, definition="stored in addition"),
-    Column("peak_bytes", "Peak", "bytes", 6, definition="of the passes, or the optimiser's step"),
-    Column("input", "Largest input", "shape", 8, definition="of one image, square"),
-    Column("input_total_bytes", "Memory at that input", "bytes", 3, definition="for one image"),
+    Column("memory", "Memory", keep=NEVER_DROPPED, definition="the memory to fit into"),
+    Column("batch", "Largest batch", "count", NEVER_DROPPED, definition="most images that fit"),
+    Column("total_bytes", "Memory needed", "bytes", 7, definition="in total, at that batch"),
+    Column("param_bytes", "Parameters", "bytes", 5, definition="bytes of the weights and biases"),
+    Column(
+        "state_bytes", "Optimiser, buffers", "bytes", 4, definition="stored in addition to them"
+    ),
+    Column(
+        "peak_bytes",
+        "Peak",
+        "bytes",
+        6,
+        definition="of the forward and backward pass, or of the optimiser's step",
+    ),
+    Column(
+        "input", "Largest input", "shape", 8, definition="largest square image that fits at batch 1"
+    ),
+    Column(
+        "input_total_bytes",
+        "Memory at that input",
+        "bytes",
+        3,
+        definition="in total, for that image",
+    ),
 )
 
 
@@ -31,7 +47,7 @@ def fit_document(fits_of_models: Sequence[Sequence[Fit]]) -> Document:
     if short:
         sections.append(Section("Does not fit", tuple(short)))
     if partial:
-        named = f"memory of these is unknown: {', '.join(partial)}"
+        named = f"the memory of the following is unknown: {', '.join(partial)}"
         line = f"{named}; bytes are lower bounds, batches and inputs upper bounds"
         sections.append(Section("Partial", (line,)))
     defined = [f"{c.title}: {c.definition}." for c in COLUMNS if c.definition]
@@ -40,9 +56,12 @@ def fit_document(fits_of_models: Sequence[Sequence[Fit]]) -> Document:
             "Definitions",
             (
                 *defined,
-                "Each figure fits, and one image more (or the next larger input) does not. GiB is "
-                "1024^3 bytes, GB 1000^3; a bare G is read as GiB.",
+                "One more image, or the next larger input, does not fit. GiB is 1024^3 bytes, GB "
+                "1000^3; a bare G is read as GiB.",
                 *([reserve_words()] if any(each.reserved_bytes for each in flat) else []),
+            ),
+            brief=(
+                "one more image or the next larger input does not fit; --verbose adds definitions",
             ),
         )
     )

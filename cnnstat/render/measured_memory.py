@@ -49,8 +49,8 @@ def unwatched_lines(plan: MemoryPlan, predicted: Measured) -> Iterator[str]:
     ]
     if unwatched:
         yield (
-            "Measuring keeps PyTorch from adding gradients in place: "
-            f"without it the peaks are in {' and '.join(unwatched)}, as above."
+            "PyTorch does not add gradients in place while they are measured; "
+            f"otherwise the peaks are in {' and '.join(unwatched)}, as above."
         )
 
 

@@ -163,7 +163,7 @@ def _sections(
         yield Section(
             "Partial",
             (
-                f"memory of these is unknown: {', '.join(plan.unknown)}; "
+                f"the memory of the following is unknown: {', '.join(plan.unknown)}; "
                 "every figure is a lower bound",
             ),
         )

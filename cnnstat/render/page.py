@@ -95,7 +95,7 @@ main.cnnstat { max-width: 80em; margin: 0 auto; }
 """
 
 PANZOOM = "panzoom.min.js"
-"""The library that pans and zooms drawings; its licence and version stand beside it."""
+"""The library that pans and zooms drawings; its licence and version are next to it."""
 
 Kind = Literal["plot"]
 
@@ -140,7 +140,7 @@ def render_page(title: str, chapters: Iterable[Chapter], *, line: str = "", foot
 
 
 def _asset(name: str) -> str:
-    """Return a script that stands beside this file; a page may hold it as it is."""
+    """Return a script next to this file, safe to embed in a page."""
     from importlib.resources import files
 
     return (files("cnnstat.render") / "assets" / name).read_text(encoding="utf-8")

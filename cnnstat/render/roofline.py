@@ -35,7 +35,9 @@ COLUMNS: tuple[_BoundColumn, ...] = (
         lambda row: row.bound.layer.name,
     ),
     _BoundColumn(
-        Column("operator", "Type and kernel", keep=3, definition="operator, kernel, what follows"),
+        Column(
+            "operator", "Type and kernel", keep=3, definition="operator, kernel and what follows"
+        ),
         lambda row: operator_text(row.bound.layer),
     ),
     _BoundColumn(
@@ -63,13 +65,18 @@ COLUMNS: tuple[_BoundColumn, ...] = (
             "number",
             NEVER_DROPPED,
             heat=True,
-            definition="the larger of FLOPs / peak and traffic / bandwidth: no layer is faster "
-            "that reads and writes main memory",
+            definition="the larger of FLOPs / peak and traffic / bandwidth; a layer that reads and "
+            "writes main memory cannot be faster",
         ),
         lambda row: row.bound.bound_ms,
     ),
     _BoundColumn(
-        Column("bound_by", "Bound by", keep=8, definition="which of the two is larger"),
+        Column(
+            "bound_by",
+            "Bound by",
+            keep=8,
+            definition="which of the two is larger: compute or memory",
+        ),
         lambda row: row.bound.limit,
     ),
     _BoundColumn(
@@ -82,8 +89,8 @@ COLUMNS: tuple[_BoundColumn, ...] = (
             "Fusion saves ms",
             "number",
             5,
-            definition="bound of the layer and its only reader, less that of the two fused, "
-            "between which nothing goes to memory; empty where there is none",
+            definition="how much lower the bound is if the layer is fused with its only reader, so "
+            "that its output does not go to memory; empty if it has no single reader",
         ),
         lambda row: "" if row.bound.fusion_saves_ms is None else row.bound.fusion_saves_ms,
     ),
@@ -141,7 +148,7 @@ def roofline_document(
 
 
 def _named(device: Device | None) -> str:
-    return "a device of these rates" if device is None else device.title
+    return "the stated rates" if device is None else device.title
 
 
 def _subtitle(report: Report, dtype: str, peak: Peak) -> str:
@@ -203,7 +210,7 @@ def _sections(
 ) -> tuple[Section, ...]:
     least = ">= " if partial else ""
     lines = [
-        f"bound: {least}{number(total)} ms a pass, at most "
+        f"bound: {least}{number(total)} ms per pass, at most "
         f"{number(1e3 * report.batch / total if total else 0)} images/s; compute sets "
         f"{number(_limited(bounds, 'compute'))} ms of it, memory "
         f"{number(_limited(bounds, 'memory'))} ms",
@@ -211,15 +218,17 @@ def _sections(
     if device is not None:
         lines += _device_lines(report, device)
     words = (
-        "A bound, not a prediction: kernels reach a part of the peak, and caches, fusion or "
-        "Winograd convolutions can beat it. Sparsity is not counted.",
+        "A bound, not a prediction: kernels reach only part of the peak, and caches, fusion or "
+        "Winograd convolutions can be faster than the bound. Sparsity is not counted.",
         *(f"{c.title}: {c.definition}." for c in (entry.column for entry in COLUMNS[2:])),
     )
     notes = [f"{note.path}: {note.message}" if note.path else note.message for note in report.notes]
     return (
         Section("Totals", tuple(lines)),
         *([Section("Notes", tuple(notes))] if notes else []),
-        Section("Legend", words),
+        Section(
+            "Definitions", words, brief=("a bound, not a prediction; --verbose adds definitions",)
+        ),
     )
 
 

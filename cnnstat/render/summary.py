@@ -27,7 +27,16 @@ if TYPE_CHECKING:
 
 
 EXAMPLES = 3
-"""At most so many places are named in the line of a note."""
+"""Most places that the line of a note names."""
+
+VERDICT_WORDS = {
+    "exact": "exact",
+    "rounds": "rounded",
+    "truncates": "truncated",
+    "reproduced": "reproduced",
+    "differs": "different",
+}
+"""Verdicts as words of a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,9 +199,9 @@ def notes_lines(notes: Sequence[Note]) -> tuple[str, ...]:
 
 def _verdicts(published: Sequence[Published]) -> str:
     """Return how many published figures have each verdict."""
-    counts = Counter(p.verdict for p in published)
-    words = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-    return f"published figures: {words} (--verbose)"
+    counts = Counter[str](p.verdict for p in published)
+    words = ", ".join(f"{counts[key]} {word}" for key, word in VERDICT_WORDS.items() if counts[key])
+    return f"published figures: {words} (--verbose lists them)"
 
 
 def _legend(columns: Sequence[LayerColumn]) -> Section:

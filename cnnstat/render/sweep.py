@@ -71,7 +71,7 @@ def outcome_line(run: Run) -> str:
     parts = [f"{_said(counts.evaluated, 'model')} evaluated, {count(counts.kept)} kept"]
     for number, text, first in (
         (counts.failed, f"{count(counts.failed)} failed", run.first_error),
-        (counts.skipped, f"{_said(counts.skipped, 'illegal combination')} skipped", run.reason),
+        (counts.skipped, f"{_said(counts.skipped, 'invalid combination')} skipped", run.reason),
     ):
         if number:
             parts.append(f"{text} (first: {first})" if first else text)

@@ -21,6 +21,8 @@ from cnnstat.render.wrapping import cell_len, wrapped
 GAP = 2
 FULL_TEXT, LEAST_TEXT = 24, 14
 """Least widths of words: before columns of figures are dropped, and after."""
+LONGEST_WORD = 16
+"""A column whose texts are wrapped is at least as wide as its longest word, up to this."""
 LATE = 6
 """Columns below this ``keep`` are dropped before words are cropped to the least width."""
 
@@ -166,14 +168,15 @@ def _natural(document: Document, cells: Grid, index: int) -> int:
 
 
 def _longest_word(document: Document, cells: Grid, index: int) -> int:
-    """Return the longest word of a wrapped column, its least width; 0 for other columns."""
+    """Return the longest word of a wrapped column, 0 for other columns; longer ones are broken."""
     if not document.columns[index].wrap:
         return 0
-    return max((cell_len(word) for row in cells.rows for word in row[index].split()), default=0)
+    longest = max((cell_len(word) for row in cells.rows for word in row[index].split()), default=0)
+    return min(longest, LONGEST_WORD)
 
 
 def _table(document: Document, cells: Grid, shown: dict[int, int], look: Look) -> Iterator[Line]:
-    """Yield the titles, a rule, the rows and, behind another rule, the totals."""
+    """Yield the titles, a rule, the rows and, after another rule, the totals."""
     columns = document.columns
     inner = {index: width - 2 * columns[index].heat for index, width in shown.items()}
     titles = [
@@ -230,7 +233,7 @@ def _words(title: str, width: int) -> list[str]:
 def _cell(text: str, level: int, column: Column, width: int, look: Look) -> Block:
     style = "bold red" if level > 4 else "bold" if level > 2 else "dim" if text == "0" else ""
     if column.wrap and cell_len(text) > width:
-        lines = wrapped(text, width, indent=0)
+        lines = wrapped(text, width, indent=0, in_cell=True)
         return Block([_placed(line, width, column, look) for line in lines], style)
     placed = _placed(text, width - 2 * column.heat, column, look)
     marks = MARKS if look.unicode else ASCII_MARKS

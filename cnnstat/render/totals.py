@@ -99,7 +99,7 @@ def _totals(report: Report) -> Iterator[tuple[str, str, str]]:
         (
             "peak activations",
             totals.peak_activation_bytes,
-            f"the most alive at once in the forward pass, at {totals.peak_layer}",
+            f"the most bytes alive at once in the forward pass, at {totals.peak_layer}",
         ),
     ):
         yield name, f"{known}{bytes_text(size)}", f"{_values(report, size)}{words}"

@@ -39,14 +39,15 @@ def training_totals(training: Training, batch: int) -> Iterator[tuple[str, str, 
     yield (
         "training step",
         f"{least}{count(step.macs)}",
-        f"{scaled(step.macs)} MACs of {images}: forward {count(step.forward_macs)} + gradients of "
-        f"inputs {count(step.input_gradient_macs)} + of weights {count(step.weight_gradient_macs)}",
+        f"{scaled(step.macs)} MACs for {images}: forward {count(step.forward_macs)} + input "
+        f"gradients {count(step.input_gradient_macs)} + weight gradients "
+        f"{count(step.weight_gradient_macs)}",
     )
     yield "FlopCounterMode", f"{least}{count(step.flop_counter)}", _counter(step)
     if training.epoch is not None:
         epoch = training.epoch
         words = (
-            f"{scaled(epoch.macs)} MACs of {count(epoch.images)} images in "
+            f"{scaled(epoch.macs)} MACs for {count(epoch.images)} images in "
             f"{count(epoch.steps)} steps"
         )
         yield "epoch", f"{least}{count(epoch.macs)}", words
@@ -54,13 +55,13 @@ def training_totals(training: Training, batch: int) -> Iterator[tuple[str, str, 
 
 def _counter(step: StepWork) -> str:
     """Return how PyTorch's count comes about, and why it is not twice that of the products."""
-    words = "FLOPs of PyTorch's counter over forward and backward pass"
+    words = "FLOPs of the forward and backward pass as PyTorch counts them"
     more = step.flop_counter - 2 * step.macs
     if more > 0:
         return (
-            f"{words}: 2 per MAC, and {count(more)} that no kernel computes (it multiplies the "
-            "weight gradients of grouped convolutions by their groups)"
+            f"{words}: 2 per MAC, plus {count(more)} that no kernel computes (the counter "
+            "multiplies weight gradients of grouped convolutions by the number of groups)"
         )
     if more < 0:
-        return f"{words}: 2 per MAC of what it has formulas for"
+        return f"{words}: 2 per MAC, for operators with a formula"
     return f"{words}: 2 per MAC"

@@ -12,10 +12,12 @@ def cell_len(text: str) -> int:
     return cell_len(text)
 
 
-def wrapped(line: str, width: int | None, *, indent: int | None = None) -> list[str]:
-    """Return a line as lines of at most ``width``; a longer word is not broken.
+def wrapped(
+    line: str, width: int | None, *, indent: int | None = None, in_cell: bool = False
+) -> list[str]:
+    """Return a line as lines of at most ``width``; a longer word is broken in a table's cell only.
 
-    A continuation starts where the last column of the line starts (behind two or more spaces), or
+    A continuation starts where the last column of the line starts (after two or more spaces), or
     where the line's own text starts if that column lies beyond half of the width; or at ``indent``.
     """
     if width is None or len(line) <= width:
@@ -27,11 +29,12 @@ def wrapped(line: str, width: int | None, *, indent: int | None = None) -> list[
     columns = [match.end() for match in re.finditer(r"(?<=\S) {2,}", line)]
     if indent is None:
         indent = max((at for at in columns if at <= width // 2), default=start + 2)
+    broken = in_cell and any(len(word) > width for word in line.split())
     return wrap(
         line,
         width,
         subsequent_indent=" " * indent,
-        break_long_words=False,
-        break_on_hyphens=False,
+        break_long_words=broken,
+        break_on_hyphens=broken,
         drop_whitespace=True,
     ) or [""]

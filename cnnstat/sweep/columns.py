@@ -80,13 +80,13 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "peak_activation_bytes",
         "Peak",
-        "the most alive at once in the forward pass",
+        "the most bytes alive at once in the forward pass",
         lambda c: c.peak_activation_bytes,
         None,
         "bytes",
     ),
     Figure("depth", "Depth", "weighted layers on the longest path", lambda c: c.depth),
-    Figure("paths", "Paths", "different ways from input to output", lambda c: c.paths),
+    Figure("paths", "Paths", "distinct paths from input to output", lambda c: c.paths),
     Figure(
         "receptive_field",
         "Field",
@@ -141,7 +141,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "peak_live_bytes",
         "Pass",
-        "the most alive at once in the passes, parameters left out",
+        "the most bytes alive at once in the passes, parameters left out",
         None,
         lambda plan: plan.peak.bytes,
         "bytes",

@@ -1,7 +1,7 @@
 """Runs a plan: consecutive points in batches of about half a second, results in order.
 
 The engine behind it is any ``concurrent.futures.Executor``. A bounded number of batches is in
-flight. An executor that lost its workers (``BrokenExecutor``) is made anew by ``renew`` where the
+flight. An executor that lost its workers (``BrokenExecutor``) is replaced by ``renew`` where the
 caller has a way, and what was in flight is sent again; the points and their order do not change.
 """
 
@@ -137,5 +137,5 @@ def _submit(
 
 def _lost(plan: Plan, position: int, error: BrokenExecutor) -> str:
     model = plan.space.point(plan.order[position]).reference
-    said = str(error).strip().splitlines() or ["the workers are gone"]
-    return f"the workers died at point {position + 1:,} ({model}) or behind it: {said[0]}"
+    said = str(error).strip().splitlines() or ["all workers were lost"]
+    return f"the workers died at point {position + 1:,} ({model}) or after it: {said[0]}"

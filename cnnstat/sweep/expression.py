@@ -4,7 +4,7 @@ Comparisons (chains as well), ``and``, ``or``, ``not``, + - * / // %, brackets, 
 of powers of 1000 (``5M``, ``2GB``) or of 1024 (``8GiB``), quoted texts, and names of columns. It is
 parsed here and never evaluated by Python. Unknown figures stay unknown: a comparison with one is
 neither true nor false, ``and`` and ``or`` follow Kleene, and only what is true passes. A lower
-bound decides what every figure from it upwards would decide alike.
+bound decides only if every larger figure would decide the same.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Expression:
             check_operation(operation, samples)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Travel to another process as text: the closures are made anew there."""
+        """Travel to another process as text: the closures are rebuilt there."""
         return parse, (self.text, self.names)
 
 
@@ -141,7 +141,7 @@ class _Parser:
             raise self._fail(f"unexpected {self._peek().text!r}")
         if not logical:
             raise UsageError(
-                f"condition {self.text!r} compares nothing: write one such as 'params < 5M'"
+                f"condition {self.text!r} makes no comparison: write one such as 'params < 5M'"
             )
         return Expression(self.text, tuple(self.names), evaluate, tuple(self.operations))
 
@@ -232,7 +232,7 @@ class _Parser:
 
     def _check_logical(self, logical: bool, place: int, sign: str) -> None:
         if not logical:
-            raise self._error(f"{sign!r} joins comparisons; this side compares nothing,", place)
+            raise self._error(f"{sign!r} joins comparisons; this side makes no comparison,", place)
 
     def _not(self) -> tuple[Evaluate, bool]:
         if not self._sign("not"):

@@ -25,7 +25,7 @@ FIXED_COLUMNS = ("position", "model", *SETTING_COLUMNS, "classes", "status", "er
 """Names of a row that are neither parameters nor figures."""
 
 SKIPPED, DROPPED, KEPT, FAILED = b"sdkf"
-"""Outcome of a point: illegal, filtered out, a row, a row that says why there are no figures."""
+"""Outcome of a point: invalid, filtered out, a row, a row that says why there are no figures."""
 
 
 class Row(NamedTuple):
@@ -47,7 +47,7 @@ class Row(NamedTuple):
 class Batch(NamedTuple):
     """Results of consecutive points: an outcome each, the rows, and the time it took.
 
-    ``reason`` is the rule that the first illegal combination breaks.
+    ``reason`` is the rule that the first invalid combination breaks.
     """
 
     start: int

@@ -1,8 +1,8 @@
 """Files that rows stream into, and from which a run that was cut off goes on.
 
 The JSON file is complete after every step: new rows and a new end are written over the old end in
-one go, and where that fails (a full disk) the old end is put back. A CSV file is cut off behind its
-last row. Both tell the position of the last row, so that a further run begins behind it.
+one go, and where that fails (a full disk) the old end is put back. A CSV file is cut off after its
+last row. Both tell the position of the last row, so that a further run begins after it.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class _Stream:
             raise UsageError(f"cannot write {path}: {error.strerror}") from error
 
     def write(self, rows: bytes, end: bytes, old_end: bytes) -> None:
-        """Write rows and an end behind the rows before; put ``old_end`` there if that fails.
+        """Write rows and an end after the rows before; put ``old_end`` there if that fails.
 
         The old end has room in the file already, so that a full disk cannot refuse it.
         """
@@ -83,7 +83,7 @@ class _Stream:
         self.good += len(rows)
 
     def _put(self, content: bytes) -> None:
-        """Make the content what stands behind the complete rows."""
+        """Replace everything after the complete rows with this content."""
         offset, rest = self.good, memoryview(content)
         while rest:
             written = os.pwrite(self._file, rest, offset)
@@ -95,7 +95,7 @@ class _Stream:
 
 
 class JsonFile:
-    """Rows as JSON, one a line, valid at any time; ``resume`` goes on behind the file's rows."""
+    """Rows as JSON, one a line, valid at any time; ``resume`` goes on after the file's rows."""
 
     def __init__(self, path: str, plan: Plan, *, resume: bool = False) -> None:
         self._plan = plan
@@ -131,7 +131,7 @@ class JsonFile:
 
 
 class CsvFile:
-    """Rows as CSV; ``resume`` goes on behind the file's last complete row."""
+    """Rows as CSV; ``resume`` goes on after the file's last complete row."""
 
     def __init__(self, path: str, plan: Plan, *, resume: bool = False) -> None:
         self._plan = plan
@@ -171,7 +171,7 @@ def _check_json(path: str, plan: Plan) -> _State:
             head = json.loads(first.rstrip()[: -len(b', "models": [')] + b"}")
             schema, space = head["schema"], head["space"]
         except (ValueError, KeyError, TypeError):
-            raise _foreign(path, f"it holds no result of the schema {SCHEMA}") from None
+            raise _foreign(path, f"it is not a result of the schema {SCHEMA}") from None
         if schema != SCHEMA:
             raise _foreign(path, f"its schema is {schema!r:.60}, not {SCHEMA}")
         wanted = json.loads(json.dumps(plan.described()))
@@ -188,7 +188,7 @@ def _check_json(path: str, plan: Plan) -> _State:
 
 
 def _torn(path: str, plan: Plan, file: IO[bytes], head: int) -> _State:
-    """Return the same for a file without its end: everything behind its last whole row goes."""
+    """Return the same for a file without its end: everything after its last whole row goes."""
     file.seek(head)
     counts, good = Counts(), head - 1
     for line in file:
@@ -225,12 +225,12 @@ def _check_space(path: str, space: object, wanted: object) -> None:
     if space == wanted:
         return
     if not isinstance(space, dict) or not isinstance(wanted, dict):
-        raise _foreign(path, "it does not say of which space it is")
+        raise _foreign(path, "it does not state its space")
     for key in wanted:
         if space.get(key) != wanted[key]:
             here, there = str(wanted[key]), str(space.get(key))
             raise _foreign(path, f"its {key} is {there:.80}, not {here:.80}")
-    raise _foreign(path, "it is of another space")
+    raise _foreign(path, "it is from another space")
 
 
 def _check_csv(path: str, plan: Plan) -> _State:
@@ -244,7 +244,7 @@ def _check_csv(path: str, plan: Plan) -> _State:
             try:
                 cells = next(csv.reader([line.decode()]))
             except (UnicodeDecodeError, StopIteration, csv.Error):
-                raise _foreign(path, "it is no CSV of a sweep") from None
+                raise _foreign(path, "it is not a CSV file of a sweep") from None
             if not good:
                 if cells != header:
                     raise _foreign(path, f"its columns are not {','.join(header)}")
@@ -282,7 +282,7 @@ def read_rows(path: str) -> Iterator[dict[str, object]]:
     with _open(path) as file:
         first = file.readline()
         if SCHEMA.encode() not in first[:200]:
-            raise UsageError(f"{path}: no result of the schema {SCHEMA}")
+            raise UsageError(f"{path}: not a result of the schema {SCHEMA}")
         for line in file:
             if line.startswith(b"{"):
                 yield json.loads(line.rstrip().rstrip(b","))

@@ -70,7 +70,7 @@ class Run:
         if not self.counts.evaluated and self.counts.skipped:
             raise UsageError(
                 f"{self.plan.space.reference}: none of {self.counts.skipped:,} combinations is "
-                f"legal: {self.reason}"
+                f"valid: {self.reason}"
             )
         self.counts.next = None
 

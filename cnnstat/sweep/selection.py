@@ -18,7 +18,7 @@ RowData = Mapping[str, object]
 Cell = int | float | str | bool | None
 
 SLACK = 1_000
-"""Rows beyond ``--top`` that are collected before the worst of them are let go."""
+"""Rows beyond ``--top`` that are collected before the worst of them are dropped."""
 
 
 class Ranking(NamedTuple):

@@ -66,7 +66,7 @@ def parse_values(name: str, text: str) -> Sequence[AxisValue]:
 
 
 def check_values(name: str, values: Sequence[AxisValue]) -> Sequence[AxisValue]:
-    """Return values as they are; raise ``UsageError`` where there are none or one stands twice."""
+    """Return values as they are; raise ``UsageError`` where there are none or one appears twice."""
     if not len(values):
         raise UsageError(f"{name}: no values; write {name}=16,24,32 or {name}=range(16,65,8)")
     if isinstance(values, range | DecimalRange):
@@ -99,7 +99,7 @@ def frozen(value: object) -> AxisValue:
         return tuple(frozen(each) for each in value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise UsageError(f"{value!r:.60} is no value of a space: give numbers, words or lists")
+    raise UsageError(f"{value!r:.60} is not a value of a space: give numbers, words or lists")
 
 
 def _range(name: str, text: str, parts: list[str]) -> Sequence[AxisValue]:
@@ -109,7 +109,7 @@ def _range(name: str, text: str, parts: list[str]) -> Sequence[AxisValue]:
     numbers = [_number(part) for part in parts]
     for part, number in zip(parts, numbers, strict=True):
         if number is None:
-            raise UsageError(f"{name}={text}: {part!r} is no number; {example}")
+            raise UsageError(f"{name}={text}: {part!r} is not a number; {example}")
     first, *more = [number for number in numbers if number is not None]
     start, stop = (first, more[0]) if more else (Decimal(0), first)
     step = more[1] if len(more) > 1 else Decimal(1)

@@ -141,13 +141,13 @@ FACTS = (
     "Overlapping pooling (3x3, stride 2) lowers the top-1 error by 0.4% and the top-5 error by "
     "0.3% against 2x2, stride 2 (section 3.4).",
     "LRN follows the ReLU of conv1 and conv2, and the pooling follows LRN (section 3.5). Two "
-    "lecture sources put LRN behind the pooling, as BVLC's CaffeNet does; a third has it right. "
+    "lecture sources put LRN after the pooling, as BVLC's CaffeNet does; a third has it right. "
     "The order changes no shape and no parameter.",
-    "Dropout of 0.5 stands behind fc6 and fc7 (called F9 and F10 in a lecture source).",
+    "Dropout of 0.5 follows fc6 and fc7 (called F9 and F10 in a lecture source).",
     "Trained for five to six days on two GTX 580 of 3 GB (section 1).",
     "Lecture slides call it the first network with ReLU: it is the first large one on ImageNet; "
     "the unit itself is older (Nair and Hinton 2010).",
-    "All of ImageNet holds about 14 million images; the ILSVRC subset holds 1.2 million.",
+    "ImageNet has about 14 million images, the ILSVRC subset 1.2 million.",
     "A lecture source prints 200,000,000 categories of ImageNet, the unit of ten thousand applied "
     "twice; it has about 20,000 (the paper: roughly 22,000).",
 )

@@ -124,7 +124,7 @@ def linear(
     act: Op | None = None,
     dropout: float | None = None,
 ) -> Value:
-    """Add a fully connected layer ``name``, its activation, and dropout behind that."""
+    """Add a fully connected layer ``name``, its activation, and dropout after that."""
     x = activate(b, name, b.add(name, linear_op(out_features), x), act)
     return x if dropout is None else b.add(f"{name}/dropout", Dropout(dropout), x)
 

@@ -45,7 +45,7 @@ def stack(b: Builder, x: Value, *, kernel: int, count: int, width: int) -> Value
 
 
 def reduced(b: Builder, x: Value) -> Value:
-    """Add a 1x1 to 16 channels and a 5x5 to 48 behind it."""
+    """Add a 1x1 to 16 channels and a 5x5 to 48 after it."""
     x = conv(b, "5x5_reduce", x, 16, 1, bias=False)
     return conv(b, "5x5", x, 48, 5, bias=False)
 
@@ -66,7 +66,7 @@ def residual_bottleneck(b: Builder, x: Value) -> Value:
 
 
 def residual_preact(b: Builder, x: Value) -> Value:
-    """Add batch norm, ReLU, 3x3 twice and the addition, with nothing behind it."""
+    """Add batch norm, ReLU, 3x3 twice and the addition, with nothing after it."""
     y = x
     for index in (1, 2):
         y = b.add(f"relu{index}", RELU, b.add(f"bn{index}", BATCH_NORM, y))
@@ -139,7 +139,7 @@ class Block(NamedTuple):
 
 
 NO_BIAS = "64 channels in and out; no biases, so that the weights are a multiple of 64^2"
-PLAIN_PAIR = "no biases and no batch norm, so that both sides hold kernels alone"
+PLAIN_PAIR = "no biases and no batch norm, so that both sides contain only kernels"
 SAME_VIEW = "a stack of n 3x3 sees 1 + 2n positions with fewer weights and n nonlinearities"
 REDUCE = "a cheap 1x1 in front thins the channels that the expensive kernel reads"
 RESIDUAL = "H(x) = F(x) + x: the block learns the difference to its input"
@@ -172,7 +172,7 @@ BLOCKS: dict[str, Block] = {
         PLAIN_PAIR,
     ),
     "conv-5x5-reduced": Block(
-        "5x5 convolution from 480 to 48 channels behind a 1x1 to 16",
+        "5x5 convolution from 480 to 48 channels after a 1x1 to 16",
         googlenet.PAPER,
         REDUCED_INPUT,
         reduced,
@@ -196,7 +196,7 @@ BLOCKS: dict[str, Block] = {
         preresnet.PAPER,
         STACK_INPUT,
         residual_preact,
-        ("the shortcut is a pure identity from block to block: nothing acts behind the addition",),
+        ("the shortcut is a pure identity from block to block: nothing acts after the addition",),
         "",
         (PREACT_ORDER,),
     ),

@@ -84,7 +84,7 @@ CIFAR_TRAINING = Training(
     batch="64",
     learning_rate="0.1, divided by 10 after 50% and 75% of 300 epochs",
     decay="1e-4",
-    regularization="batch norm; dropout 0.2 behind each convolution but the first where there is "
+    regularization="batch norm; dropout 0.2 after each convolution but the first where there is "
     "no data augmentation; with it (+) 4 pixels of padding, random crop, flip",
     initialization="He et al. 2015",
 )

@@ -3,9 +3,9 @@
 Gustav Larsson, Michael Maire and Gregory Shakhnarovich, "FractalNet: Ultra-Deep Neural Networks
 without Residuals", ICLR 2017, https://arxiv.org/abs/1605.07648. The expansion rule is that of its
 section 2 and figure 1: f_1(z) = conv(z), f_{C+1}(z) = mean of f_C(f_C(z)) and conv(z); five blocks,
-a 2x2 max-pooling behind each. Widths: 64, 128, 256, 512, 512 (table 1) or, with ``-16`` in the
+a 2x2 max-pooling after each. Widths: 64, 128, 256, 512, 512 (table 1) or, with ``-16`` in the
 name, 16, 32, 64, 128, 128 (table 3). A layer is convolution, dropout, batch norm, ReLU, as in the
-authors' code. What differs: convolutions have no bias, the batch norm behind them has one; a block
+authors' code. Differences: convolutions have no bias, the batch norm after them has one; a block
 is joined and then pooled, as figure 1 draws it (the authors pooled each column before the join).
 """
 

@@ -97,7 +97,7 @@ ACCURACY = (
     Accuracy(_DATA, "7 models, one of them wider, 144 crops", _TABLE_3, None, 6.67, ensemble=True),
 )
 FACTS = (
-    "Both auxiliary heads are for training alone; their losses are added with a weight of 0.3 "
+    "Both auxiliary heads are used in training only; their losses are added with a weight of 0.3 "
     "(section 5).",
     "Lecture slides say that the fully connected layers are removed. The large ones are; one "
     "linear layer from 1024 features to 1000 classes remains ('cnnstat summary googlenet').",

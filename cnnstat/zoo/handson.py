@@ -57,14 +57,14 @@ def card(name: str) -> ModelCard:
         result="over 92% test accuracy on Fashion-MNIST, single model",
         ideas=(
             "convolutions and poolings in turn: maps get smaller and more, 64 to 128 to 256",
-            "filters may double behind a pooling, which quarters the positions, at little cost",
+            "filters may double after a pooling, which quarters the positions, at little cost",
         ),
         training=Training(
             optimizer="Nadam",
             batch="32 (Keras' default)",
             learning_rate="Keras' default",
             decay="none",
-            regularization="dropout 0.5 behind both hidden fully connected layers",
+            regularization="dropout 0.5 after both hidden fully connected layers",
         ),
         facts=(
             "The notes say that pooling halves each axis. The first two do; the third takes 7 to "

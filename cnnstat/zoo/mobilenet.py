@@ -49,7 +49,7 @@ LAYERS: tuple[tuple[str, int, int], ...] = (
     ("conv5_6", 1024, 2),
     ("conv6", 1024, 1),
 )
-"""Table 1 behind the first layer: name, output channels and stride of each separable layer."""
+"""Table 1 after the first layer: name, output channels and stride of each separable layer."""
 
 LISTED = ("mobilenet", "mobilenet-0.75", "mobilenet-0.5", "mobilenet-0.25", "mobilenet-standard")
 

@@ -64,7 +64,7 @@ def card(name: str) -> ModelCard:
             batch="128",
             learning_rate="lowered by 10 twice, each time when the training error stops improving",
             decay="tuned on a validation set",
-            regularization="dropout 0.5 behind all mlpconv layers but the last; weight decay",
+            regularization="dropout 0.5 after all mlpconv layers but the last; weight decay",
         ),
         accuracy=(
             Accuracy("CIFAR-10", "one model, no augmentation", source, 10.41),

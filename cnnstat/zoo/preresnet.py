@@ -2,8 +2,8 @@
 
 Kaiming He, Xiangyu Zhang, Shaoqing Ren and Jian Sun, "Identity Mappings in Deep Residual Networks",
 ECCV 2016, https://arxiv.org/abs/1603.05027. Figure 4(e) and the appendix: the first activation
-stands right behind the first convolution and before the paths split; an extra one follows the last
-addition. Units that change the width split behind their first activation too, as in the authors'
+comes right after the first convolution and before the paths split; an extra one follows the last
+addition. Units that change the width split after their first activation too, as in the authors'
 code (resnet-1k-layers). CIFAR: up to 163 layers 6n+2 with two 3x3 a unit and zero-padding shortcuts
 (the 110 of the paper), from 164 on 9n+2 with bottlenecks (1x1 with the stride, 3x3, 1x1), their
 shortcuts projected by 1x1 convolutions. ImageNet: 200 layers, stages of 3, 24, 36, 3 bottlenecks,
@@ -87,7 +87,7 @@ def _unit(
 ) -> Value:
     """Add one unit; the ``first`` one of all finds its input activated.
 
-    The shortcut of a unit that changes the width, or is strided, starts behind the activation.
+    The shortcut of a unit that changes the width, or is strided, starts after the activation.
     """
     if first:
         return _add(b, unit, x, x, width, out, stride)
@@ -160,7 +160,7 @@ runs)."""
 ORDER_FACT = (
     "The order of a branch is BN - ReLU - conv - BN - ReLU - conv, then the addition (study "
     "notes; the paper's figure 4e). It has the weights of the original block; the batch norms "
-    "stand on the block's input instead of its output.",
+    "act on the block's input instead of its output.",
 )
 IDEAS = (
     "identity shortcuts and identity after the addition: signals pass from any unit to any other, "

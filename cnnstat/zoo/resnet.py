@@ -1,7 +1,7 @@
 """ResNet for ImageNet: residual blocks of two 3x3 convolutions, or of a bottleneck of three.
 
 Kaiming He, Xiangyu Zhang, Shaoqing Ren, Jian Sun, "Deep Residual Learning for Image Recognition",
-CVPR 2016, https://arxiv.org/abs/1512.03385. Transcribed from its table 1; batch norm behind every
+CVPR 2016, https://arxiv.org/abs/1512.03385. Transcribed from its table 1; batch norm after every
 convolution, which has no bias; projection shortcuts where the shape changes (option B). The first
 1x1 convolution of a bottleneck has the stride.
 ``-v1.5`` has the stride in the 3x3 instead (torchvision, NVIDIA) and, as there, leaves the softmax
@@ -93,7 +93,7 @@ TORCHVISION_TRAINING = Training(
 )
 IDEAS = (
     "H(x) = F(x) + x: a block learns the difference to its input, and an identity is easy to learn",
-    "batch norm behind every convolution",
+    "batch norm after every convolution",
     "bottlenecks (1x1, 3x3, 1x1) from 50 layers on keep the work of two 3x3 convolutions",
 )
 ERRORS = {
@@ -141,7 +141,7 @@ FACTS = (
     "the ensemble is below it.",
     "Degradation: a plain 56-layer network has a higher error than a 20-layer one, in training "
     "as well as in the test (figure 1, CIFAR-10), so it is no overfitting.",
-    "Learning rate 0.1 divided by 10, momentum 0.9, batch 256 and no dropout stand on the lecture "
+    "Learning rate 0.1 divided by 10, momentum 0.9, batch 256 and no dropout are on the lecture "
     "slides as in the paper.",
 )
 

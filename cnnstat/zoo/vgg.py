@@ -3,7 +3,7 @@
 Karen Simonyan and Andrew Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
 Recognition", ICLR 2015, https://arxiv.org/abs/1409.1556. Transcribed from its table 1,
 configurations A, A-LRN, B, C, D and E. The ``-bn`` variants are not in the paper: torchvision's (of
-A, B, D and E), a batch normalisation behind every convolution, which keeps its bias.
+A, B, D and E), a batch normalisation after every convolution, which keeps its bias.
 """
 
 from dataclasses import replace
@@ -127,9 +127,9 @@ def card(name: str) -> ModelCard:
     norm = name.endswith("-bn")
     departs = ""
     if norm:
-        departs = "batch norm behind every convolution; not in the paper"
+        departs = "batch norm after every convolution; not in the paper"
         if torchvision_errors(name):
-            departs = "batch norm behind every convolution, as in torchvision; not in the paper"
+            departs = "batch norm after every convolution, as in torchvision; not in the paper"
     return ModelCard(
         name=name,
         title=f"VGG configuration {configuration}" + (" with batch norm" if norm else ""),

@@ -4,7 +4,7 @@ Sergey Zagoruyko and Nikos Komodakis, "Wide Residual Networks", BMVC 2016,
 https://arxiv.org/abs/1605.07146. CIFAR nets from its table 1: pre-activation units of two 3x3
 convolutions, 16k, 32k and 64k filters, 1x1 convolutions on the shortcuts where the width grows. A
 depth of 6n+4 counts these three shortcut convolutions; on the longest path lie two fewer. With k =
-1 the first shortcut needs no convolution and runs from behind the first activation. The dropout
+1 the first shortcut needs no convolution and starts after the first activation. The dropout
 between the two convolutions, which the paper tries as an option, is left out. ``wide-resnet50-2``
 and ``-101-2`` are torchvision's: ResNet with the inner convolutions of a bottleneck twice as wide
 (the paper's WRN-50-2-bottleneck, section 3) and the stride in the 3x3.

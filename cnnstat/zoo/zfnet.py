@@ -2,7 +2,7 @@
 
 Matthew D. Zeiler and Rob Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014,
 https://arxiv.org/abs/1311.2901. Transcribed from its figure 3: 7x7/2 and 5x5/2 convolutions,
-contrast normalisation across maps behind the first two poolings, one group everywhere.
+contrast normalisation across maps after the first two poolings, one group everywhere.
 ``zfnet-paper`` has figure 3's 384-384-256 maps in layers 3 to 5; ``zfnet`` the 512-1024-512 of
 table 2's variant (b), which lecture notes mean. The paper prints extents (110, 55, 26, 13, 6) and
 no padding: one element around the first layer and poolings that round up give all of them.

@@ -1,4 +1,4 @@
-"""What a forward pass can be given from Python: containers, examples, settings."""
+"""Arguments of a forward pass from Python: containers, examples, settings."""
 
 from typing import Any
 
@@ -92,7 +92,7 @@ def test_an_example_is_the_call_itself() -> None:
 
 
 def test_an_example_without_a_tensor_and_one_with_a_shape_are_refused() -> None:
-    with pytest.raises(CnnstatError, match="holds no tensor"):
+    with pytest.raises(CnnstatError, match="contains no tensor"):
         api.analyze(Fed(), example=({"vector": 5},))
     with pytest.raises(CnnstatError, match="leave out input"):
         api.analyze(nn.Linear(3, 4), example=torch.zeros(7, 3), input=(3,))

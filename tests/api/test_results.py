@@ -1,4 +1,4 @@
-"""What ``analyze`` and ``compare`` return: figures as attributes, a short text, the formats."""
+"""Results of ``analyze`` and ``compare``: figures as attributes, a short text, the formats."""
 
 import pytest
 

@@ -13,6 +13,7 @@ from cnnstat.bench.devices import (
     read_devices,
 )
 from cnnstat.bench.roofline import Peak
+from cnnstat.cli.roofline import DEVICES
 from cnnstat.errors import UsageError
 
 
@@ -29,6 +30,10 @@ def test_every_device_names_its_source(name: str) -> None:
 def test_a_dozen_devices_of_three_kinds() -> None:
     assert len(own_devices()) >= 12
     assert {"raspberry-pi-5", "apple-m2", "h100-sxm"} <= set(own_devices())
+
+
+def test_the_help_names_every_device() -> None:
+    assert list(DEVICES) == list(own_devices())
 
 
 def test_a_derived_figure_is_its_product() -> None:

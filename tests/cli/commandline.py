@@ -1,4 +1,4 @@
-"""What running a command line gives back."""
+"""The result of running a command line."""
 
 from collections.abc import Callable
 from typing import NamedTuple

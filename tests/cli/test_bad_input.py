@@ -33,7 +33,7 @@ MISTAKES = [
     (["summary", "vgg16", "--dtype", "int16"], 2, "dtype int16", "floating-point type"),
     (["summary", "vgg16", "-o", ""], 2, "output ''", "name a file"),
     (["summary", "vgg16", "-o", "vgg16.xlsx"], 2, "unknown suffix of -o '.xlsx'", ".csv"),
-    (["info", "net.yaml"], 2, "net.yaml", "only models of the zoo have a card"),
+    (["info", "net.yaml"], 2, "net.yaml", "only models of 'cnnstat list' have a card"),
     (["summary", "vgg16", "--dtpye", "float16"], 2, "--dtpye", "--dtype"),
     (["summary", "vgg16", "vgg19"], 2, "unexpected extra argument", "vgg19"),
     (["summary"], 2, "Missing argument", "MODEL"),

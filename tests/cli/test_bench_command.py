@@ -232,7 +232,7 @@ def test_progress_goes_to_a_terminal_on_standard_error_alone(
 
 MISTAKES = [
     (["lenet5", "--device", "tpu"], 2, "unknown device 'tpu'"),
-    (["lenet5", "--device", "cuda:99"], 2, "device cuda:99: not on this machine; there is"),
+    (["lenet5", "--device", "cuda:99"], 2, "device cuda:99: not on this machine; available:"),
     (["lenet5", "--dtype", "float31"], 2, "unknown dtype 'float31': did you mean float32"),
     (["lenet5", "--dtype", "int8"], 2, "dtype int8: weights and activations need a floating"),
     (["lenet5", "--dtype", "float8_e5m2", "--device", "cpu"], 2, "cpu cannot compute in it"),

@@ -180,9 +180,7 @@ def test_a_missing_library_is_exit_2_and_names_the_extra(
     monkeypatch.setitem(sys.modules, module, None)
     result = cnnstat("check", "lenet5")
     assert (result.code, result.out) == (2, "")
-    assert f"{what} is needed for this and is not installed: pip install torch fvcore" in (
-        result.err
-    )
+    assert f"this needs {what}, which is not installed: pip install torch fvcore" in (result.err)
 
 
 CUSTOM = """

@@ -65,7 +65,7 @@ def test_the_table_ends_with_reasons_and_counts(cnnstat: Cnnstat) -> None:
     assert result.code == 0
     assert "slides-inception-red-total: the six printed rows" in result.out
     assert "the 3x3 row counted twice: 358,055,936" in " ".join(result.out.split())
-    assert "1  reproduced  only under another accounting" in result.out
+    assert "1  reproduced  matches under another accounting" in result.out
     assert all(len(line) <= 100 for line in result.out.splitlines())
 
 

@@ -80,7 +80,7 @@ def test_without_the_exporter_the_extra_is_named(
     monkeypatch.setattr(builtins, "__import__", without)
     code, _, err = cnnstat("export", "lenet5", "-o", str(tmp_path / "net.onnx"))
     assert code == 2
-    assert "onnxscript is needed for this and is not installed" in err
+    assert "this needs onnxscript, which is not installed" in err
     assert "pip install onnx onnxscript (the extra 'onnx' of cnnstat)" in err
 
 

@@ -70,7 +70,7 @@ def test_measured_beside_predicted(cnnstat: Cnnstat) -> None:
 def test_a_peak_that_only_the_watched_run_has_is_explained(cnnstat: Cnnstat) -> None:
     code, out, _ = cnnstat("memory", "resnet20-cifar", "--mode", "training", "--measure")
     assert code == 0
-    watched = next(line for line in out.splitlines() if "without it the peaks are in" in line)
+    watched = next(line for line in out.splitlines() if "otherwise the peaks are in" in line)
     plan = api.memory("resnet20-cifar", settings(mode="training"))
     assert plan.backward_peak is not None
     assert f"the backward pass at {plan.backward_peak.bytes:,} bytes, as above" in watched
@@ -80,7 +80,7 @@ def test_a_partial_model_is_a_lower_bound(cnnstat: Cnnstat) -> None:
     code, out, _ = cnnstat("memory", "tests/cli/strange.py:Strange", "--input", "3x8x8")
     assert code == 0
     assert ">= " in out
-    assert "memory of these is unknown" in out
+    assert "the memory of the following is unknown" in out
 
 
 MISTAKES = [

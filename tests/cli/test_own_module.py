@@ -223,8 +223,8 @@ def test_a_library_that_is_missing(library: str, monkeypatch: pytest.MonkeyPatch
 def test_libraries_are_never_asked_for_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     arguments: list[dict[str, object]] = []
 
-    def make(name: str, **given: object) -> nn.Module:
-        arguments.append({"name": name, **given})
+    def make(name: str, **options: object) -> nn.Module:
+        arguments.append({"name": name, **options})
         return nn.Conv2d(3, 4, 1)
 
     vision, models = ModuleType("torchvision"), ModuleType("torchvision.models")

@@ -145,6 +145,6 @@ def test_without_matplotlib_the_extra_is_named(
     outcome = cnnstat("plot", *kind.split(), "-o", str(tmp_path / "a.png"))
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err == (
-        "cnnstat: error: matplotlib is needed for this and is not installed: "
+        "cnnstat: error: this needs matplotlib, which is not installed: "
         "pip install matplotlib (the extra 'plot' of cnnstat)\n"
     )

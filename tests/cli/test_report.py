@@ -172,11 +172,11 @@ def test_without_matplotlib_the_page_says_so_and_has_the_rest(cnnstat: Cnnstat) 
     result = cnnstat("report", "lenet5", "alexnet", "-o", "-")
     assert result.code == 0
     hint = next(line for line in result.err.splitlines() if "no plots" in line)
-    assert hint.startswith("cnnstat: the page has no plots: matplotlib is needed")
+    assert hint.startswith("cnnstat: the page has no plots: this needs matplotlib")
     assert "pip install matplotlib" in hint
     page = Report(result.out)
     for place in ("comparison.accuracy-over-work", "lenet5.plots", "alexnet.plots"):
-        assert "No plot: matplotlib is needed for this" in page.blocks[place]
+        assert "No plot: this needs matplotlib" in page.blocks[place]
     assert len(page.tables["alexnet.layers"]) > 8
 
 

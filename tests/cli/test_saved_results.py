@@ -189,5 +189,5 @@ def test_a_partial_result_stays_a_lower_bound(cnnstat: Cnnstat, save: Save) -> N
     path.write_text(json.dumps(content), encoding="utf-8")
     result = cnnstat("summary", str(path), "--limit", "macs < 1G")
     assert result.code == 1
-    assert "macs (>=325,680) cannot be said to meet" in result.err
+    assert "macs (>=325,680) cannot be shown to meet" in result.err
     assert "FLOPs >= 676.34 k" in result.out

@@ -12,7 +12,7 @@ def test_a_step_and_an_epoch_are_said_without_verbose(cnnstat: Cnnstat) -> None:
     assert status == 0
     assert f"training step {8 * 1_131_960:,}: " in out
     assert f"FlopCounterMode {2 * 8 * 1_131_960:,}: " in out
-    assert f"epoch {20 * 1_131_960:,}: 22.64 M MACs of 20 images in 3 steps" in out
+    assert f"epoch {20 * 1_131_960:,}: 22.64 M MACs for 20 images in 3 steps" in out
 
 
 def test_json_has_the_keys_of_a_step(cnnstat: Cnnstat) -> None:

@@ -38,7 +38,7 @@ def test_commands_that_need_a_forward_pass_say_so(
     done = cnnstat(*command, write(tmp_path / "net.safetensors", HEADER))
     assert done.code == 2
     assert done.err.count("\n") == 1
-    assert "holds weights alone" in done.err
+    assert "has weights and no forward pass" in done.err
 
 
 def test_a_limit_on_what_weights_do_not_tell_is_not_met(cnnstat: Cnnstat, tmp_path: Path) -> None:
@@ -46,5 +46,5 @@ def test_a_limit_on_what_weights_do_not_tell_is_not_met(cnnstat: Cnnstat, tmp_pa
     for command in ("summary", "compare"):
         result = cnnstat(command, file, "--limit", "depth < 5")
         assert result.code == 1
-        assert "depth (=?) cannot be said to meet the limit 'depth < 5'" in result.err
+        assert "depth (=?) cannot be shown to meet the limit 'depth < 5'" in result.err
         assert cnnstat(command, file, "--limit", "params > 0").code == 0

@@ -4,7 +4,7 @@
 
 A module is a chain of random steps on a map, a sequence or a vector: convolutions, poolings,
 normalisations, linear and recurrent layers, attention, views, writes in place, residuals, hooks. A
-case is a number: the same number gives the same module. What differs is printed with it.
+case is a number: the same number gives the same module. Differences are printed with it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Hold predicted memory against what PyTorch takes, byte by byte, on every model of the zoo.
+"""Compare predicted memory with PyTorch's, byte by byte, on every model of the zoo.
 
 Run by hand: ``python tests/compat/memory.py -o samples/memory.csv``. Each model runs in a process
 of its own under storage tracking (see ``pytorch.measured_memory``), for inference, training,
-training under autocast and with recomputed blocks. What takes more than ``--limit`` is a
+training under autocast and with recomputed blocks. A run that takes more than ``--limit`` is a
 ``Limitation`` of the machine, with the bytes that it would take. Models that the table has are not
 run again, unless something was left out.
 

@@ -38,7 +38,7 @@ class Counted(NamedTuple):
 
 
 def counted(module: nn.Module, inputs: Mapping[str, Tensor]) -> Counted:
-    """Return what FlopCounterMode counts of a forward pass and the backward pass behind it."""
+    """Return what FlopCounterMode counts of a forward pass and the backward pass after it."""
     with FlopCounterMode(display=False) as counter:
         result = module(*inputs.values())
         forward = counter.get_total_flops()

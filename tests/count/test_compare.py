@@ -99,7 +99,7 @@ def test_a_baseline_is_named_as_a_model_is(baseline: str, input: str) -> None:
     ("arguments", "words"),
     [
         ({"baseline": "alxnet"}, "unknown baseline 'alxnet': did you mean alexnet"),
-        ({"baseline": "vgg16"}, "compared are alexnet, googlenet"),
+        ({"baseline": "vgg16"}, "compared models: alexnet, googlenet"),
         ({"baseline": "alexnet@64"}, "alexnet@3x227x227"),
         ({"sort": "param"}, "unknown sort key 'param': did you mean params"),
     ],

@@ -1,4 +1,4 @@
-"""What every convention counts for every operator that its tool knows, as products by hand.
+"""Counts of every convention for every operator that its tool knows, as products by hand.
 
 Each figure was read off the tool itself (versions in ``Convention.source``), on one image.
 """

@@ -14,7 +14,7 @@ from tests.compat.fuzz_receptive import check
 
 
 class Applied(nn.Module):
-    """A function of a 1x30x30 image, behind a convolution of 1x5 along the width."""
+    """A function of a 1x30x30 image, after a convolution of 1x5 along the width."""
 
     def __init__(self, function: Callable[[Tensor], Tensor], kernel: int = 1) -> None:
         super().__init__()

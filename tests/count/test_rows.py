@@ -33,5 +33,5 @@ def test_reports_rows_and_graphs_print_as_one_line() -> None:
         "<Layer conv1: Conv2d 11x11/4 + ReLU + LocalResponseNorm, 1x3x227x227 -> 1x96x55x55, "
         "34,944 parameters, 105,415,200 MACs>"
     )
-    assert repr(report.shaped.graph) == "<Graph alexnet: 25 nodes, 1 results leave>"
+    assert repr(report.shaped.graph) == "<Graph alexnet: 25 nodes, 1 outputs>"
     assert repr(report.shaped) == "<ShapedGraph alexnet: 25 nodes on 1x3x227x227>"

@@ -78,7 +78,7 @@ def test_a_rule_that_fails() -> None:
 
 def test_a_name_has_one_rule() -> None:
     cnnstat.register("Mix", lambda call: 1)
-    with pytest.raises(UsageError, match="register Mix: it has the rule of <lambda>"):
+    with pytest.raises(UsageError, match="register Mix: it already has a rule, <lambda>"):
         cnnstat.register("Mix", lambda call: 2)
     cnnstat.register("Mix", lambda call: 2, replace=True)
     assert with_rules(_net()).facts[-1].work == Work(macs=2)

@@ -263,7 +263,7 @@ def test_calls_that_wait_for_each_other(tmp_path: Path) -> None:
         inputs=[["image", 0, 0]],
         outputs=[["a", 0, 0]],
     )
-    with pytest.raises(ModelError, match="a, b read what no layer makes"):
+    with pytest.raises(ModelError, match="a, b read tensors that no layer produces"):
         api.analyze(written(tmp_path, config))
 
 

@@ -1,4 +1,4 @@
-"""ONNX files: free extents, shapes that are computed, what nobody knows, names."""
+"""ONNX files: free extents, shapes that are computed, what is unknown, names."""
 
 import warnings
 from pathlib import Path
@@ -65,7 +65,7 @@ def test_input_without_a_shape(tmp_path: Path) -> None:
     proto = model([node("Relu", "x", "y")], {"x": IMAGE}, ["y"])
     proto.graph.input[0].type.tensor_type.ClearField("shape")
     path = saved(proto, tmp_path)
-    with pytest.raises(UsageError, match="does not say the shape of its input 'x'"):
+    with pytest.raises(UsageError, match="does not state the shape of its input 'x'"):
         api.analyze(path)
     assert api.analyze(path, input={"x": (3, 5)}).input.shape == (1, 3, 5)
 
@@ -94,7 +94,7 @@ def test_a_shape_that_depends_on_values_is_unknown_behind_it_too(tmp_path: Path)
     assert unknown == ["nonzero", "cast", "fc"]
 
 
-# -- operators that nobody knows ------------------------------------------------------------------
+# -- operators without a rule --------------------------------------------------------------------
 
 
 def test_unknown_operator_is_one_row_that_is_never_zero(tmp_path: Path) -> None:

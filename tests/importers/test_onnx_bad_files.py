@@ -33,7 +33,7 @@ def test_opset_too_old(opset: int, tmp_path: Path) -> None:
     ("content", "said"),
     [
         (b"", "the file is empty"),
-        (b"hello, I am no model at all\n", "no whole ONNX model"),
+        (b"hello, I am no model at all\n", "not a complete ONNX model"),
         (b"\x08\x08", "it has no operators or no opset"),
         (b"\x08" + b"\xff" * 12, "a number that is too long"),
         (b"\x3a\x7f", "within a field that goes on"),

@@ -1,4 +1,4 @@
-"""What an exporter had to split is put together again, and nothing that only looks like it."""
+"""Operators that an exporter had to split are put together again, and only those."""
 
 import warnings
 from pathlib import Path

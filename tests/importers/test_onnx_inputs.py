@@ -1,4 +1,4 @@
-"""What enters an ONNX file: extents that it fixes, names of axes, dtypes, scalars, nothing."""
+"""Inputs of an ONNX file: extents that it fixes, names of axes, dtypes, scalars, nothing."""
 
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ def test_a_named_axis_has_one_extent(tmp_path: Path) -> None:
     path = read(tmp_path, nodes, inputs)
     report = api.analyze(path, input={"x": (9,)}, batch=2)
     assert entering(report) == {"x": (2, 9), "mask": (2, 9), "late": (9, 3)}
-    with pytest.raises(UsageError, match="'x' is nxt, which leaves extents open"):
+    with pytest.raises(UsageError, match="'x' is nxt, whose extents are not all fixed"):
         api.analyze(path)
 
 

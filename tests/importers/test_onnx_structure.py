@@ -41,7 +41,7 @@ def test_nodes_that_read_each_other_are_refused(tmp_path: Path) -> None:
 
 def test_a_tensor_that_nothing_makes_is_named(tmp_path: Path) -> None:
     proto = model([node("Relu", "gone", "y", "act")], {"x": IMAGE}, ["y"])
-    with pytest.raises(ModelError, match=r"act \(Relu\) reads 'gone', which is no input"):
+    with pytest.raises(ModelError, match=r"act \(Relu\) reads 'gone', which is neither an input"):
         api.analyze(saved(proto, tmp_path))
 
 
@@ -131,7 +131,7 @@ def test_functions_that_call_themselves_are_refused(
 def test_functions_that_unfold_into_millions_are_refused(tmp_path: Path) -> None:
     bodies = {f"F{n}": [f"F{n + 1}"] * 2 for n in range(25)} | {"F25": ["Relu"]}
     assert MAX_NODES < 2**25
-    with pytest.raises(ModelError, match="33,554,432 operators when they are written out"):
+    with pytest.raises(ModelError, match="33,554,432 operators when expanded"):
         api.analyze(with_functions(tmp_path, bodies))
 
 

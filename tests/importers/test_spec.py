@@ -159,7 +159,7 @@ def test_sample_with_an_error_names_the_line_and_the_rule() -> None:
         ("input: 3x8x8\nlayers:\n- {Linear: $(open(1))}", 3, "only whole numbers"),
         ("input: !!python/object/apply:os.system [ls]\nlayers: [ReLU]", 1, "a shape"),
         ("input: 3x8x8\nblocks: {b: [{block: b}]}\nlayers: [{block: b}]", 2, "nested deeper"),
-        ("input: 3x8x8\ninput: 3x8x8\nlayers: [ReLU]", 2, "stands twice"),
+        ("input: 3x8x8\ninput: 3x8x8\nlayers: [ReLU]", 2, "appears twice"),
         ("input: 3x8x8\nlayers:\n- {from: [], ReLU: }", 3, "ReLU reads 1 input, got 0"),
         ("input: 3x8x8\nlayers:\n- {from: [input, input], Flatten: }", 3, "1 input, got 2"),
         ("input: 3x8x8\nlayers:\n- {from: [input], MatMul: }", 3, "2 to 3 inputs, got 1"),

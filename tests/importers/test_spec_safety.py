@@ -50,10 +50,10 @@ MISTAKES = (
     ('inputs: {"": 3x8x8}\n' + LAYERS, "a name must not be empty"),
     ('input: 3x8x8\nlayers: [{ReLU: {}, name: "\\ud800"}]', r"'\ud800' is not Unicode text"),
     ('inputs: {"\\udfff": 3x8x8}\n' + LAYERS, r"'\udfff' is not Unicode text"),
-    ("input: 3x8x8\nlayers: [{ReLU: {}, from: !!int ten}]", "'ten' is no int"),
-    ("input: 3x8x8\nlayers: [{Dropout: !!float x}]", "'x' is no float"),
+    ("input: 3x8x8\nlayers: [{ReLU: {}, from: !!int ten}]", "'ten' is not a valid int"),
+    ("input: 3x8x8\nlayers: [{Dropout: !!float x}]", "'x' is not a valid float"),
     ("input: 3x8x8\nlayers: [{ReLU: {}, from: input:²}]", "called 'input:²'"),
-    ('input: 3x8x8\nlayers: [{Conv2d: ["$(1\\0)", 3]}]', "is no arithmetic"),
+    ('input: 3x8x8\nlayers: [{Conv2d: ["$(1\\0)", 3]}]', "is not arithmetic"),
     (f"input: 3x8x8\nlayers: [{{Linear: {'9' * 100_000}}}]", "a number of more than 40 characters"),
     (
         f"input: 3x8x8\nlayers: [{{name: {'a' * 5000}, ReLU: {{}}}}]",

@@ -1,4 +1,4 @@
-"""What no convolution, transposed or not, can be; nor other operators of nothing."""
+"""Impossible convolutions, transposed or not, and other operators of nothing."""
 
 from collections.abc import Callable
 

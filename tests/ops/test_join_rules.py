@@ -1,4 +1,4 @@
-"""What a fractal join takes, and what it says of itself."""
+"""Inputs of a fractal join, and its description."""
 
 import pytest
 

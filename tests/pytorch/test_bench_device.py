@@ -55,7 +55,9 @@ def test_a_gpu_beyond_the_last_is_refused_with_those_that_there_are() -> None:
 def test_without_a_gpu_auto_is_the_processor_and_cuda_is_refused() -> None:
     assert resolve("auto") == CPU
     for name in ("cuda", "cuda:0", "mps"):
-        with pytest.raises(UsageError, match=f"^device {name}: not on this machine; there is cpu$"):
+        with pytest.raises(
+            UsageError, match=f"^device {name}: not on this machine; available: cpu$"
+        ):
             resolve(name)
 
 

@@ -174,7 +174,7 @@ def test_files_that_are_not_there() -> None:
 
 
 class Writes:
-    """What a pickle runs: it opens a file for writing."""
+    """Code that a pickle runs: it opens a file for writing."""
 
     def __init__(self, path: str) -> None:
         self.path = path

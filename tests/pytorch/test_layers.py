@@ -88,7 +88,7 @@ def test_same_padding_is_pytorch_s_where_pytorch_has_it() -> None:
 
 
 def test_same_padding_with_a_stride_puts_the_odd_element_behind() -> None:
-    # 8 elements, kernel 3, stride 2: 4 outputs need 9, so one zero behind and none before.
+    # 8 elements, kernel 3, stride 2: 4 outputs need 9, so one zero after and none before.
     made = layer(Conv2d(1, (3, 3), (2, 2), "same", bias=False), (1, 1, 8, 8))
     made.get_parameter("weight").data.fill_(1)
     ones = made(torch.ones(1, 1, 8, 8))[0, 0]

@@ -133,7 +133,7 @@ def test_the_tracker_sees_a_storage_once_and_lets_it_go() -> None:
 def test_an_allocator_that_rounds_nothing_says_what_tracking_says(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What reads CUDA's allocator, with a tracker on the CPU in its place, and no workspaces."""
+    """Readings of CUDA's allocator, with a tracker on the CPU in its place, and no workspaces."""
     chosen = CONDITIONS[name]
     report = api.analyze("resnet20-cifar", batch=2)
     ready = subject(report.shaped, chosen)

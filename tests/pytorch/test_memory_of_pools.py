@@ -1,4 +1,4 @@
-"""Memory of every pooling behind a trained layer, to the byte, against PyTorch's dispatcher."""
+"""Memory of every pooling after a trained layer, to the byte, against PyTorch's dispatcher."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What is found in the result of a forward pass."""
+"""Tensors in the result of a forward pass."""
 
 from collections import OrderedDict
 from dataclasses import dataclass

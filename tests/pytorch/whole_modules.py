@@ -135,7 +135,7 @@ class Permuted(nn.Module):
 
 
 class Squeeze(nn.Module):
-    """Squeeze-and-excitation behind a depthwise convolution, as MobileNetV3 has it."""
+    """Squeeze-and-excitation after a depthwise convolution, as MobileNetV3 has it."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -106,7 +106,7 @@ document.querySelector("iframe").addEventListener("load", event => {
   const written = [...doc.body.querySelectorAll("*")].filter(e => says(e) && inView(doc, e));
   const least = (get) => written.map(e => [get(e), e.outerHTML.slice(0, 80)])
     .sort((a, b) => a[0] - b[0])[0] || null;
-  const found = {
+  const findings = {
     resources: view.performance.getEntriesByType("resource").map(entry => entry.name),
     width: doc.documentElement.scrollWidth,
     smallest: least(e => parseFloat(view.getComputedStyle(e).fontSize)),
@@ -132,7 +132,7 @@ document.querySelector("iframe").addEventListener("load", event => {
   };
   const out = document.createElement("pre");
   out.id = "probe";
-  out.textContent = JSON.stringify(found);
+  out.textContent = JSON.stringify(findings);
   document.body.append(out);
 });
 """

@@ -1,4 +1,4 @@
-"""What plots are made of: bubbles of the zoo, one model over input sizes."""
+"""Subjects of plots: bubbles of the zoo, one model over input sizes."""
 
 from cnnstat import api
 from cnnstat.count.report import Report

@@ -1,4 +1,4 @@
-"""Every format of every command has the same values: each read back and held against the document.
+"""Every format of every command has the same values: each read back and compared with the document.
 
 A command that writes a document has a line in ``CASES``; one that does not is in ``NO_TABLE``.
 """

@@ -1,4 +1,4 @@
-"""An ordinary result fits a screen: definitions and sources stand behind ``--verbose``."""
+"""An ordinary result fits a screen: definitions and sources need ``--verbose``."""
 
 import pytest
 

@@ -175,7 +175,7 @@ def test_what_belongs_to_a_layer_is_no_module() -> None:
 
 
 def chain(*, read_from: int | None = None, tied: bool = False) -> Graph:
-    """Return four equal convolutions in a chain, one of them also read by an addition behind."""
+    """Return four equal convolutions in a chain, one of them also read by a later addition."""
     b = Builder("chain")
     x = b.add("input", Input((8, 16, 16)))
     values: list[Value] = []

@@ -2,7 +2,7 @@
 
 Run by hand: ``python tests/speed/sweep.py``. Points are drawn at random from a space, and none is
 counted twice: the first round of a few hundred starts with nothing remembered (``cold``), the
-rounds behind it have what the points before left, as in any sweep. A round counts parameters, MACs,
+rounds after it have what the points before left, as in any sweep. A round counts parameters, MACs,
 FLOPs, activations and depth (``totals``), and the peak as well. Times are processor time, medians
 over rounds, or the fastest round (``--best``) on a machine that is not alone. The other counters
 run in this process on a ResNet-50, after one warm-up.

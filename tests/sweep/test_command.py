@@ -84,7 +84,7 @@ def test_columns(cnnstat: Cnnstat) -> None:
     assert rows[0]["receptive_field"] == 1 + 2 * (1 + 2) + 2 * (1 + 2) + 2 * (2 + 4)
 
 
-def test_illegal_combinations_are_counted(cnnstat: Cnnstat) -> None:
+def test_invalid_combinations_are_counted(cnnstat: Cnnstat) -> None:
     result = cnnstat("sweep", "resnet{d}-cifar", "d=range(19,33)", "-f", "json", "-j", "1")
     payload = json.loads(result.out)
     assert (payload["kept"], payload["skipped"]) == (3, 11)  # 20, 26, 32
@@ -191,7 +191,7 @@ def test_files_of_something_else_are_not_resumed(tmp_path: Path, cnnstat: Cnnsta
     path.write_text('{"schema": "cnnstat.summary/1", "layers": []}')
     result = cnnstat("sweep", *WRN, "--resume", str(path))
     assert result.code == 2
-    assert "no result of the schema cnnstat.sweep/1" in result.err
+    assert "not a result of the schema cnnstat.sweep/1" in result.err
     table = tmp_path / "a.csv"
     cnnstat("sweep", *WRN, "-o", str(table))
     result = cnnstat(
@@ -320,7 +320,7 @@ def test_a_killed_worker_changes_nothing(tmp_path: Path, cnnstat: Cnnstat) -> No
         (("wrn-{d}-2", "d=10", "dtype=float31"), "did you mean float32"),
         (("wrn-{d}-2", "d=10", "batch=0"), "at least 1"),
         (("wrn-{d}-2", "d=10", "batch=2", "--batch", "3"), "twice"),
-        (("wrn-{d}-2", "d=11,12"), "none of 2 combinations is legal"),
+        (("wrn-{d}-2", "d=11,12"), "none of 2 combinations is valid"),
         (("wnr-{d}-2", "d=10"), "unknown model 'wnr-10-2'"),
         (("samples/scaled.yaml", "widht=2"), "did you mean width"),
         (("samples/none.yaml", "width=2"), "cannot read samples/none.yaml"),

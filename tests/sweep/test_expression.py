@@ -85,9 +85,9 @@ def test_unknown_is_neither(text: str) -> None:
     ("text", "said"),
     [
         ("", "write one"),
-        ("params", "compares nothing"),
-        ("params + 5", "compares nothing"),
-        ("params < 5 and macs", "compares nothing"),
+        ("params", "makes no comparison"),
+        ("params + 5", "makes no comparison"),
+        ("params < 5 and macs", "makes no comparison"),
         ("params <", "a number or a column is expected, not 'the end'"),
         ("params < < 5", "expected, not '<'"),
         ("(params < 5", "closing bracket"),

@@ -1,4 +1,4 @@
-"""What a sweep remembers is bounded, and forgetting changes no figure."""
+"""The memory of a sweep is bounded, and forgetting changes no figure."""
 
 import pytest
 

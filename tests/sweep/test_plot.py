@@ -48,9 +48,9 @@ def test_the_picture_is_written(tmp_path: Path, cnnstat: Cnnstat) -> None:
         (("--x", "mac"), None, "did you mean macs"),
         (("--colour", "widht"), None, "did you mean width"),
         (("--x", "dtype"), None, "no model has both dtype and params"),
-        ((), "a,b\n1,2\n", "no CSV of a sweep"),
+        ((), "a,b\n1,2\n", "not a CSV file of a sweep"),
         ((), "", "nothing to plot"),
-        ((), "model\n" + "x,1,2,3\n", "no CSV of a sweep"),
+        ((), "model\n" + "x,1,2,3\n", "not a CSV file of a sweep"),
     ],
 )
 def test_refused(

@@ -58,7 +58,7 @@ def test_the_function_and_the_package_have_one_name() -> None:
     result = cnnstat.sweep("resnet{d}-cifar", {"d": "range(8,33)"}, where="params < 200k")
     assert [row["model"] for row in result.rows] == ["resnet8-cifar", "resnet14-cifar"]
     assert (result.counts.evaluated, result.counts.skipped) == (5, 20)
-    assert repr(result) == "<sweep of resnet{d}-cifar: 5 models, 2 kept, 0 failed, 20 illegal>"
+    assert repr(result) == "<sweep of resnet{d}-cifar: 5 models, 2 kept, 0 failed, 20 invalid>"
 
 
 def test_the_engine_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,7 @@ def test_an_executor_of_the_callers_that_breaks_is_said(monkeypatch: pytest.Monk
 
 
 def test_wrong_arguments() -> None:
-    with pytest.raises(UsageError, match="no value of a space"):
+    with pytest.raises(UsageError, match="not a value of a space"):
         cnnstat.sweep("wrn-{d}-1", {"d": [object()]})
     with pytest.raises(UsageError, match="listed twice"):
         cnnstat.sweep("wrn-{d}-1", {"d": [10, 10]})

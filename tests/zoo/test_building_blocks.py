@@ -57,7 +57,7 @@ def test_pre_activation_moves_work_and_keeps_weights() -> None:
     report, original = analyze("residual-preact"), analyze("residual-basic")
     assert report.totals.params == original.totals.params
     assert [layer.type for layer in report.layers][-1] == "Add"
-    assert report.layers[-1].detail == ""  # nothing acts behind the addition
+    assert report.layers[-1].detail == ""  # nothing acts after the addition
     assert report.totals.activation_bytes > original.totals.activation_bytes
 
 

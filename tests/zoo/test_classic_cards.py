@@ -21,7 +21,7 @@ CORRECTED = [
     ("alexnet", "corrections", "7 times", "six times"),
     ("alexnet", "corrections", "k=1", "k=2"),
     ("alexnet", "corrections", "15 million", "1.2 million"),
-    ("alexnet", "facts", "LRN behind the pooling", "LRN follows the ReLU"),
+    ("alexnet", "facts", "LRN after the pooling", "LRN follows the ReLU"),
     ("alexnet", "facts", "200,000,000", "20,000"),
     ("vgg16", "facts", "two released ones", "six configurations"),
     ("googlenet", "facts", "are removed", "remains"),

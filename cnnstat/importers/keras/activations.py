@@ -50,7 +50,7 @@ def name_of(activation: Any) -> str:
 
 
 def activated(call: Call, x: Tensor, activation: Any, *, suffix: bool = True) -> Tensor | None:
-    """Return a tensor behind an activation; None where the activation has no rule."""
+    """Return a tensor after an activation; None where the activation has no rule."""
     name = name_of(activation)
     if name == "linear":
         return x
@@ -71,7 +71,7 @@ def normalized_exponentials(
 
 
 def finished(call: Call, x: Tensor | None) -> Tensor | None:
-    """Return a layer's result behind the activation that is one of its options."""
+    """Return a layer's result after the activation that is one of its options."""
     return None if x is None else activated(call, x, call.option("activation"))
 
 

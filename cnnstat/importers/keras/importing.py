@@ -182,7 +182,7 @@ class _Reading:
         if results is None or not 0 <= end.result < len(results):
             raise ModelError(
                 f"{self.reference}: result {end.result} of call {end.call} of {end.layer!r} is "
-                "read, but nothing makes it"
+                "read, but no layer produces it"
             )
         return results[end.result]
 
@@ -216,7 +216,7 @@ class _Reading:
         except ModelError as error:
             raise ModelError(f"{self.reference}: {error}") from error
         except (TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
-            message = f"{self.reference}: {path} ({layer.kind}) has an option that is malformed"
+            message = f"{self.reference}: {path} ({layer.kind}) has an invalid option"
             raise ModelError(f"{message}: {error}") from error
         if results is None:
             return self._opaque(layer, path, tensors, shapes)
@@ -283,7 +283,7 @@ def _in_order(network: Network, reference: str) -> list[tuple[LayerConfig, int]]
                 queue.append(reader)
     if len(ordered) < len(calls):
         stuck = [name for (name, _), count in waiting.items() if count > 0]
-        raise ModelError(f"{reference}: {', '.join(stuck[:3])} read what no layer makes")
+        raise ModelError(f"{reference}: {', '.join(stuck[:3])} read tensors that no layer produces")
     return ordered
 
 

@@ -68,7 +68,7 @@ def builder(reference: str) -> Callable[..., Any]:
         with redirect_stdout(stderr):
             from keras import applications
     except ImportError as error:
-        raise MissingDependencyError("Keras and one of its backends", "keras") from error
+        raise MissingDependencyError("Keras with one of its backends", "keras") from error
     builders = {
         key: value
         for key, value in vars(applications).items()

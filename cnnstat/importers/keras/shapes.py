@@ -78,7 +78,7 @@ def reshape(call: Call) -> Tensor:
 
 
 def permute(call: Call) -> Tensor:
-    """``Permute``: axes in another order, counted from 1 behind the batch."""
+    """``Permute``: axes in another order, counted from 1 after the batch."""
     x = call.as_keras(call.x)
     dims = call.option("dims", [])
     if sorted(dims) != list(range(1, x.spec.rank)):

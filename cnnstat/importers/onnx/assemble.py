@@ -74,7 +74,7 @@ class _Reader:
         for name, spec in self.inputs.items():
             self.assembly.enter(name, name, spec)
         for name in self.file.containers:
-            self._add_unknown(name, name, "an input that is no tensor")
+            self._add_unknown(name, name, "an input that is not a tensor")
 
     def _add_unknown(self, name: str, path: str, kind: str) -> None:
         spec = (UNKNOWN,)
@@ -199,7 +199,7 @@ class _Reader:
             raise ModelError(
                 f"{self.file.reference}: {printable(node.name or node.op_type)} "
                 f"({printable(node.op_type)}) reads "
-                f"{name!r}, which is no input, is not stored, and which no node makes"
+                f"{name!r}, which is neither an input, nor stored, nor the output of a node"
             )
         return self.tensors.operand(name)
 
@@ -233,7 +233,7 @@ class _Reader:
         try:
             made = repeated(call, node, partial(self._body, captured(node)))
         except (CnnstatError, UnknownShape, OpError):
-            return meant  # a body that does not fit itself: nobody knows
+            return meant  # a body that does not fit itself: unknown
         if made is None:
             return meant
         specs, work = made
@@ -343,7 +343,7 @@ class _Reader:
                 self.assembly.values[call.results[number]] = value
         for name in call.results:
             if name in self.tensors.unknown:
-                message = f"nobody knows the shape of {name}, a result of {call.op_type}"
+                message = f"the shape of {name}, a result of {call.op_type}, is unknown"
                 self.assembly.notes.append(Note("unknown_shape", path, message))
 
     def _is_view_of_stored(self, call: Call, node: Any) -> bool:

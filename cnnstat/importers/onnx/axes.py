@@ -1,4 +1,4 @@
-"""Axes as attributes number them: from the front, or below 0 from behind."""
+"""Axes as attributes number them: from the front, or, below 0, from the end."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from cnnstat.ops import Opaque
 
 
 class UnknownShape(Exception):  # noqa: N818 - a state of knowledge, not an error
-    """A rule needs a shape that nobody knows."""
+    """A rule needs an unknown shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Meaning(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One node: ``results`` are names, empty for one that nobody reads."""
+    """One node: ``results`` are names, empty for one that is not read."""
 
     name: str
     op_type: str
@@ -98,7 +98,7 @@ class Call:
         return tuple(each for each in self.operands if each is not None)
 
     def spec(self, number: int = 0) -> TensorSpec:
-        """Return the spec of an input; raise ``UnknownShape`` where nobody knows it."""
+        """Return the spec of an input; raise ``UnknownShape`` if it is unknown."""
         spec = self.required(number).spec
         if spec is None:
             raise UnknownShape(self.required(number).name)

@@ -27,7 +27,7 @@ def check_functions(path: str, proto: Any) -> None:
     total = sum(counts.get(name, 1) for name in _calls(proto.graph.node))
     if total > MAX_NODES:
         raise ModelError(
-            f"{path}: its local functions are {total:,} operators when they are written out; "
+            f"{path}: its local functions are {total:,} operators when expanded; "
             f"at most {MAX_NODES:,} are read"
         )
 
@@ -42,7 +42,7 @@ def _count(
     if name not in functions:
         return 1
     if name in callers or len(callers) > MAX_DEPTH:
-        how = "calls itself" if name in callers else f"lies more than {MAX_DEPTH} calls deep"
+        how = "calls itself" if name in callers else f"is nested more than {MAX_DEPTH} calls deep"
         raise ModelError(f"{path}: the local function {name[1]!r} {how}")
     if name not in counts:
         inside = _calls(functions[name].node)

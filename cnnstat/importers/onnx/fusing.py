@@ -19,7 +19,7 @@ from cnnstat.ir.tensor import TensorSpec
 
 
 class Fused(NamedTuple):
-    """One operator made of ``nodes``: inputs and results by name, attributes beside the first's."""
+    """One operator made of ``nodes``: inputs and results by name, and further attributes."""
 
     op_type: str
     inputs: tuple[str, ...]
@@ -51,7 +51,7 @@ class Around(NamedTuple):
         return only if only is not None and only.op_type == kind else None
 
     def chain(self, node: Any, *kinds: str) -> tuple[Any, ...]:
-        """Return a node and those behind it, one of each kind; nothing if any is missing."""
+        """Return a node and those after it, one of each kind; nothing if any is missing."""
         chain = [node]
         for kind in kinds:
             following = self.behind(chain[-1], kind)
@@ -95,7 +95,7 @@ class Around(NamedTuple):
 
 
 def fused(node: Any, around: Around) -> Fused | None:
-    """Return what a node and those behind it make together, if anything."""
+    """Return what a node and those after it make together, if anything."""
     if node.domain not in ("", "ai.onnx"):
         return None
     for rule in _BEGINNINGS.get(node.op_type, ()):

@@ -82,7 +82,7 @@ def _transposed_sides(
     """Return pads and output padding of a transposed convolution.
 
     They are worked out where its output is stated: what is beyond it is cut off on both sides, what
-    is missing stands behind.
+    is missing comes after it.
     """
     auto, wanted = call.text("auto_pad", "NOTSET"), call.ints("output_shape")
     rank = len(kernel)
@@ -135,7 +135,7 @@ def _transposed(spec: TensorSpec) -> Op:
 def matrix_product(call: Call) -> Meaning:
     """Read ``MatMul``: a layer where the right matrix is stored, else a product of tensors.
 
-    A third operand is the bias that was added behind it.
+    A third operand is the bias that was added after it.
     """
     left, right, bias = call.required(0), call.required(1), call.operand(2)
     stored = right.stored is not None and right.stored.is_weight and not _is_stored(left)

@@ -69,21 +69,21 @@ def load_file(path: str) -> OnnxFile:
     """
     proto = _parsed(path)
     if not proto.opset_import or not proto.graph.node:
-        raise ModelError(f"{path}: this is no ONNX model: it has no operators or no opset")
+        raise ModelError(f"{path}: not an ONNX model: it has no operators or no opset")
     opsets = {("" if o.domain == "ai.onnx" else o.domain): o.version for o in proto.opset_import}
     if 0 < opsets.get("", 0) < OLDEST_OPSET:
         raise ModelError(
             f"{path}: opset {opsets['']} is too old, {OLDEST_OPSET} and later are read; "
-            "onnx.version_converter renews a file"
+            "onnx.version_converter upgrades a file"
         )
     if any(isinstance(text, bytes) for text in _texts(proto.graph)):
-        raise ModelError(f"{path}: this is no ONNX model: its names are no UTF-8 text")
+        raise ModelError(f"{path}: not an ONNX model: its names are not UTF-8 text")
     if proto.functions:
         check_functions(path, proto)
         try:
             proto = inliner.inline_local_functions(proto)
         except (RuntimeError, ValueError) as error:
-            raise ModelError(f"{path}: its local functions cannot be written out") from error
+            raise ModelError(f"{path}: its local functions cannot be expanded") from error
     stored = {tensor.name for tensor in proto.graph.initializer}
     entering = [each for each in proto.graph.input if each.name not in stored]
     tensors = [each for each in entering if each.type.WhichOneof("value") in (None, "tensor_type")]
@@ -96,7 +96,7 @@ def _parsed(path: str) -> Any:
     try:
         with Path(path).open("rb") as file:
             if not file.seek(0, 2):
-                raise ModelError(f"{path}: this is no ONNX model: the file is empty")
+                raise ModelError(f"{path}: not an ONNX model: the file is empty")
             with (
                 mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
                 memoryview(mapped) as contents,
@@ -105,12 +105,12 @@ def _parsed(path: str) -> Any:
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
     except WireError as error:
-        raise ModelError(f"{path}: this is no whole ONNX model: {error}") from error
+        raise ModelError(f"{path}: not a complete ONNX model: {error}") from error
     proto = ModelProto()
     try:
         proto.ParseFromString(slim)
     except DecodeError as error:
-        raise ModelError(f"{path}: this is no ONNX model") from error
+        raise ModelError(f"{path}: not an ONNX model") from error
     return proto
 
 

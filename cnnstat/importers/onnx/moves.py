@@ -89,7 +89,7 @@ def one_hot(call: Call) -> Meaning:
 
 
 def eye(call: Call) -> Meaning:
-    """Read ones on a diagonal, in the shape of another tensor, whose elements nobody reads."""
+    """Read ones on a diagonal, in the shape of another tensor, whose elements are not read."""
     dtype = DTYPES.get(call.integer("dtype", 0), call.spec().dtype)
     made = TensorSpec(call.shape(), dtype)
     return Meaning(ops.Rearrange("eye", (made,)), ())
@@ -158,10 +158,10 @@ def reshape(call: Call) -> Meaning:
         wanted = [n or shape[i] for i, n in enumerate(wanted)]
     total, rest = math.prod(shape), math.prod(n for n in wanted if n != -1)
     if wanted.count(-1) > 1 or (-1 in wanted and (not rest or total % rest)):
-        raise OpError(f"{total} elements cannot be seen as {wanted}")
+        raise OpError(f"{total} elements cannot be viewed as {wanted}")
     made = tuple(total // rest if n == -1 else n for n in wanted)
     if math.prod(made) != total:
-        raise OpError(f"{total} elements cannot be seen as {'x'.join(map(str, made))}")
+        raise OpError(f"{total} elements cannot be viewed as {'x'.join(map(str, made))}")
     return _flat(call, made, "reshape")
 
 
@@ -235,7 +235,7 @@ def split(call: Call) -> Shapes:
 
 
 def pad(call: Call) -> Shapes:
-    """Return the extents with what is put before and behind."""
+    """Return the extents with what is put before and after."""
     shape = list(call.shape())
     pads = call.ints("pads", 1) or ()
     axes = call.ints("axes", 3) or tuple(range(len(shape)))
@@ -246,7 +246,7 @@ def pad(call: Call) -> Shapes:
 
 
 def sides(call: Call) -> Arguments:
-    """Return what is put before and behind each axis, and what it is."""
+    """Return what is put before and after each axis, and what it is."""
     before, after = [0] * len(call.shape()), [0] * len(call.shape())
     pads = call.ints("pads", 1) or ()
     axes = call.ints("axes", 3) or tuple(range(len(before)))

@@ -1,4 +1,4 @@
-"""The order of a graph's nodes: converters write some that read what stands behind them."""
+"""The order of a graph's nodes: converters write some that read results of later nodes."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def in_order(nodes: Sequence[Any], reference: str, has: Callable[[str], bool]) -
                     if state[maker] == 1:
                         node = nodes[number]
                         raise ModelError(
-                            f"{reference}: {printable(node.name or node.op_type)} reads its "
-                            "own result, by way of other nodes; a graph has no cycles"
+                            f"{reference}: {printable(node.name or node.op_type)} depends "
+                            "on its own output; a graph has no cycles"
                         )
                     if state[maker] == 0:
                         stack.append(maker)

@@ -1,7 +1,7 @@
 """ONNX operators of which only the shapes of the results are known: their work shows as ``?``.
 
 Each entry returns the specs of all results. Operators whose results depend on the elements of their
-inputs (NonZero, Unique, NonMaxSuppression, text and sequences) have none: nobody knows their shape.
+inputs (NonZero, Unique, NonMaxSuppression, text and sequences) have none: their shape is unknown.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class Tensors:
         self.reference = reference
         self.assembly = assembly
         self.known: dict[str, Any] = {}  # tensor -> its elements
-        self.unknown: set[str] = set()  # tensors whose shape nobody knows
+        self.unknown: set[str] = set()  # tensors of unknown shape
         self.stored: dict[str, Stored] = {}
         self._count = 0
 
@@ -121,7 +121,7 @@ class Tensors:
         if not self.assembly.is_known(name):
             spec = self.spec(name)
             if spec is None:
-                raise ModelError(f"{self.reference}: no node makes the output {name!r}")
+                raise ModelError(f"{self.reference}: no node produces the output {name!r}")
             self.assembly.constant(name, f"{name.strip('/')}/constant", spec)
         return name
 

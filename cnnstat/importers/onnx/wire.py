@@ -88,11 +88,11 @@ def _fields(contents: memoryview, start: int, end: int) -> Iterator[Field]:
         elif kind in (FIXED32, FIXED64):
             stop = payload + (8 if kind == FIXED64 else 4)
         else:
-            raise WireError(f"byte {at} begins no field")
+            raise WireError(f"byte {at} is not the start of a field")
         if stop > end:
             raise WireError(f"it ends at byte {end} within a field that goes on to byte {stop}")
         if number == 0:
-            raise WireError(f"byte {at} begins no field")
+            raise WireError(f"byte {at} is not the start of a field")
         yield Field(number, kind, at, payload, stop)
         at = stop
 

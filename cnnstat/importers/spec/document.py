@@ -115,7 +115,7 @@ class _Reader:
             if not isinstance(key, yaml.ScalarNode):
                 raise SpecError(self.file, line, "a key must be a word")
             if key.value in entries:
-                raise SpecError(self.file, line, f"the key {key.value!r} stands twice")
+                raise SpecError(self.file, line, f"the key {key.value!r} appears twice")
             entries[self._text(key, line)] = self.entry(child, nesting + 1)
         return entries
 
@@ -129,7 +129,7 @@ class _Reader:
             value = self.loader.construct_object(node)
         except Exception as error:  # PyYAML raises what its conversions raise
             kind = node.tag.rpartition(":")[2]
-            raise SpecError(self.file, line, f"{text[:40]!r} is no {kind}") from error
+            raise SpecError(self.file, line, f"{text[:40]!r} is not a valid {kind}") from error
         return value if isinstance(value, str | int | float | bool | None) else text
 
     def _text(self, node: yaml.Node, line: int) -> str:

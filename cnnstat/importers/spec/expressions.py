@@ -39,7 +39,7 @@ def fill(text: str, parameters: Parameters) -> object:
 def _word(match: re.Match[str], parameters: Parameters) -> str:
     value = _evaluate(match, parameters)
     if isinstance(value, list | dict):
-        raise ExpressionError(f"{match[0]} is no word")
+        raise ExpressionError(f"{match[0]} is not a word")
     return str(value)
 
 
@@ -67,7 +67,7 @@ def _evaluate(match: re.Match[str], parameters: Parameters) -> object:
     try:
         tree = ast.parse(arithmetic.strip(), mode="eval")
     except (SyntaxError, ValueError) as error:
-        raise ExpressionError(f"$({arithmetic}) is no arithmetic") from error
+        raise ExpressionError(f"$({arithmetic}) is not arithmetic") from error
     return _value(tree.body, parameters)
 
 
@@ -77,7 +77,7 @@ def _value(node: ast.expr, parameters: Parameters) -> int:
     if isinstance(node, ast.Name):
         value = parameters.get(node.id)
         if type(value) is not int:
-            raise ExpressionError(f"{node.id} is no whole-number parameter")
+            raise ExpressionError(f"{node.id} is not a whole-number parameter")
         return value
     if isinstance(node, ast.BinOp):
         left, right = _value(node.left, parameters), _value(node.right, parameters)

@@ -235,7 +235,7 @@ class _Reading:
     def _layers(self, entry: Entry, scope: Scope, nesting: int) -> None:
         if nesting > MAX_BLOCK_NESTING:
             raise self.fail(
-                entry, f"blocks nested deeper than {MAX_BLOCK_NESTING}; does one hold itself?"
+                entry, f"blocks nested deeper than {MAX_BLOCK_NESTING}; does one contain itself?"
             )
         for layer in self._list(entry, "layers"):
             keys = layer.value if isinstance(layer.value, dict) else {}
@@ -289,7 +289,7 @@ class _Reading:
 
     def _previous(self, entry: Entry) -> Value:
         if self.last is None:
-            raise self.fail(entry, "nothing stands before this layer")
+            raise self.fail(entry, "there is no layer before this one")
         return self.last
 
     def _add(self, entry: Entry, scope: Scope, local: str, node: Node) -> Value:

@@ -36,7 +36,7 @@ def write_text(graph: Graph) -> str:
     lines = [f"name: {_scalar(graph.name)}"]
     inputs = [node for node in graph.nodes if isinstance(node.op, Input)]
     if list(graph.nodes[: len(inputs)]) != inputs:
-        raise ModelError(f"{graph.name}: inputs must stand before every other node to be written")
+        raise ModelError(f"{graph.name}: inputs must come before all other nodes to be written")
     lines.append("inputs:")
     for node in inputs:
         if isinstance(node.op, Input):
@@ -62,7 +62,7 @@ def _node(graph: Graph, index: int) -> str:
     fewest, most = node.op.reads
     if not fewest <= len(node.inputs) <= (len(node.inputs) if most is None else most):
         raise ModelError(
-            f"{graph.name}: {node.name}: a spec cannot say that weights of {kind} are computed"
+            f"{graph.name}: {node.name}: a spec cannot express computed weights of {kind}"
         )
     parts = [f"name: {_scalar(node.name)}", f"{kind}: {_arguments(node.op)}"]
     if node.inputs != (Value(index - 1),):

@@ -19,7 +19,7 @@ def group_counts(reports: Reports) -> Computed:
 
 
 def exchanging(reports: Reports) -> Computed:
-    """Return the layers behind conv1 that read the maps of both GPUs."""
+    """Return the layers after conv1 that read the maps of both GPUs."""
     net = reports(TWO_GPUS)
     return tuple(name for name in LAYERS[1:] if groups(net, name) == 1)
 

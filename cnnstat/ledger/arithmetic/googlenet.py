@@ -63,7 +63,7 @@ def without_classifier(reports: Reports, quantity: str) -> int:
 
 
 def _producer(net: Report, value: Value) -> int:
-    """Return the node behind a value, activations skipped."""
+    """Return the node after a value, activations skipped."""
     nodes, index = net.shaped.nodes, value.node
     while isinstance(nodes[index].op, ReLU):
         index = nodes[index].inputs[0].node

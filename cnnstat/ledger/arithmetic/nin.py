@@ -11,7 +11,7 @@ from cnnstat.ops import Conv2d, GlobalAvgPool2d
 def layers(reports: Reports) -> Computed:
     """Return the mlpconv layers and the global average poolings.
 
-    An mlpconv layer is a convolution of more than 1x1 with the 1x1 convolutions behind it.
+    An mlpconv layer is a convolution of more than 1x1 with the 1x1 convolutions after it.
     """
     net = reports.shaped("nin-cifar")
     convolutions = [op for op in ops(net, Conv2d) if isinstance(op, Conv2d)]

@@ -28,7 +28,7 @@ def blocks(reports: Reports, model: str) -> Computed:
 
 
 def stages_double(reports: Reports) -> Computed:
-    """Return whether each stage behind the first has twice the maps of half the extent."""
+    """Return whether each stage after the first has twice the maps of half the extent."""
     net = reports("resnet34")
     ends = [row(net, _adds(net.shaped, stage)[-1]).output for stage in STAGES]
     return all(

@@ -57,8 +57,8 @@ def _matches(first: torch.Tensor, value: Any) -> bool:
     return value is None or isinstance(value, int | float | str)
 
 
-def _same_dtype(x: torch.Tensor, *held: torch.Tensor | None) -> bool:
-    return all(each is None or each.dtype == x.dtype for each in held)
+def _same_dtype(x: torch.Tensor, *others: torch.Tensor | None) -> bool:
+    return all(each is None or each.dtype == x.dtype for each in others)
 
 
 def _batch_norm(x: torch.Tensor, a: dict[str, Any]) -> torch.Size | None:

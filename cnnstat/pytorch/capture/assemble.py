@@ -31,7 +31,7 @@ PARTS = {2: ("_q", "_kv"), 3: ("_q", "_k", "_v")}
 """The parts of the stacked projections of attention, by their number."""
 
 BOOKKEEPING = ("num_batches_tracked",)
-"""Buffers that no forward pass in evaluation form reads and that nobody counts."""
+"""Buffers that no forward pass in evaluation form reads and that is not counted."""
 
 
 class Assembled(NamedTuple):
@@ -150,7 +150,7 @@ class _Reader:
             and not (known is not None and known.name in self.frozen)
             for tensor, known in zip(meant.weights, stored, strict=True)
         ]
-        # a weight that is computed is an input behind the others
+        # a weight that is computed is an input after the others
         computed = [call.differentiated for tensor in stored if tensor is None]
         needs = Needs((*reads, *computed), tuple(weights))
         if not all((*needs.inputs, *needs.weights)):
@@ -179,7 +179,7 @@ class _Reader:
         )
         if elements:
             message = (
-                f"uses {elements:,} weights that no parameter or buffer of the model holds; "
+                f"uses {elements:,} weights that are not parameters or buffers of the model; "
                 "params is a lower bound"
             )
             self.assembly.notes.append(Note(UNCOUNTED_WEIGHTS, name, message))

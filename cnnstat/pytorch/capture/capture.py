@@ -98,7 +98,7 @@ class Trace(Generic[Meaning]):
     meanings: list[Meaning] = field(default_factory=list)
     outputs: tuple[torch.Tensor, ...] = ()
     own_backward: set[str] = field(default_factory=set)
-    """What runs with a backward pass that is not that of its calls: ``OWN_BACKWARD``."""
+    """Functions with a backward pass of their own: ``OWN_BACKWARD``."""
 
 
 OWN_BACKWARD = {
@@ -107,7 +107,7 @@ OWN_BACKWARD = {
     torch.autograd.function.__file__: "torch.autograd.Function: its backward pass is counted as "
     "that of its forward pass",
 }
-"""What to say of a module, by the file whose code runs it so."""
+"""Notes on a module, by the file whose code runs it."""
 
 
 INFERENCE = "nference tensor"

@@ -1,4 +1,4 @@
-"""The input that a module takes where nobody names one: told by its first layer.
+"""The default input of a module, inferred from its first layer.
 
 That is the first by registration that fixes an input's axes. A module that has a convolution of
 images with three channels anywhere takes an image, unless its first layer is one of another rank.
@@ -20,7 +20,7 @@ IMAGE = (3, 224, 224)
 class Entrance(NamedTuple):
     """An input without the batch: its ``shape``, with 0 for an extent that is open.
 
-    ``spatial`` is its number of spatial axes behind the channels; None where any rank fits.
+    ``spatial`` is its number of spatial axes after the channels; None where any rank fits.
     """
 
     shape: tuple[int, ...]

@@ -21,13 +21,13 @@ from cnnstat.pytorch.capture.translate import leaf, meaning
 from cnnstat.pytorch.module_calls import Failure
 from cnnstat.pytorch.named import parameters_of
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 LONGEST_PATH = 200
 """Characters of a module's path in a message."""
 
 VALUES = (
-    "the forward pass depends on values: it ran on random inputs of a fixed seed, and figures that "
-    "depend on values hold for these alone"
+    "the forward pass depends on tensor values: it ran on random inputs with a fixed seed, and "
+    "figures that depend on values are valid for these inputs only"
 )
 
 
@@ -60,7 +60,7 @@ def import_module(
     notes = [*unused]
     if silent:
         notes.append(
-            Note("no_output", "", "the forward pass returns no tensor: its last result is taken")
+            Note("no_output", "", "the forward pass returns no tensor; its last result is used")
         )
     if kind not in EMPTY:
         notes.append(Note("real_tensors", "", VALUES))
@@ -77,10 +77,10 @@ def on_emptiest(
     name: str,
     module: nn.Module,
     inputs: Mapping[str, TensorSpec],
-    run: Callable[[nn.Module, Kind], Found],
+    run: Callable[[nn.Module, Kind], Result],
     remake: Callable[[], nn.Module] | None,
     constants: Mapping[str, object],
-) -> tuple[Found, Kind]:
+) -> tuple[Result, Kind]:
     """Return what a run gives on the emptiest tensors that it takes, and which these are.
 
     The meta device is the fastest; fake tensors get on with real ones that a module holds beside
@@ -104,7 +104,9 @@ def on_emptiest(
         raise ModelError(f"{name}: {_explained(failure, module, inputs)}") from failure.error
 
 
-def _on_contents(subject: nn.Module, run: Callable[[nn.Module, Kind], Found]) -> tuple[Found, Kind]:
+def _on_contents(
+    subject: nn.Module, run: Callable[[nn.Module, Kind], Result]
+) -> tuple[Result, Kind]:
     """Run on real tensors, with zeros for whole numbers where ones are out of range."""
     try:
         return run(subject, "real"), "real"
@@ -141,4 +143,6 @@ def _explained(failure: Failure, module: nn.Module, inputs: Mapping[str, TensorS
 def _hint(module: nn.Module) -> str:
     """Return what to do where a forward pass was given an image and may want something else."""
     name = next(iter(parameters_of(module.forward)), "input")
-    return f" (a shape without a name is an image's; give another as --input {name}=SHAPE)"
+    return (
+        f" (a shape without a name is read as an image; for other inputs use --input {name}=SHAPE)"
+    )

@@ -34,7 +34,7 @@ def load_module(
     ``arguments`` are passed to the callable by name. ``weights`` asks for a module with weights,
     initialised as the callable does it, the same each time. Where the callable returns an object
     that holds one module, it is that. A ``keras.Model`` comes back as it is, which needs no
-    PyTorch. What the user's code prints goes to standard error; the random state is put back.
+    PyTorch. Output of the user's code goes to standard error; the random state is put back.
     Raises ``UsageError`` where nothing is named so, ``ModelError`` where the callable raises or
     returns no module.
     """

@@ -26,7 +26,7 @@ class RegisteredWork(NamedTuple):
 
 
 def has_rule(name: str) -> bool:
-    """Return whether a function (``mylib::mix``) is counted as it stands by somebody's rule."""
+    """Return whether a function (``mylib::mix``) is counted as a whole by a registered rule."""
     return name in RULES or name.replace("::", ".") in _registered()
 
 

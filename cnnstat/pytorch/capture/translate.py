@@ -61,7 +61,7 @@ def meaning(call: Call) -> Meaning | None:
 
 
 def _opaque(call: Call, name: str, reads: tuple[torch.Tensor, ...]) -> Meaning:
-    """Return an operator that cnnstat has no rule for; somebody else may have one."""
+    """Return an operator that cnnstat has no rule for; a user's or library's rule may count it."""
     counted = registered_work(call, reads)
     if counted is None:
         return Meaning(ops.Opaque(name, call.specs), reads)

@@ -1,6 +1,6 @@
 """A drawing for a page in which blocks fold and unfold: one picture for each state.
 
-Graphviz lays every state out anew: all blocks open, all folded, or one of them open.
+Graphviz lays out every state separately: all blocks open, all folded, or one of them open.
 """
 
 from __future__ import annotations

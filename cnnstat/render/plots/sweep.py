@@ -67,7 +67,7 @@ def _json(path: str) -> Iterator[Flat]:
                 file.seek(0)
                 payload = json.load(file)
     except (OSError, ValueError, RecursionError) as error:
-        said = getattr(error, "strerror", None) or "it is no JSON, CSV or Parquet of a sweep"
+        said = getattr(error, "strerror", None) or "not a JSON, CSV or Parquet file of a sweep"
         raise UsageError(f"cannot read {path}: {said}") from error
     if streamed:
         yield from read_rows(path)
@@ -75,7 +75,7 @@ def _json(path: str) -> Iterator[Flat]:
     whole = payload if isinstance(payload, dict) else {}
     rows = whole.get("models")
     if not isinstance(rows, list) or whole.get("schema") != SCHEMA:
-        raise UsageError(f"{path}: no result of the schema {SCHEMA}")
+        raise UsageError(f"{path}: not a result of the schema {SCHEMA}")
     yield from (row for row in rows if isinstance(row, dict))
 
 
@@ -98,7 +98,7 @@ def _csv(path: str) -> Iterator[Flat]:
         with open(path, encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
                 if None in row or "model" not in row:
-                    raise UsageError(f"{path}: no CSV of a sweep")
+                    raise UsageError(f"{path}: not a CSV file of a sweep")
                 yield {n: c if n in TEXTS else _number(c) for n, c in row.items()}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         said = getattr(error, "strerror", None) or "it is no CSV"

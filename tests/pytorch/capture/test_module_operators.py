@@ -229,7 +229,7 @@ def test_pooling_of_one_sample_without_a_batch() -> None:
 
 
 class Video(nn.Module):
-    """What video models are made of; ResNet's head for volumes."""
+    """Layers of video models; ResNet's head for volumes."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What a capture says of modules that share, skip, freeze, branch and repeat."""
+"""Captures of modules that share, skip, freeze, branch and repeat."""
 
 from typing import Any, cast
 

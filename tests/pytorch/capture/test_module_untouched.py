@@ -92,7 +92,7 @@ def assert_same(before: Any, after: Any) -> None:
 def test_nothing_of_the_module_changes(fails: bool, asks: bool, training: bool) -> None:
     module = Busy(fails=fails, asks=asks).train(training)
     module.body[0].requires_grad_(False)
-    module.head.register_forward_hook(lambda *given: None)
+    module.head.register_forward_hook(lambda *arguments: None)
     module.head(torch.ones(1, 4)).sum().backward()
     before = state(module)
     if fails:
