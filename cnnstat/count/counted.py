@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 from cnnstat.count.figures import cached_bytes, stored_of
 from cnnstat.count.paths import is_weighted, paths_of
-from cnnstat.count.report import Report, analyze
+from cnnstat.count.report import Report, analyze, params_of_frozen
 from cnnstat.count.storage import alive, allocated_bytes, last_uses, place
 from cnnstat.errors import ShapeError
-from cnnstat.ir.graph import Graph, Piece, PlacedBlock, ShapedGraph, Value
+from cnnstat.ir.graph import Graph, Node, Piece, PlacedBlock, ShapedGraph, Value
 from cnnstat.ir.op import Op, Specs
 from cnnstat.ir.shapes import FactTable, answers, infer_shapes
 from cnnstat.ir.tensor import TensorSpec
@@ -361,7 +361,7 @@ class Counted(Outline):
         frozen_params: int = 0,
     ) -> None:
         super().__init__(memory, graph, inputs, sized=True)
-        self.frozen_params: int = frozen_params
+        self._frozen_params: int = frozen_params
 
     @property
     def totals(self) -> Sums:
@@ -371,7 +371,14 @@ class Counted(Outline):
     @cached_property
     def report(self) -> Report:
         """The report, for what only it answers."""
-        return analyze(self.shaped, frozen_params=self.frozen_params)
+        return analyze(self.shaped, frozen_params=self._frozen_params)
+
+    @cached_property
+    def frozen_params(self) -> int:
+        """Parameters that training leaves alone; a block has none."""
+        pieces = self._graph.pieces
+        frozen = any(piece.frozen for piece in pieces if isinstance(piece, Node))
+        return self._frozen_params + (params_of_frozen(self.shaped) if frozen else 0)
 
     @property
     def peak_activation_bytes(self) -> int:

@@ -88,7 +88,7 @@ class Report:
     """Figures of each operator, parallel to the graph's nodes."""
     notes: tuple[Note, ...] = ()
     frozen_params: int = 0
-    """Parameters that training leaves alone."""
+    """Parameters that training leaves alone, without those of frozen nodes."""
     training: Training | None = None
     """Work of a training step, where it was asked for."""
 
@@ -261,7 +261,7 @@ class Report:
             weights=sums.weights,
             biases=sums.biases,
             params=sums.params,
-            trainable_params=sums.params - self.frozen_params,
+            trainable_params=sums.params - self.frozen_params - params_of_frozen(self.shaped),
             buffers=sums.buffers,
             macs=sums.work.macs,
             flops=sums.work.flops,
@@ -304,6 +304,17 @@ class Report:
     def receptive_field(self, node: int) -> ReceptiveField | None:
         """Return what an element of a node's first result reads of the input; None if unknown."""
         return self.fields.receptive_field(Value(node))
+
+
+def params_of_frozen(shaped: ShapedGraph) -> int:
+    """Return the parameters of the frozen nodes, each tensor once."""
+    return sum(
+        weight.numel
+        for node, facts in zip(shaped.nodes, shaped.facts, strict=True)
+        if node.frozen and node.tied_to is None
+        for weight in facts.weights
+        if weight.role != "buffer"
+    )
 
 
 def analyze(

@@ -121,7 +121,7 @@ def _needs(shaped: ShapedGraph, known: Mapping[str, Needs]) -> list[Needs]:
     for node, facts in zip(shaped.nodes, shaped.facts, strict=True):
         derived = Needs(
             tuple([depends[value.node] for value in node.inputs]),
-            tuple([weight.role != "buffer" for weight in facts.weights]),
+            tuple([weight.role != "buffer" and not node.frozen for weight in facts.weights]),
         )
         needs = _merged(derived, known.get(node.name))
         result.append(needs)

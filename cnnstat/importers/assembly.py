@@ -75,7 +75,8 @@ class Assembly:
     """A graph that grows call by call; ``values`` tells which node makes a tensor.
 
     ``origin`` is where the reader stands, in its own terms: nodes that are added come from there.
-    ``classes`` has the class of each module by its path, as far as the reader knows it.
+    ``classes`` has the class of each module by its path, as far as the reader knows it;
+    ``weight_dtypes`` the dtype of a node's weights where it is not that of what it reads.
     """
 
     def __init__(self, names: Names) -> None:
@@ -85,6 +86,7 @@ class Assembly:
         self.values: dict[Key, Value] = {}
         self.origin: object = None
         self.classes: dict[str, str] = {}
+        self.weight_dtypes: dict[str, str] = {}
         self._origins: dict[str, object] = {}
         self._outputs: list[Specs] = []  # of each node, as its operator infers them
         self._stored: dict[Key, tuple[StoredTensor, TensorSpec]] = {}  # and its spec as seen
@@ -169,14 +171,23 @@ class Assembly:
         tied_to: int | None = None,
         row: str = "",
         axes: tuple[int, ...] = (),
+        frozen: bool = False,
     ) -> Value:
         """Add one node, under a name of its own; return its first result."""
         name = self.names.unique(name)
-        self.nodes.append(Node(name, op, inputs, tied_to, row=row, axes=axes))
+        self.nodes.append(Node(name, op, inputs, tied_to, row=row, axes=axes, frozen=frozen))
         self._outputs.append(outputs)
         if self.origin is not None:
             self._origins[name] = self.origin
         return Value(len(self.nodes) - 1)
+
+    def drop(self, count: int) -> None:
+        """Take back all nodes but the first ``count``, whose results nobody refers to yet."""
+        for node in self.nodes[count:]:
+            self.names.free(node.name)
+            self._origins.pop(node.name, None)
+            self.weight_dtypes.pop(node.name, None)
+        del self.nodes[count:], self._outputs[count:]
 
     def applied(self, name: str, op: Op, inputs: tuple[Value, ...]) -> Value:
         """Add one operator without weights; return its first result."""
@@ -235,7 +246,14 @@ class Assembly:
 
     def finish(self, name: str, outputs: tuple[Value, ...]) -> Graph:
         """Return the graph that these values leave, as ``graph`` does for keys."""
-        graph = Graph(name, tuple(self.nodes), outputs, origins=self._origins, classes=self.classes)
+        graph = Graph(
+            name,
+            tuple(self.nodes),
+            outputs,
+            origins=self._origins,
+            classes=self.classes,
+            weight_dtypes=self.weight_dtypes,
+        )
         return without_unread(graph)
 
 

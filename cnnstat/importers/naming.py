@@ -45,6 +45,10 @@ class Names:
         self._taken.setdefault(free, 1)
         return free
 
+    def free(self, name: str) -> None:
+        """Make a name that was the last one given out free again."""
+        self._taken.pop(name, None)
+
 
 def printable(name: str) -> str:
     """Return a name for an error message, which has one line and no control characters."""

@@ -42,6 +42,8 @@ class Node(NamedTuple):
     """Row that the node is shown in, by the name of its main node; empty: as storage has it."""
     axes: tuple[int, ...] = ()
     """Order in which the axes of its results are shown, of results of that rank; empty: as is."""
+    frozen: bool = False
+    """Training leaves its parameters alone: they are parameters, but get no gradient."""
 
     @property
     def is_stored(self) -> bool:
@@ -100,6 +102,7 @@ class Graph:
 
     ``origins`` says of nodes, by name, where a reader took them from, in the reader's own terms.
     ``classes`` has the class of each module, by path, where the reader knows it (``DoubleConv``).
+    ``weight_dtypes`` has the dtype of a node's weights, by name, where it is not that of its input.
     ``pieces`` are the same nodes in larger parts where a builder put blocks together.
     """
 
@@ -109,6 +112,7 @@ class Graph:
     training_outputs: tuple[Value, ...] = ()
     origins: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
     classes: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    weight_dtypes: Mapping[str, str] = field(default_factory=dict, repr=False)
     pieces: tuple[Piece, ...] = field(default=(), init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -137,6 +141,7 @@ class Graph:
             ("training_outputs", training_outputs),
             ("origins", {}),
             ("classes", {}),
+            ("weight_dtypes", {}),
         ):
             object.__setattr__(graph, key, value)
         _check_outputs(graph, count)

@@ -96,7 +96,18 @@ def infer_shapes(
             _check_tie(graph, node, answer, facts[node[3]])
     for value in (*graph.outputs, *graph.training_outputs):
         _check_result(graph, "", value, facts)
+    if graph.weight_dtypes:
+        facts = [_stored_as(graph, *pair) for pair in zip(graph.nodes, facts, strict=True)]
     return ShapedGraph(graph, tuple(facts))
+
+
+def _stored_as(graph: Graph, node: Node, facts: NodeFacts) -> NodeFacts:
+    """Return a node's facts with its weights in the dtype in which they are stored."""
+    dtype = graph.weight_dtypes.get(node.name)
+    if dtype is None:
+        return facts
+    weights = tuple([weight._replace(dtype=weight.dtype or dtype) for weight in facts.weights])
+    return facts._replace(weights=weights)
 
 
 def _answer(

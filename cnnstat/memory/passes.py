@@ -112,7 +112,9 @@ class _Run:
         if at not in self.stored:
             self.stored[at] = {
                 weight.name: self.tape.parameter(
-                    weight.shape, self._dtype_of(weight), trained=weight.role != "buffer"
+                    weight.shape,
+                    self._dtype_of(weight),
+                    trained=weight.role != "buffer" and not self.shaped.nodes[at].frozen,
                 )
                 for weight in self.shaped.facts[at].weights
             }

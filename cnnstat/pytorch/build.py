@@ -189,6 +189,8 @@ def make_modules(
                 initialize(made, facts, scheme=scheme, generator=generator)
         if node.tied_to is not None:
             _tie(made, root.get_submodule(names[node.tied_to]), shaped, index)
+        elif node.frozen:
+            made.requires_grad_(requires_grad=False)
         _attach(root, names[index], made)
     for index in overwriting(shaped):
         setattr(root.get_submodule(names[index]), "inplace", True)  # noqa: B010 (typed as a module)

@@ -8,11 +8,11 @@ stride is its kernel unless given.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, get_args
 
 from cnnstat.errors import nearest
-from cnnstat.ir.op import Op, OpError
-from cnnstat.ir.tensor import TensorSpec
+from cnnstat.ir.op import Op, OpError, Role, Weight
+from cnnstat.ir.tensor import DTYPE_BYTES, UNKNOWN, TensorSpec
 from cnnstat.ops import ALL_OPS, Input
 
 OPERATORS: dict[str, type[Op]] = {op.__name__: op for op in ALL_OPS if op is not Input}
@@ -114,11 +114,27 @@ def _items(where: str, kind: str, value: object) -> object:
     if not isinstance(value, list):
         raise OpError(f"{where} (={value!r}) must be a list")
     items = tuple(_item(where, item) for item in value)
+    if "Weight" in kind:
+        return tuple(_weight(where, item) for item in items)
     if kind == "tuple[int, ...]" and any(type(item) is not int for item in items):
         raise OpError(f"{where} (={value!r}) must be whole numbers")
     if kind == "tuple[float, ...]":
         return tuple(_number(where, item) for item in items)
     return items
+
+
+def _weight(where: str, value: object) -> Weight:
+    """Return a stored tensor; raise ``OpError`` for what is none."""
+    keys = value if isinstance(value, dict) else {}
+    name, shape, role = keys.get("name"), keys.get("shape"), keys.get("role", "weight")
+    extents: list[Any] = shape if isinstance(shape, list) else [None]
+    plain = isinstance(name, str) and all(type(n) is int and n >= 0 for n in extents)
+    if not plain or role not in get_args(Role) or set(keys) - {"name", "shape", "role", "dtype"}:
+        raise OpError(f"{where} (={value!r:.80}) must be a stored tensor: name, shape, role, dtype")
+    dtype = keys.get("dtype")
+    if dtype is not None and dtype not in DTYPE_BYTES:
+        raise OpError(f"{where} (={value!r:.80}) has the dtype {dtype!r}, which is unknown")
+    return Weight(str(name), tuple(extents), role, dtype)
 
 
 def _number(where: str, value: object) -> float:
@@ -158,5 +174,11 @@ def _item(where: str, value: object) -> object:
     if isinstance(value, list):
         return tuple(_item(where, item) for item in value)
     if isinstance(value, dict) and set(value) <= {"shape", "dtype"} and "shape" in value:
-        return TensorSpec(tuple(value["shape"]), str(value.get("dtype", "float32")))
+        if value["shape"] == "?":
+            return UNKNOWN
+        shape, dtype = value["shape"], value.get("dtype", "float32")
+        extents: list[Any] = shape if isinstance(shape, list) else [None]
+        if any(type(n) is not int or n < 0 for n in extents) or dtype not in DTYPE_BYTES:
+            raise OpError(f"{where} (={value!r:.80}) must be a shape and a dtype of a tensor")
+        return TensorSpec(tuple(extents), dtype)
     return value

@@ -5,27 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cnnstat.errors import GraphError, UsageError, nearest, unknown
 from cnnstat.importers.spec.document import Entry, SpecError, parse
 from cnnstat.importers.spec.expressions import ExpressionError, fill, names_in
+from cnnstat.importers.spec.inputs import input_of, is_number
+from cnnstat.importers.spec.marks import MARKS, MarkError, mark
 from cnnstat.importers.spec.operators import can_share, make
 from cnnstat.importers.spec.scope import Scope, numbered
 from cnnstat.ir.graph import Graph, Node, Value
 from cnnstat.ir.op import Op, OpError
-from cnnstat.ir.tensor import check_dtype, check_shape
-from cnnstat.ops import Input
+from cnnstat.ir.tensor import check_dtype
 
 MAX_NODES = 100_000
 MAX_BLOCK_NESTING = 20
-MAX_DIGITS = 20
 MAX_NAME = 1000
 TOP_KEYS = (
     *("name", "input", "inputs", "parameters"),
-    *("blocks", "layers", "outputs", "training_outputs"),
+    *("blocks", "layers", "outputs", "training_outputs", "classes", "weight_dtypes"),
 )
-NODE_KEYS = ("name", "from", "tied_to", "training_only")
-INPUT_KEYS = ("shape", "dtype")
+NODE_KEYS = ("name", "from", "tied_to", *MARKS)
+INPUT_KEYS = ("shape", "dtype", "axes", "row")
 GROUP_KEYS = ("repeat", "block", "layers", "with", "name", "from")
 
 
@@ -121,8 +122,14 @@ class _Reading:
         training = self._values(top["training_outputs"], scope) if "training_outputs" in top else ()
         name = self._text(top["name"], scope) if "name" in top else Path(self.file).stem
         leaving = tuple(value for value in outputs if value is not None)
+        classes, dtypes = (self._texts(top, key, scope) for key in ("classes", "weight_dtypes"))
         try:
-            graph = Graph(name, tuple(self.nodes), leaving, training)
+            for dtype in dtypes.values():
+                check_dtype(dtype)
+            nodes = tuple(self.nodes)
+            graph = Graph(name, nodes, leaving, training, classes=classes, weight_dtypes=dtypes)
+        except UsageError as error:
+            raise self.fail(top["weight_dtypes"], str(error)) from error
         except GraphError as error:
             raise self.fail(self.root, str(error)) from error
         return Spec(graph, self.lines, self.file)
@@ -141,6 +148,11 @@ class _Reading:
                     entry.value[key], f"{what} has no key {key!r}: did you mean {close}?"
                 )
         return entry.value
+
+    def _texts(self, top: dict[str, Entry], key: str, scope: Scope) -> dict[str, str]:
+        """Return a mapping of names to names that the file may have."""
+        entries = self._mapping(top[key], key) if key in top else {}
+        return {name: self._text(entry, scope) for name, entry in entries.items()}
 
     def _list(self, entry: Entry, what: str) -> list[Entry]:
         if not isinstance(entry.value, list):
@@ -192,7 +204,7 @@ class _Reading:
     def _value(self, entry: Entry, scope: Scope) -> Value:
         text = self._text(entry, scope)
         name, colon, number = text.rpartition(":")
-        if not colon or not _is_number(number) or scope.find(text) is not None:
+        if not colon or not is_number(number) or scope.find(text) is not None:
             name, number = text, "0"
         value = scope.find(name)
         if value is None:
@@ -215,22 +227,14 @@ class _Reading:
             raise self.fail(top["inputs"], "a model needs at least one input")
         for key, entry in entries.items():
             name = self._text(Entry(key, entry.line), scope)
-            plain = self._filled(entry, scope)
-            dtype = "float32"
-            if isinstance(plain, dict):
-                self._mapping(entry, f"input {name}", INPUT_KEYS)
-                dtype, plain = str(plain.get("dtype", dtype)), plain.get("shape")
-            if isinstance(plain, str) and all(map(_is_number, plain.split("x"))):
-                plain = [int(part) for part in plain.split("x")]
-            if not isinstance(plain, list) or any(type(extent) is not int for extent in plain):
-                raise self.fail(
-                    entry, f"input {name}: a shape without the batch, like [3, 224, 224]"
-                )
+            stated, marks = self._filled(entry, scope), {}
+            if isinstance(stated, dict):
+                marks = self._marks(self._mapping(entry, f"input {name}", INPUT_KEYS), scope)
             try:
-                op = Input(check_shape(tuple(plain)), check_dtype(dtype))
+                op = input_of(stated)
             except UsageError as error:
-                raise self.fail(entry, str(error)) from error
-            self.last = self._add(entry, scope, name, Node(name, op, ()))
+                raise self.fail(entry, f"input {name}: {error}") from error
+            self.last = self._add(entry, scope, name, Node(name, op, (), **marks))
 
     def _layers(self, entry: Entry, scope: Scope, nesting: int) -> None:
         if nesting > MAX_BLOCK_NESTING:
@@ -268,14 +272,21 @@ class _Reading:
                 keys.get("from", entry), f"{kind} reads {_said(fewest, most)}, got {len(inputs)}"
             )
         tied = self._tied(keys["tied_to"], scope, op) if "tied_to" in keys else None
-        training = self._training_only(keys["training_only"]) if "training_only" in keys else False
-        node = Node(scope.prefix + local, op, inputs, tied, training)
+        node = Node(scope.prefix + local, op, inputs, tied, **self._marks(keys, scope))
         self.last = self._add(entry, scope, local, node)
 
-    def _training_only(self, entry: Entry) -> bool:
-        if not isinstance(entry.value, bool):
-            raise self.fail(entry, f"training_only (={entry.value!r}) must be true or false")
-        return entry.value
+    def _marks(self, keys: dict[str, Entry], scope: Scope) -> dict[str, Any]:
+        """Return the marks among the keys of a layer or an input, as fields of its node."""
+        marks = {}
+        for name in MARKS:
+            if name not in keys:
+                continue
+            try:
+                value = mark(name, self._filled(keys[name], scope))
+            except MarkError as error:
+                raise self.fail(keys[name], str(error)) from error
+            marks[name] = scope.prefix + value if name == "row" else value
+        return marks
 
     def _tied(self, entry: Entry, scope: Scope, op: Op) -> int:
         """Return the node whose weights a layer shares: a layer, or one of the same operator."""
@@ -372,11 +383,6 @@ class _Reading:
         name = self._text(keys["name"], inner)
         raw = str(keys["name"].value)
         return name if count == 1 or "$" in raw else f"{name}_{inner.parameters['index']}"
-
-
-def _is_number(text: str) -> bool:
-    """Return whether a text is a whole number that an extent or a result can have."""
-    return text.isascii() and text.isdecimal() and len(text) < MAX_DIGITS
 
 
 def _said(fewest: int, most: int | None) -> str:

@@ -10,7 +10,7 @@ import dataclasses
 import json
 
 from cnnstat.importers.spec.operators import OPERATORS, fields_of, per_axis
-from cnnstat.importers.spec.reading import NODE_KEYS, TOP_KEYS
+from cnnstat.importers.spec.reading import INPUT_KEYS, NODE_KEYS, TOP_KEYS
 from cnnstat.ir.op import Op
 from cnnstat.ir.tensor import DTYPE_BYTES
 
@@ -19,6 +19,16 @@ Schema = dict[str, object]
 _EXPRESSION: Schema = {"type": "string", "pattern": r"\$"}
 _NAME: Schema = {"type": ["string", "integer"]}
 _NAMES: Schema = {"anyOf": [_NAME, {"type": "array", "items": _NAME}]}
+_MARKS: dict[str, Schema] = {
+    "training_only": {"type": "boolean"},
+    "frozen": {"type": "boolean", "description": "training leaves its weights alone"},
+    "row": {"type": "string", "description": "the layer in whose row it is shown"},
+    "axes": {
+        "type": "array",
+        "items": {"type": "integer", "minimum": 0},
+        "description": "the order in which the axes are shown: [0, 2, 3, 1] is channels last",
+    },
+}
 _EXTENTS: Schema = {
     "anyOf": [
         {"type": "string", "pattern": r"^\d+(x\d+)*$"},
@@ -69,7 +79,14 @@ def _top(layers: Schema) -> list[Schema]:
     blocks: Schema = {"type": "object", "additionalProperties": block}
     parameters: Schema = {"type": "object", "description": "values for $name in layers"}
     name: Schema = {"type": "string"}
-    return [name, {"$ref": "#/$defs/input"}, inputs, parameters, blocks, layers, _NAMES, _NAMES]
+    classes: Schema = {
+        "type": "object",
+        "additionalProperties": _NAME,
+        "description": "classes of modules by path",
+    }
+    dtypes: Schema = {"type": "object", "additionalProperties": {"enum": list(DTYPE_BYTES)}}
+    entering: Schema = {"$ref": "#/$defs/input"}
+    return [name, entering, inputs, parameters, blocks, layers, _NAMES, _NAMES, classes, dtypes]
 
 
 def _input() -> Schema:
@@ -77,7 +94,11 @@ def _input() -> Schema:
         "type": "object",
         "additionalProperties": False,
         "required": ["shape"],
-        "properties": {"shape": _EXTENTS, "dtype": {"enum": list(DTYPE_BYTES)}},
+        "properties": {
+            "shape": _EXTENTS,
+            "dtype": {"enum": list(DTYPE_BYTES)},
+            **{key: _MARKS[key] for key in INPUT_KEYS if key in _MARKS},
+        },
     }
     return {"anyOf": [_EXTENTS, shaped], "description": "a shape without the batch"}
 
@@ -105,7 +126,7 @@ def _layer(name: str, op: type[Op]) -> Schema:
         "additionalProperties": False,
         "properties": {key: _value(key, field) for key, field in fields_of(op).items()},
     }
-    marks = [_NAME, _NAMES, _NAME, {"type": "boolean"}]
+    marks = {"name": _NAME, "from": _NAMES, "tied_to": _NAME, **_MARKS}
     short: Schema = {"type": ["null", "array", "integer", "number", "string"]}
     return {
         "type": "object",
@@ -114,7 +135,7 @@ def _layer(name: str, op: type[Op]) -> Schema:
         "description": summary,
         "properties": {
             name: {"anyOf": [fields, short], "description": summary},
-            **dict(zip(NODE_KEYS, marks, strict=True)),
+            **{key: marks[key] for key in NODE_KEYS},
         },
     }
 

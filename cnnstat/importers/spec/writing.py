@@ -10,10 +10,11 @@ import json
 import re
 
 from cnnstat.errors import ModelError
+from cnnstat.importers.spec.marks import MARKS
 from cnnstat.importers.spec.operators import OPERATORS, can_share, fields_of, per_axis
 from cnnstat.ir.graph import Graph, Node, ShapedGraph, Value
-from cnnstat.ir.op import Op
-from cnnstat.ir.tensor import TensorSpec
+from cnnstat.ir.op import Op, Weight
+from cnnstat.ir.tensor import UNKNOWN, TensorSpec
 from cnnstat.ops import Input
 
 
@@ -40,8 +41,10 @@ def write_text(graph: Graph) -> str:
     lines.append("inputs:")
     for node in inputs:
         if isinstance(node.op, Input):
-            dtype = f", dtype: {node.op.dtype}" if node.op.dtype != "float32" else ""
-            lines.append(f"  {_scalar(node.name)}: {{shape: {json.dumps(node.op.shape)}{dtype}}}")
+            parts = [f"shape: {json.dumps(node.op.shape)}"]
+            parts += [f"dtype: {node.op.dtype}"] if node.op.dtype != "float32" else []
+            parts += _marks(node)
+            lines.append(f"  {_scalar(node.name)}: {{{', '.join(parts)}}}")
     lines.append("layers:" if len(graph.nodes) > len(inputs) else "layers: []")
     for index in range(len(inputs), len(graph.nodes)):
         lines.append(f"  - {{{_node(graph, index)}}}")
@@ -49,6 +52,10 @@ def write_text(graph: Graph) -> str:
         lines.append(f"outputs: {_values(graph, graph.outputs)}")
     if graph.training_outputs:
         lines.append(f"training_outputs: {_values(graph, graph.training_outputs)}")
+    for key in ("classes", "weight_dtypes"):
+        if named := getattr(graph, key):
+            lines.append(f"{key}:")
+            lines += [f"  {_scalar(name)}: {_scalar(value)}" for name, value in named.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -67,12 +74,6 @@ def _node(graph: Graph, index: int) -> str:
     parts = [f"name: {_scalar(node.name)}", f"{kind}: {_arguments(node.op)}"]
     if node.inputs != (Value(index - 1),):
         parts.append(f"from: {_values(graph, node.inputs)}")
-    parts += _marks(graph, node)
-    return ", ".join(parts)
-
-
-def _marks(graph: Graph, node: Node) -> list[str]:
-    parts = []
     if node.tied_to is not None:
         owner = graph.nodes[node.tied_to]
         if not can_share(node.op, owner.op):
@@ -80,10 +81,13 @@ def _marks(graph: Graph, node: Node) -> list[str]:
                 f"{graph.name}: {node.name}: a spec cannot say that {node.op.type_name} has the "
                 f"weights of {owner.name} ({owner.op.type_name})"
             )
-        parts.append(f"tied_to: {_scalar(graph.nodes[node.tied_to].name)}")
-    if node.training_only:
-        parts.append("training_only: true")
-    return parts
+        parts.append(f"tied_to: {_scalar(owner.name)}")
+    return ", ".join([*parts, *_marks(node)])
+
+
+def _marks(node: Node) -> list[str]:
+    marked = {name: getattr(node, name) for name in MARKS if getattr(node, name)}
+    return [f"{name}: {_written(value)}" for name, value in marked.items()]
 
 
 def _values(graph: Graph, values: tuple[Value, ...]) -> str:
@@ -115,6 +119,11 @@ def _arguments(op: Op) -> str:
 def _written(value: object, *, short: bool = False) -> str:
     if short and isinstance(value, tuple) and len(set(value)) == 1 and isinstance(value[0], int):
         return str(value[0])
+    if value is UNKNOWN:
+        return '{shape: "?"}'
+    if isinstance(value, Weight):
+        parts = f"name: {_scalar(value.name)}, shape: {json.dumps(value.shape)}, role: {value.role}"
+        return f"{{{parts}, dtype: {value.dtype}}}" if value.dtype else f"{{{parts}}}"
     if isinstance(value, TensorSpec):
         return f"{{shape: {json.dumps(value.shape)}, dtype: {value.dtype}}}"
     if isinstance(value, tuple):
