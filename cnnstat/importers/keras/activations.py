@@ -7,6 +7,7 @@ from typing import Any
 from cnnstat import ops
 from cnnstat.importers.keras.call import Call, Tensor
 from cnnstat.ir.op import Op
+from cnnstat.ir.tensor import TensorSpec
 
 ACTIVATIONS: dict[str, Op] = {
     "relu": ops.ReLU(),
@@ -28,8 +29,21 @@ ACTIVATIONS: dict[str, Op] = {
     "hard_silu": ops.Nonlinearity("Hardswish"),
     "hard_swish": ops.Nonlinearity("Hardswish"),
     "exponential": ops.Pointwise("exp"),
+    "hard_tanh": ops.Nonlinearity("Hardtanh", (-1.0, 1.0)),
+    "hard_shrink": ops.Nonlinearity("Hardshrink", (0.5,)),
+    "soft_shrink": ops.Nonlinearity("Softshrink", (0.5,)),
 }
 """Activations without options, by Keras' name. Softmax depends on the order of the axes."""
+
+
+FUNCTIONS = (*ACTIVATIONS, "softmax", "log_softmax", "glu", "tanh_shrink")
+"""Activations by the names of their functions in ``keras.ops``."""
+
+
+def is_elementwise(activation: Any) -> bool:
+    """Return whether an activation acts on each element alone, with one operation of its own."""
+    name = name_of(activation)
+    return name == "linear" or name in ACTIVATIONS
 
 
 def name_of(activation: Any) -> str:
@@ -57,8 +71,34 @@ def activated(call: Call, x: Tensor, activation: Any, *, suffix: bool = True) ->
     end = name if suffix else ""
     if name in ("softmax", "log_softmax"):
         return normalized_exponentials(call, x, -1, logarithm=name != "softmax", suffix=end)
+    if name == "glu":
+        return _gated(call, x, end)
+    if name == "tanh_shrink":
+        shrunk = call.add(ops.Tanh(), x, suffix=f"{end}/tanh" if end else "tanh")
+        return call.add(ops.Pointwise("sub"), x, shrunk, suffix=end)
     op = ACTIVATIONS.get(name)
+    if op is None and isinstance(activation, dict):
+        return _layer(call, x, activation)
     return None if op is None else call.add(op, x, suffix=end)
+
+
+def _gated(call: Call, x: Tensor, suffix: str) -> Tensor:
+    """Return a half of the last axis times the sigmoid of the other."""
+    x = call.as_keras(x)
+    *front, last = x.spec.shape
+    if last % 2:
+        raise call.error(f"glu halves the last axis, and {last} elements are odd")
+    spec = TensorSpec((*front, last // 2), x.dtype)
+    return call.add(ops.Function("glu", (spec,), (("dim", -1),)), x, suffix=suffix)
+
+
+def _layer(call: Call, x: Tensor, activation: dict[str, Any]) -> Tensor | None:
+    """Return a tensor behind an activation that is a layer with options or parameters."""
+    if not isinstance(activation.get("config"), dict):
+        return None
+    inner = call.inner_layer("activation", entry=activation)
+    results = call.inside(inner, inner.kind.lower(), [x])
+    return results[0] if results is not None and len(results) == 1 else None
 
 
 def normalized_exponentials(
@@ -95,10 +135,9 @@ def function(call: Call, name: str) -> Tensor | None:
 def relu(call: Call) -> Tensor | None:
     """``ReLU`` with an upper limit, a slope and a threshold."""
     limit, slope = call.option("max_value"), call.option("negative_slope", 0.0)
-    if call.option("threshold", 0.0):
-        return call.add(ops.Pointwise("clamp"), call.x)
-    if limit is not None and slope:
-        return None
+    if call.option("threshold", 0.0) or (limit is not None and slope):
+        above = call.add(ops.Pointwise("where"), call.x, suffix="where")
+        return above if limit is None else call.add(ops.Pointwise("clamp"), above)
     if limit is not None:
         six = float(limit) == 6.0
         op = ops.Nonlinearity("ReLU6") if six else ops.Nonlinearity("Hardtanh", (0.0, float(limit)))

@@ -8,12 +8,14 @@ the order that its operator needs and a transposed view is inserted only where t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cnnstat.errors import ModelError
 from cnnstat.importers.assembly import Assembly
-from cnnstat.importers.keras.structure import LayerConfig
+from cnnstat.importers.keras.policies import Policy, policy_of
+from cnnstat.importers.keras.structure import Arguments as CallArguments
+from cnnstat.importers.keras.structure import LayerConfig, Source, layer_of
 from cnnstat.ir.graph import Value
 from cnnstat.ir.op import Arguments, Op, Role
 from cnnstat.ir.tensor import DTYPE_BYTES, TensorSpec
@@ -71,9 +73,11 @@ class Layers:
     """Nodes of all calls so far: which node holds the weights of which part of a layer."""
 
     assembly: Assembly
+    wrapped: Callable[[Call], tuple[Tensor, ...] | None]
+    """Returns the results of a layer that is inside another one; None where it has no rule."""
     owners: dict[tuple[int, str], int] = field(default_factory=dict)
     inner: dict[tuple[int, str], LayerConfig] = field(default_factory=dict)
-    frozen_params: int = 0
+    """Layers inside others, by the outer one and the place in it."""
 
 
 @dataclass
@@ -83,12 +87,13 @@ class Call:
     layer: LayerConfig
     path: str
     tensors: list[Tensor]
-    named: dict[str, Any]
+    arguments: CallArguments
+    """As the file has them, with a ``Source`` in the place of each tensor."""
     layers: Layers
     part: str = ""
     """Prefix of the names of the nodes, where the layer is inside another (Bidirectional)."""
-    constants: tuple[float, ...] = ()
-    """Numbers among the positional arguments, in order (``x * 2.0``)."""
+    frozen: bool = False
+    """Whether what the layer is inside is frozen (``model.trainable = False``)."""
 
     # -- options --------------------------------------------------------------------------------
 
@@ -134,9 +139,62 @@ class Call:
         """Whether Keras itself has the channels first in this layer."""
         return bool(self.option("data_format") == CHANNELS_FIRST)
 
+    @property
+    def policy(self) -> Policy:
+        """The types in which the layer computes and stores."""
+        return policy_of(self.layer.options.get("dtype", "float32"))
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether training leaves the layer's weights alone: one frozen thing around suffices."""
+        return self.frozen or not self.flag("trainable", default=True)
+
+    def inside(
+        self, inner: LayerConfig, part: str, tensors: Sequence[Tensor]
+    ) -> tuple[Tensor, ...] | None:
+        """Return the results of a layer that is inside this one; None where it has no rule.
+
+        ``part`` is a prefix of the names of its nodes.
+        """
+        end = "/".join(each for each in (self.part, part) if each)
+        call = replace(self, layer=inner, part=end, tensors=list(tensors), frozen=self.is_frozen)
+        return self.layers.wrapped(call)
+
+    def inner_layer(self, key: str, part: str = "", entry: Any = None) -> LayerConfig:
+        """Return the layer that is an option of this one, the same for every call.
+
+        ``part`` tells two copies of it apart, ``entry`` is the option where it is inside another.
+        Raises ``ModelError`` where there is none.
+        """
+        known = self.layers.inner.get((id(self.layer), part or key))
+        if known is not None:
+            return known
+        entry = self.option(key) if entry is None else entry
+        if not isinstance(entry, dict) or not isinstance(entry.get("config"), dict):
+            raise self.error(f"{key} must be a layer")
+        inner = layer_of({"name": key, **entry}, self.path)
+        return self.layers.inner.setdefault((id(self.layer), part or key), inner)
+
+    def argument(self, position: int, name: str) -> Tensor | None:
+        """Return the tensor that is an argument of the call; None where it is none."""
+        positional = self.arguments.positional
+        value = positional[position] if position < len(positional) else self.named.get(name)
+        sources = self.arguments.sources()
+        return self.tensors[sources.index(value)] if isinstance(value, Source) else None
+
     def error(self, message: str) -> ModelError:
         """Return an error about this layer."""
         return ModelError(f"{self.path} ({self.layer.kind}): {message}")
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """Arguments of the call by name."""
+        return self.arguments.named
+
+    @property
+    def constants(self) -> tuple[float, ...]:
+        """Numbers among the positional arguments, in order (``x * 2.0``)."""
+        return tuple(each for each in self.arguments.positional if type(each) in (int, float))
 
     # -- tensors --------------------------------------------------------------------------------
 
@@ -200,9 +258,17 @@ class Call:
         return self.add_all(op, *inputs, suffix=suffix, channels_first=channels_first)[0]
 
     def add_all(
-        self, op: Op, *inputs: Tensor, suffix: str = "", channels_first: bool | None = None
+        self,
+        op: Op,
+        *inputs: Tensor,
+        suffix: str = "",
+        channels_first: bool | None = None,
+        frozen: bool = False,
     ) -> tuple[Tensor, ...]:
-        """Add a node; return all its results. Errors are those of the operator."""
+        """Add a node; return all its results. Errors are those of the operator.
+
+        ``frozen``: training leaves its weights alone, even where the layer is trained.
+        """
         assembly = self.layers.assembly
         specs = tuple(x.spec for x in inputs)
         outputs = op.infer(specs)
@@ -212,8 +278,6 @@ class Call:
         weights = op.weights(specs)
         if weights:
             owner = self.layers.owners.get((id(self.layer), end))
-            if owner is None and not self.flag("trainable", default=True):
-                self.layers.frozen_params += sum(w.numel for w in weights if w.role != "buffer")
         if channels_first is None:
             channels_first = bool(inputs) and inputs[0].channels_first
         first = assembly.add(
@@ -224,19 +288,38 @@ class Call:
             tied_to=owner,
             row=self.path,
             axes=_shown_axes(outputs[0].rank) if channels_first else (),
+            frozen=bool(weights) and (frozen or self.is_frozen),
         )
         if weights:
             self.layers.owners.setdefault((id(self.layer), end), first.node)
+            self._note_dtype(assembly.nodes[first.node].name, inputs)
         return tuple(
             Tensor(Value(first.node, number), spec, channels_first and spec.rank > 2)
             for number, spec in enumerate(outputs)
         )
 
+    def _note_dtype(self, name: str, inputs: Sequence[Tensor]) -> None:
+        """Note the dtype of weights that are not stored in that of what they act on."""
+        acted = [x.dtype for x in inputs if x.spec.is_float]
+        if (acted or ["float32"])[0] != self.policy.stored:
+            self.layers.assembly.weight_dtypes[name] = self.policy.stored
+
     def parameter(
-        self, shape: tuple[int, ...], suffix: str, role: Role = "weight", dtype: str = "float32"
+        self,
+        shape: tuple[int, ...],
+        suffix: str,
+        role: Role = "weight",
+        dtype: str = "",
+        *,
+        frozen: bool = False,
     ) -> Tensor:
-        """Add a stored tensor of the layer."""
-        return self.add(Parameter(shape, role, dtype), suffix=suffix)
+        """Add a stored tensor of the layer, in its policy's type unless ``dtype`` is another."""
+        op = Parameter(shape, role, dtype or self.policy.stored)
+        return self.add_all(op, suffix=suffix, frozen=frozen)[0]
+
+    def computed(self, x: Tensor, suffix: str) -> Tensor:
+        """Return a stored tensor in the type in which the layer computes."""
+        return self.cast(x, self.policy.compute, suffix)
 
     def viewed(
         self,
@@ -251,11 +334,26 @@ class Call:
         view = View(kind, (TensorSpec(shape, x.dtype),), arguments)
         return self.add(view, x, suffix=suffix, channels_first=False)
 
-    def cast(self, x: Tensor, dtype: str) -> Tensor:
+    def cast(self, x: Tensor, dtype: str, suffix: str = "to") -> Tensor:
         """Return a tensor in another element type."""
         if x.dtype == dtype or dtype not in DTYPE_BYTES:
             return x
-        return self.add(Rearrange("to", (TensorSpec(x.spec.shape, dtype),)), x, suffix="to")
+        return self.add(Rearrange("to", (TensorSpec(x.spec.shape, dtype),)), x, suffix=suffix)
+
+    def autocast(self) -> Call:
+        """Return the call with its floating-point tensors in the type in which the layer computes.
+
+        Source: keras.layers.Layer, ``autocast``.
+        """
+        kind = self.policy.compute
+        if all(x.dtype == kind or not x.spec.is_float for x in self.tensors):
+            return self
+        cast: dict[Value, Tensor] = {}
+        for number, x in enumerate(self.tensors):
+            if x.value not in cast:
+                suffix = "to" if number == 0 else f"to_{number}"
+                cast[x.value] = self.cast(x, kind, suffix) if x.spec.is_float else x
+        return replace(self, tensors=[cast[x.value] for x in self.tensors])
 
 
 def _shown_axes(rank: int) -> tuple[int, ...]:

@@ -30,6 +30,8 @@ def convolution(rank: int) -> Rule:
     """``Conv1D``, ``Conv2D``, ``Conv3D``."""
 
     def rule(call: Call) -> Tensor | None:
+        if call.option("lora_rank"):
+            return None
         x = call.image(rank)
         kernel, dilation = call.axes("kernel_size", rank), call.axes("dilation_rate", rank)
         op = CONVOLUTIONS[rank](
@@ -138,5 +140,49 @@ def _transposed_sides(
 
 def dense(call: Call) -> Tensor | None:
     """``Dense``: a fully connected layer over the last axis."""
+    rank, mode = call.option("lora_rank", 0), call.policy.quantized
+    if rank or mode:
+        return None if mode not in ("", "int8") else _by_parts(call, rank, quantized=bool(mode))
     op = ops.Linear(call.integer("units"), call.flag("use_bias", default=True))
     return finished(call, call.add(op, call.as_keras(call.x)))
+
+
+def _by_parts(call: Call, rank: int, *, quantized: bool) -> Tensor | None:
+    """``Dense`` with a frozen kernel: in int8 with a scale for each unit, or with a LoRA.
+
+    The LoRA's product (in, rank) x (rank, units) is added to the kernel, or, where that is
+    quantised, its own two products to the result.
+    """
+    x, units = call.as_keras(call.x), call.integer("units")
+    features = x.spec.shape[-1]
+    kernel = call.parameter(
+        (features, units), "kernel", dtype="int8" if quantized else "", frozen=True
+    )
+    if rank:
+        a = call.computed(call.parameter((features, rank), "lora_kernel_a"), "lora_kernel_a/to")
+        b = call.computed(call.parameter((rank, units), "lora_kernel_b"), "lora_kernel_b/to")
+    if quantized:
+        whole = call.add(ops.Pointwise("dynamic_quantize", "int8"), x, suffix="quantize")
+        made = call.add(ops.MatMul(), whole, kernel)
+        scale = call.parameter((units,), "kernel_scale", frozen=True)
+        made = call.add(ops.Pointwise("dequantize", x.dtype), made, scale, suffix="dequantize")
+        if rank:
+            added = call.add(
+                ops.MatMul(), call.add(ops.MatMul(), x, a, suffix="lora_a"), b, suffix="lora_b"
+            )
+            made = call.add(ops.Pointwise("add"), made, _weighted(call, added), suffix="lora")
+    else:
+        product = _weighted(call, call.add(ops.MatMul(), a, b, suffix="lora"))
+        kernel = call.computed(kernel, "kernel/to")
+        kernel = call.add(ops.Pointwise("add"), kernel, product, suffix="lora/add")
+        made = call.add(ops.MatMul(), x, kernel)
+    if call.flag("use_bias", default=True):
+        bias = call.computed(call.parameter((units,), "bias", "bias"), "bias/to")
+        made = call.add(ops.Pointwise("add"), made, bias, suffix="bias/add")
+    return finished(call, made)
+
+
+def _weighted(call: Call, x: Tensor) -> Tensor:
+    """Return a LoRA's product times alpha / rank."""
+    factor = float(call.option("lora_alpha", 1)) / float(call.option("lora_rank", 1))
+    return call.add(ops.Pointwise("mul", None, (("other", factor),)), x, suffix="lora/mul")

@@ -11,6 +11,8 @@ from cnnstat.importers.assembly import Assembly
 from cnnstat.importers.declared import Declared, entering_specs
 from cnnstat.importers.keras.call import Call, Layers, Tensor, channels_first
 from cnnstat.importers.keras.document import read_config
+from cnnstat.importers.keras.order import Recorded, in_order, recorded_shapes
+from cnnstat.importers.keras.policies import policy_of
 from cnnstat.importers.keras.structure import (
     Arguments,
     LayerConfig,
@@ -18,14 +20,15 @@ from cnnstat.importers.keras.structure import (
     Source,
     network_of,
 )
-from cnnstat.importers.keras.table import rule_of
+from cnnstat.importers.keras.table import is_function, rule_of
+from cnnstat.importers.keras.unknown import Known
 from cnnstat.importers.naming import Names
 from cnnstat.importers.reference import Imported, Shapes
 from cnnstat.ir.graph import Value
-from cnnstat.ir.op import OpError
+from cnnstat.ir.op import OpError, Weight
 from cnnstat.ir.tensor import DTYPE_BYTES, UNKNOWN, TensorSpec
 from cnnstat.ir.window import WindowError
-from cnnstat.ops import Input, Opaque
+from cnnstat.ops import Input, Opaque, Parameter
 
 MAX_CALLS = 100_000
 """Most calls of layers that are read: nested models can multiply without end."""
@@ -50,8 +53,13 @@ def load_keras(path: str) -> KerasModel:
     return keras_model(read_config(path), path)
 
 
-def keras_model(config: Mapping[str, Any], reference: str) -> KerasModel:
-    """Return the model that a configuration describes. Raises ``ModelError`` where it is none."""
+def keras_model(
+    config: Mapping[str, Any], reference: str, known: Known | None = None
+) -> KerasModel:
+    """Return the model that a configuration describes. Raises ``ModelError`` where it is none.
+
+    ``known`` is what a live model tells beyond its configuration.
+    """
     network = network_of(dict(config), reference)
     inputs = {layer.name: _declared(layer, reference) for layer in _input_layers(network)}
     if not inputs:
@@ -62,7 +70,7 @@ def keras_model(config: Mapping[str, Any], reference: str) -> KerasModel:
         return entering_specs(reference, inputs, shapes, batch)
 
     def trace(specs: Mapping[str, TensorSpec]) -> Imported:
-        return _Reading(reference, network, specs, declared).imported()
+        return _Reading(reference, network, specs, declared, known or Known()).imported()
 
     return KerasModel(declared, fill, trace)
 
@@ -90,8 +98,8 @@ def _declared(layer: LayerConfig, reference: str) -> Declared:
     return Declared(layer.name, tuple(shape), dtype)
 
 
-Recorded = Mapping[int, tuple[int | None, ...]]
-"""Shapes of a call's results by number, as the file records them; None for a free extent."""
+UNKNOWN_LAYER = "?"
+"""Part of a layer without a rule that owns its weights."""
 
 Results = tuple[Tensor, ...]
 """Results of one call of a layer."""
@@ -106,14 +114,18 @@ class _Reading:
         network: Network,
         specs: Mapping[str, TensorSpec],
         declared: Mapping[str, TensorSpec],
+        known: Known,
     ) -> None:
         self.reference = reference
         self.network = network
         self.specs = specs
         self.assembly = Assembly(Names())
-        self.layers = Layers(self.assembly)
+        self.layers = Layers(self.assembly, self._wrapped)
         self.paths: dict[str, int] = {}
         self.calls = 0
+        self.frozen = False  # whether a network around the layer is
+        self.place = ""  # of the network around the layer, without numbers of calls
+        self.known = known
         self.as_declared = all(
             specs[name].shape[1:] == spec.shape[1:] for name, spec in declared.items()
         )
@@ -124,10 +136,10 @@ class _Reading:
 
     def imported(self) -> Imported:
         entering: list[Tensor] = [self._enter(layer) for layer in _input_layers(self.network)]
-        leaving = self._run(self.network, entering, "")
+        leaving = self._inside(self.network, entering, "", "")
         values = tuple(dict.fromkeys(x.value for x in leaving))
         graph = self.assembly.finish(self.network.name, values)
-        return Imported(graph, self._notes(), self.layers.frozen_params, self.entering)
+        return Imported(graph, self._notes(), inputs=self.entering)
 
     def _notes(self) -> tuple[Note, ...]:
         notes = [
@@ -148,6 +160,16 @@ class _Reading:
         self.entering[layer.name] = made
         return Tensor(value, made, first)
 
+    def _inside(
+        self, network: Network, entering: Sequence[Tensor], prefix: str, place: str
+    ) -> tuple[Tensor, ...]:
+        """Return what leaves a network, whose layers are frozen where it is itself."""
+        around = self.frozen, self.place
+        self.frozen, self.place = self.frozen or network.is_frozen, place
+        leaving = self._run(network, entering, prefix)
+        self.frozen, self.place = around
+        return leaving
+
     def _run(self, network: Network, entering: Sequence[Tensor], prefix: str) -> tuple[Tensor, ...]:
         """Return what leaves a network that is called with these tensors."""
         if network.is_sequential:
@@ -155,8 +177,8 @@ class _Reading:
         made: dict[tuple[str, int], Results] = {}
         for end, tensor in zip(network.inputs, entering, strict=False):
             made[(end.layer, end.call)] = (tensor,)
-        recorded = _recorded(network)
-        for layer, number in _in_order(network, self.reference):
+        recorded = recorded_shapes(network, self.known.results if not self.place else ())
+        for layer, number in in_order(network, self.reference):
             key = (layer.name, number)
             if key in made or not layer.calls:
                 continue
@@ -171,7 +193,8 @@ class _Reading:
         for position, layer in enumerate(network.layers[1:], 1):
             after = network.layers[position + 1] if position + 1 < len(network.layers) else None
             built = after.built_on if after is not None else None
-            shapes = {0: tuple(built)} if isinstance(built, list) else {}
+            shape = tuple(built) if isinstance(built, list) and not _is_nested(built) else None
+            shapes = {0: Source("", 0, 0, shape)}
             made = {("", 0): current}
             arguments = Arguments((Source("", 0, 0),), {})
             current = self._call(layer, arguments, made, prefix, shapes)[:1]
@@ -201,14 +224,14 @@ class _Reading:
         path = self._path(prefix + layer.name)
         self.assembly.classes[path] = layer.kind
         if layer.network is not None:
-            return self._run(layer.network, tensors, f"{path}/")
+            return self._inside(layer.network, tensors, f"{path}/", f"{self.place}{layer.name}/")
         rule = rule_of(layer)
         if rule is None or not all(x.is_known for x in tensors):
             return self._opaque(layer, path, tensors, shapes)
-        numbers = tuple(each for each in arguments.positional if type(each) in (int, float))
-        call = Call(layer, path, tensors, arguments.named, self.layers, constants=numbers)
+        call = Call(layer, path, tensors, arguments, self.layers, frozen=self.frozen)
+        count = len(self.assembly.nodes)
         try:
-            results = rule(call)
+            results = rule(call if is_function(layer) else call.autocast())
         except (OpError, WindowError) as error:
             entering = ", ".join("x".join(map(str, x.shape)) for x in tensors)
             message = f"{self.reference}: {path} ({layer.kind}) cannot take {entering}: {error}"
@@ -219,8 +242,31 @@ class _Reading:
             message = f"{self.reference}: {path} ({layer.kind}) has an invalid option"
             raise ModelError(f"{message}: {error}") from error
         if results is None:
+            self._take_back(count)
             return self._opaque(layer, path, tensors, shapes)
-        return results if not isinstance(results, Tensor) else (results,)
+        results = results if not isinstance(results, Tensor) else (results,)
+        if len(results) <= max(shapes, default=0):
+            more = self._opaque(layer, f"{path}/results", list(results), shapes, weights=())
+            return (*results, *more[len(results) :])
+        return results
+
+    def _wrapped(self, call: Call) -> Results | None:
+        """Return the results of a layer that is inside another one; None where it has no rule."""
+        layer = call.layer
+        if layer.network is not None:
+            around, self.frozen = self.frozen, call.frozen
+            results = self._inside(layer.network, call.tensors, f"{call.path}/", f"{call.path}/")
+            self.frozen = around
+            return results
+        rule = rule_of(layer)
+        made = None if rule is None else rule(call.autocast())
+        return (made,) if isinstance(made, Tensor) else made
+
+    def _take_back(self, count: int) -> None:
+        """Forget the nodes of a rule that gave up half-way."""
+        self.assembly.drop(count)
+        owners = self.layers.owners
+        self.layers.owners = {key: node for key, node in owners.items() if node < count}
 
     def _path(self, name: str) -> str:
         count = self.paths[name] = self.paths.get(name, 0) + 1
@@ -232,21 +278,28 @@ class _Reading:
         path: str,
         tensors: list[Tensor],
         shapes: Recorded,
+        weights: tuple[Weight, ...] | None = None,
     ) -> Results:
         """Add a row whose work is unknown, of the shape that the file records, if any."""
-        self.unknown.append((path, layer.kind))
-        specs = []
-        for number in range(max(shapes, default=0) + 1):
-            shape = shapes.get(number)
-            fits = self.as_declared and shape is not None and None not in shape[1:]
-            specs.append(
-                TensorSpec((self.batch, *(e for e in shape[1:] if e is not None)))
-                if fits and shape is not None
-                else UNKNOWN
-            )
+        if weights is None:
+            weights = self.known.weights.get(self.place + layer.name)
+        if weights is None and not is_function(layer):
+            self.unknown.append((path, layer.kind))
+        specs = self._recorded_specs(layer, shapes)
         inputs = tuple(x.value for x in tensors)
-        op = Opaque(layer.kind, tuple(specs))
-        node = self.assembly.add(path, op, inputs, tuple(specs), row=path).node
+        op = Opaque(layer.kind, specs, stored=weights or ())
+        owner = self.layers.owners.get((id(layer), UNKNOWN_LAYER))
+        frozen = self.frozen or layer.options.get("trainable") is False
+        if owner is None:
+            for each in self.known.frozen.get(self.place + layer.name, ()):
+                stored = Parameter(each.shape, each.role, each.dtype or "float32")
+                name = f"{path}/{each.name.rpartition('/')[2]}"
+                entering = stored.infer(())
+                self.assembly.add(name, stored, (), entering, row=path, frozen=True)
+        node = self.assembly.add(
+            path, op, inputs, specs, tied_to=owner, row=path, frozen=frozen
+        ).node
+        self.layers.owners.setdefault((id(layer), UNKNOWN_LAYER), node)
         if UNKNOWN in specs:
             message = f"the shape that {layer.kind} returns is not known"
             self.assembly.notes.append(Note("unknown_shape", path, message))
@@ -255,45 +308,20 @@ class _Reading:
             for number, spec in enumerate(specs)
         )
 
-
-def _in_order(network: Network, reference: str) -> list[tuple[LayerConfig, int]]:
-    """Return the calls of a network in an order in which they can run, the file's where it can.
-
-    Raises ``ModelError`` where calls wait for each other, or for a layer that there is not.
-    """
-    calls = {
-        (layer.name, number): (layer, {(s.layer, s.call) for s in call.sources()})
-        for layer in network.layers
-        for number, call in enumerate(layer.calls or (Arguments((), {}),))
-    }
-    ready = {(end.layer, end.call) for end in network.inputs}
-    waiting = {key: len(sources - ready) for key, (_, sources) in calls.items()}
-    readers: dict[tuple[str, int], list[tuple[str, int]]] = {}
-    for key, (_, sources) in calls.items():
-        for source in sources - ready:
-            readers.setdefault(source, []).append(key)
-    queue = [key for key, count in reversed(waiting.items()) if count == 0]
-    ordered: list[tuple[LayerConfig, int]] = []
-    while queue:
-        key = queue.pop()
-        ordered.append((calls[key][0], key[1]))
-        for reader in reversed(readers.get(key, ())):
-            waiting[reader] -= 1
-            if waiting[reader] == 0:
-                queue.append(reader)
-    if len(ordered) < len(calls):
-        stuck = [name for (name, _), count in waiting.items() if count > 0]
-        raise ModelError(f"{reference}: {', '.join(stuck[:3])} read tensors that no layer produces")
-    return ordered
+    def _recorded_specs(self, layer: LayerConfig, shapes: Recorded) -> tuple[TensorSpec, ...]:
+        """Return the specs of a call's results, as the file or the live model has them."""
+        usual = policy_of(layer.options.get("dtype", "float32")).compute
+        specs = []
+        for number in range(max(shapes, default=0) + 1):
+            _, _, _, shape, kind = shapes.get(number, Source("", 0, 0))
+            if shape is None and number == 0:
+                shape = self.known.shapes.get(self.place + layer.name)
+            extents = () if shape is None else tuple(e for e in shape[1:] if type(e) is int)
+            fits = self.as_declared and shape is not None and len(extents) == len(shape[1:])
+            dtype = kind if kind in DTYPE_BYTES else usual
+            specs.append(TensorSpec((self.batch, *extents), dtype) if fits else UNKNOWN)
+        return tuple(specs)
 
 
-def _recorded(network: Network) -> dict[tuple[str, int], dict[int, tuple[int | None, ...]]]:
-    """Return the shapes of the calls' results, as the file records them where they are read."""
-    shapes: dict[tuple[str, int], dict[int, tuple[int | None, ...]]] = {}
-    for layer in network.layers:
-        for call in layer.calls:
-            for source in call.sources():
-                if source.shape is not None:
-                    results = shapes.setdefault((source.layer, source.call), {})
-                    results[source.result] = source.shape
-    return shapes
+def _is_nested(shape: list[Any]) -> bool:
+    return any(isinstance(each, list | dict) for each in shape)

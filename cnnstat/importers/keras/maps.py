@@ -11,6 +11,10 @@ MAXIMA = {1: ops.MaxPool1d, 2: ops.MaxPool2d, 3: ops.MaxPool3d}
 MEANS = {1: ops.AvgPool1d, 2: ops.AvgPool2d, 3: ops.AvgPool3d}
 
 
+ADAPTIVE_MAXIMA = {1: ops.AdaptiveMaxPool1d, 2: ops.AdaptiveMaxPool2d, 3: ops.AdaptiveMaxPool3d}
+ADAPTIVE_MEANS = {1: ops.AdaptiveAvgPool1d, 2: ops.AdaptiveAvgPool2d, 3: ops.AdaptiveAvgPool3d}
+
+
 def pooling(kind: str, rank: int) -> Rule:
     """``MaxPooling2D``, ``AveragePooling2D`` and their kin; padding does not enter a mean."""
 
@@ -34,13 +38,11 @@ def global_pooling(kind: str, rank: int) -> Rule:
         x = call.image(rank)
         one = (1,) * rank
         if kind == "max":
-            pools = (ops.AdaptiveMaxPool1d, ops.AdaptiveMaxPool2d, ops.AdaptiveMaxPool3d)
-            pooled = call.add(pools[rank - 1](one), x)
+            pooled = call.add(ADAPTIVE_MAXIMA[rank](one), x)
         elif rank == 2:
             pooled = call.add(ops.GlobalAvgPool2d(), x)
         else:
-            means = {1: ops.AdaptiveAvgPool1d, 3: ops.AdaptiveAvgPool3d}
-            pooled = call.add(means[rank](one), x)
+            pooled = call.add(ADAPTIVE_MEANS[rank](one), x)
         if call.flag("keepdims", default=False):
             return pooled
         flat = TensorSpec(pooled.spec.shape[:2], pooled.dtype)
@@ -109,94 +111,49 @@ def resizing(call: Call) -> Tensor | None:
     return call.add(ops.Interpolate(size, mode), call.image(2))
 
 
-def batch_norm(call: Call) -> Tensor | None:
-    """``BatchNormalization``; the moving statistics are buffers."""
-    x = _channels_first(call)
-    if x is None:
+def center_crop(call: Call) -> Tensor | None:
+    """``CenterCrop`` of images that are not smaller; smaller ones are resized."""
+    x = call.image(2)
+    n, c, h, w = x.spec.shape
+    height, width = call.integer("height"), call.integer("width")
+    if height > h or width > w:
         return None
-    scale, center = call.flag("scale", default=True), call.flag("center", default=True)
-    eps = float(call.option("epsilon", 1e-3))
-    if scale == center:
-        return call.add(ops.BatchNorm2d(scale, eps=eps), x)
-    c = x.spec.shape[1]
-    normalized = call.add(ops.BatchNorm2d(False, eps=eps), x)
-    kind, suffix = ("mul", "gamma") if scale else ("add", "beta")
-    shape = (c, *(1,) * (x.spec.rank - 2)) if x.channels_first else (c,)
-    value = call.parameter(shape, suffix, "weight" if scale else "bias")
-    return call.add(ops.Pointwise(kind), normalized, value, suffix=kind)
+    starts = (0, 0, (h - height) // 2, (w - width) // 2)
+    arguments = (("starts", starts), ("steps", (1,) * 4))
+    spec = TensorSpec((n, c, height, width), x.dtype)
+    return call.add(ops.View("slice", (spec,), arguments), x)
 
 
-def _channels_first(call: Call) -> Tensor | None:
-    """Return the first tensor with the option's ``axis`` as its axis 1; None for another axis."""
-    axis = call.option("axis", -1)
-    if isinstance(axis, list) and len(axis) == 1:
-        axis = axis[0]
-    x = call.x
-    if type(axis) is not int:
-        return None
-    if axis in (-1, x.spec.rank - 1):
-        return call.with_channels_first(x)
-    return call.as_keras(x) if axis == 1 else None
+def adaptive_pooling(kind: str, rank: int) -> Rule:
+    """``AdaptiveAveragePooling2D``, ``AdaptiveMaxPooling2D`` and their kin."""
+
+    def rule(call: Call) -> Tensor:
+        size = call.axes("output_size", rank)
+        table = ADAPTIVE_MAXIMA if kind == "max" else ADAPTIVE_MEANS
+        return call.add(table[rank](size), call.image(rank))
+
+    return rule
 
 
-def layer_norm(call: Call) -> Tensor | None:
-    """``LayerNormalization`` over the last axes."""
+def masking(call: Call) -> Tensor:
+    """``Masking``: steps whose features are all a value become zero."""
     x = call.as_keras(call.x)
-    axis = call.option("axis", -1)
-    axes = sorted(a % x.spec.rank for a in (axis if isinstance(axis, list) else [axis]))
-    if axes != list(range(x.spec.rank - len(axes), x.spec.rank)):
+    differs = call.add(ops.Pointwise("compare", "bool"), x, suffix="compare")
+    kept = call.add(ops.Reduce("any", (-1,), True), differs, suffix="any")
+    factor = call.cast(kept, x.dtype)
+    return call.add(ops.Pointwise("mul"), x, factor)
+
+
+def category_encoding(call: Call) -> Tensor | None:
+    """``CategoryEncoding``: whole numbers as rows of zeros and ones."""
+    x, mode = call.as_keras(call.x), call.option("output_mode", "multi_hot")
+    if mode not in ("one_hot", "multi_hot") or len(call.tensors) > 1:
         return None
-    scale, center = call.flag("scale", default=True), call.flag("center", default=True)
-    eps = float(call.option("epsilon", 1e-3))
-    if call.flag("rms_scaling", default=False):
-        return call.add(ops.RMSNorm(len(axes), True, eps), x)
-    if center and not scale:
-        return None
-    return call.add(ops.LayerNorm(len(axes), scale, center, eps), x)
-
-
-def group_norm(call: Call) -> Tensor | None:
-    """``GroupNormalization``; -1 groups are one for each channel."""
-    x = _channels_first(call)
-    scale, center = call.flag("scale", default=True), call.flag("center", default=True)
-    if x is None or scale != center:
-        return None
-    groups = call.integer("groups", 32)
-    channels = x.spec.shape[1]
-    eps = float(call.option("epsilon", 1e-3))
-    return call.add(ops.GroupNorm(channels if groups == -1 else groups, scale, eps), x)
-
-
-def rescaling(call: Call) -> Tensor:
-    """``Rescaling``: x * scale + offset."""
-    x = call.x if "float" in call.x.dtype else call.cast(call.x, "float32")
-    scale, offset = call.option("scale", 1.0), call.option("offset", 0.0)
-    scaled = call.add(ops.Pointwise("mul", None, (("other", scale),)), x)
-    if not offset:
-        return scaled
-    return call.add(ops.Pointwise("add", None, (("other", offset),)), scaled, suffix="offset")
-
-
-def normalization(call: Call) -> Tensor | None:
-    """Read ``Normalization``: by constants, or by adapted statistics, which are buffers."""
-    x = call.x if "float" in call.x.dtype else call.cast(call.x, "float32")
-    if call.option("mean") is not None:
-        centered = call.add(ops.Pointwise("sub"), x)
-        return call.add(ops.Pointwise("div"), centered, suffix="div")
-    axis = call.option("axis", -1)
-    axes = axis if isinstance(axis, list) else [axis]
-    shape = tuple(x.shape[a] for a in axes if type(a) is int)
-    mean = call.parameter(shape, "mean", "buffer")
-    variance = call.parameter(shape, "variance", "buffer")
-    call.parameter((), "count", "buffer", "int32")
-    if axes not in ([-1], [x.spec.rank - 1]):
-        return None
-    if x.channels_first:
-        spec = TensorSpec((*shape, *(1,) * (x.spec.rank - 2)), "float32")
-        mean = call.add(ops.View("reshape", (spec,)), mean, suffix="mean/reshape")
-        variance = call.add(ops.View("reshape", (spec,)), variance, suffix="variance/reshape")
-    centered = call.add(ops.Pointwise("sub"), x, mean)
-    return call.add(ops.Pointwise("div"), centered, variance, suffix="div")
+    front = x.spec.shape
+    if mode == "multi_hot" or front[1:] == (1,):
+        front = front[:-1] if len(front) > 1 else front
+    spec = TensorSpec((*front, call.integer("num_tokens")), call.policy.compute)
+    return call.add(ops.Rearrange("one_hot", (spec,)), x)
 
 
 def layer_scale(call: Call) -> Tensor | None:

@@ -16,33 +16,30 @@ def _other(*number: float) -> Arguments:
 
 
 def merging(kind: str) -> Rule:
-    """``Add``, ``Subtract``, ``Multiply``, ``Maximum`` ...: elementwise, with broadcasting.
-
-    A function of Keras (``x + 3.0``) may have a number in the place of a tensor.
-    """
-
-    def rule(call: Call) -> Tensor | None:
-        tensors = call.alike(call.tensors)
-        if not tensors:
-            return None
-        if len(tensors) == 1:
-            return call.add(ops.Pointwise(kind, None, _other(*call.constants[:1])), *tensors)
-        if kind == "add" and len({x.spec.shape for x in tensors}) == 1:
-            return call.add(ops.Add(), *tensors)
-        made = tensors[0]
-        for number, other in enumerate(tensors[1:], 1):
-            suffix = "" if number == len(tensors) - 1 else f"{kind}_{number}"
-            made = call.add(ops.Pointwise(kind), made, other, suffix=suffix)
-        return made
-
-    return rule
+    """``Add``, ``Subtract``, ``Multiply``, ``Maximum`` ...: elementwise, with broadcasting."""
+    return lambda call: merged(call, kind)
 
 
-def average(call: Call) -> Tensor:
-    """``Average``: the sum divided by the number of tensors."""
+def merged(call: Call, kind: str, suffix: str = "") -> Tensor | None:
+    """Return all tensors of a call, two or more, as one."""
     tensors = call.alike(call.tensors)
-    summed = call.add(ops.Add(), *tensors, suffix="add")
-    return call.add(ops.Pointwise("div", None, _other(len(tensors))), summed)
+    if len(tensors) < 2:
+        return None
+    if kind == "add" and len({x.spec.shape for x in tensors}) == 1:
+        return call.add(ops.Add(), *tensors, suffix=suffix)
+    made = tensors[0]
+    for number, other in enumerate(tensors[1:], 1):
+        end = suffix if number == len(tensors) - 1 else f"{kind}_{number}"
+        made = call.add(ops.Pointwise(kind), made, other, suffix=end)
+    return made
+
+
+def average(call: Call) -> Tensor | None:
+    """``Average``: the sum divided by the number of tensors."""
+    summed = merged(call, "add", "add")
+    if summed is None:
+        return None
+    return call.add(ops.Pointwise("div", None, _other(len(call.tensors))), summed)
 
 
 def concatenate(call: Call) -> Tensor:
@@ -95,31 +92,18 @@ def repeat_vector(call: Call) -> Tensor:
     return call.viewed((n, times, c), single, "expand", (("size", (n, times, c)),))
 
 
-def embedding(call: Call) -> Tensor:
+def embedding(call: Call) -> Tensor | None:
     """``Embedding``."""
     x = call.x if "int" in call.x.dtype else call.cast(call.x, "int32")
+    if call.layer.options.get("lora_rank") or call.policy.quantized:
+        return None
     op: Op = ops.Embedding(call.integer("input_dim"), call.integer("output_dim"))
-    return call.add(op, x)
+    return call.computed(call.add(op, x), "to")
 
 
-def pointwise(kind: str) -> Rule:
-    """Return the rule of an elementwise function of one tensor."""
-
-    def rule(call: Call) -> Tensor:
-        return call.add(ops.Pointwise(kind), call.x)
-
-    return rule
-
-
-def reduction(kind: str) -> Rule:
-    """``keras.ops.mean`` and its kin."""
-
-    def rule(call: Call) -> Tensor | None:
-        axis = call.named.get("axis", call.option("axis"))
-        x = call.as_keras(call.x)
-        axes = tuple(range(x.spec.rank)) if axis is None else axis
-        axes = (axes,) if type(axes) is int else tuple(axes)
-        keep = bool(call.named.get("keepdims", call.flag("keepdims", default=False)))
-        return call.add(ops.Reduce(kind, axes, keep), x)
-
-    return rule
+def permuted(call: Call, x: Tensor, order: tuple[int, ...], suffix: str) -> Tensor:
+    """Return a tensor in Keras' order of axes with its axes in another order."""
+    if order == tuple(range(x.spec.rank)):
+        return x
+    shape = tuple(x.spec.shape[axis] for axis in order)
+    return call.viewed(shape, x, "permute", (("dims", order),), suffix=suffix)

@@ -5,27 +5,33 @@ A call's arguments are kept as they are, with a ``Source`` in the place of each 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from cnnstat.errors import ModelError
+from cnnstat.importers.naming import printable
 
 NETWORKS = ("Functional", "Sequential", "Model")
 """Classes whose configuration has layers of its own."""
 
 MAX_NESTING = 50
 
+MAX_RESULTS = 1000
+"""Most results that a call can have."""
+
 
 class Source(NamedTuple):
     """A result of a call of a layer, and its shape as the file records it (None: unknown extent).
 
-    ``shape`` is None where the file does not record it.
+    ``shape`` is None, ``dtype`` empty where the file does not record it.
     """
 
     layer: str
     call: int
     result: int
     shape: tuple[int | None, ...] | None = None
+    dtype: str = ""
 
 
 class Arguments(NamedTuple):
@@ -37,6 +43,11 @@ class Arguments(NamedTuple):
     def sources(self) -> list[Source]:
         """Return the tensors in the arguments, in order."""
         return list(_sources([*self.positional, *self.named.values()]))
+
+    def mapped(self, change: Callable[[Source], Source]) -> Arguments:
+        """Return the arguments with a change made to each tensor."""
+        positional = tuple(_mapped(each, change) for each in self.positional)
+        return Arguments(positional, {k: _mapped(v, change) for k, v in self.named.items()})
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,7 @@ class Network:
     outputs: tuple[Source, ...]
     is_sequential: bool = False
     by_name: dict[str, LayerConfig] = field(default_factory=dict)
+    is_frozen: bool = False
 
 
 def network_of(config: dict[str, Any], source: str, depth: int = 0) -> Network:
@@ -71,7 +83,7 @@ def network_of(config: dict[str, Any], source: str, depth: int = 0) -> Network:
     if kind not in NETWORKS and "layers" not in config["config"]:
         raise ModelError(
             f"{source}: a model of class {kind!r} is Python code, and its file does not say "
-            "what it computes; give it as file.py:factory"
+            "what it computes; only Sequential and functional models can be read"
         )
     if depth > MAX_NESTING:
         raise ModelError(f"{source}: models are nested more than {MAX_NESTING} deep")
@@ -81,7 +93,7 @@ def network_of(config: dict[str, Any], source: str, depth: int = 0) -> Network:
     entries = options.get("layers")
     if not isinstance(entries, list) or not entries:
         raise ModelError(f"{source}: the model has no layers")
-    layers = tuple(_layer(entry, source, depth) for entry in entries)
+    layers = tuple(layer_of(entry, source, depth) for entry in entries)
     by_name = {layer.name: layer for layer in layers}
     name = str(options.get("name", "model"))
     if kind == "Sequential":
@@ -90,7 +102,48 @@ def network_of(config: dict[str, Any], source: str, depth: int = 0) -> Network:
         raise ModelError(f"{source}: two layers of {name} have the same name")
     entering = _ends(options.get("input_layers"), source)
     leaving = _ends(options.get("output_layers"), source)
-    return Network(name, layers, entering, leaving, by_name=by_name)
+    network = Network(
+        name, layers, entering, leaving, by_name=by_name, is_frozen=_is_frozen(options)
+    )
+    return _numbered_from_zero(network, is_keras2=_is_keras2(entries))
+
+
+def _is_keras2(entries: list[Any]) -> bool:
+    """Return whether calls are lists of tensors, as Keras 2 writes them."""
+    calls = [each for entry in entries for each in entry.get("inbound_nodes") or ()]
+    return any(isinstance(each, list) for each in calls)
+
+
+def _numbered_from_zero(network: Network, *, is_keras2: bool) -> Network:
+    """Return a network whose calls of networks are counted from 0, as those of layers are.
+
+    Keras counts them from 1, since a functional model has a call of its own: Keras 2 everywhere,
+    Keras 3 where a result leaves the network. Source: keras.src.models.functional, ``get_tensor``.
+    """
+    inner = {
+        layer.name
+        for layer in network.layers
+        if layer.network is not None and (is_keras2 or not layer.network.is_sequential)
+    }
+    read = [source for layer in network.layers for call in layer.calls for source in call.sources()]
+    if is_keras2:
+        inner -= {each.layer for each in (*read, *network.outputs) if each.call == 0}
+    if not inner:
+        return network
+
+    def renumbered(source: Source) -> Source:
+        shifted = source.layer in inner and source.call > 0
+        return source._replace(call=source.call - 1) if shifted else source
+
+    outputs = tuple(renumbered(each) for each in network.outputs)
+    if not is_keras2:
+        return replace(network, outputs=outputs)
+    layers = tuple(
+        replace(layer, calls=tuple(call.mapped(renumbered) for call in layer.calls))
+        for layer in network.layers
+    )
+    by_name = {layer.name: layer for layer in layers}
+    return replace(network, layers=layers, outputs=outputs, by_name=by_name)
 
 
 def _sequential(
@@ -106,10 +159,15 @@ def _sequential(
         dtype = first.options.get("dtype", "float32")
         entry = {"batch_shape": shape, "dtype": dtype if isinstance(dtype, str) else "float32"}
         layers = (LayerConfig("InputLayer", "keras.layers", "input", entry), *layers)
-    return Network(name, layers, (), (), is_sequential=True, by_name=by_name)
+    return Network(name, layers, (), (), True, by_name, _is_frozen(options))
 
 
-def _layer(entry: Any, source: str, depth: int) -> LayerConfig:
+def _is_frozen(options: dict[str, Any]) -> bool:
+    return options.get("trainable", True) is False
+
+
+def layer_of(entry: Any, source: str, depth: int = 0) -> LayerConfig:
+    """Return one layer. Raises ``ModelError`` for what is none, or has a network that is none."""
     if not isinstance(entry, dict) or not isinstance(entry.get("config"), dict | list):
         raise ModelError(f"{source}: a layer without class and configuration: {entry!r:.60}")
     options = entry["config"]
@@ -171,7 +229,8 @@ def _tensors(value: Any, source: str) -> Any:
             options = value.get("config", {})
             shape = options.get("shape")
             origin = _history(options.get("keras_history"), source)
-            return origin._replace(shape=None if shape is None else tuple(shape))
+            dtype = str(options.get("dtype") or "")
+            return origin._replace(shape=None if shape is None else tuple(shape), dtype=dtype)
         return {key: _tensors(each, source) for key, each in value.items()}
     if isinstance(value, list):
         return [_tensors(each, source) for each in value]
@@ -183,6 +242,11 @@ def _history(value: Any, source: str) -> Source:
         raise ModelError(f"{source}: a tensor's origin is {value!r:.60}, not [layer, call, result]")
     if type(value[1]) is not int or type(value[2]) is not int:
         raise ModelError(f"{source}: a tensor's origin is {value!r:.60}, not [layer, call, result]")
+    if not 0 <= value[2] < MAX_RESULTS:
+        raise ModelError(
+            f"{source}: result {value[2]} of {printable(value[0])!r} is read; results are numbered "
+            f"from 0, to {MAX_RESULTS - 1:,} at most"
+        )
     return Source(value[0], value[1], value[2])
 
 
@@ -191,7 +255,7 @@ def _ends(value: Any, source: str) -> tuple[Source, ...]:
     if isinstance(value, list) and len(value) == 3 and isinstance(value[0], str):
         return (_history(value, source),)
     if isinstance(value, dict):
-        value = list(value.values())
+        value = _in_order(value)
     if not isinstance(value, list):
         raise ModelError(f"{source}: the model does not say which layers are its inputs or outputs")
     return tuple(end for each in value for end in _ends(each, source))
@@ -201,7 +265,22 @@ def _sources(value: Any) -> list[Source]:
     if isinstance(value, Source):
         return [value]
     if isinstance(value, dict):
-        value = list(value.values())
+        value = _in_order(value)
     if isinstance(value, list | tuple):
         return [each for item in value for each in _sources(item)]
     return []
+
+
+def _in_order(values: dict[str, Any]) -> list[Any]:
+    """Return the values of a dict in the order of their keys, as Keras flattens it."""
+    return [values[key] for key in sorted(values)]
+
+
+def _mapped(value: Any, change: Callable[[Source], Source]) -> Any:
+    if isinstance(value, Source):
+        return change(value)
+    if isinstance(value, dict):
+        return {key: _mapped(each, change) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_mapped(each, change) for each in value]
+    return value

@@ -1,16 +1,33 @@
 """Rules of Keras' layers by class; a class that is not here is a row whose work is unknown.
 
-``FUNCTIONS`` are elementwise functions of ``keras.ops``, which become layers where a model is built
-with them (``x + 3.0``); some have the names of layers.
+Some functions of ``keras.ops`` have the names of layers.
 """
 
 from __future__ import annotations
 
-from functools import partial
-
-from cnnstat.importers.keras import activations, convolutions, maps, sequences, shapes
+from cnnstat.importers.keras import (
+    activations,
+    attention,
+    contraction,
+    convolutions,
+    maps,
+    normalization,
+    sequences,
+    shapes,
+    wrappers,
+)
 from cnnstat.importers.keras.call import Rule
+from cnnstat.importers.keras.functions import FUNCTIONS
 from cnnstat.importers.keras.structure import LayerConfig
+
+AUGMENTATIONS = (
+    *("RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomShear"),
+    *("RandomContrast", "RandomBrightness", "RandomHue", "RandomSaturation", "RandomGrayscale"),
+    *("RandomColorJitter", "RandomColorDegeneration", "RandomPosterization", "RandomSharpness"),
+    *("RandomErasing", "RandomGaussianBlur", "RandomInvert", "RandomPerspective"),
+    *("RandomElasticTransform", "RandAugment", "AugMix", "CutMix", "MixUp"),
+)
+"""Layers that change images at random in training, and pass them on when the model is used."""
 
 RULES: dict[str, Rule] = {
     "Activation": activations.activation,
@@ -20,12 +37,12 @@ RULES: dict[str, Rule] = {
     "PReLU": activations.prelu,
     "Softmax": activations.softmax,
     "Dense": convolutions.dense,
-    "BatchNormalization": maps.batch_norm,
-    "SyncBatchNormalization": maps.batch_norm,
-    "LayerNormalization": maps.layer_norm,
-    "GroupNormalization": maps.group_norm,
-    "Rescaling": maps.rescaling,
-    "Normalization": maps.normalization,
+    "BatchNormalization": normalization.batch_norm,
+    "SyncBatchNormalization": normalization.batch_norm,
+    "LayerNormalization": normalization.layer_norm,
+    "GroupNormalization": normalization.group_norm,
+    "Rescaling": normalization.rescaling,
+    "Normalization": normalization.normalization,
     "Resizing": maps.resizing,
     "LayerScale": maps.layer_scale,
     "StochasticDepth": maps.stochastic_depth,
@@ -53,7 +70,23 @@ RULES: dict[str, Rule] = {
     "LSTM": sequences.recurrent("LSTM"),
     "GRU": sequences.recurrent("GRU"),
     "SimpleRNN": sequences.recurrent("RNN"),
-    "MultiHeadAttention": sequences.multi_head_attention,
+    "RNN": sequences.cells,
+    "TimeDistributed": wrappers.time_distributed,
+    "Bidirectional": wrappers.bidirectional,
+    "SpectralNormalization": wrappers.spectral_normalization,
+    "MultiHeadAttention": attention.multi_head_attention,
+    "GroupQueryAttention": attention.grouped_query_attention,
+    "GroupedQueryAttention": attention.grouped_query_attention,
+    "Attention": attention.dot_attention,
+    "AdditiveAttention": attention.additive_attention,
+    "Dot": attention.dot,
+    "EinsumDense": contraction.einsum_dense,
+    "Masking": maps.masking,
+    "CenterCrop": maps.center_crop,
+    "CategoryEncoding": maps.category_encoding,
+    "RMSNormalization": normalization.rms_norm,
+    "UnitNormalization": normalization.unit_norm,
+    **dict.fromkeys(AUGMENTATIONS, activations.identity),
     **{f"Conv{n}D": convolutions.convolution(n) for n in (1, 2, 3)},
     **{f"Conv{n}DTranspose": convolutions.transposed(n) for n in (1, 2, 3)},
     **{f"DepthwiseConv{n}D": convolutions.depthwise(n) for n in (1, 2)},
@@ -62,37 +95,12 @@ RULES: dict[str, Rule] = {
     **{f"AveragePooling{n}D": maps.pooling("mean", n) for n in (1, 2, 3)},
     **{f"GlobalMaxPooling{n}D": maps.global_pooling("max", n) for n in (1, 2, 3)},
     **{f"GlobalAveragePooling{n}D": maps.global_pooling("mean", n) for n in (1, 2, 3)},
+    **{f"AdaptiveMaxPooling{n}D": maps.adaptive_pooling("max", n) for n in (1, 2, 3)},
+    **{f"AdaptiveAveragePooling{n}D": maps.adaptive_pooling("mean", n) for n in (1, 2, 3)},
     **{f"ZeroPadding{n}D": maps.zero_padding(n) for n in (1, 2, 3)},
     **{f"Cropping{n}D": maps.cropping(n) for n in (1, 2, 3)},
     **{f"UpSampling{n}D": maps.up_sampling(n) for n in (1, 2, 3)},
 }
-RULES["TimeDistributed"] = partial(sequences.time_distributed, rules=RULES)
-RULES["Bidirectional"] = partial(sequences.bidirectional, rules=RULES)
-
-FUNCTIONS: dict[str, Rule] = {
-    "Add": shapes.merging("add"),
-    "Subtract": shapes.merging("sub"),
-    "Multiply": shapes.merging("mul"),
-    "Divide": shapes.merging("div"),
-    "TrueDivide": shapes.merging("div"),
-    "Power": shapes.merging("pow"),
-    "Maximum": shapes.merging("maximum"),
-    "Minimum": shapes.merging("minimum"),
-    **{
-        name.title().replace("_", ""): partial(activations.function, name=name)
-        for name in (*activations.ACTIVATIONS, "softmax", "log_softmax")
-    },
-    "Sqrt": shapes.pointwise("sqrt"),
-    "Square": shapes.pointwise("pow"),
-    "Exp": shapes.pointwise("exp"),
-    "Log": shapes.pointwise("log"),
-    "Absolute": shapes.pointwise("abs"),
-    "Negative": shapes.pointwise("neg"),
-    "Mean": shapes.reduction("mean"),
-    "Sum": shapes.reduction("sum"),
-    "Max": shapes.reduction("max"),
-}
-
 PACKAGES = ("", "keras", "tf_keras")
 """Packages whose classes the names in ``RULES`` mean; a file of Keras 2 names none."""
 
@@ -105,6 +113,9 @@ def rule_of(layer: LayerConfig) -> Rule | None:
     package = layer.module.removeprefix("tensorflow.").partition(".")[0]
     if package not in PACKAGES:
         return None
-    if ".ops." in layer.module or layer.module.endswith(".ops"):
-        return FUNCTIONS.get(layer.kind)
-    return RULES.get(layer.kind)
+    return (FUNCTIONS if is_function(layer) else RULES).get(layer.kind)
+
+
+def is_function(layer: LayerConfig) -> bool:
+    """Return whether a layer is a call of a function of ``keras.ops``."""
+    return ".ops." in layer.module or layer.module.endswith(".ops")
