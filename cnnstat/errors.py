@@ -66,7 +66,7 @@ class ShapeError(ModelError):
 
 
 def said(error: BaseException) -> str:
-    """Return an error of other code in one line: its class, and its first line."""
+    """Return an error of other code as one line: its class, and its first line."""
     try:
         lines = str(error).strip().splitlines() or [""]
     except Exception:  # its own __str__ raises

@@ -54,7 +54,7 @@ class AccuracyFile:
 def read_accuracy(path: str) -> AccuracyFile:
     """Return the error rates in a CSV file.
 
-    Raises ``UsageError``, with the line, for what is no such file, and for a number that is no
+    Raises ``UsageError``, with the line, for a malformed file, and for a number that is not a
     percentage.
     """
     try:

@@ -36,7 +36,7 @@ def split_arguments(
 def split_example(
     arguments: Mapping[str, Any],
 ) -> tuple[dict[str, TensorSpec | tuple[int, ...]], dict[str, Any]]:
-    """Return the same of arguments that are the very ones of a call: numbers are no shapes.
+    """Return the same for the arguments of a call as they are: numbers are not shapes.
 
     Raises ``UsageError`` where no tensor is among them.
     """

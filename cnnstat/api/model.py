@@ -69,7 +69,7 @@ class Model:
         return self.graph_for(self.inputs).graph
 
     def graph_for(self, specs: Mapping[str, TensorSpec]) -> Imported:
-        """Return the graph for inputs of these specs, and what is to be said about it."""
+        """Return the graph for inputs of these specs, and notes on it."""
         if self.structure is not None:
             return Imported(self.structure)
         if self.saved is not None:

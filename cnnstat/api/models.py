@@ -200,7 +200,7 @@ def _is_keras(candidate: object) -> bool:
 
 
 def with_input(model: Model, input: Inputs | None) -> tuple[Model, Inputs | None]:
-    """Return a model that knows the arguments that are no shapes, and the shapes.
+    """Return a model that knows the arguments that are not shapes, and the shapes.
 
     Raises ``UsageError`` for what cannot be an argument.
     """

@@ -1,4 +1,4 @@
-"""Models in a quantised type: which names choose one, and what is to be said about it."""
+"""Models in a quantised type: the names that choose one, and its note."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def quantized_graph(shaped: ShapedGraph, dtype: str | None) -> ShapedGraph:
 
 
 def quantized_notes(dtype: str | None) -> tuple[Note, ...]:
-    """Return what is to be said about a quantised type."""
+    """Return the note on a quantised type."""
     if dtype is None:
         return ()
     from cnnstat.count.quantized import QUANTIZED

@@ -1,4 +1,4 @@
-"""Models that run: built, counted by PyTorch's counters, timed."""
+"""Models as PyTorch runs them: built, counted, timed."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Target:
 
     @property
     def stream(self) -> str:
-        """The file that rows stream into, and from which a run goes on."""
+        """The file that rows stream into, and from which a run continues."""
         return self.path if self.direct else self.path + PART
 
 
@@ -58,7 +58,7 @@ def into_file(
 ) -> None:
     """Run and write; ``tell`` is called after each batch.
 
-    With ``resume`` the run goes on after the rows of the stream. Raises ``UsageError`` where the
+    With ``resume`` the run continues after the rows of the stream. Raises ``UsageError`` where the
     stream is of another space or cannot be written; what it holds stays.
     """
     kind = STREAMED[target.format] if target.direct else JsonFile

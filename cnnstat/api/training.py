@@ -1,4 +1,4 @@
-"""The work of training of a loaded model: a step, an epoch, and what is to be said about them."""
+"""The work of training of a loaded model: a step, an epoch, and notes on them."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from cnnstat.errors import UsageError, unknown
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 MOST_THREADS = 1024
-"""PyTorch starts any number of threads that it is asked for, and dies of too many."""
+"""PyTorch starts any number of threads, and crashes with too many."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,7 @@ def report_dtype(report: Report) -> str:
 
 
 def node_bounds_ms(report: Report, peak: Peak) -> tuple[float | None, ...]:
-    """Return each operator's part of its layer's bound, in milliseconds; None where it is unknown.
+    """Return each operator's part of its layer's bound in milliseconds; None if unknown.
 
     The parts are those of what sets the bound, FLOPs or bytes, so that they add up in every view.
     """

@@ -53,7 +53,7 @@ def spread(samples: Sequence[float]) -> Spread:
 
 
 def timing_note(timing: Spread) -> str:
-    """Return what makes a median doubtful: outliers, too few samples; empty if nothing does."""
+    """Return reasons to doubt a median: outliers, too few samples; empty if nothing does."""
     remarks = []
     if timing.samples < MIN_SAMPLES:
         remarks.append(

@@ -81,7 +81,7 @@ class Calling:
 
 @dataclass(frozen=True)
 class Loading(Calling):
-    """The same of models that may be of the zoo."""
+    """The same for models that may be named ones."""
 
     classes: ClassesOption = None
 
@@ -94,7 +94,7 @@ class Loading(Calling):
 
 @dataclass(frozen=True)
 class Inputs:
-    """What enters a model."""
+    """Inputs of a model."""
 
     input: InputsOption = None
     batch: BatchOption = 1
@@ -111,7 +111,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Reading(Loading, Inputs):
-    """A model and what enters it."""
+    """A model and its inputs."""
 
     def analyze(self, model: Model, **options: Any) -> Analysis:
         """Return the figures of a model; errors are those of ``api.analyze``."""
@@ -133,7 +133,7 @@ class Subject(Reading):
 
 @dataclass(frozen=True)
 class Several(Inputs):
-    """Models next to each other, and what enters each."""
+    """Several models, and the inputs of each."""
 
     args: ArgsOption = None
 

@@ -81,7 +81,7 @@ def argument(
 
 
 REFERENCE = (
-    "a name of 'cnnstat list', a spec (.yaml), ONNX, Keras, .pt2 or TorchScript file, "
+    "a name of 'cnnstat list', a spec (.yaml), ONNX, Keras, .pt2, TorchScript or weights file, "
     "file.py:callable, torchvision:NAME, timm:NAME or keras:NAME"
 )
 """The forms of a reference to a model."""

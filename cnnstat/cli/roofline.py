@@ -84,7 +84,7 @@ class Rates:
 
     @property
     def stated(self) -> bool:
-        """Whether any of the options says which."""
+        """Whether any of the options is set."""
         return any(value is not None for value in vars(self).values())
 
     def named_device(self) -> Device | None:

@@ -24,6 +24,7 @@ from cnnstat.cli.output import Destination, remark
 from cnnstat.cli.progress import progress
 from cnnstat.cli.status import INTERRUPTED
 from cnnstat.errors import UsageError
+from cnnstat.render.formats import FORMATS
 from cnnstat.sweep.columns import BY_KEY, DEFAULT
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def sweep(
             *("--format", "-f"),
             group=OUTPUT,
             metavar="NAME",
-            help="table, json, csv, md, html, latex or parquet.",
+            help=f"{', '.join(FORMATS)} or parquet.",
             default="by the suffix of -o, else table",
         ),
     ] = None,
@@ -295,7 +296,7 @@ def _execute(
     *,
     resume: str | None,
 ) -> None:
-    """Run into a file or onto standard output; say how to go on where it is cut off."""
+    """Run into a file or onto standard output; say how to continue where it is cut off."""
     from cnnstat.api.sweepfiles import into_file
     from cnnstat.sweep.engine import WorkersLostError
 

@@ -67,7 +67,7 @@ LIMITATIONS: tuple[Limitation, ...] = (
     Limitation(
         BatchNorm2d,
         "num_batches_tracked",
-        "PyTorch keeps one integer per batch normalisation that no paper and no other framework "
+        "PyTorch stores a counter per batch normalisation, which no paper and no other framework "
         "has",
     ),
 )

@@ -27,7 +27,7 @@ IN_FLIGHT = 4
 
 
 class Source(NamedTuple):
-    """The user's own that workers must have: a ``file``, or the ``module`` that is imported."""
+    """User code that workers need: a ``file``, or the ``module`` that is imported."""
 
     file: str = ""
     module: str = ""
@@ -36,7 +36,7 @@ class Source(NamedTuple):
 class OnWorker:
     """Evaluates points on a worker, with the user's file from a folder.
 
-    That of Dask's upload where none is named.
+    By default the folder of Dask's upload.
     """
 
     def __init__(self, evaluate: Evaluate, folder: str) -> None:
@@ -100,7 +100,7 @@ def cluster(address: str, *, workers: int, source: Source | None = None) -> Iter
 
 @contextmanager
 def _interrupts_ignored() -> Iterator[None]:
-    """Ignore Ctrl-C meanwhile, and in processes that are started meanwhile for good."""
+    """Ignore Ctrl-C during the block, and for good in processes that it starts."""
     if current_thread() is not main_thread():
         yield
         return
@@ -125,9 +125,9 @@ def _threads(client: Any, address: str) -> int:
 
 
 def _folder(client: Any, source: Source, address: str) -> str | None:
-    """Bring a source to the workers; return the folder where they have its file, "" for uploads.
+    """Send a source to the workers; return the folder of its file there, "" for uploads.
 
-    None where nothing is read from a folder. Raises ``UsageError`` where they cannot have it.
+    None if nothing is read from a folder. Raises ``UsageError`` if that fails.
     """
     if source.module:
         blind = _blind(client, _importable, source.module)

@@ -1,4 +1,4 @@
-"""The figures that a sweep can ask for: one entry each, and how it is read off a counted model.
+"""The figures of a sweep: one entry each, with how to read it from a counted model.
 
 Each entry is the figure of the same name in ``summary`` or ``memory``; a figure that no column asks
 for is not computed.

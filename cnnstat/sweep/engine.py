@@ -18,7 +18,7 @@ from cnnstat.sweep.plan import Batch, Plan
 
 
 class Evaluate(Protocol):
-    """Tells what becomes of the points of a plan from one position up to another.
+    """Evaluates the points of a plan from one position to another.
 
     ``folder`` is where the user's file is, if not where the reference says.
     """
@@ -31,10 +31,10 @@ BATCH_SECONDS = 0.5
 FIRST_POINTS = 8
 MAX_POINTS = 50_000
 GROWTH = 8
-"""Most that a batch grows by: the points that follow may take longer."""
+"""Largest growth of a batch: the points that follow may take longer."""
 
 ATTEMPTS = 3
-"""Times that a batch may bring down its workers before the run ends."""
+"""Number of times that a batch may kill its workers before the run ends."""
 
 
 class WorkersLostError(CnnstatError):
@@ -56,7 +56,7 @@ class Engine(NamedTuple):
 
 
 class _Sizes:
-    """How many points make a batch of half a second, from the batches before."""
+    """Number of points in a batch of half a second, from the batches before."""
 
     def __init__(self) -> None:
         self.points = FIRST_POINTS

@@ -105,14 +105,14 @@ class Expression:
             check_operation(operation, samples)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Travel to another process as text: the closures are rebuilt there."""
+        """Pickle as text: the closures are rebuilt there."""
         return parse, (self.text, self.names)
 
 
 def parse(text: str, columns: Iterable[str], *, kind: str = "column") -> Expression:
     """Return the condition that a text states about these columns; ``kind`` is a word for them.
 
-    Raises ``UsageError`` for what is no condition, with its place, and for an unknown column, with
+    Raises ``UsageError`` for a malformed condition, with its place, and for an unknown column, with
     the nearest ones.
     """
     if len(text) > MAX_LENGTH:

@@ -1,4 +1,4 @@
-"""Operations of a condition on cells that may be unknown, or known as a lower bound alone.
+"""Operations of a condition on cells that may be unknown, or known only as a lower bound.
 
 A comparison with an unknown cell is neither true nor false; ``and`` and ``or`` follow Kleene.
 """

@@ -57,7 +57,7 @@ class Batch(NamedTuple):
     reason: str = ""
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Travel with rows as plain tuples, which takes a third of the time."""
+        """Pickle with rows as plain tuples, which takes a third of the time."""
         plain = [tuple(row) for row in self.rows]
         return _batch, (self.start, self.outcomes, plain, self.seconds, self.reason)
 
@@ -72,7 +72,7 @@ def _batch(
 class Plan:
     """A space, the figures to compute, the filter, and how the models run.
 
-    ``sample`` is the number of legal models to draw, None for all points in order.
+    ``sample`` is the number of valid models to draw, None for all points in order.
     """
 
     space: Space

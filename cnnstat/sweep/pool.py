@@ -50,5 +50,5 @@ class Pool:
 
 
 def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the parent, which writes what it has and ends the workers."""
+    """Leave Ctrl-C to the parent, which writes the rows so far and ends the workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -25,7 +25,7 @@ MAX_END = 2_000
 
 
 class _State(NamedTuple):
-    """How far a file is: its counts, the end of its complete rows, whether there are none yet.
+    """Progress of a file: its counts, the end of its complete rows, whether there are none yet.
 
     ``counted``: the counts tell every model, those that have no row as well.
     """
@@ -95,7 +95,7 @@ class _Stream:
 
 
 class JsonFile:
-    """Rows as JSON, one a line, valid at any time; ``resume`` goes on after the file's rows."""
+    """Rows as JSON, one a line, valid at any time; ``resume`` continues after the file's rows."""
 
     def __init__(self, path: str, plan: Plan, *, resume: bool = False) -> None:
         self._plan = plan
@@ -131,7 +131,7 @@ class JsonFile:
 
 
 class CsvFile:
-    """Rows as CSV; ``resume`` goes on after the file's last complete row."""
+    """Rows as CSV; ``resume`` continues after the file's last complete row."""
 
     def __init__(self, path: str, plan: Plan, *, resume: bool = False) -> None:
         self._plan = plan
@@ -164,7 +164,7 @@ def _foreign(path: str, why: str) -> UsageError:
 
 
 def _check_json(path: str, plan: Plan) -> _State:
-    """Return how far a JSON file is."""
+    """Return the progress of a JSON file."""
     with _open(path) as file:
         first = file.readline()
         try:
@@ -234,7 +234,7 @@ def _check_space(path: str, space: object, wanted: object) -> None:
 
 
 def _check_csv(path: str, plan: Plan) -> _State:
-    """Return how far a CSV file is."""
+    """Return the progress of a CSV file."""
     counts, good = Counts(), 0
     header = csv_header(plan)
     with _open(path) as file:

@@ -11,7 +11,7 @@ from cnnstat.sweep.plan import FIXED_COLUMNS, Plan, Row
 from cnnstat.sweep.values import spelled
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""First letters that make a spreadsheet take a text for a formula."""
+"""First letters with which a spreadsheet reads a text as a formula."""
 
 
 def row_data(row: Row, plan: Plan) -> dict[str, object]:
@@ -44,7 +44,7 @@ def json_line(row: Row, plan: Plan) -> str:
 
 
 def csv_header(plan: Plan) -> list[str]:
-    """Return the names of the columns; a figure that a parameter is called like has a prefix."""
+    """Return the names of the columns; a figure with the name of a parameter has a prefix."""
     space = plan.space
     names = [f"parameters.{p}" if p in FIXED_COLUMNS else p for p in space.parameters]
     classes = ["classes"] if any(name == "classes" for name, _ in space.axes) else []
@@ -107,7 +107,7 @@ def _cells(row: Row, plan: Plan, texts: list[int], numbers: list[int]) -> list[o
 
 
 def _text(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula; numbers stay as they are."""
+    """Return a text that a spreadsheet does not read as a formula; numbers stay as they are."""
     if not text.startswith(FORMULA):
         return text
     try:

@@ -1,4 +1,4 @@
-"""A plan on its way through an engine, and how far it is."""
+"""A plan on its way through an engine, and its progress."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LOCAL_SECONDS = 0.5
 """A run begins in this process: a space of a few hundred points needs no other."""
 
 FRUITLESS = 100_000
-"""Draws without a legal combination after which a sample is given up."""
+"""Draws without a valid combination after which a sample ends."""
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Counts:
 
 @dataclass
 class Run:
-    """A plan on its way: ``batches`` yields results in order; ``counts`` says how far it is."""
+    """A plan on its way: ``batches`` yields results in order; ``counts`` says its progress."""
 
     plan: Plan
     evaluate: Evaluate

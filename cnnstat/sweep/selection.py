@@ -113,7 +113,7 @@ class Selection:
             self.add(row)
 
     def rows(self) -> list[RowData]:
-        """Return what is shown, in its order."""
+        """Return the rows to show, in order."""
         rows = [row for _, row in self._front] if self._objectives else self._rows
         return self._sorted(rows)[: self._choice.top]
 
@@ -154,7 +154,7 @@ def check_choice(choice: Choice, space: Space, mode: str) -> tuple[str, ...]:
 
 
 def shadowed(plan: Plan, choice: Choice) -> tuple[str, ...]:
-    """Return names in the filter and the choice that mean a parameter, not the figure called so."""
+    """Return names in the filter and the choice that mean a parameter and not its figure."""
     names = (*(plan.condition.names if plan.condition else ()), *choice.names)
     own = plan.space.parameters
     return tuple(dict.fromkeys(name for name in names if name in own and name in BY_KEY))

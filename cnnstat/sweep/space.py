@@ -23,7 +23,7 @@ SETTINGS = ("input", "batch", "dtype")
 """Axes that every kind of model has; ``classes`` is one too where the model is of the zoo."""
 
 ROUNDS = 6
-"""Of the permutation; four already pass for random."""
+"""Of the permutation; four are already random enough."""
 
 
 class Point(NamedTuple):

@@ -53,9 +53,9 @@ class DecimalRange(Sequence[float]):
 
 
 def parse_values(name: str, text: str) -> Sequence[AxisValue]:
-    """Return the values that a text lists; ``name`` stands in messages.
+    """Return the values that a text lists; ``name`` is used in messages.
 
-    Raises ``UsageError`` for an empty list, an empty range, a value twice, or what is no value.
+    Raises ``UsageError`` for an empty list, an empty range, a repeated value, or something else.
     """
     stripped = text.strip()
     call = _CALL.fullmatch(stripped)

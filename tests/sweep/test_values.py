@@ -44,7 +44,7 @@ def test_a_range_is_not_listed() -> None:
         ("range(1,10,0)", "step must not be 0"),
         ("range(5,5)", "empty"),
         ("range(0.5,0.5,0.1)", "empty"),
-        ("range(a,b)", "'a' is no number"),
+        ("range(a,b)", "'a' is not a number"),
         ("range(1,2,3,4)", "1 to 3 numbers"),
         ("range(1e999999)", "no number"),
         ("range(1e30)", "more values than"),

@@ -91,7 +91,7 @@ def read(path: str, arguments: Mapping[str, object] | None = None) -> Spec:
 
 
 def read_text(text: str, file: str = "spec") -> Spec:
-    """Return the model that a text describes; ``file`` stands in messages."""
+    """Return the model that a text describes; ``file`` is used in messages."""
     return Template(file, parse(text, file)).spec()
 
 
