@@ -10,6 +10,7 @@ from cnnstat.count.compare import ALIASES, FURTHER, MEASURES, Comparison, Entry
 from cnnstat.errors import UsageError, unknown
 from cnnstat.ledger.claim import Quoted
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
+from cnnstat.render.numbers import cell_text
 from cnnstat.render.summary import known_totals
 
 Rate = Literal["error", "accuracy"]
@@ -166,11 +167,20 @@ def compare_document(
 
 
 def headline(comparison: Comparison) -> str:
-    """Return the names of the compared models in one line."""
+    """Return the names of the compared models, and a line on each unless there are many."""
     names = dict.fromkeys(entry.name for entry in comparison.entries)
     baseline = comparison.baseline
     ratios = "" if baseline is None else f"; ratios to {label(baseline, comparison)}"
-    return f"{_names(names)}{ratios}"
+    lines = [f"{_names(names)}{ratios}"]
+    if len(comparison.entries) <= MANY:
+        lines += [f"{label(e, comparison)}: {_figures(e)}" for e in comparison.entries]
+    return "\n".join(lines)
+
+
+def _figures(entry: Entry) -> str:
+    """Return parameters and multiply-accumulates in words."""
+    params, macs = (cell_text(MEASURES[key](entry), "count") for key in ("params", "macs"))
+    return f"{params} parameters, {macs} MACs"
 
 
 def _names(names: Collection[str]) -> str:

@@ -17,10 +17,12 @@ def test_a_printed_result_is_a_few_lines(name: str) -> None:
     assert max(map(len, lines)) < 200
 
 
-def test_a_printed_comparison_is_a_line() -> None:
-    assert repr(api.compare("alexnet", "zfnet", baseline="zfnet")) == (
-        "alexnet, zfnet; ratios to zfnet"
-    )
+def test_a_printed_comparison_is_a_few_lines() -> None:
+    assert repr(api.compare("alexnet", "lenet5", baseline="lenet5")).splitlines() == [
+        "alexnet, lenet5; ratios to lenet5",
+        "alexnet: 62,378,344 parameters, 1,135,256,096 MACs",
+        "lenet5: 60,000 parameters, 325,680 MACs",
+    ]
     assert repr(api.compare()).endswith("models")
 
 
