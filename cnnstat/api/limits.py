@@ -87,7 +87,7 @@ def limits(
 ) -> tuple[Expression, ...]:
     """Return limits about the figures of a command.
 
-    Raises ``UsageError`` for a text that is no condition or names no figure, for an unknown figure
+    Raises ``UsageError`` for a malformed condition or one without a figure, for an unknown figure
     with the nearest ones, for bytes where no figure has any, and for a relative figure without a
     baseline.
     """

@@ -258,7 +258,7 @@ def outline_of(graph: Graph) -> Structure:
 
 
 def _steps(pieces: Sequence[Piece], owns: Sequence[bool]) -> tuple[Step, ...]:
-    """Return the steps of pieces; a ``KeyError`` where one reads what is no piece's result."""
+    """Return the steps of pieces; a ``KeyError`` where one reads what is not a piece's result."""
     steps: list[Step] = []
     place_of: dict[int, int] = {}
     begin = 0

@@ -39,7 +39,7 @@ def units(report: Report) -> list[list[Layer]]:
 
 
 def _between_cuts(report: Report, layers: list[Layer]) -> list[list[Layer]]:
-    """Cut after each layer that is alone in being read further on."""
+    """Cut after each layer that is the only one read later."""
     shown = {row.anchor for row in layers}
     last_reader = dict.fromkeys((row.anchor for row in report.layers), -1)
     for row in layers:
@@ -133,7 +133,7 @@ def is_pool(layer: Layer) -> bool:
 
 
 def is_shown(layer: Layer) -> bool:
-    """Whether a row is worth an entry: it pools, or stores something and is no normalisation."""
+    """Whether a row is worth an entry: it pools, or stores something and is not a normalisation."""
     stores = bool(layer.report.shaped.facts[layer.anchor].weights)
     return is_pool(layer) or (stores and op_of(layer).is_layer)
 

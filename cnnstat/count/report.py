@@ -37,7 +37,7 @@ class Note(NamedTuple):
 
 
 RUN = 4
-"""From so many on, functions that a module calls in a row are one row at a ``--depth``."""
+"""From this number on, functions that a module calls in a row are one row at a ``--depth``."""
 
 WEIGHTS_ALONE = "weights_alone"
 """Code of the note on a file that holds weights and nothing else."""

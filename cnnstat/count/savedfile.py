@@ -123,7 +123,7 @@ def _row(row: _Object, spec: TensorSpec) -> Row:
 
 
 def _figures(source: _Object, counted: int, *, unknown: bool, uncounted: int) -> Figures:
-    """Return figures that add up; of the work, all that is no multiply-accumulate is one kind."""
+    """Return figures that add up; work other than multiply-accumulates is one kind."""
     macs, flops = (source.whole(key, or_null=True) for key in ("macs", "flops"))
     if flops < 2 * macs:
         raise UsageError(f"{source.place}: flops {flops} are less than 2 per MAC of {macs}")

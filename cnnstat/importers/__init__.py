@@ -1,1 +1,1 @@
-"""A spec file, an nn.Module, an ONNX file -> Graph."""
+"""A spec file, an ONNX file or a Keras file -> Graph."""

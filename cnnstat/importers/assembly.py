@@ -108,7 +108,7 @@ class Assembly:
         return None if tensor is None else tensor[0]
 
     def constant(self, key: Key, name: str, spec: TensorSpec) -> None:
-        """Add a tensor that the model makes of nothing and that is no parameter."""
+        """Add a tensor that the model makes of nothing and that is not a parameter."""
         self.values[key] = self.add(name, Rearrange("constant", (spec,)), (), (spec,))
 
     def alias(self, key: Key, of: Key) -> None:

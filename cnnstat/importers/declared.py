@@ -47,7 +47,7 @@ def entering_specs(
     unless there is a batch of several: that replaces it where it is the first input's. An axis
     that has a name has the same extent wherever the name stands; ``usual`` are extents by name for
     those that nothing else fills. Raises ``UsageError`` for an open
-    extent that nothing fills, for a name that is no input, and for a shape of another rank.
+    extent that nothing fills, for a name that is not an input, and for a shape of another rank.
     """
     for name in shapes:
         if name not in inputs:

@@ -51,7 +51,7 @@ class Imported(NamedTuple):
 
 
 def file_and_name(reference: str) -> tuple[str, str]:
-    """Return the file of a reference that is no name of the zoo, and the callable in it, if any."""
+    """Return the file of a reference other than a name of the zoo, and the callable in it."""
     parts = CALL.fullmatch(reference)
     source, colon, name = (parts[1] if parts else reference).rpartition(":")
     return (source, name) if colon and source.lower().endswith(".py") else (reference, "")

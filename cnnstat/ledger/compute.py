@@ -83,7 +83,7 @@ def _all(report: Report, read: str | list[str], at: str) -> Computed:
 
 
 def models_of(record: Record) -> tuple[str, ...]:
-    """Return the models that a ratio compares; none where the record is no ratio."""
+    """Return the models that a ratio compares; none where the record is not a ratio."""
     return tuple(record.get("ratio", ()))
 
 

@@ -130,6 +130,6 @@ def number(text: str) -> Printed:
     """Return a number in printed digits: ``138M``, ``3.8``, ``15e4``; raise ``ValueError``."""
     parts = _NUMBER.fullmatch(text)
     if parts is None or (parts[3] or "") not in SCALES:
-        raise ValueError(f"{text!r} is no number with one of the scales {', '.join(SCALES)}")
+        raise ValueError(f"{text!r} is not a number with one of the scales {', '.join(SCALES)}")
     scale = Fraction(10 ** int(parts[2])) if parts[2] else SCALES[parts[3] or ""]
     return Printed(parts[1], scale)

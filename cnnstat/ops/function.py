@@ -1,4 +1,4 @@
-"""A function of tensors that is no layer, whose work has a definition by its name."""
+"""A function of tensors that is not a layer, whose work has a definition by its name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

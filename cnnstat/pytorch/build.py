@@ -229,7 +229,7 @@ def _device(name: str | torch.device) -> torch.device:
 
 
 def _first_dtype(shaped: ShapedGraph) -> torch.dtype:
-    """Return the dtype of the first input, float32 where that is no floating-point type."""
+    """Return the dtype of the first input, float32 where that is not a floating-point type."""
     pairs = zip(shaped.nodes, shaped.facts, strict=True)
     entering = (facts.outputs[0].dtype for node, facts in pairs if node.op.is_input)
     name = next(entering, "float32")

@@ -100,7 +100,7 @@ class Places:
         return aligned
 
     def _weight(self, function: str, node: int) -> int:
-        """Return 0 if a function is no part of a node, little if it is a view."""
+        """Return 0 if a function is not part of a node, little if it is a view."""
         operator = self._operators[node]
         name = function.strip("_").removeprefix("native_")
         if name.startswith(operator) or function.startswith(PARTS.get(operator, operator)):

@@ -8,7 +8,7 @@ from cnnstat.render.document import Document
 from cnnstat.render.formats import Look
 
 ACTIVE = re.compile(r"[\\`*_\[\]|~]")
-"""Characters that mean something inside a line of Markdown: code, emphasis, links, cells."""
+"""Characters with a meaning inside a line of Markdown: code, emphasis, links, cells."""
 
 
 def render(document: Document, look: Look) -> str:

@@ -140,7 +140,7 @@ def _trained_total(field: str) -> Total:
 
 
 def _missing(layer: Layer) -> Cell:
-    """Return that a figure is not known: ``chosen`` puts in what knows it."""
+    """Return None: ``chosen`` replaces this getter by one that knows the figure."""
     return None
 
 

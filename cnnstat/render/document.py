@@ -48,8 +48,8 @@ class Column:
 class Section:
     """Lines of text below the table, under a heading.
 
-    ``brief`` are the lines that stand for it, without a heading, where ``--verbose`` is not given;
-    None: it stands as it is.
+    ``brief`` are shown instead, without a heading, unless ``--verbose`` is set;
+    None: the section is shown as it is.
     """
 
     title: str

@@ -140,7 +140,7 @@ FACTS = (
     "Lecture slides compare it with the human top-5 error of about 5.1% (Russakovsky et al. 2014): "
     "the ensemble is below it.",
     "Degradation: a plain 56-layer network has a higher error than a 20-layer one, in training "
-    "as well as in the test (figure 1, CIFAR-10), so it is no overfitting.",
+    "as well as in the test (figure 1, CIFAR-10), so it is not overfitting.",
     "Learning rate 0.1 divided by 10, momentum 0.9, batch 256 and no dropout are on the lecture "
     "slides as in the paper.",
 )

@@ -48,7 +48,7 @@ def test_a_number_has_digits_and_a_scale(text: str, digits: str, scale: Fraction
 
 @pytest.mark.parametrize("text", ["", "M", "24 M", "about 5M", "3.8B", "1,000M"])
 def test_other_text_is_no_number(text: str) -> None:
-    with pytest.raises(ValueError, match="is no number with one of the scales"):
+    with pytest.raises(ValueError, match="is not a number with one of the scales"):
         load.number(text)
 
 
@@ -69,7 +69,7 @@ def test_values_are_tuples_bounds_and_numbers() -> None:
 
 
 def test_text_without_a_meaning_is_named_with_its_file() -> None:
-    with pytest.raises(ValueError, match="a file: 'twice as many' is no number"):
+    with pytest.raises(ValueError, match="a file: 'twice as many' is not a number"):
         figure(printed="twice as many")
 
 

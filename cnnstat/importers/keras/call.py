@@ -47,7 +47,7 @@ class Tensor:
     def axis(self, axis: int) -> int:
         """Return the axis of the graph's tensor that Keras calls ``axis`` (negative: from the end).
 
-        Raises ``ModelError`` for an axis that there is not.
+        Raises ``ModelError`` for an axis that does not exist.
         """
         rank = self.spec.rank
         if not -rank <= axis < rank:

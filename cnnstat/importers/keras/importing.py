@@ -48,7 +48,7 @@ class KerasModel(NamedTuple):
 def load_keras(path: str) -> KerasModel:
     """Return the model in a ``.keras``, ``.json`` or ``.h5`` file.
 
-    Raises ``UsageError`` for a file that cannot be read, ``ModelError`` for one that is no model.
+    Raises ``UsageError`` for a file that cannot be read, ``ModelError`` for one without a model.
     """
     return keras_model(read_config(path), path)
 

@@ -41,10 +41,10 @@ STANDARD = ("", "ai.onnx")
 
 
 def assemble(file: OnnxFile, inputs: Mapping[str, TensorSpec]) -> Imported:
-    """Return the graph of a file for inputs of these specs, and what is to be said about it.
+    """Return the graph of a file for inputs of these specs, and notes on it.
 
     Raises ``ShapeError`` where an operator cannot take its inputs, ``ModelError`` for a file whose
-    nodes are malformed or read what nothing makes.
+    nodes are malformed or read missing tensors.
     """
     return _Reader(file, inputs).imported()
 
@@ -269,7 +269,7 @@ class _Reader:
     def _declared(self, call: Call, meant: Meaning) -> Meaning:
         """Return a function whose results depend on values with the shapes that the file declares.
 
-        Nobody knows those that it does not declare.
+        Shapes that it does not declare are unknown.
         """
         if not isinstance(meant.op, Function) or all(s is not UNKNOWN for s in meant.op.results):
             return meant

@@ -1,4 +1,4 @@
-"""Nodes that together are one operator: what an exporter had to split is put together again.
+"""Nodes that together are one operator, which an exporter had to split.
 
 A fully connected layer's product and bias, activations and normalisations that an opset lacks,
 attention, LeNet's trained pooling and scaled tanh; each only where nothing else reads what lies

@@ -26,7 +26,7 @@ def load_onnx(path: str) -> OnnxModel:
     """Return the model in a file.
 
     Raises ``MissingDependencyError`` without onnx, ``UsageError`` for a file that cannot be read,
-    ``ModelError`` for one that is no model. ``fill`` raises ``UsageError`` for a free extent that
+    ``ModelError`` for one without a model. ``fill`` raises ``UsageError`` for a free extent that
     nothing fills, ``trace`` ``ShapeError`` for inputs that do not fit.
     """
     require_onnx()

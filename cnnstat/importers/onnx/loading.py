@@ -53,7 +53,7 @@ class OnnxFile:
     opsets: Mapping[str, int]
     inputs: Mapping[str, Declared]
     containers: tuple[str, ...] = ()
-    """Inputs that are no tensors: sequences, optional values."""
+    """Inputs that are not tensors: sequences, optional values."""
 
     @property
     def opset(self) -> int:

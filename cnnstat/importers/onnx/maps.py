@@ -191,7 +191,7 @@ def numbers_of(call: Call, *names: str) -> Arguments:
 
 
 def pointwise(kind: str, dtype: str | None = None) -> Rule:
-    """Return the rule of elementwise arithmetic; numbers are no operands."""
+    """Return the rule of elementwise arithmetic; numbers are not operands."""
 
     def rule(call: Call) -> Meaning | None:
         reads = tuple(each for each in call.present if not is_number(each))

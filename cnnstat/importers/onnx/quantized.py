@@ -31,7 +31,7 @@ def dynamic_quantize(call: Call) -> Meaning:
 
 
 def quantized_convolution(call: Call) -> Meaning | None:
-    """Read ``QLinearConv``; scales and zero points are no parameters."""
+    """Read ``QLinearConv``; scales and zero points are not parameters."""
     return convolution_of(call, 3, call.operand(8))
 
 
@@ -52,7 +52,7 @@ def _widened(meant: Meaning, spec: TensorSpec) -> Meaning:
 
 
 def quantized_product(call: Call) -> Meaning:
-    """Read ``QLinearMatMul``; scales and zero points are no parameters."""
+    """Read ``QLinearMatMul``; scales and zero points are not parameters."""
     return _product(call, call.required(0), call.required(3))
 
 

@@ -14,7 +14,7 @@ KEEP_BYTES = 4096
 """Contents of tensors up to this size are kept: shapes, axes and scales are among them."""
 
 MAX_NESTING = 64
-"""Graphs within graphs; deeper ones are no model that anyone wrote."""
+"""Graphs within graphs; no real model has deeper ones."""
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 """Kinds of payload."""
@@ -33,7 +33,7 @@ CONTENTS = frozenset({4, 5, 7, 9, 10, 11})
 
 
 class WireError(ValueError):
-    """Bytes that are no protocol buffer, or are cut off."""
+    """Bytes that are not a protocol buffer, or are cut off."""
 
 
 class Field(NamedTuple):
@@ -49,7 +49,7 @@ class Field(NamedTuple):
 def without_weights(contents: memoryview) -> bytes:
     """Return the bytes of a model without the elements of large tensors.
 
-    Raises ``WireError`` where the bytes are no model or end too early.
+    Raises ``WireError`` where the bytes are not a model or end too early.
     """
     parts: list[bytes] = []
     _copy(contents, 0, len(contents), "model", parts, 0)

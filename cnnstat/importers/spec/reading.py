@@ -55,7 +55,7 @@ class Template:
         return tuple(values) if isinstance(values, dict) else ()
 
     def check_arguments(self, names: Iterable[str]) -> None:
-        """Raise ``UsageError`` for a name that is no parameter of the file."""
+        """Raise ``UsageError`` for a name that is not a parameter of the file."""
         for name in names:
             if name not in self.parameters:
                 listing = "" if self.parameters else "the file has no parameters"
@@ -64,8 +64,8 @@ class Template:
     def spec(self, arguments: Mapping[str, object] | None = None) -> Spec:
         """Return the model, with ``arguments`` instead of the file's own parameters.
 
-        Raises ``UsageError`` for an argument that is no parameter of the file, ``SpecError`` where
-        it is no model.
+        Raises ``UsageError`` for an argument without a parameter in the file, ``SpecError`` where
+        it is not a model.
         """
         self.check_arguments(arguments or ())
         return _Reading(self.file, self.root, arguments or {}).spec()

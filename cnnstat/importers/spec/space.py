@@ -26,7 +26,7 @@ class SpaceFile(NamedTuple):
 def read_space(path: str) -> SpaceFile | None:
     """Return the space that a file states; None for a spec file, which states a model.
 
-    Raises ``UsageError`` where it cannot be read, ``SpecError`` for what is no space.
+    Raises ``UsageError`` where it cannot be read, ``SpecError`` for what is not a space.
     """
     root = template(path).root
     top = root.value

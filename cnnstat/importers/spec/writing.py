@@ -157,4 +157,4 @@ _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_/]*")
 """Texts that need no quotes."""
 
 _WORDS = {"null", "true", "false", "yes", "no", "on", "off"}
-"""Words that are no text in YAML."""
+"""Words that YAML does not read as text."""

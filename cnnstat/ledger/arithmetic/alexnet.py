@@ -51,7 +51,7 @@ def normalization_window(reports: Reports) -> int:
     """Return the channels in the window of the local response normalisation."""
     op = node(reports("alexnet"), "conv1/lrn")[0].op
     if not isinstance(op, LocalResponseNorm):
-        raise LookupError("conv1/lrn is no local response normalisation")
+        raise LookupError("conv1/lrn is not a local response normalisation")
     return op.size
 
 

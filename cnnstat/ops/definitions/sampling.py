@@ -1,4 +1,4 @@
-"""Maps read at computed places, windows that are no layer's, and normalisations of ONNX."""
+"""Maps read at computed places, windows without a layer, and normalisations of ONNX."""
 
 from __future__ import annotations
 

@@ -196,7 +196,7 @@ class _Reader:
         return Layer(Opaque(plain_name(call.name), call.specs), reads)
 
     def _with_own_bias(self, meant: Meaning) -> Meaning:
-        """Leave out a bias that is no parameter: a library makes zeros where a layer has none."""
+        """Leave out a bias that is not a parameter: some libraries make zeros for it."""
         op = meant.op
         if not isinstance(op, DeformConv2d) or self.assembly.stored(id(meant.weights[-1])):
             return meant

@@ -1,4 +1,4 @@
-"""An ``nn.Module`` and the specs of its inputs -> a graph and what is to be said about it."""
+"""An ``nn.Module`` and the specs of its inputs -> a graph and notes on it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The meaning of a call: by the tables of ATen functions, as a view, or as an ``Opaque`` row.
 
-A function in no table is split into its parts by PyTorch where it can be; a part that is no view
+A function in no table is split into its parts by PyTorch where it can be; a part that is not a view
 either is unknown, never a zero.
 """
 

@@ -23,7 +23,7 @@ from cnnstat.render.safe_text import html_text, shown
 
 FONT = "Helvetica,Arial,sans-serif"
 BACK = 'constraint=false, style=dashed, color="#a04000"'
-"""An arrow to a box that stands before its source: a module that runs again."""
+"""An arrow to a box that comes before its source: a module that runs again."""
 
 SHADES = ("#f6f6f6", "#ededed", "#e4e4e4")
 """Fill of frames by depth, to set a module off from its stage."""

@@ -20,7 +20,7 @@ CODES = {
     **{"#": "#35;", "&": "#amp;", "<": "#lt;", ">": "#gt;", '"': "#quot;"},
     **{"%": "#37;", "`": "#96;"},
 }
-"""Characters that mean something inside a label: %% begins a directive, ` Markdown."""
+"""Characters with a meaning inside a label: %% begins a directive, ` Markdown."""
 
 
 def render_mermaid(outline: Outline, *, title: str = "") -> str:

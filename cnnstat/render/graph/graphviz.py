@@ -43,6 +43,6 @@ def draw(dot: str, picture: Picture) -> bytes:
 
 
 def inline_svg(dot: str) -> str:
-    """Return a drawing as an ``<svg>`` element to stand in a page, without prolog or comments."""
+    """Return a drawing as an ``<svg>`` element to embed in a page, without prolog or comments."""
     text = draw(dot, "svg").decode()
     return re.sub(r"<!--.*?-->\n?", "", text[text.index("<svg") :], flags=re.DOTALL).strip() + "\n"

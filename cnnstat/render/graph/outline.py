@@ -1,6 +1,6 @@
 """The outline of a drawing: rows as boxes, modules and stages as frames around them, edges.
 
-Consecutive blocks that are equal inside (operators, shapes, edges) and stand in a chain or side by
+Consecutive blocks that are equal inside (operators, shapes, edges) and form a chain or are side by
 side are drawn once, marked with how often they occur; so are three and more that differ in a
 constant number of channels alone, as those of DenseNet do. Knows no output format.
 """
@@ -125,7 +125,7 @@ def sections(rows: Sequence[Layer]) -> Iterator[tuple[str, tuple[Layer, ...]]]:
 
 
 def is_back(outline: Outline, source: str, target: str) -> bool:
-    """Return whether an edge leads to a box that stands before its source."""
+    """Return whether an edge leads to a box that comes before its source."""
     return outline.order[source] > outline.order[target]
 
 

@@ -98,7 +98,7 @@ def label_points(
 ) -> None:
     """Write the labels of points, off the lines to ``avoid`` (data coordinates).
 
-    The limits of the axes must stand, and the layout be final.
+    The limits of the axes and the layout must be final.
     """
     from matplotlib.figure import Figure
 
