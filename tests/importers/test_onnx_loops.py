@@ -108,3 +108,32 @@ def test_a_scan_walks_an_axis(tmp_path: Path) -> None:
     assert report.totals.flops == 6 * (2 * 2 * 3 * 4 + 2 * 4 + 2 * 4)
     shapes = [report.shaped.spec(each).shape for each in report.shaped.graph.outputs]
     assert shapes == [(2, 4), (6, 2, 4)]
+
+
+def test_a_loop_of_an_unknown_count_keeps_the_shape_of_its_state(tmp_path: Path) -> None:
+    limit = np.asarray(3, np.int64)
+    inner = looped(node("Less", "i,limit", "go_on"), rows=True, limit=limit)
+    loop = node("Loop", "count,,x", "y,rows", "loop", body=inner)
+    stored = {"count": np.asarray(5, np.int64), "w": weight(4, 4)}
+    report = read(tmp_path, loop, ["y", "rows"], **stored)
+    assert report.status == "partial"
+    assert report.shaped.spec(report.shaped.graph.outputs[0]).shape == (2, 4)
+    unknown = [note.message for note in report.notes if note.code == "unknown_shape"]
+    assert len(unknown) == 1
+    assert "rows" in unknown[0]
+
+
+def test_a_loop_that_never_starts_is_no_work(tmp_path: Path) -> None:
+    loop = node("Loop", "count,never,x", "y", "loop", body=looped(SAME))
+    stored = {"count": np.asarray(5, np.int64), "never": np.asarray(False), "w": weight(4, 4)}
+    report = read(tmp_path, loop, ["y"], **stored)
+    assert (report.status, report.totals.macs, report.totals.params) == ("complete", 0, 4 * 4)
+
+
+def test_a_constant_inside_a_body_is_the_weight_of_its_layer(tmp_path: Path) -> None:
+    matrix = node("Constant", "", "w", value=numpy_helper.from_array(weight(4, 4), "w"))
+    inner = looped(SAME)
+    inner.node.insert(0, matrix)
+    loop = node("Loop", "count,,x", "y", "loop", body=inner)
+    report = read(tmp_path, loop, ["y"], count=np.asarray(5, np.int64))
+    assert (report.totals.params, report.totals.macs) == (4 * 4, 5 * 2 * 4 * 4)

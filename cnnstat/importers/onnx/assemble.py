@@ -24,7 +24,7 @@ from cnnstat.importers.onnx.declared import declared_shapes
 from cnnstat.importers.onnx.fusing import Around, Fused, fused
 from cnnstat.importers.onnx.inference import captured, constant_of, elements, inner_tensors
 from cnnstat.importers.onnx.loading import OnnxFile
-from cnnstat.importers.onnx.loops import LOOPS, Body, repeated
+from cnnstat.importers.onnx.loops import WITH_GRAPHS, Body, run_inside
 from cnnstat.importers.onnx.order import in_order
 from cnnstat.importers.onnx.paths import path_and_function
 from cnnstat.importers.onnx.schema import check_node
@@ -225,20 +225,23 @@ class _Reader:
             pass  # opaque, of the shape that the file declares
         except (OpError, WindowError) as error:
             raise self._misfit(call, error) from error
-        return self._repeated(call, node) if call.op_type in LOOPS else self._opaque(call, node)
+        if call.op_type in WITH_GRAPHS:
+            return self._with_graphs(call, node)
+        return self._opaque(call, node)
 
-    def _repeated(self, call: Call, node: Any) -> Meaning:
-        """Read a loop: opaque, with the work of its body times the count where that is known."""
+    def _with_graphs(self, call: Call, node: Any) -> Meaning:
+        """Read a loop, or branches: opaque, with the work of what is inside where that is known."""
         meant = self._opaque(call, node)
         try:
-            made = repeated(call, node, partial(self._body, captured(node)))
+            made = run_inside(call, node, partial(self._body, captured(node)))
         except (CnnstatError, UnknownShape, OpError):
             return meant  # a body that does not fit itself: unknown
         if made is None:
             return meant
-        specs, work = made
-        self.tensors.unknown.difference_update(call.results)
-        return meant._replace(op=Opaque(call.op_type, specs, work))
+        results = list(zip(call.results, made[0], strict=False))
+        self.tensors.unknown -= {name for name, spec in results if spec is not None}
+        specs = (spec or self.declared.get(name, UNKNOWN) for name, spec in results)
+        return meant._replace(op=Opaque(call.op_type, tuple(specs), made[1]))
 
     def _body(self, names: Sequence[str], graph: Any, entering: Mapping[str, TensorSpec]) -> Body:
         """Return a graph inside a node, which reads tensors of this one by these names."""

@@ -8,6 +8,12 @@ from onnx import AttributeProto, TensorProto, helper, numpy_helper
 
 _GRAPHS = (AttributeProto.GRAPH, AttributeProto.GRAPHS)
 
+_WEIGHTED = frozenset(
+    "Conv ConvTranspose Gemm MatMul LSTM GRU RNN PRelu BatchNormalization "
+    "InstanceNormalization LayerNormalization GroupNormalization".split()
+)
+"""Operators whose constant inputs are their weights."""
+
 
 def captured(node: Any) -> tuple[str, ...]:
     """Return what the graphs inside a node (of a loop, a branch) read from outside them."""
@@ -53,11 +59,21 @@ def elements(tensor: Any) -> Any:
 
 
 def inner_tensors(node: Any) -> list[Any]:
-    """Return the tensors that the graphs inside a node store, at any depth."""
+    """Return the tensors that the graphs inside a node store, at any depth.
+
+    That is their initializers, and the constants that are weights of a layer or a result.
+    """
     tensors: list[Any] = []
     for attribute in node.attribute:
         for graph in (attribute.g, *attribute.graphs) if attribute.type in _GRAPHS else ():
             tensors += graph.initializer
+            makers = {e.output[0]: e for e in graph.node if e.op_type == "Constant" and e.output}
+            read = [n for e in graph.node if e.op_type in _WEIGHTED for n in e.input[1:]]
+            for name in dict.fromkeys((*read, *(e.name for e in graph.output))):
+                tensor = constant_of(makers[name]) if name in makers else None
+                if tensor is not None:
+                    tensors.append(TensorProto(name=name, dims=tensor.dims))
+                    tensors[-1].data_type = tensor.data_type
             for inner in graph.node:
                 tensors += inner_tensors(inner)
     return tensors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isclose
 
 from cnnstat import ops
@@ -36,12 +37,19 @@ def convolution_of(call: Call, kernel_at: int, bias: Operand | None) -> Meaning 
     out, per_group, *kernel = call.shape(kernel_at)
     groups = call.integer("group", 1)
     place = window_of(call, tuple(kernel))
+    _check_kernel(call, kernel)
     check_fit("channels", call.shape()[1], per_group * groups)
     kind = {1: ops.Conv1d, 2: ops.Conv2d, 3: ops.Conv3d}.get(len(kernel))
     if kind is None:
         return None
     op = kind(out, place.kernel, place.stride, place.padding, place.dilation, groups, bool(bias))
     return Meaning(op, (call.required(0),), _present(weight, bias), place.before)
+
+
+def _check_kernel(call: Call, kernel: Sequence[int]) -> None:
+    stated = call.ints("kernel_shape")
+    if stated is not None and list(stated) != list(kernel):
+        raise OpError(f"kernel_shape (={stated}) must be {tuple(kernel)}, as its weights have it")
 
 
 TRANSPOSED = {1: ops.ConvTranspose1d, 2: ops.ConvTranspose2d, 3: ops.ConvTranspose3d}
@@ -54,6 +62,7 @@ def transposed_convolution(call: Call) -> Meaning:
     channels, per_group, *kernel = call.shape(1)
     rank = len(kernel)
     check_fit("channels", call.shape()[1], channels)
+    _check_kernel(call, kernel)
     groups = call.integer("group", 1)
     stride, dilation = axes_of(call, "strides", rank), axes_of(call, "dilations", rank)
     sides, output_padding = _transposed_sides(call, tuple(kernel))

@@ -1,8 +1,9 @@
-"""Loops of a known count: the work of the body, read once, times the count.
+"""Graphs inside operators: the body of a loop, read once, times its count; branches that agree.
 
 A ``Loop`` runs as often as a number says that the file has, unless its condition is computed; a
 ``Scan`` as often as its inputs have elements along an axis. What a body hands on to itself must
-keep its shape; else the work is unknown.
+keep its shape; else the work is unknown. The branches of an ``If`` whose condition is computed are
+both read: what they agree on, shapes or work, holds whichever is taken.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.work import NO_WORK, Work
 
-LOOPS = ("Loop", "Scan")
-"""Operators that run a body several times."""
+WITH_GRAPHS = ("Loop", "Scan", "If")
+"""Operators that run graphs inside of them."""
 
-Specs = tuple[TensorSpec, ...]
+Specs = tuple[TensorSpec | None, ...]
+"""The specs of results, None for one that nobody knows."""
 
 
 class Body(NamedTuple):
@@ -39,50 +41,74 @@ Reader = Callable[[Any, Mapping[str, TensorSpec]], Body]
 class Rounds(NamedTuple):
     """How often a body runs, what enters it, and its results in order.
 
-    ``states`` of the results come back as inputs; the others are joined along ``axes``.
+    ``states`` of the results come back as inputs; the others are joined along ``axes``. ``trips``
+    is None where it is computed.
     """
 
-    trips: int
+    trips: int | None
     entering: Mapping[str, TensorSpec]
     states: tuple[tuple[str, TensorSpec], ...]
     joined: tuple[tuple[str, int], ...]
 
 
-def body_of(node: Any) -> Any:
-    """Return the graph that a loop runs."""
-    graphs = [a.g for a in node.attribute if a.name == "body" and a.type == AttributeProto.GRAPH]
+def graph_of(node: Any, name: str) -> Any:
+    """Return a graph inside a node; raise ``ValueError`` where it is missing."""
+    graphs = [a.g for a in node.attribute if a.name == name and a.type == AttributeProto.GRAPH]
     if not graphs:
-        raise ValueError("its body is missing")
+        raise ValueError(f"its {name} is missing")
     return graphs[0]
 
 
-def repeated(call: Call, node: Any, read: Reader) -> tuple[Specs, Work | None] | None:
-    """Return the specs of a loop's results and its work; None where the count is not known."""
-    body = body_of(node)
+def run_inside(call: Call, node: Any, read: Reader) -> tuple[Specs, Work | None] | None:
+    """Return the specs of the results and the work; None where nothing is known of them."""
+    if call.op_type == "If":
+        return _either(*(_branch(node, name, read) for name in ("then_branch", "else_branch")))
+    body = graph_of(node, "body")
     rounds = _loop(call, body) if call.op_type == "Loop" else _scan(call, body)
     if rounds is None:
         return None
     once = read(body, rounds.entering)
     if any(once.results.get(name) != spec for name, spec in rounds.states):
         return None
-    specs = [spec for _, spec in rounds.states]
+    specs: list[TensorSpec | None] = [spec for _, spec in rounds.states]
     for name, axis in rounds.joined:
         spec = once.results.get(name)
-        if spec is None:
-            return None
+        if spec is None or rounds.trips is None:
+            specs.append(None)
+            continue
         shape = list(spec.shape)
         shape.insert(check_axis(axis, len(shape) + 1), rounds.trips)
         specs.append(TensorSpec(tuple(shape), spec.dtype))
-    return tuple(specs), _times(once.shaped, rounds.trips)
+    work = _work(once.shaped)
+    known = work is not None and rounds.trips is not None
+    return tuple(specs), work.times(rounds.trips) if known else None
 
 
-def _times(shaped: ShapedGraph, count: int) -> Work | None:
+def _branch(node: Any, name: str, read: Reader) -> tuple[Specs, Work | None]:
+    """Return the specs of a branch's results and its work."""
+    graph = graph_of(node, name)
+    if len(graph.output) != len(node.output):
+        raise ValueError(f"its {name} has {len(graph.output)} results, not {len(node.output)}")
+    once = read(graph, {})
+    return tuple(once.results[each.name] for each in graph.output), _work(once.shaped)
+
+
+def _either(
+    one: tuple[Specs, Work | None], other: tuple[Specs, Work | None]
+) -> tuple[Specs, Work | None]:
+    """Return what is the same in both branches."""
+    pairs = zip(one[0], other[0], strict=True)
+    specs = tuple(spec if spec == second else None for spec, second in pairs)
+    return specs, one[1] if one[1] == other[1] else None
+
+
+def _work(shaped: ShapedGraph) -> Work | None:
     total = NO_WORK
     for facts in shaped.facts:
         if facts.work is None:
             return None
         total = total.plus(facts.work)
-    return total.times(count)
+    return total
 
 
 def _spec(operand: Operand | None) -> TensorSpec | None:
@@ -91,9 +117,6 @@ def _spec(operand: Operand | None) -> TensorSpec | None:
 
 def _loop(call: Call, body: Any) -> Rounds | None:
     """Read a ``Loop``: trip count, condition, states; the body makes condition, states, rows."""
-    trips, condition = call.operand(0), call.operand(1)
-    if trips is None or trips.value is None or not _always(condition, body):
-        return None
     operands = [_spec(each) for each in call.operands[2:]]
     names = [each.name for each in body.input]
     results = [each.name for each in body.output][1:]
@@ -102,15 +125,23 @@ def _loop(call: Call, body: Any) -> Rounds | None:
     states = [spec for spec in operands if spec is not None]
     entering = {names[0]: TensorSpec((), "int64"), names[1]: TensorSpec((), "bool")}
     entering |= dict(zip(names[2:], states, strict=True))
-    count = max(int(trips.value.reshape(-1)[0]), 0)
     joined = tuple((name, 0) for name in results[len(states) :])
-    return Rounds(count, entering, tuple(zip(results, states, strict=False)), joined)
+    return Rounds(_trips(call, body), entering, tuple(zip(results, states, strict=False)), joined)
 
 
-def _always(condition: Operand | None, body: Any) -> bool:
-    """Return whether a condition is true from the beginning and stays so."""
-    if condition is not None and (condition.value is None or not condition.value.all()):
-        return False
+def _trips(call: Call, body: Any) -> int | None:
+    """Return how often a ``Loop`` runs, None where that is computed."""
+    trips, condition = call.operand(0), call.operand(1)
+    if condition is not None and condition.value is not None and not condition.value.all():
+        return 0
+    started = condition is None or condition.value is not None
+    if not started or trips is None or trips.value is None or not _goes_on(body):
+        return None
+    return max(int(trips.value.reshape(-1)[0]), 0)
+
+
+def _goes_on(body: Any) -> bool:
+    """Return whether a condition that is true at first stays so."""
     name = body.output[0].name
     makers = {made: node for node in body.node for made in node.output}
     while name in makers and makers[name].op_type == "Identity":

@@ -145,6 +145,8 @@ def global_pool(kind: str) -> Rule:
 
     def rule(call: Call) -> Meaning:
         rank = len(call.shape())
+        if rank < 3:
+            raise OpError("it needs at least 3 axes (batch, channels, spatial)")
         op = GLOBAL_POOLS.get((kind, rank - 2)) or ops.Reduce(kind, tuple(range(2, rank)), True)
         return Meaning(op, (call.required(0),))
 

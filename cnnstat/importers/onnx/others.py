@@ -251,7 +251,36 @@ def trees(call: Call) -> list[TensorSpec]:
     return [_like(call, (call.shape()[0], call.integer("n_targets", 1)))]
 
 
+def recurrent(call: Call) -> list[TensorSpec]:
+    """Return the outputs of all steps and the last states, of a layer with peepholes."""
+    directions, _, hidden = call.shape(2)
+    first = call.integer("layout", 0) == 1
+    length, n = call.shape()[:2][:: -1 if first else 1]
+    states = (n, directions, hidden) if first else (directions, n, hidden)
+    steps = (n, length, directions, hidden) if first else (length, directions, n, hidden)
+    return [_like(call, steps), *[_like(call, states)] * (len(call.results) - 1)]
+
+
+def unpooled(call: Call) -> list[TensorSpec]:
+    """Return maps of any rank as large as they were before a max-pooling."""
+    wanted, kernel = call.ints("output_shape", 2), call.ints("kernel_shape") or ()
+    if wanted is not None:
+        return [_like(call, wanted)]
+    axes = zip(
+        call.shape()[2:],
+        kernel,
+        axes_of(call, "strides", len(kernel)),
+        pads_of(call, len(kernel)),
+        strict=True,
+    )
+    return [
+        _like(call, (*call.shape()[:2], *[(n - 1) * s + k - b - a for n, k, s, (b, a) in axes]))
+    ]
+
+
 OTHERS: dict[str, Results] = {
+    "LSTM": recurrent,
+    "MaxUnpool": unpooled,
     "Hardmax": same,
     "RegexFullMatch": as_bool,
     "StringConcat": mixed,
