@@ -231,6 +231,8 @@ def _chosen(which: Table, parts: tuple[State, ...]) -> State:
     merged = [_all_of([parts[i] for i in sorted(each or ())]) for each in sets]
     if "unknown" in merged:
         return "unknown"
+    if not merged:  # of a tensor without elements
+        return "nothing"
     if all(state == merged[0] for state in merged[1:]):
         return merged[0]
     places = {each: frozenset((index,)) for index, each in enumerate(sets)}

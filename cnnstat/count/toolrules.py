@@ -241,7 +241,7 @@ def _ptflops_lrn(op: ops.LocalResponseNorm, facts: NodeFacts) -> int:
 def _ptflops_upsample(op: Op, facts: NodeFacts) -> int:
     """Add the elements of one image (the module's count) to the batch's (the function's)."""
     numel = facts.outputs[0].numel
-    return numel // facts.outputs[0].shape[0] + numel
+    return numel // max(facts.outputs[0].shape[0], 1) + numel
 
 
 def _ptflops_recurrent(op: ops.Recurrent, facts: NodeFacts) -> int:

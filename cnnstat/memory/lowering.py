@@ -220,7 +220,7 @@ def _softplus(t: Tape, call: Call) -> Tensor:
 
 
 def _layer_norm(t: Tape, call: Call) -> Tensor:
-    rows = prod(call.x.shape) // prod(call.x.shape[-call.op.axes :])
+    rows = prod(call.x.shape[: -call.op.axes])
     return k.own_statistics(t, "layer_norm", call.x, call.affine, rows)
 
 

@@ -81,7 +81,7 @@ class Softmax(SameShape, NoWeights, NoDetail, Op):
     def work(self, inputs: Specs, outputs: Specs) -> Work:
         """Return the exponentials, the sums and the divisions."""
         numel = inputs[0].numel
-        sums = numel // inputs[0].shape[self.axis]
+        sums = numel // max(inputs[0].shape[self.axis], 1)
         return Work(exponentials=numel, additions=numel - sums, divisions=numel)
 
     def reach(self, inputs: Specs) -> Reach:
@@ -106,7 +106,7 @@ class LogSoftmax(SameShape, NoWeights, NoDetail, Op):
     def work(self, inputs: Specs, outputs: Specs) -> Work:
         """Return the exponentials, the sums, their logarithms and the subtractions."""
         numel = inputs[0].numel
-        sums = numel // inputs[0].shape[self.axis]
+        sums = numel // max(inputs[0].shape[self.axis], 1)
         return Work(exponentials=numel + sums, additions=2 * numel - sums)
 
     def reach(self, inputs: Specs) -> Reach:

@@ -1,5 +1,6 @@
 """Products of tensors that are both computed: matrix products and attention."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -94,7 +95,7 @@ class Attention(NoWeights, NoDetail, Op):
     def work(self, inputs: Specs, outputs: Specs) -> Work:
         """Return both products and the softmax between them."""
         d, s, e = inputs[0].shape[-1], inputs[1].shape[-2], inputs[2].shape[-1]
-        rows = outputs[0].numel // e
+        rows = math.prod(outputs[0].shape[:-1])
         scores = rows * s
         return Work(
             macs=scores * (d + e),
@@ -133,7 +134,7 @@ class Attention(NoWeights, NoDetail, Op):
 
 def _heads(queries: tuple[int, ...], values: tuple[int, ...]) -> tuple[int, ...]:
     if len(queries) == len(values) and queries[:-1] == values[:-1] and values:
-        if queries[-1] % values[-1]:
+        if queries[-1] % (values[-1] or 1):
             raise OpError(f"heads (={queries[-1]}) must be divisible by {values[-1]}")
         return queries
     return broadcast(queries, values) if queries or values else ()

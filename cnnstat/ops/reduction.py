@@ -197,7 +197,7 @@ class Interpolate(NoWeights, Op):
         pairs = list(zip(inputs[0].shape[2:], self.output_size, strict=True))
         if all(n == out for n, out in pairs):
             return "elementwise"
-        if self.mode != "nearest" or any(out % n for n, out in pairs):
+        if self.mode != "nearest" or any(not n or out % n for n, out in pairs):
             return "unknown"
         times = [out // n for n, out in pairs]
         spatial = [Slide(axis, Window(k, k), True) for axis, k in enumerate(times, 2)]

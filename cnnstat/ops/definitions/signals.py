@@ -27,7 +27,7 @@ def _fourier(use: Use) -> Work:
 def _pairs_transformed(use: Use) -> Work:
     """Return ONNX's transform, whose last axis has the real and the imaginary part."""
     length = int(use.arguments["length"])
-    rows = use.m // use.first.shape[-1] // max(use.first.shape[use.axes()[0]], 1)
+    rows = use.m // max(use.first.shape[-1], 1) // max(use.first.shape[use.axes()[0]], 1)
     real = use.first.shape[-1] == 1 or use.results[0].shape[-1] == 1
     return _transform(rows * length, log2(length), real=real)
 
