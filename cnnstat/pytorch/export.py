@@ -61,7 +61,9 @@ class Exported:
         """
         try:
             self.program.save(path, external_data=False)
-        except ValueError as error:
+        except OSError:
+            raise
+        except Exception as error:
             raise ModelError(f"{self.name} cannot be written to ONNX: {reason(error)}") from error
         self._compare(path)
 
@@ -82,7 +84,11 @@ class Exported:
         again = _outputs(self.module, tensors)
         names = [each.name for each in session.get_inputs()]
         fed = {name: t.numpy() for name, t in tensors.items() if name in names}
-        computed = session.run(None, fed)
+        try:
+            computed = session.run(None, fed)
+        except Exception as error:
+            self.notes.append(f"ONNX Runtime cannot run the file: {reason(error)}")
+            return
         if len(computed) != len(expected):
             return
         for one, other, same in zip(computed, expected, again, strict=True):

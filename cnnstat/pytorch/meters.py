@@ -10,6 +10,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from cnnstat.pytorch.higher_order import eagerly
+
 
 class Meter(Protocol):
     """The bytes that are alive, and the most that were since a restart."""
@@ -28,6 +30,8 @@ class Meter(Protocol):
 
 class Tracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Follows the storages that operators return; ``owned`` ones, and what they share, are not."""
+
+    supports_higher_order_operators = True
 
     def __init__(self, owned: Iterable[torch.Tensor] = ()) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -58,6 +62,8 @@ class Tracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Run an operator and follow its results."""
+        if run := eagerly(self, func, args, kwargs):
+            return run()
         results = func(*args, **(kwargs or {}))
         for leaf in tree_leaves(results):
             if isinstance(leaf, torch.Tensor):

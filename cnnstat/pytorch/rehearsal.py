@@ -27,6 +27,7 @@ from cnnstat.memory.memory import Settings
 from cnnstat.memory.passes import Pass, StateBytes, inputs_alone
 from cnnstat.memory.tape import Kind, Step, Tape
 from cnnstat.pytorch.emptykernels import as_on_cpu, is_known
+from cnnstat.pytorch.higher_order import eagerly
 from cnnstat.pytorch.measured_memory import Packed, UnitGradients, stored_bytes
 from cnnstat.pytorch.meters import storage_bytes, storages
 from cnnstat.pytorch.module_calls import ModuleCalls
@@ -200,6 +201,8 @@ class _Saving(NamedTuple):
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Records which storages calls make and when they are freed; stored tensors are left out."""
 
+    supports_higher_order_operators = True
+
     def __init__(self, owned: list[torch.Tensor], places: Places) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.sizes: list[int] = []
@@ -251,6 +254,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Run a function and record it."""
+        if run := eagerly(self, func, args, kwargs):
+            return run()
         namespace, _, name = func._schema.name.partition("::")
         if namespace == "prim" or self._is_packing:  # prim: a question, such as a tensor's device
             return func(*args, **(kwargs or {}))

@@ -282,6 +282,19 @@ def test_file_that_computes_something_else_is_refused(
         saved(exported, tmp_path)
 
 
+def test_a_file_that_cannot_be_serialised_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exported = export_onnx("net", nn.ReLU(), {"input": TensorSpec((1, 4))})
+
+    def fail(path: str, **options: object) -> None:
+        raise RuntimeError("no such layout\nand more")
+
+    monkeypatch.setattr(exported.program, "save", fail)
+    with pytest.raises(ModelError, match=r"^net cannot be written to ONNX: .*no such layout$"):
+        exported.save(str(tmp_path / "net.onnx"))
+
+
 def test_more_weights_than_a_file_holds() -> None:
     layer = nn.Linear(30_000, 20_000, device="meta")
     said = re.escape("net: its weights take 2.40 GB and an ONNX file holds at most 2.15 GB")

@@ -35,6 +35,7 @@ from cnnstat.pytorch.capture.standins import (
     keep_own,
     stored_tensors,
 )
+from cnnstat.pytorch.higher_order import eagerly
 from cnnstat.pytorch.module_calls import Failure, ModuleCalls, Position, module_classes
 from cnnstat.pytorch.named import UnknownArgumentError, call_arguments, use_settings
 from cnnstat.pytorch.random_state import preserved_random_state
@@ -236,6 +237,8 @@ def _cuda_devices(module: nn.Module) -> set[int]:
 class Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Sees the calls of functions, and by ``modules`` which module makes them."""
 
+    supports_higher_order_operators = True
+
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.modules = ModuleCalls()
@@ -274,6 +277,8 @@ class _Recorder(Watcher):  # type: ignore[no-untyped-call]
     ) -> Any:
         """Note one call and pass it on."""
         kwargs = kwargs or {}
+        if run := eagerly(self, func, args, kwargs):
+            return run()
         namespace, _, name = func._schema.name.partition("::")
         if namespace == "prim":  # a question about a tensor, such as its device
             return func(*args, **kwargs)

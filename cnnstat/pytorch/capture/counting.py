@@ -19,6 +19,7 @@ from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch.capture.capture import Watcher, forward, prepared
 from cnnstat.pytorch.capture.importing import on_emptiest
 from cnnstat.pytorch.capture.standins import Kind
+from cnnstat.pytorch.higher_order import eagerly
 from cnnstat.pytorch.stored import named_stored
 
 
@@ -70,6 +71,8 @@ class _Shares(Watcher):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Pass a function on to the counter and note what that makes of it."""
+        if run := eagerly(self, func, args, kwargs):
+            return run()
         before = self._counter.get_total_flops()
         aten = torch.ops.aten
         if func is aten.scaled_dot_product_attention.default:

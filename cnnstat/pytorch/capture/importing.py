@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
+import torch
 from torch import nn
 
 from cnnstat.count.report import Note
@@ -92,7 +93,7 @@ def on_emptiest(
         module = with_shapes(module, inputs, constants)
         for kind in EMPTY:
             try:
-                return run(module, kind), kind
+                return _uncompiled(run, module, kind), kind
             except ForwardError as error:
                 if _is_bad_call(error.failure):
                     raise
@@ -109,12 +110,23 @@ def _on_contents(
 ) -> tuple[Result, Kind]:
     """Run on real tensors, with zeros for whole numbers where ones are out of range."""
     try:
-        return run(subject, "real"), "real"
+        return _uncompiled(run, subject, "real"), "real"
     except ForwardError as error:
         try:
             return run(subject, "zeros"), "zeros"
         except ForwardError:
             raise error from None
+
+
+def _uncompiled(run: Callable[[nn.Module, Kind], Found], module: nn.Module, kind: Kind) -> Found:
+    """Run; where PyTorch compiles what runs inside (``torch.cond``) and fails, run without that."""
+    try:
+        return run(module, kind)
+    except ForwardError as error:
+        if not type(error.failure.error).__module__.startswith("torch._dynamo"):
+            raise
+    with torch.compiler.set_stance("force_eager"):
+        return run(module, kind)
 
 
 def _is_bad_call(failure: Failure) -> bool:

@@ -14,6 +14,7 @@ from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch.capture.capture import ForwardError, Run, Watcher, forward, mode_of
 from cnnstat.pytorch.capture.copying import evaluation_copy
 from cnnstat.pytorch.capture.standins import Kind, StandIns, input_tensors
+from cnnstat.pytorch.higher_order import eagerly
 from cnnstat.pytorch.named import use_settings
 from cnnstat.pytorch.random_state import preserved_random_state
 from cnnstat.pytorch.stored import named_stored
@@ -79,4 +80,6 @@ class _Passing(Watcher):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Pass a function on."""
+        if run := eagerly(self, func, args, kwargs):
+            return run()
         return func(*args, **(kwargs or {}))

@@ -132,7 +132,8 @@ def _stand_in(tensor: torch.Tensor, dtype: torch.dtype, kind: Kind) -> torch.Ten
         lazy: Any = type(tensor)
         made: torch.Tensor = lazy(tensor.requires_grad, device, dtype)
         return made
-    if kind in EMPTY:
+    strided = tensor.layout == torch.strided and not tensor.is_nested
+    if kind in EMPTY and strided:
         return torch.empty_strided(tensor.shape, tensor.stride(), dtype=dtype, device=device)
     if tensor.device.type == "meta":
         return torch.zeros(tensor.shape, dtype=dtype)

@@ -49,7 +49,7 @@ RULES: dict[str, Rule] = {
     "log_sigmoid": nonlinearity("LogSigmoid"),
     "erf": nonlinearity("Erf"),
     "prelu": rules.prelu,
-    **_alike(rules.along(ops.Softmax), ("softmax", "_softmax")),
+    **_alike(rules.along(ops.Softmax), ("softmax", "_softmax", "_safe_softmax")),
     **_alike(rules.along(ops.LogSoftmax), ("log_softmax", "_log_softmax")),
     **_alike(rules.dropout, ("dropout", "feature_dropout", "alpha_dropout")),
     "scaled_dot_product_attention": rules.attention,
