@@ -8,10 +8,10 @@ from onnx import AttributeProto, TensorProto, helper, numpy_helper
 
 _GRAPHS = (AttributeProto.GRAPH, AttributeProto.GRAPHS)
 
-_WEIGHTED = frozenset(
-    "Conv ConvTranspose Gemm MatMul LSTM GRU RNN PRelu BatchNormalization "
-    "InstanceNormalization LayerNormalization GroupNormalization".split()
-)
+_WEIGHTED = frozenset((
+    *("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN", "PRelu"),
+    *("BatchNormalization", "InstanceNormalization", "LayerNormalization", "GroupNormalization"),
+))  # fmt: skip
 """Operators whose constant inputs are their weights."""
 
 

@@ -118,7 +118,7 @@ def _on_contents(
             raise error from None
 
 
-def _uncompiled(run: Callable[[nn.Module, Kind], Found], module: nn.Module, kind: Kind) -> Found:
+def _uncompiled(run: Callable[[nn.Module, Kind], Result], module: nn.Module, kind: Kind) -> Result:
     """Run; where PyTorch compiles what runs inside (``torch.cond``) and fails, run without that."""
     try:
         return run(module, kind)
