@@ -20,11 +20,12 @@ def eagerly(
     """Return what runs a function of functions under a mode; None for any other function."""
     if not isinstance(func, HigherOrderOperator):
         return None
+    name = str(func._name)
     kernel = func.py_kernels.get(DispatchKey.CompositeExplicitAutograd)
-    if func.name() == "cond":  # its own refuses to run under a mode
+    if name == "cond":  # its own refuses to run under a mode
         kernel = _branch
     if kernel is None:
-        raise NotImplementedError(f"{func.name()} runs in compiled code alone")
+        raise NotImplementedError(f"{name} runs in compiled code alone")
 
     def run() -> Any:
         with mode:

@@ -80,8 +80,9 @@ def run_inside(call: Call, node: Any, read: Reader) -> tuple[Specs, Work | None]
         shape.insert(check_axis(axis, len(shape) + 1), rounds.trips)
         specs.append(TensorSpec(tuple(shape), spec.dtype))
     work = _work(once.shaped)
-    known = work is not None and rounds.trips is not None
-    return tuple(specs), work.times(rounds.trips) if known else None
+    if work is None or rounds.trips is None:
+        return tuple(specs), None
+    return tuple(specs), work.times(rounds.trips)
 
 
 def _branch(node: Any, name: str, read: Reader) -> tuple[Specs, Work | None]:

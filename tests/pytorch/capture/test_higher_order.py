@@ -24,7 +24,8 @@ class Chosen(nn.Module):
 class Thrice(nn.Module):
     def forward(self, x: Tensor) -> Any:
         start = (torch.tensor(0), x)
-        return while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, y @ y), start)[1]
+        loop: Any = while_loop
+        return loop(lambda i, y: i < 3, lambda i, y: (i + 1, y @ y), start)[1]
 
 
 class Flexible(nn.Module):
