@@ -1,9 +1,14 @@
 """An ordinary result fits a screen: definitions and sources need ``--verbose``."""
 
+from dataclasses import replace
+
 import pytest
 
 from cnnstat import api
+from cnnstat.bench.measurement import LayerTime, Measurement, Run, read_result
+from cnnstat.count.layer import Layer
 from cnnstat.count.report import Note
+from cnnstat.render.bench import bench_document
 from cnnstat.render.document import Document, Section, brief_document
 from cnnstat.render.formats import Look, render
 from cnnstat.render.summary import notes_lines
@@ -27,6 +32,43 @@ def test_a_summary_of_40_rows_fits_a_screen(width: int) -> None:
 @pytest.mark.parametrize("width", [80, 120])
 def test_a_comparison_fits_a_screen(width: int) -> None:
     text = render(brief_document(api.compare().document()), "table", Look(width))
+    assert len(text.splitlines()) <= SCREEN
+
+
+SAVED = "samples/bench/cpu-1-thread.json"
+
+
+def _timed(row: Layer) -> LayerTime:
+    times = (12.34, 0.05, 12.34, 1.234, 0.567)
+    macs, size = row.macs or 0, row.traffic.total
+    return LayerTime(row.name, row.type, row.detail, macs, size, *times, "compute")
+
+
+def _layered(run: Run, name: str) -> Run:
+    rows = [_timed(row) for row in api.analyze(name).layers if row.traffic.total]
+    note = "2 of 10 samples lie more than 3 interquartile ranges beyond the quartiles"
+    return replace(run, model=name, layers=tuple(rows), layers_ms=123.4, note=note)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_measured_layers_of_40_rows_fit_a_screen(width: int) -> None:
+    saved, fitting = read_result(SAVED), 0
+    for name in names():
+        run = _layered(saved.runs[0], name)
+        if 20 <= len(run.layers) <= 40:
+            document = bench_document(Measurement(saved.environment, (run,)))
+            text = render(brief_document(document), "table", Look(width))
+            assert len(text.splitlines()) <= SCREEN, name
+            fitting += 1
+    assert fitting > 10
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_measured_models_with_a_baseline_fit_a_screen(width: int) -> None:
+    saved = read_result(SAVED)
+    runs = tuple(replace(run, ratio_to_baseline=1.05) for run in saved.runs)
+    document = bench_document(replace(saved, runs=runs), baseline="old.json")
+    text = render(brief_document(document), "table", Look(width))
     assert len(text.splitlines()) <= SCREEN
 
 
