@@ -29,7 +29,9 @@ def export_onnx(
     """
     model.require_forward()
     if model.structure is None and model.own_module is None:
-        raise UsageError(f"{model.reference}: an ONNX file can be exported to yaml only")
+        if model.saved is not None:  # says that it has no graph
+            model.graph_for(model.inputs)
+        raise UsageError(f"{model.reference}: an ONNX or Keras file can be exported to yaml only")
     from cnnstat.pytorch import require_torch
 
     require_torch()

@@ -50,6 +50,9 @@ class UserRule(NamedTuple):
 RULES: dict[str, UserRule] = {}
 """Every registered rule by the operator's name."""
 
+MOST_WORK = 10**18
+"""More than any operator does; a larger number is a mistake, and has no place in a plot."""
+
 
 @overload
 def register(name: str, rule: Rule, *, replace: bool = False) -> Rule: ...
@@ -99,13 +102,13 @@ def counted(call: OperatorCall, *names: str) -> tuple[Work, str] | None:
         return None
     try:
         result = rule.function(call)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(f"rule of {call.name}, {rule.origin}: {said(error)}") from error
     work = work_of(result)
     if work is None:
         raise UsageError(
             f"rule of {call.name}, {rule.origin}: returned {result!r:.60}; expected a whole number "
-            f"of multiply-accumulates, or a mapping of {', '.join(Work._fields)}"
+            f"of multiply-accumulates, at most 10^18, or a mapping of {', '.join(Work._fields)}"
         )
     return work, f"{OWN}: {rule.origin}"
 
@@ -120,7 +123,7 @@ def work_of(result: object) -> Work | None:
         kinds = {"macs": result}
     if not set(kinds) <= set(Work._fields):
         return None
-    if not all(type(count) is int and count >= 0 for count in kinds.values()):
+    if not all(type(count) is int and 0 <= count <= MOST_WORK for count in kinds.values()):
         return None
     return Work(**kinds)  # type: ignore[arg-type]
 

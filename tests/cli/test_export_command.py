@@ -46,7 +46,7 @@ SAMPLE = str(Path(__file__).parents[2] / "samples" / "tiny.onnx")
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((SAMPLE, "-o", "FILE"), "tiny.onnx: an ONNX file can be exported to yaml only"),
+        ((SAMPLE, "-o", "FILE"), "tiny.onnx: an ONNX or Keras file can be exported to yaml"),
         (("lenet5", "--to", "onnx"), "an ONNX file is binary: name a file with -o"),
         (("lenet5", "-o", "FILE", "--opset", "3"), "opset 3: PyTorch writes the opsets 18 to 23"),
         (("lenet5", "--to", "yaml", "--opset", "18"), "--opset is for ONNX files, not for yaml"),

@@ -1,5 +1,6 @@
 """Rules that are registered: how they are named, what they may return, where they are used."""
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,7 +62,9 @@ def test_results_of_a_rule(result: Any, work: Work) -> None:
     assert with_rules(_net()).facts[-1].work == work
 
 
-@pytest.mark.parametrize("result", [-1, 1.5, None, True, "3", {"mac": 3}, {"macs": -3}, [3]])
+@pytest.mark.parametrize(
+    "result", [-1, 1.5, None, True, "3", {"mac": 3}, {"macs": -3}, [3], 10**19, {"macs": 10**400}]
+)
 def test_a_result_that_is_no_work(result: Any) -> None:
     cnnstat.register("Mix", lambda call: result)
     with pytest.raises(
@@ -73,6 +76,12 @@ def test_a_result_that_is_no_work(result: Any) -> None:
 def test_a_rule_that_fails() -> None:
     cnnstat.register("Mix", lambda call: 1 // 0)
     with pytest.raises(UsageError, match=r"rule of Mix, .*: ZeroDivisionError"):
+        with_rules(_net())
+
+
+def test_a_rule_that_exits() -> None:
+    cnnstat.register("Mix", lambda call: sys.exit(3))
+    with pytest.raises(UsageError, match=r"rule of Mix, .*: SystemExit: 3"):
         with_rules(_net())
 
 
