@@ -19,12 +19,12 @@ class Block(nn.Module):
         """(n, c, h, w) -> the same."""
         y = self.conv2(functional.silu(self.norm1(self.conv1(x))))
         gate = torch.sigmoid(self.gate(y.mean((2, 3))))
-        found: Tensor = x + y * gate[:, :, None, None]
-        return found
+        gated: Tensor = x + y * gate[:, :, None, None]
+        return gated
 
 
 class SmallNet(nn.Module):
-    """An image and, where given, tokens -> the scores of the classes."""
+    """An image and optional tokens -> the scores of the classes."""
 
     def __init__(self, num_classes: int = 10, width: int = 16) -> None:
         super().__init__()
@@ -35,8 +35,8 @@ class SmallNet(nn.Module):
 
     def forward(self, image: Tensor, tokens: Tensor | None = None) -> Tensor:
         """(n, 3, h, w), (n, l) -> (n, num_classes)."""
-        found = self.blocks(self.stem(image)).mean((2, 3))
+        features = self.blocks(self.stem(image)).mean((2, 3))
         if tokens is not None:
-            found = found + self.words(tokens).mean(1)
-        scores: Tensor = self.head(found)
+            features = features + self.words(tokens).mean(1)
+        scores: Tensor = self.head(features)
         return scores

@@ -91,7 +91,7 @@ class _Bench:
     ) -> None:
         self._settings, self._place, self._kinds = settings, place, kinds
         self._module: nn.Module | None = None
-        self._holds: tuple[str, str] | None = None
+        self._built_for: tuple[str, str] | None = None
         self._copy: rates.Copy | None = None
         self._products: dict[str, rates.Product] = {}
         self.under_load: dict[str, str | float | None] = {}
@@ -114,7 +114,7 @@ class _Bench:
 
     def drop(self) -> None:
         """Forget the module, so that its memory is free."""
-        self._module = self._holds = None
+        self._module = self._built_for = None
 
     def references(self) -> dict[str, object]:
         """Return the rates that were measured, for the environment."""
@@ -203,7 +203,7 @@ class _Bench:
     def _built(self, job: Job, dtype: str) -> nn.Module:
         """Return the job's module on the device, the last one where it is the same."""
         wanted = (job.model, dtype)
-        if self._module is None or self._holds != wanted:
+        if self._module is None or self._built_for != wanted:
             self.drop()
             device.release(self._place)
             report, kind = job.report, self._kinds[dtype]
@@ -221,7 +221,7 @@ class _Bench:
                 )
             if self._settings.channels_last:
                 module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            self._module, self._holds = module, wanted
+            self._module, self._built_for = module, wanted
         return self._module
 
     def _rates(self, dtype: str) -> Rates:
