@@ -163,8 +163,8 @@ class _Reader:
     def _note_leaves(self) -> None:
         """Note the inputs that ask for a gradient themselves."""
         self.leaves.update(id(t) for t, _ in self.trace.inputs.values() if t.requires_grad)
-        for key in self.leaves:
-            node = self.assembly.nodes[self.assembly.value(key).node]
+        for key in self.leaves & self.assembly.values.keys():
+            node = self.assembly.nodes[self.assembly.values[key].node]
             if node.op.is_input:
                 self.needs[node.name] = Needs((), (), leaf=True)
 
