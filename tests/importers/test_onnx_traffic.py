@@ -1,6 +1,7 @@
 """Traffic of quantised files and of weights that are made in a row, as products by hand."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
@@ -18,7 +19,7 @@ from cnnstat.count.report import Report
 @pytest.fixture
 def quantised(tmp_path: Path) -> Report:
     """Quantise, dequantise, a convolution of int8 weights with a float bias, ReLU, a product."""
-    stored = {
+    stored: dict[str, numpy.ndarray[Any, Any]] = {
         "w": numpy.ones((4, 3, 3, 3), numpy.int8),
         "g": numpy.ones((10, 4), numpy.int8),
         "scale": numpy.array(0.1, numpy.float32),
