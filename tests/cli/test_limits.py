@@ -76,7 +76,7 @@ def test_the_convention_counts(cnnstat: Cnnstat) -> None:
     ("args", "said"),
     [
         (("summary", "vgg16", "--limit", "parms < 5M"), "did you mean params"),
-        (("summary", "vgg16", "--limit", "median_ms < 5"), "unknown column 'median_ms'"),
+        (("summary", "vgg16", "--limit", "median_ms < 5"), "unknown figure 'median_ms'"),
         (("memory", "vgg16", "--limit", "total_byte < 5M"), "did you mean total_bytes"),
         (("compare", "vgg16", "--limit", "params_ratio < 2"), "needs --baseline MODEL or --diff"),
         (("bench", "--from", "no.json", "--limit", "slowdown < 2"), "needs --baseline FILE"),
