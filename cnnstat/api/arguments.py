@@ -1,6 +1,7 @@
 """The arguments of a module's forward pass: shapes, example tensors, containers and settings.
 
-A list or a dictionary of inputs becomes inputs named by their place: ``x[0]``, ``batch[image]``.
+A list or a dictionary of inputs becomes inputs named by their place: ``x[0]``, ``batch[image]``,
+``levels['0']``.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ def _enter(
         for key, each in inside:
             if not isinstance(key, int | str) or set(str(key)) & set("[]"):
                 raise UsageError(f"input {name}: the key {key!r:.40} must be a name or a number")
-            _enter(f"{name}[{key}]", each, inputs, constants)
+            quoted = f"'{key}'" if isinstance(key, str) and key.isdecimal() else key
+            _enter(f"{name}[{quoted}]", each, inputs, constants)
     elif "[" in name or not isinstance(value, bool | int | float | str | None):
         raise UsageError(
             f"input {name}={value!r:.60}: expected extents without the batch, as in (3, 224, 224), "

@@ -41,7 +41,10 @@ class Model:
     new one with weights each time, where the model is one; ``filled_copy`` a copy of it whose
     stored tensors are what a function makes of each. ``with_call`` returns a module's model with
     arguments of its forward pass that are known (example tensors, settings), and with another
-    method as its forward pass; ``argument_names`` are those of its positional arguments.
+    method as its forward pass; ``argument_names`` are those of its positional arguments,
+    ``examples`` the inputs that have contents. ``training_trace`` is ``trace`` in training mode;
+    ``missing_argument`` says what a message from there asks for. ``real_copy`` is a copy of the
+    module with contents, which reaches nothing outside itself.
     ``no_forward`` says why nothing runs, where only weights are known; ``saved`` is a result that
     was saved as JSON, without a graph.
     """
@@ -60,6 +63,10 @@ class Model:
     filled_copy: Callable[[Callable[[Tensor], Tensor]], Module] | None = None
     with_call: Callable[[Mapping[str, Any], str | None], Model] | None = None
     argument_names: Callable[[], tuple[str, ...]] | None = None
+    examples: Mapping[str, Tensor] = field(default_factory=dict)
+    training_trace: Callable[[Mapping[str, TensorSpec]], Imported] | None = None
+    missing_argument: Callable[[str], str] | None = None
+    real_copy: Callable[[], Module] | None = None
     no_forward: str = ""
     saved: SavedReport | None = None
 

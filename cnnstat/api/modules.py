@@ -58,16 +58,25 @@ class _ModuleModel:
             filled_copy=lambda filling: self.filled_copy(filling, default),
             with_call=self._with_call,
             argument_names=self._argument_names,
+            training_trace=lambda specs: self.trace(specs, training=True),
+            real_copy=lambda: self.real_copy(default),
+            missing_argument=self._missing_argument,
+            examples={name: each for name, each in self.constants.items() if is_example(each)},
         )
 
-    def trace(self, specs: Mapping[str, TensorSpec]) -> Imported:
+    def trace(self, specs: Mapping[str, TensorSpec], *, training: bool = False) -> Imported:
         from cnnstat.pytorch.capture.importing import import_module
 
         self.latest.clear()
         self.latest.update(specs)
         with self._quiet():
             return import_module(
-                self.reference, self.module, specs, remake=self.remake, constants=self.constants
+                self.reference,
+                self.module,
+                specs,
+                remake=self.remake,
+                constants=self.constants,
+                training=training,
             )
 
     def count(self, specs: Mapping[str, TensorSpec]) -> ModuleMeasurement:
@@ -101,6 +110,18 @@ class _ModuleModel:
         use_settings(made, self._settings())
         return made
 
+    def real_copy(self, default: Mapping[str, TensorSpec]) -> Module:
+        from cnnstat.pytorch.capture.copying import filled_copy, with_contents
+        from cnnstat.pytorch.capture.lazy import with_shapes
+        from cnnstat.pytorch.named import use_settings
+
+        inner = getattr(self.module, "_orig_mod", self.module)
+        inner = inner if self.remake is None else self.remake()
+        inner = with_shapes(inner, self.latest or default, self.constants, kinds=("real",))
+        made = filled_copy(inner, with_contents)
+        use_settings(made, self._settings())
+        return made
+
     def _settings(self) -> dict[str, Any]:
         return {name: each for name, each in self.constants.items() if not is_example(each)}
 
@@ -125,6 +146,11 @@ class _ModuleModel:
         from cnnstat.pytorch.named import positional_names
 
         return positional_names(self.module.forward)
+
+    def _missing_argument(self, message: str) -> str:
+        from cnnstat.pytorch.capture.refusals import needed_in_training
+
+        return needed_in_training(self.module, self.latest, self.constants, message)
 
     def _quiet(self) -> AbstractContextManager[object]:
         # A model by reference may print what it likes; results alone go to standard output.

@@ -65,7 +65,18 @@ def plan_of(model: Model, report: Report, settings: MemorySettings) -> MemoryPla
     from cnnstat.pytorch.rehearsal import rehearse
 
     with redirect_stdout(sys.stderr):  # a model may print what it likes
-        return plan(report, settings, rehearse(model.filled_copy, report.shaped, settings))
+        rehearsed = rehearse(
+            model.filled_copy,
+            report.shaped,
+            settings,
+            real=model.real_copy,
+            examples=model.examples,
+        )
+    if settings.mode == "training" and model.missing_argument is not None:
+        for reason in rehearsed.foreign:
+            if hint := model.missing_argument(reason):
+                raise UsageError(f"{model.reference}: {hint}")
+    return plan(report, settings, rehearsed)
 
 
 def measured_memory(model: Model, predicted: MemoryPlan) -> tuple[Measured, Measured]:
@@ -91,7 +102,7 @@ def measured_memory(model: Model, predicted: MemoryPlan) -> tuple[Measured, Meas
         if model.own_module is None:
             chosen = subject(shaped, settings)
         else:
-            chosen = own_subject(model.own_module(), shaped, settings)
+            chosen = own_subject(model.own_module(), shaped, settings, examples=model.examples)
         measured = measure(chosen, settings)
     except CnnstatError:
         raise

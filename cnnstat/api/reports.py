@@ -22,6 +22,7 @@ from cnnstat.api.training import (
     batch_of,
     check_batch,
     check_training,
+    in_training_form,
     training_notes,
     training_of,
     with_epoch,
@@ -96,6 +97,7 @@ def analyze(
     shaped, imported = shaped_graph(model, specs)
     training = None
     if mode == "training":
+        shaped, imported = in_training_form(model, specs, shaped, imported)
         training = training_of(shaped, imported)
         if images is not None:
             rest = images % batch_of(specs)

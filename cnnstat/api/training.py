@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cnnstat.errors import UsageError
+from cnnstat.api.models import shaped_graph
+from cnnstat.errors import ModelError, UsageError, said
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ir.tensor import TensorSpec
 
 if TYPE_CHECKING:
+    from cnnstat.api.model import Model
     from cnnstat.count.report import Note
     from cnnstat.count.training import Training
     from cnnstat.importers.reference import Imported
@@ -41,6 +43,45 @@ def check_batch(reference: str, specs: Mapping[str, TensorSpec], batch: int) -> 
         raise UsageError(
             f"{reference}: its batch is fixed at {batch_of(specs)}, and images must be a multiple"
         )
+
+
+def in_training_form(
+    model: Model, specs: Mapping[str, TensorSpec], shaped: ShapedGraph, imported: Imported
+) -> tuple[ShapedGraph, Imported]:
+    """Return a module's graph in training mode where it multiplies there what it does not here.
+
+    That is the case of auxiliary heads, and of detectors, which sample their boxes. Raises
+    ``UsageError`` where the forward pass needs another argument in training mode.
+    """
+    if model.training_trace is None:
+        return shaped, imported
+    try:
+        form = shaped_graph(replace(model, trace=model.training_trace), specs)
+    except ModelError as error:
+        if model.missing_argument is not None and (hint := model.missing_argument(_cause(error))):
+            raise UsageError(f"{model.reference}: {hint}") from error
+        text = f"counted in evaluation mode: the forward pass fails in training mode ({error})"
+        return shaped, _noted(imported, text)
+    if _macs(form[0]) == _macs(shaped):
+        return shaped, imported
+    return form[0], _noted(form[1], "counted in training mode, where other layers run")
+
+
+def _cause(error: BaseException) -> str:
+    return said(error.__cause__ or error)
+
+
+def _noted(imported: Imported, text: str) -> Imported:
+    from cnnstat.count.report import Note
+
+    note = Note("training_form", "", text)
+    return imported._replace(training_notes=(*imported.training_notes, note))
+
+
+def _macs(shaped: ShapedGraph) -> int | None:
+    from cnnstat.count.report import analyze
+
+    return analyze(shaped).totals.macs
 
 
 def training_of(shaped: ShapedGraph, imported: Imported) -> Training:

@@ -102,6 +102,7 @@ def memory(
 ) -> None:
     """Predict the memory of an inference pass or a training step, layer by layer."""
     from cnnstat import api
+    from cnnstat.api.models import with_input
     from cnnstat.cli.output import emit
     from cnnstat.memory.fit import memory as memory_size
     from cnnstat.render.memory import memory_document
@@ -111,6 +112,7 @@ def memory(
     into = None if fit is None else memory_size(fit)
     limits = limits_of(limit, "memory")
     loaded, entering = subject.load(model), subject.entering()
+    loaded, entering["input"] = with_input(loaded, entering["input"])
     plan = api.memory(loaded, settings, **entering)
     measured = api.measured_memory(loaded, plan) if measure else None
     memories = [into] if into else [memory_size(each) for each in COMMON]

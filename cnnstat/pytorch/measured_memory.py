@@ -9,8 +9,9 @@ CUDA the caching allocator's own counters are read, workspaces and rounding incl
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -130,15 +131,23 @@ def subject(shaped: ShapedGraph, settings: Settings, *, seed: int = 0) -> Subjec
 
 
 def own_subject(
-    module: nn.Module, shaped: ShapedGraph, settings: Settings, *, seed: int = 0
+    module: nn.Module,
+    shaped: ShapedGraph,
+    settings: Settings,
+    *,
+    seed: int = 0,
+    examples: Mapping[str, torch.Tensor] = MappingProxyType({}),
 ) -> Subject:
-    """Return a module of the user's own, in the dtype of its graph and the mode of the settings."""
+    """Return a module of the user's own, in the dtype of its graph and the mode of the settings.
+
+    ``examples`` are inputs with contents by name; the others are random.
+    """
     dtype = float_dtype(shaped)
     if dtype is not None:
         take_dtype(module, dtype)
     module.to(torch.device(settings.device)).train(settings.mode == "training")
     called = called_as_captured(module, shaped)
-    return _subject(called, module, shaped, settings, dtype or torch.float32, seed)
+    return _subject(called, module, shaped, settings, dtype or torch.float32, seed, examples)
 
 
 def _subject(
@@ -148,15 +157,21 @@ def _subject(
     settings: Settings,
     dtype: torch.dtype,
     seed: int,
+    examples: Mapping[str, torch.Tensor] = MappingProxyType({}),
 ) -> Subject:
     device = torch.device(settings.device)
-    inputs = random_inputs(shaped, device, dtype, seed=seed)
+    inputs = random_inputs(shaped, device, dtype, seed=seed, examples=examples)
+    return Subject(module, holder, inputs, autocast_of(settings, settings.device))
+
+
+def autocast_of(settings: Settings, device: str) -> Callable[[], AbstractContextManager[Any]]:
+    """Return the context of a forward pass: mixed precision, if it is asked for."""
     lower = getattr(torch, settings.amp or "bfloat16")
 
     def autocast() -> AbstractContextManager[Any]:
-        return torch.autocast(settings.device, lower, enabled=settings.amp is not None)
+        return torch.autocast(device, lower, enabled=settings.amp is not None)
 
-    return Subject(module, holder, inputs, autocast)
+    return autocast
 
 
 def recomputing(module: Any, shaped: ShapedGraph) -> nn.Module:

@@ -26,12 +26,16 @@ class ModuleCall(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """The innermost module that raised an error, its class, and the shapes that it was given."""
+    """The innermost module that raised an error, its class, and the tensors that it was given.
+
+    ``inputs`` are their shapes; ``entering`` the names of the model's inputs among them.
+    """
 
     error: BaseException | None = None
     path: str = ""
     kind: str = ""
     inputs: str = ""
+    entering: tuple[str, ...] = ()
 
 
 class Position(NamedTuple):
@@ -75,6 +79,8 @@ class ModuleCalls:
         self._calls = Counter[str]()
         self._numbers = [0]  # of the running modules: which call of it
         self._failure = Failure()
+        self.entering: dict[int, str] = {}
+        """The model's inputs: the name of each by the identity of its tensor."""
 
     @property
     def position(self) -> Position:
@@ -118,8 +124,7 @@ class ModuleCalls:
                     return run(*args, **kwargs)
             except BaseException as error:
                 if self._failure.error is not error:
-                    shapes = ", ".join(str(spec_of(t)) for t in args if isinstance(t, torch.Tensor))
-                    self._failure = Failure(error, call.path, type(module).__name__, shapes)
+                    self._failure = self._failed(error, call.path, module, args)
                 raise
             finally:
                 self.functions.end(outer)
@@ -127,6 +132,14 @@ class ModuleCalls:
                 self.stack.pop()
 
         return followed
+
+    def _failed(
+        self, error: BaseException, path: str, module: nn.Module, args: tuple[Any, ...]
+    ) -> Failure:
+        tensors = [each for each in args if isinstance(each, torch.Tensor)]
+        shapes = ", ".join(f"{spec}" for spec in map(spec_of, tensors))
+        names = tuple(self.entering[id(each)] for each in tensors if id(each) in self.entering)
+        return Failure(error, path, type(module).__name__, shapes, names)
 
 
 Running = tuple[Counter[str], tuple[str, int]]

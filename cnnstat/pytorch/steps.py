@@ -7,8 +7,9 @@ momentum 0.9. Inputs and labels are random and seeded; they are made once, on th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -84,15 +85,18 @@ def random_inputs(
     *,
     seed: int,
     channels_last: bool = False,
+    examples: Mapping[str, torch.Tensor] = MappingProxyType({}),
 ) -> tuple[torch.Tensor, ...]:
-    """Return a random batch for each input: standard normal, 0 or 1 for integers."""
+    """Return a batch for each input: its example, or standard normal; 0 or 1 for integers."""
     generator = torch.Generator().manual_seed(seed)
     batches = []
     for node, facts in zip(shaped.nodes, shaped.facts, strict=True):
         if not node.op.is_input:
             continue
         shape, kind = facts.outputs[0].shape, facts.outputs[0].dtype
-        if "float" in kind:
+        if node.name in examples:
+            batch = examples[node.name].to(device, getattr(torch, kind), copy=True)
+        elif "float" in kind:
             batch = torch.randn(shape, generator=generator).to(device, dtype)
         else:
             batch = torch.randint(2, shape, generator=generator).to(device, getattr(torch, kind))

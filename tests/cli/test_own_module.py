@@ -285,7 +285,11 @@ def test_strict_exits_with_1_where_something_is_unknown(net: str, cnnstat: Cnnst
         (["summary", "{net}:raises"], 3, "raised ValueError: no luck today"),
         (["summary", "{net}:three"], 3, "returned int, not an nn.Module"),
         (["summary", "{net}:Net", "-i", "1x8x8"], 3, "conv (Conv2d) cannot take 1x1x8x8"),
-        (["summary", "{net}:Net", "-i", "4x5x5"], 3, "give another as --input x=SHAPE"),
+        (
+            ["summary", "{net}:Net", "-i", "4x5x5"],
+            3,
+            "without the batch, as in --input x=3x224x224",
+        ),
         (["summary", "{net}:Net", "--classes", "3"], 2, "pass it with --args"),
         (["summary", "{net}:Net", "--args", "3"], 2, "expected an object"),
         (["summary", "{net}:Net", "--args", "{{"], 2, "--args is not valid JSON"),
@@ -298,8 +302,9 @@ def test_strict_exits_with_1_where_something_is_unknown(net: str, cnnstat: Cnnst
         (["summary", "{net}:Leaving", "-i", "8"], 3, "cannot take input 1x3x8x8: SystemExit: 0"),
         (
             ["summary", "{net}:Two", "-i", "image=3x8x8", "-i", "token=int64:7"],
-            3,
-            "forward takes (image, tokens) but got image 1x3x8x8, token 1x7",
+            2,
+            "unknown input token (1x7 int64): forward takes (image, tokens); "
+            "write --input tokens=int64:SHAPE",
         ),
         (
             ["summary", "{net}:Two", "-i", "image=5x8x8", "-i", "tokens=int64:7"],

@@ -131,8 +131,9 @@ def capture(
     meaning: Callable[[Call], Meaning],
     kind: Kind,
     constants: Mapping[str, object] = MappingProxyType({}),
+    training: bool = False,
 ) -> Trace[Meaning]:
-    """Return the trace of one forward pass of ``module`` in evaluation form.
+    """Return the trace of one forward pass of ``module`` in evaluation or training form.
 
     ``inputs`` are passed by name where the forward pass has arguments of these names, else in
     order. ``leaves`` says of an ATen name whether it is noted as it stands; what is none is split
@@ -144,6 +145,8 @@ def capture(
 
     def traced(*, gradients: bool) -> Trace[Meaning]:
         with prepared(module, inputs, kind, constants) as run:
+            if training:
+                run.subject.train()
             entering = {name: (tensor, spec_of(tensor)) for name, tensor in run.inputs.items()}
             classes = module_classes(run.subject)
             trace: Trace[Meaning] = Trace(entering, run.stored, run.unregistered, classes)
@@ -203,6 +206,7 @@ def forward(run: Run, watcher: Watcher, *, gradients: bool = False) -> Any:
     recorded.
     """
     watcher.modules.watch(run.subject)
+    watcher.modules.entering = {id(tensor): name for name, tensor in run.inputs.items()}
     try:
         arguments, named = call_arguments(run.subject.forward, run.inputs)
     except UnknownArgumentError as error:

@@ -44,6 +44,14 @@ def filled_copy(module: nn.Module, filling: Filling) -> nn.Module:
     return evaluation_copy(module, stand_ins, filling)
 
 
+def with_contents(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a copy of a stored tensor; of zeros, where it has no contents."""
+    values = torch.zeros_like(tensor, device="cpu") if tensor.is_meta else tensor.detach().clone()
+    if isinstance(tensor, nn.Parameter):
+        return nn.Parameter(values, requires_grad=tensor.requires_grad)
+    return values
+
+
 def evaluation_copy(
     module: nn.Module, stand_ins: Mapping[int, torch.Tensor], filling: Filling
 ) -> nn.Module:

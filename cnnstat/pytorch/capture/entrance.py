@@ -28,6 +28,12 @@ class Entrance(NamedTuple):
     spatial: int | None = None
     layer: str = ""
 
+    @property
+    def example(self) -> str:
+        """How an input of the kind is written: ``3x224x224``, ``int64:64``."""
+        kind = "" if "float" in self.dtype else f"{self.dtype}:"
+        return kind + "x".join(str(extent or 64) for extent in self.shape)
+
     def completed(self, shape: tuple[int, ...] | None) -> tuple[int, ...]:
         """Return the shape that a short form stands for: ``224`` or ``224x224`` for an image.
 
@@ -64,17 +70,26 @@ def entrance(module: nn.Module) -> Entrance:
     images = any(_spatial_rank(each) == 2 and _channels(each) == 3 for _, each in layers)
     first: Any
     name, first = layers[0] if layers else ("", module)
-    rank = _spatial_rank(first)
-    layer = f"{name} ({type(first).__name__})".strip()
-    if not layers or (images and rank in (None, 2)):
+    if not layers or (images and _spatial_rank(first) in (None, 2)):
         return Entrance(IMAGE, dtype, 2)
+    return _taken(name, first, dtype)
+
+
+def _taken(name: str, layer: Any, dtype: str = "float32") -> Entrance:
+    """Return the input of a layer that fixes some axes."""
+    rank, title = _spatial_rank(layer), f"{name} ({type(layer).__name__})".strip()
     if rank is not None:
-        return Entrance((_channels(first), *(224 if rank == 2 else 0,) * rank), dtype, rank, layer)
-    if hasattr(first, "num_embeddings"):
-        return Entrance((0,), "int64", layer=layer)
-    if hasattr(first, "input_size"):
-        return Entrance((0, int(first.input_size)), dtype, layer=layer)
-    return Entrance((first.in_features,), dtype, layer=layer)
+        return Entrance((_channels(layer), *(224 if rank == 2 else 0,) * rank), dtype, rank, title)
+    if hasattr(layer, "num_embeddings"):
+        return Entrance((0,), "int64", layer=title)
+    if hasattr(layer, "input_size"):
+        return Entrance((0, int(layer.input_size)), dtype, layer=title)
+    return Entrance((layer.in_features,), dtype, layer=title)
+
+
+def example_of(layer: nn.Module) -> str:
+    """Return how an input that a layer takes is written: ``int64:64``; empty if any shape fits."""
+    return _taken("", layer).example if _fixes_axes(layer) else ""
 
 
 def _fixes_axes(module: Any) -> bool:

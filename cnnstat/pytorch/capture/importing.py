@@ -10,21 +10,18 @@ import torch
 from torch import nn
 
 from cnnstat.count.report import Note
-from cnnstat.errors import ModelError, said
+from cnnstat.errors import ModelError
 from cnnstat.importers.reference import Imported
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch.capture.assemble import assemble
 from cnnstat.pytorch.capture.capture import ForwardError, Trace, capture
 from cnnstat.pytorch.capture.lazy import with_shapes
+from cnnstat.pytorch.capture.refusals import check_names, explained, is_bad_call
 from cnnstat.pytorch.capture.rules import Meaning
 from cnnstat.pytorch.capture.standins import EMPTY, Kind
 from cnnstat.pytorch.capture.translate import leaf, meaning
-from cnnstat.pytorch.module_calls import Failure
-from cnnstat.pytorch.named import parameters_of
 
 Result = TypeVar("Result")
-LONGEST_PATH = 200
-"""Characters of a module's path in a message."""
 
 VALUES = (
     "the forward pass depends on tensor values: it ran on random inputs with a fixed seed, and "
@@ -39,18 +36,25 @@ def import_module(
     *,
     remake: Callable[[], nn.Module] | None = None,
     constants: Mapping[str, object] = MappingProxyType({}),
+    training: bool = False,
 ) -> Imported:
-    """Return the graph of one forward pass in evaluation form, batch included in ``inputs``.
+    """Return the graph of one forward pass, batch included in ``inputs``.
 
     Where the forward pass asks for values it runs on real tensors: ``remake`` returns the module
     with contents, where ``module`` has none. ``constants`` are example tensors for inputs, and
-    other arguments, by name. Raises ``ModelError`` with the module's own message and the place
-    where the forward pass fails.
+    other arguments, by name. Raises ``UsageError`` where the forward pass has no argument for one,
+    ``ModelError`` with the module's own message and the place where the forward pass fails.
     """
 
     def captured(subject: nn.Module, kind: Kind) -> Trace[Meaning | None]:
         return capture(
-            subject, inputs, leaves=leaf, meaning=meaning, kind=kind, constants=constants
+            subject,
+            inputs,
+            leaves=leaf,
+            meaning=meaning,
+            kind=kind,
+            constants=constants,
+            training=training,
         )
 
     trace, kind = on_emptiest(name, module, inputs, captured, remake, constants)
@@ -89,20 +93,21 @@ def on_emptiest(
     those of ``import_module``.
     """
     module = getattr(module, "_orig_mod", module)  # what torch.compile wraps
+    check_names(name, module, inputs, constants)
     try:
         module = with_shapes(module, inputs, constants)
         for kind in EMPTY:
             try:
                 return _uncompiled(run, module, kind), kind
             except ForwardError as error:
-                if _is_bad_call(error.failure):
+                if is_bad_call(error.failure):
                     raise
         if remake is not None:
             module = with_shapes(remake(), inputs, constants, kinds=("real",))
         return _on_contents(module, run)
     except ForwardError as error:
         failure = error.failure
-        raise ModelError(f"{name}: {_explained(failure, module, inputs)}") from failure.error
+        raise ModelError(f"{name}: {explained(failure, module, inputs)}") from failure.error
 
 
 def _on_contents(
@@ -127,34 +132,3 @@ def _uncompiled(run: Callable[[nn.Module, Kind], Result], module: nn.Module, kin
             raise
     with torch.compiler.set_stance("force_eager"):
         return run(module, kind)
-
-
-def _is_bad_call(failure: Failure) -> bool:
-    """Return whether the arguments do not fit the forward pass, whatever they hold."""
-    error = failure.error
-    return isinstance(error, TypeError) and not failure.path and "forward()" in str(error)
-
-
-def _explained(failure: Failure, module: nn.Module, inputs: Mapping[str, TensorSpec]) -> str:
-    error = failure.error
-    why = said(error) if error is not None else ""
-    shapes = ", ".join(f"{key} {spec}" for key, spec in inputs.items())
-    if _is_bad_call(failure):
-        takes = ", ".join(parameters_of(module.forward))
-        return f"forward takes ({takes}) but got {shapes}; give each as --input NAME=SHAPE ({why})"
-    hint = _hint(module) if [spec.rank for spec in inputs.values()] == [4] else ""
-    if not failure.path:
-        return f"cannot take {shapes}: {why}{hint}"
-    refused = f" cannot take {failure.inputs}" if failure.inputs else " fails"
-    path = (
-        failure.path if len(failure.path) < 200 else f"{failure.path[:40]}...{failure.path[-40:]}"
-    )
-    return f"{path} ({failure.kind}){refused}, with {shapes}: {why}{hint}"
-
-
-def _hint(module: nn.Module) -> str:
-    """Return what to do where a forward pass was given an image and may want something else."""
-    name = next(iter(parameters_of(module.forward)), "input")
-    return (
-        f" (a shape without a name is read as an image; for other inputs use --input {name}=SHAPE)"
-    )

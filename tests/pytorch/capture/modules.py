@@ -43,7 +43,7 @@ def seen(module: nn.Module, *shapes: Shape, batch: int = 2) -> Report:
 
 
 def named(*shapes: Shape) -> dict[str, TensorSpec | Shape]:
-    return {f"x{number}": shape for number, shape in enumerate(shapes)}
+    return {f"argument{number}": shape for number, shape in enumerate(shapes)}
 
 
 def counted_flops(module: nn.Module, *shapes: Shape, batch: int) -> int:

@@ -139,7 +139,7 @@ def test_packed_weights_are_noted_each_once(layer: nn.Module) -> None:
         module = quantize_dynamic(  # type: ignore[no-untyped-call]
             nn.Sequential(layer), {type(layer)}
         )
-        report = api.analyze(module, input={"x": (6, 8)}, batch=2).report
+        report = api.analyze(module, input={"input": (6, 8)}, batch=2).report
     said = [note.message for note in report.notes if note.code == "uncounted_weights"]
     assert said == [
         f"uses {elements:,} weights that no parameter or buffer of the model holds; "

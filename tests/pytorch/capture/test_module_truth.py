@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from cnnstat import api
-from cnnstat.errors import ModelError
+from cnnstat.errors import ModelError, UsageError
 from cnnstat.ir.tensor import TensorSpec
 from tests.pytorch.capture.modules import Applied, seen, types
 
@@ -180,8 +180,8 @@ def test_paths_follow_the_module_tree() -> None:
     block = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU())
     module = nn.Sequential(nn.Sequential(block, block), nn.Flatten(), nn.Linear(4 * 4 * 4, 2))
     report = seen(module, (4, 4, 4))
-    assert [row.name for row in report.layers] == ["x0", "0/0/0", "0/0/0_2", "2"]
-    assert [row.name for row in report.view(depth=1)] == ["x0", "0", "2"]
+    assert [row.name for row in report.layers] == ["argument0", "0/0/0", "0/0/0_2", "2"]
+    assert [row.name for row in report.view(depth=1)] == ["argument0", "0", "2"]
     assert report.layers[1].detail == "3x3 pad 1 + BatchNorm2d + ReLU"
 
 
@@ -191,7 +191,7 @@ def test_views_fill_no_rows_of_their_own() -> None:
         return F.scaled_dot_product_attention(q, k, v)
 
     report = seen(nn.Sequential(nn.Linear(4, 12), Applied(heads)), (5, 4))
-    assert [row.name for row in report.layers] == ["x0", "0", "1"]
+    assert [row.name for row in report.layers] == ["argument0", "0", "1"]
     assert len(report.view(expand=True)) == len(report.shaped.nodes)
 
 
@@ -220,7 +220,9 @@ def test_a_wrong_shape_names_the_innermost_module_and_what_it_got() -> None:
 
 
 def test_missing_inputs_are_named() -> None:
-    with pytest.raises(ModelError, match=r"forward takes \(image, tokens, scale\)"):
+    with pytest.raises(
+        UsageError, match=r"image is missing: forward takes \(image, tokens, scale\)"
+    ):
         api.analyze(Several(), input={"tokens": TensorSpec((5,), "int64")})
 
 

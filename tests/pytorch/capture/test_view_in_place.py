@@ -23,7 +23,9 @@ VIEWS_IN_PLACE: dict[str, tuple[Callable[[Tensor], Tensor], tuple[int, ...]]] = 
 def test_a_view_in_place_is_a_view(name: str) -> None:
     """A layer keeps the shape that it made, and the view takes no memory."""
     change, shape = VIEWS_IN_PLACE[name]
-    report = api.analyze(Applied(lambda x: change(x * 2)), input={"x0": (5, 4, 3)}, batch=2).report
+    report = api.analyze(
+        Applied(lambda x: change(x * 2)), input={"argument0": (5, 4, 3)}, batch=2
+    ).report
     assert report.status == "complete"
     assert report.shaped.spec(report.shaped.graph.outputs[0]).shape == shape
     assert report.shaped.facts[1].outputs[0].shape == (2, 5, 4, 3)
@@ -31,5 +33,7 @@ def test_a_view_in_place_is_a_view(name: str) -> None:
 
 
 def test_an_input_that_is_viewed_in_place_keeps_its_shape() -> None:
-    report = api.analyze(Applied(lambda x: x.unsqueeze_(1) * 2), input={"x0": (5,)}, batch=2).report
+    report = api.analyze(
+        Applied(lambda x: x.unsqueeze_(1) * 2), input={"argument0": (5,)}, batch=2
+    ).report
     assert report.input.shape == (2, 5)
