@@ -7,7 +7,8 @@ suffice. ``savedfile.py`` reads and checks the file.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from operator import attrgetter
+from typing import Any, Literal, NamedTuple
 
 from cnnstat.count.conventions import PAPER, Convention
 from cnnstat.count.figures import Figures
@@ -55,61 +56,35 @@ class Saved(NamedTuple):
     lacking: str = ""
 
 
+def _read(path: str) -> Any:
+    """Return a property that reads what was saved."""
+    return property(attrgetter(path))
+
+
 class SavedLayer(Layer):
-    """A row of a saved result."""
+    """A row of a saved result; the dtype of its specs is that of the model's input."""
 
     row: Row
 
-    @property
-    def path(self) -> str:
-        """The module that the row lies in."""
-        return self.row.path
-
-    @property
-    def type(self) -> str:
-        """The operator's name; ``Module`` for a grouped row."""
-        return self.row.type
-
-    @property
-    def detail(self) -> str:
-        """The hyper-parameters, and what acts on the output."""
-        return self.row.detail
-
-    @property
-    def inputs(self) -> tuple[TensorSpec, ...]:
-        """Specs that enter the row; the dtype is that of the model's input."""
-        return self.row.inputs
-
-    @property
-    def output(self) -> TensorSpec:
-        """Spec of what leaves the row, likewise saved."""
-        return self.row.output
-
-    @property
-    def counts_all_weights(self) -> bool:
-        """Whether the parameters are all that the row has."""
-        return self.row.counts_all_weights
-
-    @property
-    def has_all_shapes(self) -> bool:
-        """Whether the bytes are all that the row has."""
-        return self.row.has_all_shapes
-
-    @property
-    def receptive_field(self) -> ReceptiveField | None:
-        """The input elements that one element of the output reads."""
-        return self.row.receptive_field
-
-    @property
-    def formulas(self) -> dict[str, str]:
-        """Figures as products."""
-        return self.row.formulas
+    path = _read("row.path")
+    type = _read("row.type")
+    detail = _read("row.detail")
+    inputs = _read("row.inputs")
+    output = _read("row.output")
+    counts_all_weights = _read("row.counts_all_weights")
+    has_all_shapes = _read("row.has_all_shapes")
+    receptive_field = _read("row.receptive_field")
+    formulas = _read("row.formulas")
 
 
 class SavedReport(Report):
     """The report of a saved result; whatever reads its graph raises ``UsageError``."""
 
     saved: Saved
+
+    name = _read("saved.name")
+    status = _read("saved.status")
+    params_status = _read("saved.params_status")
 
     def __init__(self, saved: Saved, convention: Convention = PAPER) -> None:
         values = {"saved": saved, "convention": convention, "notes": saved.notes}
@@ -138,21 +113,6 @@ class SavedReport(Report):
             f"{self.saved.source} is a saved result: it has figures but no graph; "
             "name the model itself"
         )
-
-    @property
-    def name(self) -> str:
-        """Name of the model's graph."""
-        return self.saved.name
-
-    @property
-    def status(self) -> Status:
-        """``partial`` when any operator had no rule."""
-        return self.saved.status
-
-    @property
-    def params_status(self) -> Status:
-        """``partial`` when some weights were not counted."""
-        return self.saved.params_status
 
     @property
     def shapes_status(self) -> Status:

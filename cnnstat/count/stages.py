@@ -144,9 +144,9 @@ def stages(report: Report) -> list[Stage]:
             (f"[{module_text(report, unit)}]",) if module else _layer(shown[0], plain=not modular)
         )
         output = unit[-1].output if module else shown[0].output
-        size = _size(output)
+        size = "x".join(map(str, output.shape[2:])) or ONE_ELEMENT
         pooling = not module and is_pool(shown[0]) and size != ONE_ELEMENT
-        name = _unit_name(unit) if module else shown[0].name
+        name = (unit[0].path or f"{unit[0].name} ... {unit[-1].name}") if module else shown[0].name
         pieces.append((Stage(size, _area(output), name, pooling, entries), module))
     merged = []
     for _, run in groupby(pieces, key=lambda piece: (piece[0].size, piece[0].pooling)):
@@ -160,10 +160,6 @@ def stages(report: Report) -> list[Stage]:
     return merged
 
 
-def _unit_name(unit: list[Layer]) -> str:
-    return unit[0].path or f"{unit[0].name} ... {unit[-1].name}"
-
-
 def _repeated(entry: str, count: int) -> str:
     return f"{entry} x {count}" if count > 1 else entry
 
@@ -175,10 +171,6 @@ def _stage_name(names: list[str]) -> str:
     stems = {name.rpartition("_")[0] for name in names}
     stem = stems.pop()
     return f"{stem}_x" if stem and not stems else f"{names[0]} ... {names[-1]}"
-
-
-def _size(spec: TensorSpec) -> str:
-    return "x".join(map(str, spec.shape[2:])) or ONE_ELEMENT
 
 
 def _area(spec: TensorSpec) -> int:

@@ -91,11 +91,6 @@ def _torch_matrix(op: Op, facts: NodeFacts) -> int:
     return 2 * _macs(op, facts) // (4 if facts.inputs[0].is_complex else 1)
 
 
-def _torch_function(op: ops.Function, facts: NodeFacts) -> int:
-    """Count the one product among functions for which there is a formula."""
-    return 2 * _macs(op, facts) if op.kind == "_scaled_mm" else 0
-
-
 def _torch_opaque(op: ops.Opaque, facts: NodeFacts) -> int:
     """Count what PyTorch's own registry has a formula for; it knows no other rules."""
     registered = op.rule.startswith("torch.")
@@ -106,7 +101,7 @@ TORCH: Rules = {
     ops.Opaque: _torch_opaque,
     ops.MatMul: _torch_product,
     ops.Linear: _torch_matrix,
-    ops.Function: _torch_function,
+    ops.Function: lambda op, facts: 2 * _macs(op, facts) if op.kind == "_scaled_mm" else 0,
     ops.DeformConv2d: _per_input(0),
 }
 
@@ -132,14 +127,6 @@ def _torchinfo_conv(op: Op, facts: NodeFacts) -> int:
     return n * prod(extents) * _trained(facts)
 
 
-def _torchinfo_recurrent(op: Op, facts: NodeFacts) -> int:
-    return prod(facts.outputs[0].shape[:2]) * _trained(facts)
-
-
-def _torchinfo_other(op: Op, facts: NodeFacts) -> int:
-    return facts.outputs[0].shape[0] * _trained(facts)
-
-
 def _trained(facts: NodeFacts) -> int:
     return sum(weight.numel for weight in facts.weights if weight.role != "buffer")
 
@@ -152,8 +139,8 @@ TRAINED: tuple[type[Op], ...] = (
 
 TORCHINFO: Rules = {
     **_alike((*CONVOLUTIONS, ops.ConnectedConv2d, *TRANSPOSED), _torchinfo_conv),
-    ops.Recurrent: _torchinfo_recurrent,
-    **_alike(TRAINED, _torchinfo_other),
+    ops.Recurrent: lambda op, facts: prod(facts.outputs[0].shape[:2]) * _trained(facts),
+    **_alike(TRAINED, lambda op, facts: facts.outputs[0].shape[0] * _trained(facts)),
 }
 
 
@@ -210,10 +197,6 @@ THOP: Rules = {
 }
 
 
-def _thop_2021_transposed(op: Op, facts: NodeFacts) -> int:
-    return _spread_everywhere(op, facts) + _work(facts).bias_adds
-
-
 def _per_kind(**times: int) -> Rule:
     """Return the rule of nonlinearities: so many per input, by kind; none of the others."""
     return lambda op, facts: times.get(op.kind, 0) * facts.inputs[0].numel
@@ -222,7 +205,7 @@ def _per_kind(**times: int) -> Rule:
 THOP_2021: Rules = {
     **_alike(CONVOLUTIONS, _macs_and_bias),
     ops.Linear: _macs,
-    **_alike(TRANSPOSED, _thop_2021_transposed),
+    **_alike(TRANSPOSED, lambda op, facts: _spread_everywhere(op, facts) + _work(facts).bias_adds),
     ops.BatchNorm2d: _per_input(2),
     ops.Nonlinearity: _per_kind(LeakyReLU=1),
     **_alike(MEANS, _per_output(1)),
@@ -267,11 +250,7 @@ PTFLOPS: Rules = {
 }
 
 
-def _ptflops_aten_recurrent(op: ops.Recurrent, facts: NodeFacts) -> int:
-    return 0 if op.kind == "LSTM" else _macs_and_bias(op, facts)
-
-
 PTFLOPS_ATEN: Rules = {
     **_alike((*CONVOLUTIONS, ops.ConnectedConv2d, *TRANSPOSED, ops.Linear), _macs_and_bias),
-    ops.Recurrent: _ptflops_aten_recurrent,
+    ops.Recurrent: lambda op, facts: 0 if op.kind == "LSTM" else _macs_and_bias(op, facts),
 }

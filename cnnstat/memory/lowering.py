@@ -99,10 +99,6 @@ def _local_response_norm(t: Tape, call: Call) -> Tensor:
     return k.divide(t, x, base)
 
 
-def _dropout(t: Tape, call: Call) -> Tensor:
-    return k.dropout(t, call.x) if call.training and call.op.p else call.x
-
-
 def _drop_path(t: Tape, call: Call) -> Tensor:
     if call.op.survival == 1:
         return call.x
@@ -228,10 +224,6 @@ def _group_norm(t: Tape, call: Call) -> Tensor:
     return k.own_statistics(t, "group_norm", call.x, call.affine, call.shape[0] * call.op.groups)
 
 
-def _interpolate(t: Tape, call: Call) -> Tensor:
-    return k.unary(t, call.x, call.shape)
-
-
 def _multiply(t: Tape, call: Call) -> Tensor:
     if len(call.inputs) == 1:
         return k.scale(t, call.x)
@@ -286,7 +278,7 @@ LOWERINGS: dict[type[Op], Lowering] = {
     ops.ScaledTanh: _scaled_tanh,
     ops.Sigmoid: _from_output,
     ops.Softmax: _softmax,
-    ops.Dropout: _dropout,
+    ops.Dropout: lambda t, call: k.dropout(t, call.x) if call.training and call.op.p else call.x,
     ops.DropPath: _drop_path,
     ops.Add: _add,
     ops.FractalJoin: _fractal_join,
@@ -295,7 +287,7 @@ LOWERINGS: dict[type[Op], Lowering] = {
     ops.ZeroPadShortcut: _zero_pad_shortcut,
     ops.LayerNorm: _layer_norm,
     ops.GroupNorm: _group_norm,
-    ops.Interpolate: _interpolate,
+    ops.Interpolate: lambda t, call: k.unary(t, call.x, call.shape),
 }
 """Operator's class -> its kernels; an operator that is not here is unknown, never free."""
 
@@ -319,14 +311,10 @@ def lowering(shaped: ShapedGraph, index: int) -> Lowering | None:
         alike = facts.outputs[0] in facts.inputs and len(facts.inputs) < 3
         return POINTWISE.get(op.kind) if alike else None
     if isinstance(op, ops.Parameter) and len(facts.weights) == 1:
-        return _itself
+        return lambda t, call: next(iter(call.stored.values()))
     if isinstance(op, ops.View) and len(facts.outputs) == 1 and node.inputs:
         return _view
     return LOWERINGS.get(type(op))
-
-
-def _itself(t: Tape, call: Call) -> Tensor:
-    return next(iter(call.stored.values()))
 
 
 def unknown_call(t: Tape, call: Call) -> list[Tensor]:

@@ -108,10 +108,6 @@ def _matrix_transpose(move: Move) -> tuple[AxisReach, ...]:
     return permuted([*order[:-2], *reversed(order[-2:])])
 
 
-def _reverse_axes(move: Move) -> tuple[AxisReach, ...]:
-    return permuted(list(reversed(range(len(move.before)))))
-
-
 def _move_axes(move: Move) -> tuple[AxisReach, ...]:
     rank = len(move.before)
     sources = [_axis(axis, rank) for axis in _listed(move.arguments["source"])]
@@ -299,14 +295,6 @@ def _channel_shuffle(move: Move) -> tuple[AxisReach, ...]:
     return tuple(answers)
 
 
-def _as_complex(move: Move) -> tuple[AxisReach, ...]:
-    return (*_same(len(move.before) - 1), "whole")
-
-
-def _as_real(move: Move) -> tuple[AxisReach, ...]:
-    return tuple(_same(len(move.before)))
-
-
 def _by_index(move: Move) -> tuple[AxisReach, ...]:
     """Return unknown for an axis along which computed indices choose."""
     answers = _same(len(move.before))
@@ -330,15 +318,15 @@ MOVES: Mapping[str, Rule] = {
         ),
         _reshape,
     ),
-    "view_as_complex": _as_complex,
-    "view_as_real": _as_real,
+    "view_as_complex": lambda move: (*_same(len(move.before) - 1), "whole"),
+    "view_as_real": lambda move: tuple(_same(len(move.before))),
     **dict.fromkeys(("fill", "zero", "zeros_like", "ones_like", "full_like"), _nothing),
     **dict.fromkeys(("empty_like", "new_zeros", "new_ones", "new_full", "new_empty"), _nothing),
     "copy": _written,
     "permute": _permute,
     **dict.fromkeys(("transpose", "swapaxes", "swapdims"), _permute),
     **dict.fromkeys(("t", "mT", "mH", "adjoint", "matrix_H"), _matrix_transpose),
-    "numpy_T": _reverse_axes,
+    "numpy_T": lambda move: permuted(list(reversed(range(len(move.before))))),
     **dict.fromkeys(("movedim", "moveaxis"), _move_axes),
     "slice": _slice,
     "narrow": _narrow,

@@ -139,11 +139,6 @@ def _trained_total(field: str) -> Total:
     return total
 
 
-def _missing(layer: Layer) -> Cell:
-    """Return None: ``chosen`` replaces this getter by one that knows the figure."""
-    return None
-
-
 LAYER_COLUMNS: tuple[LayerColumn, ...] = (
     LayerColumn(
         Column(
@@ -300,7 +295,7 @@ LAYER_COLUMNS: tuple[LayerColumn, ...] = (
             heat=True,
             definition="the larger of FLOPs / peak and traffic / bandwidth: a lower bound",
         ),
-        _missing,
+        lambda layer: None,
         needs=DEVICE,
     ),
     *[

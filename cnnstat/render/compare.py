@@ -35,10 +35,6 @@ def _error(attribute: str) -> Getter:
     return lambda entry: "" if entry.error is None else getattr(entry.error, attribute)
 
 
-def _rated(entry: Entry) -> Cell:
-    return "" if entry.error is None else "several" if entry.error.ensemble else "one"
-
-
 COLUMNS: tuple[EntryColumn, ...] = (
     EntryColumn(
         Column("model", "Model", keep=NEVER_DROPPED, definition="the model's name or reference"),
@@ -88,7 +84,7 @@ COLUMNS: tuple[EntryColumn, ...] = (
     ),
     EntryColumn(
         Column("error_models", "Error of", keep=4, definition="one model, or an ensemble"),
-        _rated,
+        lambda entry: "" if entry.error is None else "several" if entry.error.ensemble else "one",
     ),
     EntryColumn(
         Column("error_dataset", "Error on", keep=0, definition="data set of the error"),
@@ -252,12 +248,11 @@ def _default(comparison: Comparison, known: Mapping[str, EntryColumn], rate: Rat
         key
         for key, entry in known.items()
         if key.removesuffix(RATIO) not in left_out
-        and (key.removesuffix(RATIO) not in MAY_BE_EMPTY or _says(entry, comparison))
+        and (
+            key.removesuffix(RATIO) not in MAY_BE_EMPTY
+            or any(entry.get(each) not in (None, "") for each in comparison.entries)
+        )
     ]
-
-
-def _says(entry: EntryColumn, comparison: Comparison) -> bool:
-    return any(entry.get(each) not in (None, "") for each in comparison.entries)
 
 
 def _sections(comparison: Comparison, quoted: Sequence[Quoted]) -> Iterator[Section]:

@@ -7,8 +7,9 @@ rely on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 Cell = int | float | str | bool | tuple[int, ...] | None
@@ -55,6 +56,26 @@ class Section:
     title: str
     lines: tuple[str, ...]
     brief: tuple[str, ...] | None = None
+
+
+class Computed(Mapping[str, object]):
+    """A payload that is computed when it is first read: only JSON needs it."""
+
+    def __init__(self, build: Callable[[], Mapping[str, object]]) -> None:
+        self._build = build
+
+    @cached_property
+    def _values(self) -> Mapping[str, object]:
+        return self._build()
+
+    def __getitem__(self, key: str) -> object:
+        return self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
 
 
 @dataclass(frozen=True, slots=True)

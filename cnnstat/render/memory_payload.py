@@ -10,6 +10,12 @@ from cnnstat.count.report import Report
 from cnnstat.memory.fit import Fit
 from cnnstat.memory.memory import LayerMemory, Measured, MemoryPlan
 
+STORED = (
+    *("param_bytes", "buffer_bytes", "gradient_bytes", "optimizer_bytes"),
+    *("optimizer_step_bytes", "input_bytes", "saved_bytes"),
+)
+"""Totals of a plan by their own names."""
+
 
 def memory_payload(
     plan: MemoryPlan,
@@ -66,13 +72,7 @@ def totals_payload(plan: MemoryPlan) -> dict[str, object]:
     """Return a plan's totals as the JSON contract has them."""
     back = plan.backward_peak
     return {
-        "param_bytes": plan.param_bytes,
-        "buffer_bytes": plan.buffer_bytes,
-        "gradient_bytes": plan.gradient_bytes,
-        "optimizer_bytes": plan.optimizer_bytes,
-        "optimizer_step_bytes": plan.optimizer_step_bytes,
-        "input_bytes": plan.input_bytes,
-        "saved_bytes": plan.saved_bytes,
+        **{key: getattr(plan, key) for key in STORED},
         "peak_live_bytes": plan.forward_peak.bytes,
         "peak_layer": plan.forward_peak.layer,
         "ideal_peak_bytes": plan.ideal_peak_bytes,

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cnnstat.count.layer import Layer
-from cnnstat.count.report import Note, Report
+from cnnstat.count.report import Note, Report, Totals
 from cnnstat.count.tree import Branch, tree
 from cnnstat.ir.tensor import UNKNOWN
 from cnnstat.render.choice import DEFAULT, chosen, column_for
 from cnnstat.render.columns import LayerColumn
-from cnnstat.render.document import Cell, Document, Section
+from cnnstat.render.document import Cell, Computed, Document, Section
 from cnnstat.render.numbers import bytes_text, count
 from cnnstat.render.published import published_line, published_payload
 from cnnstat.render.totals import brief_lines, totals_lines
@@ -98,20 +97,13 @@ def summary_document(
         lower_bound="partial"
         in (report.status, report.params_status, report.training_status, report.shapes_status),
         sections=(*_sections(report, card, published, checked), _legend(columns)),
-        payload=Payload(
-            *(report, reference, card, published, checked, shown, len(rest)),
-            branches=branches,
-            peak=view.peak,
-            view=_view_of(view),
+        payload=Computed(
+            lambda: _payload(
+                *(report, reference, card, published, checked, shown, len(rest), branches, view)
+            )
         ),
         labels=tuple("  " * branch.level + branch.label for branch in branches),
     )
-
-
-def _view_of(view: View) -> dict[str, object]:
-    """Return the options because of which the rows are not the layers in order."""
-    options = {"expand": view.expand, "depth": view.depth, "sort": view.sort}
-    return {name: value for name, value in options.items() if value}
 
 
 def headline(report: Report, card: ModelCard | None = None) -> str:
@@ -218,114 +210,74 @@ def _legend(columns: Sequence[LayerColumn]) -> Section:
     )
 
 
-class Payload(Mapping[str, object]):
-    """The JSON contract ``cnnstat.summary/1``, computed when first read: only JSON needs it."""
+def _payload(
+    report: Report,
+    reference: str,
+    card: ModelCard | None,
+    published: Sequence[Published],
+    checked: Check | None,
+    layers: Sequence[Layer],
+    omitted: int,
+    branches: Sequence[Branch],
+    view: View,
+) -> dict[str, object]:
+    """Return the JSON contract ``cnnstat.summary/1``."""
+    if branches:
+        layers = [each.layer for each in branches if not each.is_module]
+    totals = report.totals
+    entries = [_layer(layer) for layer in layers]
+    built: dict[str, object] = {
+        "schema": "cnnstat.summary/1",
+        "status": report.status,
+        "model": {
+            "name": report.name,
+            "title": card.title if card else None,
+            "family": card.family if card else None,
+            "year": card.year if card else None,
+            "reference": reference,
+        },
+        "input": {"shape": list(report.input.shape), "dtype": report.input.dtype},
+        "convention": {
+            "name": report.convention.name,
+            "counted": totals.counted if report.knows("counted") else None,
+        },
+        "layers": entries,
+        "totals": {
+            **known_totals(report),
+            "traffic_bytes": sum(each.total for each in report.traffic)
+            if report.knows("traffic_bytes")
+            else None,
+        },
+        "published": published_payload(published),
+        "notes": [note._asdict() for note in report.notes],
+        "params_status": report.params_status,
+    }
+    if view.peak is not None:
+        bound = column_for("bound_ms", peak=view.peak)
+        for entry, layer in zip(entries, layers, strict=True):
+            entry["bound_ms"] = bound.get(layer)
+    if report.training is not None:
+        from cnnstat.render.training import layer_payload, totals_payload
 
-    def __init__(
-        self,
-        report: Report,
-        reference: str,
-        card: ModelCard | None,
-        published: Sequence[Published],
-        checked: Check | None,
-        layers: Sequence[Layer],
-        omitted: int,
-        branches: Sequence[Branch] = (),
-        peak: Peak | None = None,
-        view: Mapping[str, object] = MappingProxyType({}),
-    ) -> None:
-        self._report, self._reference, self._card = report, reference, card
-        self._published, self._checked = published, checked
-        self._layers, self._omitted, self._view = layers, omitted, view
-        self._branches, self._peak = branches, peak
-        if branches:
-            self._layers = [each.layer for each in branches if not each.is_module]
-        self._built: dict[str, object] | None = None
+        built["training_status"] = report.training_status
+        built["totals"] = {**built["totals"], **totals_payload(report.training)}  # type: ignore[dict-item]
+        for entry, layer in zip(entries, layers, strict=True):
+            entry.update(layer_payload(layer))
+    if checked is not None:
+        from cnnstat.render.check import check_payload
 
-    def __getitem__(self, key: str) -> object:
-        return self._dict()[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._dict())
-
-    def __len__(self) -> int:
-        return len(self._dict())
-
-    def _dict(self) -> dict[str, object]:
-        if self._built is None:
-            self._built = self._build()
-        return self._built
-
-    def _build(self) -> dict[str, object]:
-        report, card = self._report, self._card
-        totals = report.totals
-        entries = [_layer(layer) for layer in self._layers]
-        built: dict[str, object] = {
-            "schema": "cnnstat.summary/1",
-            "status": report.status,
-            "model": {
-                "name": report.name,
-                "title": card.title if card else None,
-                "family": card.family if card else None,
-                "year": card.year if card else None,
-                "reference": self._reference,
-            },
-            "input": {"shape": list(report.input.shape), "dtype": report.input.dtype},
-            "convention": {
-                "name": report.convention.name,
-                "counted": totals.counted if report.knows("counted") else None,
-            },
-            "layers": entries,
-            "totals": {
-                **known_totals(report),
-                "traffic_bytes": sum(each.total for each in report.traffic)
-                if report.knows("traffic_bytes")
-                else None,
-            },
-            "published": published_payload(self._published),
-            "notes": [note._asdict() for note in report.notes],
-            "params_status": report.params_status,
-        }
-        if self._peak is not None:
-            bound = column_for("bound_ms", peak=self._peak)
-            for entry, layer in zip(entries, self._layers, strict=True):
-                entry["bound_ms"] = bound.get(layer)
-        if report.training is not None:
-            from cnnstat.render.training import layer_payload, totals_payload
-
-            built["training_status"] = report.training_status
-            built["totals"] = {**built["totals"], **totals_payload(report.training)}  # type: ignore[dict-item]
-            for entry, layer in zip(entries, self._layers, strict=True):
-                entry.update(layer_payload(layer))
-        if self._checked is not None:
-            from cnnstat.render.check import check_payload
-
-            built["check"] = check_payload(self._checked)
-        if self._omitted:
-            built["omitted_layers"] = self._omitted
-        if self._branches:
-            built["modules"] = [_layer(each.layer) for each in self._branches if each.is_module]
-        if self._view:
-            built["view"] = dict(self._view)
-        return built
+        built["check"] = check_payload(checked)
+    if omitted:
+        built["omitted_layers"] = omitted
+    if branches:
+        built["modules"] = [_layer(each.layer) for each in branches if each.is_module]
+    options = {"expand": view.expand, "depth": view.depth, "sort": view.sort}
+    if any(options.values()):  # the rows are not the layers in order
+        built["view"] = {name: value for name, value in options.items() if value}
+    return built
 
 
-TOTALS = (
-    "weights",
-    "biases",
-    "params",
-    "trainable_params",
-    "buffers",
-    "macs",
-    "flops",
-    "param_bytes",
-    "activation_bytes",
-    "cached_activation_bytes",
-    "peak_activation_bytes",
-    "peak_layer",
-    "depth",
-    "paths",
-)
+TOTALS = tuple(name for name in Totals.__slots__ if name != "counted")
 """Keys of the payload's totals, in order."""
 
 

@@ -16,7 +16,7 @@ from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph
 from cnnstat.ops import AdaptiveAvgPool2d, Dropout, Input, LocalResponseNorm
 from cnnstat.zoo.blocks import RELU, SOFTMAX, conv, flatten, linear, max_pool
-from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
+from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training, on_imagenet
 from cnnstat.zoo.torchvision_weights import torchvision_errors
 
 PAPER = Paper(
@@ -131,9 +131,9 @@ IDEAS = (
 _SEVEN = "7 models, two of them trained on all of ImageNet first"
 _TABLE_2 = "Krizhevsky et al. 2012, table 2"
 ACCURACY = (
-    Accuracy("ILSVRC 2012 validation", "two-GPU network, one model", _TABLE_2, 40.7, 18.2),
+    on_imagenet("two-GPU network, one model", _TABLE_2, 40.7, 18.2),
     Accuracy("ILSVRC 2012 test", "5 models", _TABLE_2, None, 16.4, ensemble=True),
-    Accuracy("ILSVRC 2012 validation", _SEVEN, _TABLE_2, 36.7, 15.4, ensemble=True),
+    on_imagenet(_SEVEN, _TABLE_2, 36.7, 15.4, ensemble=True),
     Accuracy("ILSVRC 2012 test", _SEVEN, _TABLE_2, None, 15.3, ensemble=True),
 )
 FACTS = (
@@ -186,7 +186,6 @@ def card(name: str) -> ModelCard:
         name=name,
         title=form.title,
         family="AlexNet",
-        year=form.paper.year,
         paper=form.paper,
         build=partial(build, name),
         input_shape=(3, form.extent, form.extent),

@@ -276,7 +276,6 @@ def card(name: str) -> ModelCard:
         name=name,
         title=block.title,
         family="Building blocks",
-        year=block.paper.year,
         paper=block.paper,
         build=partial(build, name, block),
         input_shape=block.shape,

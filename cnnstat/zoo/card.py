@@ -51,6 +51,18 @@ class Accuracy:
     ensemble: bool = False
 
 
+def on_imagenet(
+    setting: str, source: str, top1: float | None, top5: float | None = None, ensemble: bool = False
+) -> Accuracy:
+    """Return an error on the validation set of ILSVRC 2012."""
+    return Accuracy("ILSVRC 2012 validation", setting, source, top1, top5, ensemble)
+
+
+def on_cifar(error: float | None, setting: str, source: str) -> tuple[Accuracy, ...]:
+    """Return an error on the test set of CIFAR-10; nothing where the paper has none."""
+    return () if error is None else (Accuracy("CIFAR-10", setting, source, error),)
+
+
 @dataclass(frozen=True, slots=True)
 class ModelCard:
     """One named model. ``build(classes)`` returns its graph; ``input_shape`` leaves the batch out.
@@ -62,7 +74,6 @@ class ModelCard:
     name: str
     title: str
     family: str
-    year: int
     paper: Paper
     build: Callable[[int], Graph]
     input_shape: tuple[int, ...] = (3, 224, 224)
@@ -75,6 +86,11 @@ class ModelCard:
     accuracy: tuple[Accuracy, ...] = ()
     facts: tuple[str, ...] = ()
     """Further sentences with their source, for the card."""
+
+    @property
+    def year(self) -> int:
+        """Year of the paper."""
+        return self.paper.year
 
 
 def refuse_classes(name: str, classes: int) -> None:

@@ -163,7 +163,6 @@ def card(name: str) -> ModelCard:
         name=name,
         title=f"FractalNet of {columns} columns, {depth} layers, for CIFAR-{classes}",
         family="FractalNet",
-        year=PAPER.year,
         paper=PAPER,
         build=partial(build, name, columns, width),
         input_shape=INPUT,

@@ -48,7 +48,6 @@ def card(name: str) -> ModelCard:
         name=name,
         title="Keras CNN of Hands-On Machine Learning",
         family="Hands-On ML",
-        year=PAPER.year,
         paper=PAPER,
         build=partial(build, name),
         input_shape=INPUT,

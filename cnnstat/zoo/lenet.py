@@ -99,7 +99,6 @@ def card(name: str) -> ModelCard:
         name=name,
         title="LeNet-5 as written today" if modern else "LeNet-5",
         family="LeNet",
-        year=PAPER.year,
         paper=PAPER,
         build=partial(build, name, modern),
         input_shape=(1, 32, 32),

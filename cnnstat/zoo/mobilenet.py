@@ -150,7 +150,6 @@ def card(name: str) -> ModelCard:
         name=name,
         title=f"{title} with full convolutions" if full else title,
         family="MobileNet",
-        year=PAPER.year,
         paper=PAPER,
         build=partial(build, name, multiplier, full),
         departs=_departs(full, listed=accuracy is not None),

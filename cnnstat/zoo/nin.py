@@ -48,7 +48,6 @@ def card(name: str) -> ModelCard:
         name=name,
         title="Network in Network for CIFAR-10",
         family="Network in Network",
-        year=PAPER.year,
         paper=PAPER,
         build=partial(build, name),
         input_shape=INPUT,

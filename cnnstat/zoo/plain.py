@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import partial
 
 from cnnstat.zoo import resnet, resnet_cifar
-from cnnstat.zoo.card import Accuracy, ModelCard
+from cnnstat.zoo.card import ModelCard, on_imagenet
 from cnnstat.zoo.rule import DepthRule
 
 PAPER = resnet.PAPER
@@ -53,7 +53,6 @@ def card(name: str) -> ModelCard:
         name=name,
         title=f"Plain {depth}-layer net for CIFAR-10",
         family="Plain nets",
-        year=PAPER.year,
         paper=PAPER,
         build=partial(resnet_cifar.build, name, per_stage, residual=False),
         input_shape=resnet_cifar.INPUT,
@@ -73,17 +72,12 @@ def _imagenet_card(name: str) -> ModelCard:
         name=name,
         title=f"Plain {name.removeprefix('plain')}-layer net",
         family="Plain nets",
-        year=PAPER.year,
         paper=PAPER,
         build=partial(resnet.build_form, name, form),
         departs=f"{twin} without shortcuts",
         result=f"{error}% top-1 error on ImageNet, single model, ten crops",
         ideas=IDEAS,
         training=resnet.TRAINING,
-        accuracy=(
-            Accuracy(
-                "ILSVRC 2012 validation", "one model, 10 crops", "He et al. 2015, table 2", error
-            ),
-        ),
+        accuracy=(on_imagenet("one model, 10 crops", "He et al. 2015, table 2", error),),
         facts=IMAGENET_FACT,
     )

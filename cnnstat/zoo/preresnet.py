@@ -27,7 +27,7 @@ from cnnstat.zoo.blocks import (
     image,
     max_pool,
 )
-from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
+from cnnstat.zoo.card import ModelCard, Paper, Training, on_cifar, on_imagenet
 from cnnstat.zoo.resnet_cifar import ADD, INPUT, zero_pad
 from cnnstat.zoo.rule import DepthRule
 
@@ -194,7 +194,6 @@ def card(name: str) -> ModelCard:
         name=name,
         title=f"Pre-activation ResNet-{depth} for CIFAR-10",
         family="Pre-activation ResNet",
-        year=PAPER.year,
         paper=PAPER,
         build=partial(build_cifar, name, unit, per_stage, widths),
         input_shape=INPUT,
@@ -203,9 +202,7 @@ def card(name: str) -> ModelCard:
         result="" if error is None else f"{error}% test error on CIFAR-10, median of 5 runs",
         ideas=IDEAS,
         training=CIFAR_TRAINING,
-        accuracy=()
-        if error is None
-        else (Accuracy("CIFAR-10", "median of 5 runs", source, error),),
+        accuracy=on_cifar(error, "median of 5 runs", source),
         facts=ORDER_FACT,
     )
 
@@ -215,22 +212,14 @@ def _imagenet_card(name: str) -> ModelCard:
         name=name,
         title="Pre-activation ResNet-200",
         family="Pre-activation ResNet",
-        year=PAPER.year,
         paper=PAPER,
         build=partial(build_imagenet, name, (3, 24, 36, 3)),
         result="20.7% top-1 and 5.3% top-5 error on ImageNet, single model, one 320x320 crop",
         ideas=IDEAS,
         training=IMAGENET_TRAINING,
         accuracy=(
-            Accuracy(
-                "ILSVRC 2012 validation",
-                "one model, one 320x320 crop",
-                "He et al. 2016, table 5",
-                20.7,
-                5.3,
-            ),
-            Accuracy(
-                "ILSVRC 2012 validation",
+            on_imagenet("one model, one 320x320 crop", "He et al. 2016, table 5", 20.7, 5.3),
+            on_imagenet(
                 "one model, one 320x320 crop, scale and aspect-ratio augmentation",
                 "He et al. 2016, table 5",
                 20.1,

@@ -224,7 +224,6 @@ def card(name: str) -> ModelCard:
         name=name,
         title=f"ResNet-{depth.removeprefix('resnet')}{suffix}",
         family="ResNet",
-        year=PAPER.year,
         paper=PAPER,
         build=partial(build, name),
         departs=departs,

@@ -17,7 +17,7 @@ from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph, Value
 from cnnstat.ops import Add, DropPath, ZeroPadShortcut
 from cnnstat.zoo.blocks import GLOBAL_AVG_POOL, activate, classifier, conv, image
-from cnnstat.zoo.card import Accuracy, ModelCard, Training
+from cnnstat.zoo.card import ModelCard, Training, on_cifar
 from cnnstat.zoo.resnet import PAPER
 from cnnstat.zoo.rule import DepthRule
 
@@ -130,7 +130,6 @@ def card(name: str) -> ModelCard:
         name=name,
         title=f"ResNet-{depth} for CIFAR-10",
         family="ResNet (CIFAR)",
-        year=PAPER.year,
         paper=PAPER,
         build=partial(build, name, per_stage),
         input_shape=INPUT,
@@ -145,7 +144,7 @@ def card(name: str) -> ModelCard:
             "twin",
         ),
         training=TRAINING,
-        accuracy=() if error is None else (Accuracy("CIFAR-10", "one model", source, error),),
+        accuracy=on_cifar(error, "one model", source),
         facts=_facts(depth),
     )
 

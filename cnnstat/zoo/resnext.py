@@ -17,7 +17,7 @@ from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph
 from cnnstat.zoo import resnet
 from cnnstat.zoo.blocks import GLOBAL_AVG_POOL, classifier, conv, image
-from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
+from cnnstat.zoo.card import ModelCard, Paper, Training, on_cifar, on_imagenet
 from cnnstat.zoo.resnet_cifar import INPUT
 from cnnstat.zoo.rule import DepthRule, check_factor
 from cnnstat.zoo.torchvision_weights import torchvision_errors
@@ -107,7 +107,6 @@ def card(name: str) -> ModelCard:
         name=name,
         title=f"ResNeXt-{depth} ({cardinality}x{group_width}d) for CIFAR-10",
         family="ResNeXt",
-        year=PAPER.year,
         paper=PAPER,
         build=partial(build_cifar, name, per_stage, cardinality, group_width),
         input_shape=INPUT,
@@ -116,9 +115,7 @@ def card(name: str) -> ModelCard:
         result="" if error is None else f"{error}% test error on CIFAR-10, single model",
         ideas=IDEAS,
         training=CIFAR_TRAINING,
-        accuracy=()
-        if error is None
-        else (Accuracy("CIFAR-10", "one model, mean of ten", "Xie et al. 2017, table 7", error),),
+        accuracy=on_cifar(error, "one model, mean of ten", "Xie et al. 2017, table 7"),
         facts=FACTS,
     )
 
@@ -133,7 +130,6 @@ def _imagenet_card(name: str, depth: int, cardinality: int, group_width: int) ->
         name=name,
         title=f"ResNeXt-{depth} ({cardinality}x{group_width}d)",
         family="ResNeXt",
-        year=PAPER.year,
         paper=PAPER,
         build=partial(resnet.build_form, name, form),
         departs="trained by torchvision, not in the paper" if name == "resnext101-32x8d" else "",
@@ -141,13 +137,7 @@ def _imagenet_card(name: str, depth: int, cardinality: int, group_width: int) ->
         ideas=IDEAS,
         training=IMAGENET_TRAINING,
         accuracy=(
-            Accuracy(
-                "ILSVRC 2012 validation",
-                "one model, one 224x224 crop",
-                f"Xie et al. 2017, {table}",
-                top1,
-                top5,
-            ),
+            on_imagenet("one model, one 224x224 crop", f"Xie et al. 2017, {table}", top1, top5),
             *torchvision_errors(name),
         )
         if top1

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
+from cnnstat.zoo.card import ModelCard, Paper, Training, on_cifar
 from cnnstat.zoo.resnet_cifar import INPUT, build
 from cnnstat.zoo.rule import DepthRule
 
@@ -75,7 +75,6 @@ def card(name: str) -> ModelCard:
         name=name,
         title=f"ResNet-{depth} with stochastic depth",
         family="Stochastic depth",
-        year=PAPER.year,
         paper=PAPER,
         build=partial(build, name, per_stage, last_survival=LAST_SURVIVAL),
         input_shape=INPUT,
@@ -93,8 +92,6 @@ def card(name: str) -> ModelCard:
             "quarter less time",
         ),
         training=DEEPEST_TRAINING if depth == 1202 else TRAINING,
-        accuracy=()
-        if error is None
-        else (Accuracy("CIFAR-10", "one model", f"Huang et al. 2016, {place}", error),),
+        accuracy=on_cifar(error, "one model", f"Huang et al. 2016, {place}"),
         facts=FACTS.get(depth, ()),
     )

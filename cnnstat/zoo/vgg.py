@@ -134,7 +134,6 @@ def card(name: str) -> ModelCard:
         name=name,
         title=f"VGG configuration {configuration}" + (" with batch norm" if norm else ""),
         family="VGG",
-        year=PAPER.year,
         paper=PAPER,
         build=partial(build, name, configuration, norm),
         departs=departs,

@@ -15,7 +15,7 @@ from __future__ import annotations
 from functools import partial
 
 from cnnstat.zoo import resnet
-from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
+from cnnstat.zoo.card import ModelCard, Paper, Training, on_cifar, on_imagenet
 from cnnstat.zoo.preresnet import IMAGENET_TRAINING, TWO_3X3_PROJECTED, build_cifar
 from cnnstat.zoo.resnet_cifar import INPUT
 from cnnstat.zoo.rule import DepthRule, check_factor
@@ -68,7 +68,6 @@ def card(name: str) -> ModelCard:
         name=name,
         title=f"WRN-{depth}-{k}",
         family="Wide ResNet",
-        year=PAPER.year,
         paper=PAPER,
         build=partial(build_cifar, name, TWO_3X3_PROJECTED, per_stage, (16 * k, 32 * k, 64 * k)),
         input_shape=INPUT,
@@ -77,9 +76,7 @@ def card(name: str) -> ModelCard:
         result="" if error is None else f"{error:.2f}% test error on CIFAR-10, median of 5 runs",
         ideas=IDEAS,
         training=CIFAR_TRAINING,
-        accuracy=()
-        if error is None
-        else (Accuracy("CIFAR-10", "median of 5 runs, no dropout", source, error),),
+        accuracy=on_cifar(error, "median of 5 runs, no dropout", source),
         facts=_facts(depth, k),
     )
 
@@ -102,7 +99,6 @@ def _imagenet_card(name: str) -> ModelCard:
         name=name,
         title=f"Wide ResNet-{base.removeprefix('resnet')}-2",
         family="Wide ResNet",
-        year=PAPER.year,
         paper=PAPER,
         build=partial(resnet.build_form, name, form),
         departs=f"{base}-v1.5 with twice the filters in the 1x1 and 3x3 of a bottleneck",
@@ -112,13 +108,7 @@ def _imagenet_card(name: str) -> ModelCard:
         ideas=IDEAS,
         training=IMAGENET_TRAINING if measured else resnet.TORCHVISION_TRAINING,
         accuracy=(
-            Accuracy(
-                "ILSVRC 2012 validation",
-                "one model, one crop",
-                "Zagoruyko, Komodakis 2016, table 8",
-                21.9,
-                6.03,
-            ),
+            on_imagenet("one model, one crop", "Zagoruyko, Komodakis 2016, table 8", 21.9, 6.03),
             *torchvision_errors(name),
         )
         if measured

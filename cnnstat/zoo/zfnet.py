@@ -23,7 +23,7 @@ from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph, Value
 from cnnstat.ops import ConvTranspose2d, Input, LocalResponseNorm, MaxPool2d, MaxUnpool2d
 from cnnstat.zoo.blocks import RELU, SOFTMAX, conv, flatten, linear
-from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training, refuse_classes
+from cnnstat.zoo.card import ModelCard, Paper, Training, on_imagenet, refuse_classes
 
 PAPER = Paper(
     "Zeiler, Fergus",
@@ -158,16 +158,11 @@ TRAINING = Training(
     ),
 )
 SOURCE = "Zeiler, Fergus 2013, table 2"
-ENSEMBLE = Accuracy(
-    "ILSVRC 2012 validation",
-    "6 models, five of figure 3 and one of 512-1024-512",
-    SOURCE,
-    36.0,
-    14.7,
-    ensemble=True,
+ENSEMBLE = on_imagenet(
+    "6 models, five of figure 3 and one of 512-1024-512", SOURCE, 36.0, 14.7, ensemble=True
 )
-WIDE = Accuracy("ILSVRC 2012 validation", "one model, 512-1024-512", SOURCE, 37.5, 16.0)
-NARROW = Accuracy("ILSVRC 2012 validation", "one model, figure 3", SOURCE, 38.4, 16.5)
+WIDE = on_imagenet("one model, 512-1024-512", SOURCE, 37.5, 16.0)
+NARROW = on_imagenet("one model, figure 3", SOURCE, 38.4, 16.5)
 IDEAS = (
     "project activations back to pixels to see what excites a feature, and repair what looks wrong",
     "7x7 stride 2 instead of 11x11 stride 4: no dead first-layer filters, no aliasing in the "
@@ -193,7 +188,6 @@ def card(name: str) -> ModelCard:
         name=name,
         title="ZFNet (figure 3)" if narrow else "ZFNet",
         family="ZFNet",
-        year=PAPER.year,
         paper=PAPER,
         build=partial(build, name, widths),
         departs="" if narrow else "512, 1024, 512 maps in layers 3 to 5, the paper's variant (b)",
@@ -215,7 +209,6 @@ def _deconv_card(name: str) -> ModelCard:
         name=name,
         title=f"ZFNet's deconvolution network from {target}",
         family="ZFNet",
-        year=PAPER.year,
         paper=PAPER,
         build=partial(build_deconv, name, target),
         classes=0,

@@ -115,24 +115,12 @@ def _cast(call: Call, values: list[Any]) -> list[Any]:
     return [values[0].astype(NUMPY.get(dtype, dtype))]
 
 
-def _cast_like(call: Call, values: list[Any]) -> list[Any]:
-    return [values[0].astype(values[1].dtype)]
-
-
 def _gather(call: Call, values: list[Any]) -> list[Any]:
     return [np.take(values[0], values[1].astype(np.int64), axis=call.integer("axis", 0))]
 
 
 def _concat(call: Call, values: list[Any]) -> list[Any]:
     return [np.concatenate(values, axis=call.integer("axis", 0))]
-
-
-def _squeeze(call: Call, values: list[Any]) -> list[Any]:
-    return [np.squeeze(values[0], axis=call.ints("axes", 1))]
-
-
-def _unsqueeze(call: Call, values: list[Any]) -> list[Any]:
-    return [np.expand_dims(values[0], axis=call.ints("axes", 1) or ())]
 
 
 def _slice(call: Call, values: list[Any]) -> list[Any]:
@@ -142,10 +130,6 @@ def _slice(call: Call, values: list[Any]) -> list[Any]:
 def _reshape(call: Call, values: list[Any]) -> list[Any]:
     shape = [n or values[0].shape[i] for i, n in enumerate(values[1].tolist())]
     return [values[0].reshape(shape)]
-
-
-def _transpose(call: Call, values: list[Any]) -> list[Any]:
-    return [np.transpose(values[0], call.ints("perm"))]
 
 
 def _filled(call: Call, values: list[Any]) -> list[Any] | None:
@@ -197,14 +181,14 @@ def slices(call: Call, rank: int) -> tuple[slice, ...]:
 
 _MOVES: dict[str, Callable[[Call, list[Any]], list[Any] | None]] = {
     "Cast": _cast,
-    "CastLike": _cast_like,
+    "CastLike": lambda call, values: [values[0].astype(values[1].dtype)],
     "Gather": _gather,
     "Concat": _concat,
-    "Squeeze": _squeeze,
-    "Unsqueeze": _unsqueeze,
+    "Squeeze": lambda call, values: [np.squeeze(values[0], axis=call.ints("axes", 1))],
+    "Unsqueeze": lambda call, values: [np.expand_dims(values[0], axis=call.ints("axes", 1) or ())],
     "Slice": _slice,
     "Reshape": _reshape,
-    "Transpose": _transpose,
+    "Transpose": lambda call, values: [np.transpose(values[0], call.ints("perm"))],
     "ConstantOfShape": _filled,
     "Range": _range,
     "Expand": _expand,

@@ -68,10 +68,6 @@ def _norm(call: Call) -> Arguments:
     return (*axis_of("axis", -1)(call), ("p", call.integer("p", 2)))
 
 
-def _moments(call: Call) -> Arguments:
-    return (("dim", call.ints("axes") or (0, 2, 3)),)
-
-
 def _rotated(call: Call) -> Arguments:
     """Return how many elements are rotated: the first features of each head, all unless said."""
     shape = call.shape()
@@ -269,10 +265,6 @@ def unreduced(call: Call) -> Meaning | None:
     return Meaning(ops.View("view", (call.spec(),)), (call.required(0),))
 
 
-def _as_float(call: Call) -> list[TensorSpec]:
-    return [TensorSpec(call.shape(), "float32")]
-
-
 def _checked(results: Results, ranks: tuple[int, ...]) -> Results:
     """Return the same results of inputs with as many axes as these; raise ``OpError`` of others."""
 
@@ -300,7 +292,11 @@ DEFINED: dict[str, Rule] = {
     "ThresholdedRelu": threshold,
     "Hardmax": hardmax,
     "LpNormalization": defined("lp_normalization", others.same, _norm),
-    "MeanVarianceNormalization": defined("mean_variance_normalization", others.same, _moments),
+    "MeanVarianceNormalization": defined(
+        "mean_variance_normalization",
+        others.same,
+        lambda call: (("dim", call.ints("axes") or (0, 2, 3)),),
+    ),
     "RotaryEmbedding": defined("rotary_embedding", others.same, _rotated),
     "NegativeLogLikelihoodLoss": defined("nll_loss_forward", others.loss, _loss, data=2),
     "SoftmaxCrossEntropyLoss": defined("softmax_cross_entropy", others.loss, _loss, data=2),
@@ -339,7 +335,7 @@ DEFINED: dict[str, Rule] = {
     "Unique": unique,
     "Binarizer": defined("binarizer", others.same),
     "Imputer": defined("imputer", others.same),
-    "Scaler": defined("scaler", _as_float),
+    "Scaler": defined("scaler", lambda call: [TensorSpec(call.shape(), "float32")]),
     "Normalizer": normalizer,
     "BitCast": moved("bit_cast", others.bit_cast),
     "TensorScatter": moved("scatter", others.same),

@@ -205,10 +205,6 @@ def _singular(use: Use) -> Work:
     return _work(batch, half_each(flops))
 
 
-def _singular_values(use: Use) -> Work:
-    return _singular(use._replace(arguments={"compute_uv": False}))
-
-
 def _pseudoinverse(use: Use) -> Work:
     """Return the decomposition, the reciprocals of k singular values, and V diag(1/s) U^T."""
     batch, m, n = _matrices(use)
@@ -266,7 +262,7 @@ ALGEBRA: dict[str, Definition] = {
     "linalg_eigvals": _values(10),
     "_linalg_eigvals": _values(10),
     "linalg_eigvalsh": _values(Fraction(4, 3)),
-    "linalg_svdvals": _singular_values,
+    "linalg_svdvals": lambda use: _singular(use._replace(arguments={"compute_uv": False})),
 }
 """Functions of matrices by PyTorch's names of their kernels."""
 

@@ -41,17 +41,13 @@ def _mean(use: Use) -> Work:
     return _sum(use).plus(Work(divisions=use.n))
 
 
-def _extreme(use: Use) -> Work:
-    return Work(comparisons=use.n * (int(use.arguments["terms"]) - 1))
-
-
 ELEMENTWISE: dict[str, Definition] = {
     **{name: per_result(exponentials=1) for name in EXPONENTIALS},
     **{name: per_result(comparisons=1) for name in COMPARISONS},
     **{name: lambda use: NO_WORK for name in WHOLE_NUMBERS},
     "elementwise_sum": _sum,
     "elementwise_mean": _mean,
-    "elementwise_extreme": _extreme,
+    "elementwise_extreme": lambda use: Work(comparisons=use.n * (int(use.arguments["terms"]) - 1)),
     "rrelu": per_result(activations=1),
     "rrelu_with_noise": per_result(activations=1),
     "rrelu_with_noise_functional": per_result(activations=1),

@@ -40,11 +40,6 @@ def _product(use: Use) -> Work:
     return Work(macs=use.n * use.first.shape[-1], bias_adds=use.n * biased)
 
 
-def _added_product(use: Use) -> Work:
-    """Return a product that is added to a tensor, and its activation."""
-    return Work(macs=use.n * use.shape("mat1")[-1], additions=use.n, activations=use.n)
-
-
 def _summed_products(use: Use) -> Work:
     """Return the products of a batch, all added up with a tensor."""
     batch, _, k = use.shape("batch1")
@@ -114,7 +109,9 @@ PRODUCTS: dict[str, Definition] = {
     "_weight_int8pack_mm": _product,
     "_weight_int4pack_mm": _product,
     "_weight_int4pack_mm_for_cpu": _product,
-    "_addmm_activation": _added_product,
+    "_addmm_activation": lambda use: Work(
+        macs=use.n * use.shape("mat1")[-1], additions=use.n, activations=use.n
+    ),
     "addbmm": _summed_products,
     "addr": _outer,
     "conv_tbc": _over_time,

@@ -46,15 +46,11 @@ def _elementwise(use: Use) -> Reach:
         return "unknown"
 
 
-def _rest(use: Use, first: tuple[AxisReach, ...]) -> Reach:
-    return ByAxis((first, *[None] * (len(use.inputs) - 1)))
-
-
 def _rows(use: Use) -> Reach:
     """Return all elements along the axes, the own position elsewhere; the rank stays or goes."""
     rank, over = use.first.rank, use.axes() if "dim" in use.arguments else (use.first.rank - 1,)
     keepdim = use.results[0].rank == rank
-    return _rest(use, without(rank, over, keepdim=keepdim))
+    return ByAxis((without(rank, over, keepdim=keepdim), *[None] * (len(use.inputs) - 1)))
 
 
 def _so_far(use: Use) -> Reach:
@@ -91,14 +87,6 @@ def _placed_by_grid(use: Use) -> Reach:
     return ByAxis(((Slide(0), Slide(1), *spatial), (Slide(0), *places, "whole")))
 
 
-def _row_of_matrix(use: Use) -> Reach:
-    return ByAxis(((Slide(0), Slide(use.results[0].rank - 1), "whole"),))
-
-
-def _normalised(use: Use) -> Reach:
-    return normalised(use.first.shape, use.axes())
-
-
 def _window(use: Use) -> Reach:
     a = use.arguments
     sides = (a["kernel"], a["stride"], a["before"], a["after"], a["dilation"])
@@ -112,11 +100,16 @@ REACHES: dict[str, Reaching] = {
     **dict.fromkeys(("_fft_r2c", "_fft_c2c", "_fft_c2r"), _rows),
     **dict.fromkeys(("cummax", "cummin", "logcumsumexp"), _so_far),
     **dict.fromkeys(("vector_norm", "nansum", "var_mean", "std_mean"), _rows),
-    **dict.fromkeys(("lp_normalization", "mean_variance_normalization"), _normalised),
+    **dict.fromkeys(
+        ("lp_normalization", "mean_variance_normalization"),
+        lambda use: normalised(use.first.shape, use.axes()),
+    ),
     **dict.fromkeys(("lp_pool", "dilated_avg_pool"), _window),
     **dict.fromkeys(("grid_sampler_2d", "grid_sampler_3d"), _placed_by_grid),
     "glu": _halves,
     "dist": _everything,
-    "affine_grid_generator": _row_of_matrix,
+    "affine_grid_generator": lambda use: ByAxis(
+        ((Slide(0), Slide(use.results[0].rank - 1), "whole"),)
+    ),
 }
 """Functions by name."""

@@ -58,10 +58,6 @@ def _variance(*, root: bool) -> Definition:
     return definition
 
 
-def _without_nan(use: Use) -> Work:
-    return Work(comparisons=use.m, additions=use.m - use.n)
-
-
 REDUCTIONS: dict[str, Definition] = {
     "vector_norm": _norm,
     "dist": _distance,
@@ -69,6 +65,6 @@ REDUCTIONS: dict[str, Definition] = {
     "_pdist_forward": _distances,
     "var_mean": _variance(root=False),
     "std_mean": _variance(root=True),
-    "nansum": _without_nan,
+    "nansum": lambda use: Work(comparisons=use.m, additions=use.m - use.n),
 }
 """Functions by PyTorch's names."""

@@ -52,11 +52,6 @@ def _norms(use: Use) -> Work:
     return work.plus(powers).plus(Work(exponentials=n))
 
 
-def _means(use: Use) -> Work:
-    """Return the sum of each window and a division."""
-    return Work(additions=use.n * (_window(use) - 1), divisions=use.n)
-
-
 def _maxima(use: Use) -> Work:
     """Return the largest element of each window."""
     a = use.arguments
@@ -106,7 +101,7 @@ SAMPLING: dict[str, Definition] = {
     "fractional_max_pool3d": _maxima,
     "max_pool": _maxima,
     "lp_pool": _norms,
-    "dilated_avg_pool": _means,
+    "dilated_avg_pool": lambda use: Work(additions=use.n * (_window(use) - 1), divisions=use.n),
     "lp_normalization": _scaled_to_norm,
     "mean_variance_normalization": _standardised,
     "renorm": _renormed,
