@@ -11,7 +11,7 @@ from cnnstat.importers.keras.structure import Arguments, LayerConfig, Network, S
 def in_order(network: Network, reference: str) -> list[tuple[LayerConfig, int]]:
     """Return the calls of a network in an order in which they can run, the file's where it can.
 
-    Raises ``ModelError`` where calls wait for each other, or for a layer that there is not.
+    Raises ``ModelError`` where calls wait for each other, or for a layer that does not exist.
     """
     calls = {
         (layer.name, number): (layer, {(s.layer, s.call) for s in call.sources()})
