@@ -1,4 +1,4 @@
-"""Derivations: every rule with its numbers put in gives the figure that stands beside it."""
+"""Derivations: every rule with its numbers put in gives the figure next to it."""
 
 import re
 from math import ceil, floor

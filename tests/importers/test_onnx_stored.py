@@ -1,4 +1,4 @@
-"""ONNX files: what is stored, what is shared, and what is put together again."""
+"""ONNX files: what is stored, what is shared, and what is fused."""
 
 from pathlib import Path
 

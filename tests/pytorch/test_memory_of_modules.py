@@ -1,4 +1,4 @@
-"""Memory of modules of one's own against the same modules run: operators beyond the zoo's."""
+"""Memory of modules of the user against the same modules run: operators beyond the zoo's."""
 
 from collections.abc import Callable
 

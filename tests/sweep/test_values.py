@@ -46,7 +46,7 @@ def test_a_range_is_not_listed() -> None:
         ("range(0.5,0.5,0.1)", "empty"),
         ("range(a,b)", "'a' is not a number"),
         ("range(1,2,3,4)", "1 to 3 numbers"),
-        ("range(1e999999)", "no number"),
+        ("range(1e999999)", "not a number"),
         ("range(1e30)", "more values than"),
         ("range(0,1,1e-30)", "more values than"),
         ("1,2,1", "listed twice"),

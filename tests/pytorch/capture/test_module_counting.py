@@ -1,4 +1,4 @@
-"""A module of one's own under FlopCounterMode, and what a forward pass may return."""
+"""A module of the user under FlopCounterMode, and what a forward pass may return."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
