@@ -1,4 +1,4 @@
-"""``--accuracy FILE``: results of the user models, as errors or as accuracies."""
+"""``--accuracy FILE``: results of the user, as errors or as accuracies."""
 
 import csv
 import io
