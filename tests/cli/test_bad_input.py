@@ -17,7 +17,7 @@ MISTAKES = [
     (["summary", "vgg16", "--input", "1x2x3x4"], 2, "1x2x3x4", "3x224x224"),
     (["summary", "vgg16", "--input"], 2, "--input", "argument"),
     (["summary", "vgg16", "-i", "224", "-i", "64"], 2, "input '224'", "name=3x224x224"),
-    (["summary", "vgg16", "-i", "inptu=3x224x224"], 2, "unknown input 'inptu'", "input"),
+    (["summary", "vgg16", "-i", "inptu=3x224x224"], 2, "unknown input of vgg16 'inptu'", "input"),
     (["summary", "vgg16", "-i", "input=3x224x224:int7"], 2, "unknown dtype 'int7'", "int8"),
     (["summary", "vgg16", "--batch", "0"], 2, "batch must be at least 1", "0"),
     (["summary", "vgg16", "--batch", "many"], 2, "--batch", "'many' is not a whole number"),

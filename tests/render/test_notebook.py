@@ -72,5 +72,5 @@ def test_without_pandas_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatc
         return load(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(MissingDependencyError, match=r"pandas .*: pip install pandas "):
+    with pytest.raises(MissingDependencyError, match=r"needs pandas, .*: pip install pandas "):
         SHOWN[0].to_pandas()

@@ -142,7 +142,7 @@ def test_packed_weights_are_noted_each_once(layer: nn.Module) -> None:
         report = api.analyze(module, input={"input": (6, 8)}, batch=2).report
     said = [note.message for note in report.notes if note.code == "uncounted_weights"]
     assert said == [
-        f"uses {elements:,} weights that no parameter or buffer of the model holds; "
+        f"uses {elements:,} weights that are not parameters or buffers of the model; "
         "params is a lower bound"
     ]
     if isinstance(layer, nn.Linear):
