@@ -53,14 +53,15 @@ class _Evaluator:
         begun = time.perf_counter()
         outcomes = bytearray()
         rows = []
-        self.reason = ""
+        self.reason = error = ""
         for position in range(start, stop):
             outcome, row = self.point(position)
             outcomes.append(outcome)
             if row is not None:
                 rows.append(row)
+                error = error or row.error
         taken = time.perf_counter() - begun
-        return Batch(start, bytes(outcomes), tuple(rows), taken, self.reason)
+        return Batch(start, bytes(outcomes), tuple(rows), taken, self.reason, error)
 
     def point(self, position: int) -> tuple[int, Row | None]:
         """Return the outcome of the point at a position, and its row where there is one."""

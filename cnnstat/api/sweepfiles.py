@@ -15,6 +15,7 @@ from cnnstat.api.points import skipped
 from cnnstat.errors import UsageError
 from cnnstat.sweep.engine import Engine
 from cnnstat.sweep.resumable import CsvFile, JsonFile, RowFile, read_rows
+from cnnstat.sweep.rows import AsLines
 from cnnstat.sweep.run import Counts, Run
 from cnnstat.sweep.selection import Choice, Selection
 
@@ -70,12 +71,13 @@ def into_file(
             run.counts.skipped = skipped(run.plan, run.counts.next or 0)
             run.counts.evaluated = (run.counts.next or 0) - run.counts.skipped
             file.counts = replace(run.counts)
+    run.evaluate = AsLines(run.evaluate, kind.lines)
     try:
         for batch in run.batches(engine):
             if file is None and run.counts.evaluated:  # what fails before leaves an old file alone
                 file = kind(target.stream, run.plan)
             if file is not None:
-                file.append(batch.rows, run.counts)
+                file.append(batch.lines, run.counts)
             tell(run)
         if file is not None:
             file.append((), run.counts)

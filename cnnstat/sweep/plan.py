@@ -47,7 +47,8 @@ class Row(NamedTuple):
 class Batch(NamedTuple):
     """Results of consecutive points: an outcome each, the rows, and the time it took.
 
-    ``reason`` is the rule that the first invalid combination breaks.
+    ``reason`` is the rule that the first invalid combination breaks, ``error`` that of the first
+    row that failed. ``lines`` are the rows as a file takes them; ``rows`` is then empty.
     """
 
     start: int
@@ -55,17 +56,17 @@ class Batch(NamedTuple):
     rows: tuple[Row, ...]
     seconds: float
     reason: str = ""
+    error: str = ""
+    lines: tuple[str, ...] = ()
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle with rows as plain tuples, which takes a third of the time."""
         plain = [tuple(row) for row in self.rows]
-        return _batch, (self.start, self.outcomes, plain, self.seconds, self.reason)
+        return _batch, (self.start, self.outcomes, plain, *self[3:])
 
 
-def _batch(
-    start: int, outcomes: bytes, rows: list[tuple[Any, ...]], seconds: float, reason: str
-) -> Batch:
-    return Batch(start, outcomes, tuple(map(Row._make, rows)), seconds, reason)
+def _batch(start: int, outcomes: bytes, rows: list[tuple[Any, ...]], *others: Any) -> Batch:
+    return Batch(start, outcomes, tuple(map(Row._make, rows)), *others)
 
 
 @dataclass(frozen=True)

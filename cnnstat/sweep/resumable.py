@@ -12,11 +12,11 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from typing import IO, NamedTuple, Protocol
+from typing import IO, ClassVar, NamedTuple, Protocol
 
 from cnnstat.errors import UsageError
 from cnnstat.sweep.plan import Plan, Row
-from cnnstat.sweep.rows import csv_header, csv_lines, json_line
+from cnnstat.sweep.rows import Lines, csv_header, csv_lines, json_lines
 from cnnstat.sweep.run import Counts
 
 SCHEMA = "cnnstat.sweep/1"
@@ -37,15 +37,17 @@ class _State(NamedTuple):
 
 
 class RowFile(Protocol):
-    """A file that takes rows; ``append`` raises ``UsageError`` and leaves the rows before.
+    """A file that takes rows as ``lines`` writes them.
 
-    Where not ``counted``, the counts leave out models that were evaluated and have no row.
+    ``append`` raises ``UsageError`` and leaves the rows before. Where not ``counted``, the counts
+    leave out models that were evaluated and have no row.
     """
 
+    lines: ClassVar[Lines]
     counts: Counts
     counted: bool
 
-    def append(self, rows: tuple[Row, ...], counts: Counts) -> None:
+    def append(self, lines: tuple[str, ...], counts: Counts) -> None:
         """Write rows; ``counts`` are those with them."""
 
     def close(self) -> None:
@@ -97,8 +99,9 @@ class _Stream:
 class JsonFile:
     """Rows as JSON, one a line, valid at any time; ``resume`` continues after the file's rows."""
 
+    lines = staticmethod(json_lines)
+
     def __init__(self, path: str, plan: Plan, *, resume: bool = False) -> None:
-        self._plan = plan
         state = _check_json(path, plan) if resume else _State(Counts())
         self.counts, self.counted, self._first = state.counts, state.counted, state.empty
         self._stream = _Stream(path, resume=resume)
@@ -108,19 +111,18 @@ class JsonFile:
             text = f'{{"schema": "{SCHEMA}", "space": {head}, "models": ['
             self._stream.write(text.encode(), self._end(), b"")
 
-    def append(self, rows: tuple[Row, ...], counts: Counts) -> None:
+    def append(self, lines: tuple[str, ...], counts: Counts) -> None:
         """Write rows and the counts with them."""
         old = self._end()
         before = self.counts
         self.counts = replace(counts)
-        lines = ",\n".join([json_line(row, self._plan) for row in rows])
-        glue = "" if not rows else "\n" if self._first else ",\n"
+        glue = "" if not lines else "\n" if self._first else ",\n"
         try:
-            self._stream.write(f"{glue}{lines}".encode(), self._end(), old)
+            self._stream.write((glue + ",\n".join(lines)).encode(), self._end(), old)
         except BaseException:
             self.counts = before
             raise
-        self._first = self._first and not rows
+        self._first = self._first and not lines
 
     def _end(self) -> bytes:
         return f"\n], {json.dumps(asdict(self.counts))[1:]}\n".encode()
@@ -133,8 +135,9 @@ class JsonFile:
 class CsvFile:
     """Rows as CSV; ``resume`` continues after the file's last complete row."""
 
+    lines = staticmethod(csv_lines)
+
     def __init__(self, path: str, plan: Plan, *, resume: bool = False) -> None:
-        self._plan = plan
         state = _check_csv(path, plan) if resume else _State(Counts())
         self.counts, self.counted = state.counts, state.counted
         self._stream = _Stream(path, resume=resume)
@@ -142,9 +145,9 @@ class CsvFile:
         if not resume:
             self._stream.write((",".join(csv_header(plan)) + "\n").encode(), b"", b"")
 
-    def append(self, rows: tuple[Row, ...], counts: Counts) -> None:
+    def append(self, lines: tuple[str, ...], counts: Counts) -> None:
         """Write rows."""
-        self._stream.write(csv_lines(rows, self._plan).encode(), b"", b"")
+        self._stream.write("".join(lines).encode(), b"", b"")
         self.counts = replace(counts)
 
     def close(self) -> None:
@@ -271,7 +274,7 @@ def _check_point(path: str, plan: Plan, header: list[str], cells: list[str]) -> 
     if position < plan.space.size:
         point = plan.space.point(plan.order[position])
         row = Row(position, point.reference, point.values, (), 0, "", "failed", ())
-        expected = csv_lines([row], plan)
+        expected = "".join(csv_lines([row], plan))
     width = 2 + len(plan.space.parameters)
     if next(csv.reader([expected]), [])[:width] != cells[:width]:
         raise _foreign(path, f"its row {position} is {cells[1]}, no model of this space there")

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
-from collections.abc import Iterable, Mapping
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from types import SimpleNamespace
 
-from cnnstat.sweep.plan import FIXED_COLUMNS, Plan, Row
+from cnnstat.sweep.engine import Evaluate
+from cnnstat.sweep.plan import FIXED_COLUMNS, Batch, Plan, Row
 from cnnstat.sweep.values import spelled
+
+Lines = Callable[[Iterable[Row], Plan], tuple[str, ...]]
+"""Writes rows as lines of a format."""
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """First letters with which a spreadsheet reads a text as a formula."""
@@ -38,9 +45,9 @@ def row_data(row: Row, plan: Plan) -> dict[str, object]:
     return data
 
 
-def json_line(row: Row, plan: Plan) -> str:
-    """Return a row as one line of JSON."""
-    return json.dumps(row_data(row, plan), allow_nan=False)
+def json_lines(rows: Iterable[Row], plan: Plan) -> tuple[str, ...]:
+    """Return each row as a line of JSON, without its end."""
+    return tuple([json.dumps(row_data(row, plan), allow_nan=False) for row in rows])
 
 
 def csv_header(plan: Plan) -> list[str]:
@@ -54,16 +61,43 @@ def csv_header(plan: Plan) -> list[str]:
     return [*fixed, *figures, "error"]
 
 
-def csv_lines(rows: Iterable[Row], plan: Plan) -> str:
-    """Return rows as lines of CSV; figures that are unknown are empty cells."""
-    out = io.StringIO()
+def csv_lines(rows: Iterable[Row], plan: Plan) -> tuple[str, ...]:
+    """Return each row as a line of CSV with its end; figures that are unknown are empty cells."""
+    lines: list[str] = []
     axes = [name for name, _ in plan.space.axes]
     texts = [axes.index(name) for name in plan.space.parameters]
     numbers = [place for place, name in enumerate(axes) if name == "classes" and _is_setting(plan)]
-    csv.writer(out, lineterminator="\n").writerows(
+    csv.writer(SimpleNamespace(write=lines.append), lineterminator="\n").writerows(
         [_cells(row, plan, texts, numbers) for row in rows]
     )
-    return out.getvalue()
+    return tuple(lines)
+
+
+class AsLines:
+    """Evaluates points, and leaves their rows as lines of text: the worker's share of a file."""
+
+    def __init__(self, evaluate: Evaluate, lines: Lines) -> None:
+        self._evaluate = evaluate
+        self._lines = lines
+
+    def __call__(self, plan: Plan, start: int, stop: int, folder: str = "") -> Batch:
+        """Return the batch with lines in place of rows."""
+        begun = time.perf_counter()
+        batch = self._evaluate(plan, start, stop, folder)
+        with _long_numbers():
+            lines = self._lines(batch.rows, plan)
+        return batch._replace(rows=(), lines=lines, seconds=time.perf_counter() - begun)
+
+
+@contextmanager
+def _long_numbers() -> Iterator[None]:
+    """Let numbers of any length become text, as exact figures need it."""
+    limit = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    try:
+        yield
+    finally:
+        sys.set_int_max_str_digits(limit)
 
 
 def _is_setting(plan: Plan) -> bool:

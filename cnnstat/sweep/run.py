@@ -60,8 +60,8 @@ class Run:
             cut = self._cut(batch)
             self.counts.add(cut)
             self.reason = self.reason or cut.reason
-            failed = next((row.error for row in cut.rows if row.status == "failed"), "")
-            self.first_error = self.first_error or failed
+            if FAILED in cut.outcomes:
+                self.first_error = self.first_error or cut.error
             yield cut
             if self.plan.sample is not None and self.counts.evaluated >= self.plan.sample:
                 break
@@ -100,5 +100,7 @@ class Run:
             if not missing:
                 outcomes = batch.outcomes[: place + 1]
                 rows = outcomes.count(KEPT) + outcomes.count(FAILED)
-                return batch._replace(outcomes=outcomes, rows=batch.rows[:rows])
+                return batch._replace(
+                    outcomes=outcomes, rows=batch.rows[:rows], lines=batch.lines[:rows]
+                )
         return batch
