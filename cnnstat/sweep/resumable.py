@@ -12,11 +12,11 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from typing import IO, ClassVar, NamedTuple, Protocol
+from typing import IO, NamedTuple, Protocol
 
 from cnnstat.errors import UsageError
 from cnnstat.sweep.plan import Plan, Row
-from cnnstat.sweep.rows import Lines, csv_header, csv_lines, json_lines
+from cnnstat.sweep.rows import csv_header, csv_lines, json_lines
 from cnnstat.sweep.run import Counts
 
 SCHEMA = "cnnstat.sweep/1"
@@ -37,13 +37,12 @@ class _State(NamedTuple):
 
 
 class RowFile(Protocol):
-    """A file that takes rows as ``lines`` writes them.
+    """A file that takes rows as lines of its format.
 
     ``append`` raises ``UsageError`` and leaves the rows before. Where not ``counted``, the counts
     leave out models that were evaluated and have no row.
     """
 
-    lines: ClassVar[Lines]
     counts: Counts
     counted: bool
 
