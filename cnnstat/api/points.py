@@ -13,17 +13,18 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cnnstat.api.model import Model, default_inputs
-from cnnstat.api.models import input_specs, load
+from cnnstat.api.inputs import input_of, input_shape
+from cnnstat.api.model import Inputs, Model, default_inputs
+from cnnstat.api.models import input_specs, load, with_input
 from cnnstat.count.counted import Counted, Memory
-from cnnstat.errors import CnnstatError, UsageError
+from cnnstat.errors import CnnstatError, UsageError, unknown
 from cnnstat.importers.reference import file_and_name, form_of
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.sweep.columns import BY_KEY
 from cnnstat.sweep.plan import DROPPED, FAILED, KEPT, SKIPPED, Batch, Plan, Row, reader
-from cnnstat.sweep.space import Point
+from cnnstat.sweep.space import NAMED_INPUT, Point, is_named_input
 from cnnstat.sweep.values import AxisValue
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ MODELS, ZOO_MODELS = 64, 1024
 
 A graph of the zoo is a few blocks, any other model may be large.
 """
+
+LEGAL_WITHIN = 100
+"""Points among which one is looked for that tells the names of the models' inputs."""
 
 
 class _Evaluator:
@@ -132,7 +136,7 @@ class _Evaluator:
         return self._templates[path]
 
     def _counted(self, position: int, point: Point, model: Model) -> tuple[int, Row | None]:
-        specs = _specs(model, point.settings)
+        model, specs = _specs(model, point.settings, self.folder)
         if model.structure is not None:
             counted = Counted(self._memory, model.structure, specs)
         else:
@@ -198,23 +202,57 @@ def _in_folder(reference: str, folder: str) -> str:
     return f"{path}:{name}" if name else path
 
 
-def _specs(model: Model, settings: Mapping[str, AxisValue]) -> dict[str, TensorSpec]:
-    """Return the input specs of a model under a point's settings, which were checked before."""
+def _specs(
+    model: Model, settings: Mapping[str, AxisValue], folder: str
+) -> tuple[Model, dict[str, TensorSpec]]:
+    """Return the input specs of a model under a point's settings, which were checked before.
+
+    The model is one that knows the arrays of files among its inputs.
+    """
     batch, dtype, shape = settings.get("batch"), settings.get("dtype"), settings.get("input")
-    return input_specs(
+    inputs: Inputs | None = None if shape is None else shape_of(shape)
+    named = {
+        axis.removeprefix(NAMED_INPUT): named_input(value, folder)
+        for axis, value in settings.items()
+        if is_named_input(axis)
+    }
+    if named:
+        model, inputs = with_input(model, named)
+    return model, input_specs(
         model,
-        input=None if shape is None else shape_of(shape),
+        input=inputs,
         batch=batch if isinstance(batch, int) else 1,
         dtype=dtype if isinstance(dtype, str) else None,
     )
 
 
+def named_input(value: AxisValue, folder: str = "") -> Any:
+    """Read an input by name of an axis: as ``--input`` has it behind the name."""
+    return input_of(value, folder) if isinstance(value, str) else shape_of(value)
+
+
+def check_inputs(plan: Plan) -> None:
+    """Raise ``UsageError`` for the name of an input that the models of a plan do not have.
+
+    PyTorch modules tell their arguments when they run.
+    """
+    evaluator = _Evaluator(plan)
+    for number in range(min(plan.space.size, LEGAL_WITHIN)):
+        try:
+            model = evaluator.model(plan.space.point(number))
+        except CnnstatError:
+            continue
+        for axis in plan.space.inputs:
+            name = axis.removeprefix(NAMED_INPUT)
+            if model.with_call is None and name not in model.inputs:
+                raise unknown("input", name, model.inputs)
+        return
+
+
 def shape_of(value: AxisValue) -> tuple[int, ...]:
     """Read an input of an axis: ``224``, ``"3x224x224"`` or ``[3, 224, 224]``."""
     if isinstance(value, str):
-        parts = value.lower().split("x")
-        if all(part.isascii() and part.isdecimal() for part in parts):
-            return tuple(map(int, parts))
+        return input_shape(value)
     if type(value) is int:
         return (value,)
     if isinstance(value, tuple) and all(type(extent) is int for extent in value):

@@ -8,10 +8,12 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from cnnstat.api.points import evaluate, shape_of
+from cnnstat.api.inputs import check_argument, written
+from cnnstat.api.model import Inputs
+from cnnstat.api.points import check_inputs, evaluate, named_input, shape_of
 from cnnstat.errors import UsageError, unknown
 from cnnstat.importers.reference import check_argument_names, form_of
-from cnnstat.ir.tensor import check_float_dtype, check_shape
+from cnnstat.ir.tensor import TensorSpec, check_float_dtype, check_shape
 from cnnstat.memory.memory import MODES, OPTIMIZERS
 from cnnstat.sweep.columns import Mode, chosen
 from cnnstat.sweep.engine import Engine, here
@@ -19,7 +21,7 @@ from cnnstat.sweep.plan import Plan, cells_of, check_names
 from cnnstat.sweep.rows import row_data
 from cnnstat.sweep.run import Counts, Run
 from cnnstat.sweep.selection import Choice, Selection, check_choice, rankings
-from cnnstat.sweep.space import SETTINGS, Space
+from cnnstat.sweep.space import NAMED_INPUT, SETTINGS, Space, is_named_input
 from cnnstat.sweep.values import AxisValue, check_values, frozen, parse_values
 
 Values = Mapping[str, "str | Sequence[object]"]
@@ -47,6 +49,18 @@ class SweepResult:
             f"<sweep of {self.plan.space.reference}: {counts.evaluated:,} models, "
             f"{counts.kept:,} kept, {counts.failed:,} failed, {counts.skipped:,} invalid>"
         )
+
+
+def with_inputs(values: Values, input: Inputs | None) -> Values:
+    """Return values with an axis of one value for each input; one that has values is an error."""
+    if input is None:
+        return values
+    named = isinstance(input, Mapping)
+    axes = {f"{NAMED_INPUT}{n}": [s] for n, s in input.items()} if named else {"input": [input]}
+    for name in axes:
+        if name in values:
+            raise UsageError(f"{name} is given twice: by input= and among the values")
+    return {**values, **axes}
 
 
 def make_plan(
@@ -119,18 +133,30 @@ def _values(name: str, values: str | Sequence[object]) -> Sequence[AxisValue]:
     elif isinstance(values, range):
         read = check_values(name, values)
     else:
-        read = check_values(name, [frozen(value) for value in values])
-    if name in SETTINGS or name == "classes":
+        read = check_values(name, [_frozen(name, value) for value in values])
+    if name in SETTINGS or name == "classes" or is_named_input(name):
         ends = (read[0], read[-1]) if isinstance(read, range) else read
         for value in ends:
             _check_setting(name, value)
     return read
 
 
+def _frozen(name: str, value: object) -> AxisValue:
+    """Return a value of an axis; a shape of an input by name as its text."""
+    if not is_named_input(name):
+        return frozen(value)
+    if isinstance(value, TensorSpec):
+        return written(value)
+    shape = frozen(value)
+    return "x".join(map(str, shape_of(shape))) if isinstance(shape, tuple) else shape
+
+
 def _check_setting(name: str, value: AxisValue) -> None:
     """Raise ``UsageError`` for a value that no model can have; names of arguments are free."""
     if name == "input":
         check_shape(shape_of(value))
+    elif is_named_input(name):
+        check_argument(name.removeprefix(NAMED_INPUT), named_input(value))
     elif name == "dtype":
         check_float_dtype(str(value))
     elif name == "batch" and (type(value) is not int or value < 1):
@@ -144,6 +170,8 @@ def _check_first(plan: Plan) -> None:
         from cnnstat.zoo.catalog import family_of
 
         family_of(point.reference)
+    if plan.space.inputs:
+        check_inputs(plan)
 
 
 def check_size(plan: Plan, *, confirmed: bool, workers: int = 1) -> None:
@@ -181,6 +209,7 @@ def sweep(
     top: int | None = None,
     executor: Executor | None = None,
     in_flight: int | None = None,
+    input: Inputs | None = None,
 ) -> SweepResult:
     """Count every model of a design space; options as in ``cnnstat sweep``.
 
@@ -199,6 +228,8 @@ def sweep(
         top: number of rows.
         executor: any ``concurrent.futures.Executor``; without one, this process does the work.
         in_flight: batches that the executor has at a time; by default four per core.
+        input: the input of all models, or their inputs by name, as of ``analyze``; inputs that
+            vary are the axes ``input`` or ``input.NAME`` of ``values``.
 
     Raises:
         UsageError: bad arguments.
@@ -206,7 +237,7 @@ def sweep(
     choice = Choice(rankings(pareto), rankings(sort), top)
     plan = make_plan(
         reference,
-        values,
+        with_inputs(values, input),
         where=where,
         columns=columns,
         mode=mode,

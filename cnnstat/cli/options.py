@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cnnstat.errors import MissingDependencyError, UsageError, said
-from cnnstat.ir.tensor import DTYPE_BYTES, TensorSpec, check_dtype
+from cnnstat.api.inputs import input_of, input_shape
+from cnnstat.errors import UsageError
 from cnnstat.render.formats import FORMATS
 
 Completion = Callable[[str], list[str]]
@@ -212,29 +212,12 @@ OutputOption = Annotated[
 ]
 
 
-def input_shape(text: str | None) -> tuple[int, ...] | None:
-    """Read ``3x224x224``, ``224x224`` or ``224``; anything else is a ``UsageError``."""
-    if text is None:
-        return None
-    extents = text.lower().split("x")
-    if not all(extent.isascii() and extent.isdecimal() for extent in extents):
-        raise UsageError(
-            f"input {text!r}: expected whole numbers joined by x, as in 3x224x224, 224x224 or 224"
-        )
-    return tuple(int(extent) for extent in extents)
-
-
 Shapes = tuple[int, ...] | dict[str, Any] | None
 """The value of --input: one shape, or a spec or an example by name; None where it is not used."""
 
 
 def input_shapes(texts: list[str] | None) -> Shapes:
-    """Read one shape, or ``name=3x224x224`` (``ids=int64:128``) once for each of several inputs.
-
-    The dtype may also follow the shape (``ids=128:int64``). One number per sample has a
-    dtype and no shape (``label=int64``); ``!`` marks a shape that no batch comes in front of
-    (``edges=int64:!2x20``). ``tokens=@file.npy`` takes the array of a file as it is.
-    """
+    """Read one shape, or ``name=3x224x224`` (``ids=int64:128``) once for each of several inputs."""
     if not texts:
         return None
     if len(texts) == 1 and "=" not in texts[0]:
@@ -246,37 +229,8 @@ def input_shapes(texts: list[str] | None) -> Shapes:
             raise UsageError(
                 f"input {text!r}: write several inputs as name=3x224x224, each name once"
             )
-        named[name] = array(rest[1:]) if rest.startswith("@") else _spec(rest)
+        named[name] = input_of(rest)
     return named
-
-
-def _spec(text: str) -> TensorSpec | tuple[int, ...]:
-    shape, colon, dtype = text.partition(":")
-    if shape in DTYPE_BYTES or (colon and shape[:1] != "!" and not shape[:1].isdecimal()):
-        shape, dtype = dtype, shape
-    full, shape = shape.startswith("!"), shape.removeprefix("!")
-    scalar = shape == "()" or (not shape and (bool(dtype) or full))
-    extents = () if scalar else input_shape(shape) or ()
-    if not full:
-        return TensorSpec(extents, check_dtype(dtype)) if dtype else extents
-    from cnnstat.api.arguments import FullSpec
-
-    return FullSpec(extents, check_dtype(dtype or "float32"))
-
-
-def array(path: str) -> Any:
-    """Return the array of a .npy file; nothing in it is unpickled."""
-    try:
-        import numpy
-    except ImportError as error:
-        raise MissingDependencyError("NumPy", "torch") from error
-    try:
-        with open(path, "rb") as file:
-            return numpy.lib.format.read_array(file, allow_pickle=False)
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, EOFError, MemoryError) as error:
-        raise UsageError(f"{path}: not an array that numpy.save wrote: {said(error)}") from error
 
 
 def input_sweep(texts: list[str] | None) -> tuple[Shapes, ...]:

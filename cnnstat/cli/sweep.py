@@ -58,9 +58,20 @@ def sweep(
         list[str] | None,
         argument(
             "[NAME=VALUES]...",
-            "Values of a placeholder, parameter or argument, of input, batch, dtype or classes: "
-            "16,24,32, range(start,stop,step) or choice(relu,silu).",
+            "Values of a placeholder, parameter or argument, of input, input.NAME, batch, dtype or "
+            "classes: 16,24,32, range(start,stop,step) or choice(relu,silu).",
             complete=None,
+        ),
+    ] = None,
+    input: Annotated[
+        list[str] | None,
+        option(
+            *("--input", "-i"),
+            group=SPACE,
+            metavar="SHAPES",
+            help="The same as input=SHAPES; NAME=SHAPES is input.NAME=SHAPES, for each of several "
+            "inputs: image=3x64x64,3x96x96, label=int64:, tokens=@FILE.npy.",
+            default="the model's own",
         ),
     ] = None,
     batch: Annotated[
@@ -172,10 +183,11 @@ def sweep(
 
     gc.enable()  # `main` leaves garbage alone; thousands of modules would fill the memory
     model, axes, where = _space(model, values or [], where)
-    if batch is not None:
-        if "batch" in axes:
-            raise UsageError("batch is given twice: by --batch and by batch=")
-        axes["batch"] = [batch]
+    for name, each in _options(input or [], batch):
+        if name in axes:
+            option_name = f"--{name.partition('.')[0]}"
+            raise UsageError(f"{name} is given twice: by {option_name} and by {name}=")
+        axes[name] = each
     choice = Choice(rankings(pareto), rankings(sort), at_least_one("top", top))
     plan = make_plan(
         model,
@@ -219,6 +231,22 @@ def _space(
         names.add(name)
         axes[name.strip()] = value
     return model, axes, where
+
+
+def _options(inputs: list[str], batch: int | None) -> Iterable[tuple[str, Any]]:
+    """Yield the axes that options state, and their values."""
+    names = set()
+    for text in inputs:
+        name, equals, shapes = text.partition("=")
+        axis = f"input.{name}" if equals else "input"
+        if (equals and not name) or axis in names:
+            raise UsageError(
+                f"--input {text!r}: write several inputs as name=3x224x224, each name once"
+            )
+        names.add(axis)
+        yield axis, shapes if equals else text
+    if batch is not None:
+        yield "batch", [batch]
 
 
 def _engine(plan: Plan, workers: int, dask: str | None) -> AbstractContextManager[Engine] | None:

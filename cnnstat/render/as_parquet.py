@@ -76,7 +76,7 @@ def _type(name: str, plan: Plan) -> Any:
 
     space = plan.space
     plain = name.removeprefix("parameters.")
-    if plain in space.parameters:
+    if plain in space.parameters or name in space.inputs:
         return _axis_type(dict(space.axes)[plain])
     if name in ("model", "input", "dtype", "status", "error"):
         return pyarrow.string()

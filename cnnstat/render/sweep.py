@@ -85,11 +85,13 @@ def _said(number: int, noun: str) -> str:
 def _columns(run: Run, rows: Rows) -> tuple[Column, ...]:
     plan = run.plan
     columns = [Column("model", "Model", keep=NEVER_DROPPED)]
-    for name in plan.space.parameters:
-        numbers = all(isinstance(_parameter(row, name), int | float) for row in rows)
+    for name in (*plan.space.parameters, *plan.space.inputs):
+        key = name if name in plan.space.inputs else f"parameters.{name}"
+        numbers = all(isinstance(_entry(row, key), int | float) for row in rows)
         kind: Kind = "year" if numbers else "text"  # as it is written, no thousands separated
-        columns.append(Column(f"parameters.{name}", name, kind, keep=4))
-    columns.append(Column("input", "Input", "shape", keep=3))
+        columns.append(Column(key, name, kind, keep=4))
+    if not plan.space.inputs:
+        columns.append(Column("input", "Input", "shape", keep=3))
     for key, title, usual in (("batch", "Batch", 1), ("dtype", "Dtype", "float32")):
         if any(row[key] not in (usual, None) for row in rows):
             columns.append(Column(key, title, "text" if key == "dtype" else "count", keep=5))
@@ -104,14 +106,16 @@ def _columns(run: Run, rows: Rows) -> tuple[Column, ...]:
     return tuple(columns)
 
 
-def _parameter(row: Mapping[str, object], name: str) -> object:
-    parameters = row["parameters"]
-    return parameters.get(name) if isinstance(parameters, Mapping) else None
+def _entry(row: Mapping[str, object], key: str) -> object:
+    """Return a parameter (``parameters.width``) or an input by name (``input.label``) of a row."""
+    kind, _, name = key.partition(".")
+    entries = row["inputs" if kind == "input" else kind]
+    return entries.get(name) if isinstance(entries, Mapping) else None
 
 
 def _cell(row: Mapping[str, object], key: str, run: Run) -> Cell:
-    if key.startswith("parameters."):
-        value = _plain(_parameter(row, key.removeprefix("parameters.")))
+    if "." in key:
+        value = _plain(_entry(row, key))
         return "null" if value is None else value
     cell = row[key]
     return tuple(cell) if isinstance(cell, list | tuple) else _plain(cell)

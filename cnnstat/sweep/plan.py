@@ -6,6 +6,7 @@ Names of columns: a parameter of the space comes first, a figure of the same nam
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -119,7 +120,7 @@ def names_of(space: Space) -> tuple[str, ...]:
     return (
         *parameters,
         *(key for key in figures if key not in parameters),
-        *(name for name in (*SETTING_COLUMNS, "classes") if name not in parameters),
+        *(name for name in (*SETTING_COLUMNS, "classes", *space.inputs) if name not in parameters),
         *(f"figures.{key}" for key in figures),
         *(f"parameters.{name}" for name in parameters),
     )
@@ -135,6 +136,8 @@ def cells_of(space: Space) -> dict[str, list[object]]:
             cells[name] = [1]
         elif plain in space.parameters:
             cells[name] = _kinds(axes[plain])
+        elif name in space.inputs:
+            cells[name] = _kinds([side_of(value) for value in axes[name]])
         elif name in axes and name != "input":
             cells[name] = _kinds(axes[name])
         elif name in ("batch", "classes"):
@@ -188,9 +191,19 @@ def check_names(names: tuple[str, ...], space: Space, mode: Mode) -> tuple[str, 
 
 def side(shape: tuple[int, ...]) -> int | str:
     """Return the side of a square input, else its shape as ``3x224x320``, without the batch."""
-    if len(set(shape[1:])) == 1:
-        return shape[1]
+    if len(set(shape[1:])) == 1 or len(shape) == 1:
+        return shape[-1]
     return "x".join(map(str, shape))
+
+
+def side_of(value: AxisValue) -> AxisValue:
+    """Return the same of an input as an axis writes it (``int64:128``); another text as it is."""
+    if not isinstance(value, str):
+        return value
+    for part in re.split("[:!]", value):
+        if re.fullmatch(r"\d+(x\d+)*", part):
+            return side(tuple(map(int, part.split("x"))))
+    return value
 
 
 def plain_value(value: AxisValue) -> int | float | str | None:
@@ -210,6 +223,8 @@ def reader(
             return figure(key)
         if name == "input":
             return side(spec.shape[1:])
+        if name in space.inputs:
+            return side_of(axes[name])
         if name == "batch":
             return spec.shape[0]
         if name == "dtype":

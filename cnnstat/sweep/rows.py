@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 from cnnstat.sweep.engine import Evaluate
 from cnnstat.sweep.plan import FIXED_COLUMNS, Batch, Plan, Row
+from cnnstat.sweep.space import NAMED_INPUT
 from cnnstat.sweep.values import spelled
 
 Lines = Callable[[Iterable[Row], Plan], tuple[str, ...]]
@@ -32,6 +33,8 @@ def row_data(row: Row, plan: Plan) -> dict[str, object]:
     }
     if "classes" in values and "classes" not in space.parameters:
         data["classes"] = values["classes"]
+    if space.inputs:
+        data["inputs"] = {axis.removeprefix(NAMED_INPUT): values[axis] for axis in space.inputs}
     if row.status == "failed":
         data |= {"input": None, "batch": None, "dtype": None}
         figures: Iterable[int | None] = [None] * len(plan.figures)
@@ -57,7 +60,8 @@ def csv_header(plan: Plan) -> list[str]:
     classes = ["classes"] if any(name == "classes" for name, _ in space.axes) else []
     classes = [] if "classes" in space.parameters else classes
     figures = [f"figures.{key}" if key in space.parameters else key for key in plan.figures]
-    fixed = ["position", "model", *names, *classes, "input", "batch", "dtype", "status"]
+    fixed = ["position", "model", *names, *classes, *space.inputs]
+    fixed += ["input", "batch", "dtype", "status"]
     return [*fixed, *figures, "error"]
 
 
@@ -65,10 +69,11 @@ def csv_lines(rows: Iterable[Row], plan: Plan) -> tuple[str, ...]:
     """Return each row as a line of CSV with its end; figures that are unknown are empty cells."""
     lines: list[str] = []
     axes = [name for name, _ in plan.space.axes]
-    texts = [axes.index(name) for name in plan.space.parameters]
-    numbers = [place for place, name in enumerate(axes) if name == "classes" and _is_setting(plan)]
+    classes = ["classes"] if "classes" in axes and _is_setting(plan) else []
+    names = (*plan.space.parameters, *classes, *plan.space.inputs)
+    places = [axes.index(name) for name in names]
     csv.writer(SimpleNamespace(write=lines.append), lineterminator="\n").writerows(
-        [_cells(row, plan, texts, numbers) for row in rows]
+        [_cells(row, plan, places) for row in rows]
     )
     return tuple(lines)
 
@@ -109,12 +114,14 @@ def flat_cells(row: Mapping[str, object], plan: Plan) -> list[object]:
     """Return the cells of a row of plain data under ``csv_header``; what does not apply is None."""
     parameters = row["parameters"]
     values = dict(parameters) if isinstance(parameters, Mapping) else {}
+    inputs = row.get("inputs")
     shape = row["input"]
     return [
         row["position"],
         row["model"],
         *[values.get(name) for name in plan.space.parameters],
         *([row["classes"]] if "classes" in row else []),
+        *(inputs.values() if isinstance(inputs, Mapping) else []),
         "x".join(map(str, shape)) if isinstance(shape, list | tuple) else None,
         row["batch"],
         row["dtype"],
@@ -124,14 +131,13 @@ def flat_cells(row: Mapping[str, object], plan: Plan) -> list[object]:
     ]
 
 
-def _cells(row: Row, plan: Plan, texts: list[int], numbers: list[int]) -> list[object]:
-    """Return the cells of a row; ``texts``, ``numbers`` are places among its values."""
+def _cells(row: Row, plan: Plan, places: list[int]) -> list[object]:
+    """Return the cells of a row; ``places`` are those of the axes' columns among its values."""
     position, model, values, shape, batch, dtype, status, figures, error = row
     cells: list[object] = [position, _text(model)]
-    for place in texts:
+    for place in places:
         value = values[place]
         cells.append(value if type(value) is int else _text(spelled(value)))
-    cells += [values[place] for place in numbers]
     if status == "failed":
         cells += ["", "", "", status, *[""] * len(plan.figures)]
     else:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cnnstat.errors import UsageError
 from cnnstat.sweep.columns import BY_KEY
-from cnnstat.sweep.plan import Plan, check_names, figure_of, plain_value, side
-from cnnstat.sweep.space import Space
+from cnnstat.sweep.plan import Plan, check_names, figure_of, plain_value, side, side_of
+from cnnstat.sweep.space import NAMED_INPUT, Space
 
 RowData = Mapping[str, object]
 Cell = int | float | str | bool | None
@@ -49,13 +49,15 @@ def getter(name: str, space: Space) -> Callable[[RowData], Cell]:
     if plain == "input" and plain not in space.parameters:
         return lambda row: _side(row.get("input"))
     if plain in space.parameters:
-        return lambda row: _parameter(row, plain)
+        return lambda row: _plain(_entry(row, "parameters", plain))
+    if plain in space.inputs:
+        return lambda row: _plain(side_of(_entry(row, "inputs", plain.removeprefix(NAMED_INPUT))))
     return lambda row: _plain(row.get(plain))
 
 
-def _parameter(row: RowData, name: str) -> Cell:
-    parameters = row.get("parameters")
-    return _plain(parameters.get(name)) if isinstance(parameters, Mapping) else None
+def _entry(row: RowData, key: str, name: str) -> Any:
+    entries = row.get(key)
+    return entries.get(name) if isinstance(entries, Mapping) else None
 
 
 def _plain(value: object) -> Cell:

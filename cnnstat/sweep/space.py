@@ -22,8 +22,16 @@ PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
 SETTINGS = ("input", "batch", "dtype")
 """Axes that every kind of model has; ``classes`` is one too where the model is of the zoo."""
 
+NAMED_INPUT = "input."
+"""Before the name of one of several inputs: the axis ``input.label``."""
+
 ROUNDS = 6
 """Of the permutation; four are already random enough."""
+
+
+def is_named_input(axis: str) -> bool:
+    """Return whether an axis is one of several inputs, as in ``input.label``."""
+    return axis.startswith(NAMED_INPUT)
 
 
 class Point(NamedTuple):
@@ -56,6 +64,8 @@ class Space:
             if names.count(name) > 1:
                 raise UsageError(f"{name}: values are given twice")
             check_values(name, values)
+        if self.inputs and "input" in names:
+            raise UsageError(f"input is given twice: as input= and by name as {self.inputs[0]}=")
         for name in self.placeholders:
             if name not in names:
                 raise UsageError(
@@ -80,10 +90,15 @@ class Space:
         """Names between braces in the reference, each once."""
         return tuple(dict.fromkeys(PLACEHOLDER.findall(self.reference)))
 
-    @property
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the axes that are inputs by name, in order."""
+        return tuple(name for name, _ in self.axes if is_named_input(name))
+
+    @cached_property
     def settings(self) -> tuple[str, ...]:
         """Names of axes that are settings and not parameters of the model."""
-        return (*SETTINGS, "classes") if self.zoo else SETTINGS
+        return (*SETTINGS, *self.inputs, *(["classes"] if self.zoo else []))
 
     @cached_property
     def parameters(self) -> tuple[str, ...]:

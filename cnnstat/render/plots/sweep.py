@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from cnnstat.errors import UsageError, unknown
 from cnnstat.render.plots.style import BLUE, PALETTE, RED, count_axis, new_figure, styled
 from cnnstat.sweep.columns import BY_KEY
+from cnnstat.sweep.plan import side_of
 from cnnstat.sweep.resumable import SCHEMA, read_rows
 from cnnstat.sweep.selection import Ranking, rankings
+from cnnstat.sweep.space import NAMED_INPUT, is_named_input
 from cnnstat.sweep.values import spelled
 
 if TYPE_CHECKING:
@@ -86,6 +88,9 @@ def _flat(row: Flat) -> Flat:
     flat = {f"figures.{key}" if key in own else key: value for key, value in row.items()}
     shape = row.get("input")
     flat["input"] = "x".join(map(str, shape)) if isinstance(shape, list) else None
+    inputs = row.get("inputs")
+    named = dict(inputs) if isinstance(inputs, Mapping) else {}
+    flat |= {f"{NAMED_INPUT}{name}": value for name, value in named.items()}
     return {**flat, **{name: _plain(value) for name, value in own.items()}}
 
 
@@ -148,6 +153,8 @@ def _value(row: Flat, name: str) -> float | None:
     value = row.get(name)
     if name == "input" and isinstance(value, str):
         value = int(value.rpartition("x")[2])
+    elif is_named_input(name) and isinstance(value, str):
+        value = side_of(value)
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
