@@ -55,8 +55,9 @@ def with_inputs(values: Values, input: Inputs | None) -> Values:
     """Return values with an axis of one value for each input; one that has values is an error."""
     if input is None:
         return values
-    named = isinstance(input, Mapping)
-    axes = {f"{NAMED_INPUT}{n}": [s] for n, s in input.items()} if named else {"input": [input]}
+    axes: dict[str, Sequence[object]] = {"input": [input]}
+    if isinstance(input, Mapping):
+        axes = {f"{NAMED_INPUT}{name}": [shape] for name, shape in input.items()}
     for name in axes:
         if name in values:
             raise UsageError(f"{name} is given twice: by input= and among the values")

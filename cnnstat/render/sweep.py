@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Kind, Section
 from cnnstat.render.numbers import count
 from cnnstat.sweep.columns import BY_KEY
+from cnnstat.sweep.resumable import SCHEMA
 from cnnstat.sweep.rows import csv_header, flat_cells
 from cnnstat.sweep.values import spelled
 
@@ -36,7 +37,7 @@ def sweep_document(run: Run, rows: Rows, format: str) -> Document:
         rows=tuple(tuple(_cell(row, column.key, run) for column in columns) for row in rows),
         sections=tuple(_sections(run, rows, columns)),
         payload={
-            "schema": "cnnstat.sweep/1",
+            "schema": SCHEMA,
             "space": plan.described(),
             "evaluated": counts.evaluated,
             "kept": counts.kept,
@@ -56,7 +57,7 @@ def _flat(run: Run, rows: Rows) -> Document:
         head = ["" if cell is None else cell for cell in flat[:first]]
         cells.append((*head, *flat[first:-1], flat[-1] or ""))
     columns = tuple(Column(name, name) for name in names)
-    return Document(run.plan.space.reference, columns, tuple(cells), {})
+    return Document(run.plan.space.reference, columns, tuple(cells), {"schema": SCHEMA})
 
 
 def _plain(value: object) -> Cell:

@@ -101,14 +101,15 @@ class JsonFile:
     lines = staticmethod(json_lines)
 
     def __init__(self, path: str, plan: Plan, *, resume: bool = False) -> None:
+        head = json.dumps(plan.described(), allow_nan=False)
+        text = f'{{"schema": "{SCHEMA}", "space": {head}, "models": ['.encode()
+        resume = resume and not _is_start(path, text)
         state = _check_json(path, plan) if resume else _State(Counts())
         self.counts, self.counted, self._first = state.counts, state.counted, state.empty
         self._stream = _Stream(path, resume=resume)
         self._stream.good = state.good
         if not resume:
-            head = json.dumps(plan.described(), allow_nan=False)
-            text = f'{{"schema": "{SCHEMA}", "space": {head}, "models": ['
-            self._stream.write(text.encode(), self._end(), b"")
+            self._stream.write(text, self._end(), b"")
 
     def append(self, lines: tuple[str, ...], counts: Counts) -> None:
         """Write rows and the counts with them."""
@@ -137,12 +138,14 @@ class CsvFile:
     lines = staticmethod(csv_lines)
 
     def __init__(self, path: str, plan: Plan, *, resume: bool = False) -> None:
+        header = (",".join(csv_header(plan)) + "\n").encode()
+        resume = resume and not _is_start(path, header)
         state = _check_csv(path, plan) if resume else _State(Counts())
         self.counts, self.counted = state.counts, state.counted
         self._stream = _Stream(path, resume=resume)
         self._stream.good = state.good
         if not resume:
-            self._stream.write((",".join(csv_header(plan)) + "\n").encode(), b"", b"")
+            self._stream.write(header, b"", b"")
 
     def append(self, lines: tuple[str, ...], counts: Counts) -> None:
         """Write rows."""
@@ -159,6 +162,12 @@ def _open(path: str) -> IO[bytes]:
         return open(path, "rb")
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _is_start(path: str, head: bytes) -> bool:
+    """Return whether a file was cut off before its first row: a run then begins anew."""
+    with _open(path) as file:
+        return head.startswith(file.read(len(head) + 1))
 
 
 def _foreign(path: str, why: str) -> UsageError:
@@ -260,7 +269,7 @@ def _check_csv(path: str, plan: Plan) -> _State:
                 last = cells
             good += len(line)
     if not good:
-        raise _foreign(path, "it is empty")
+        raise _foreign(path, f"its columns are not {','.join(header)}")
     if counts.next:
         _check_point(path, plan, header, last)
     return _State(counts, good, not counts.next, _count_from_rows(counts, plan))

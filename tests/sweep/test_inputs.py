@@ -152,7 +152,10 @@ def test_in_python(module: str) -> None:
     )
     assert one.rows[0]["macs"] == 6 * 6 * 27 * 4
     assert one.rows[0]["inputs"] == {"image": "3x8x8", "label": "int64:"}
-    shapes = {"input.image": [(3, 8, 8), "3x16x16"], "input.label": [FullSpec((2,), "int64")]}
+    shapes: dict[str, Any] = {
+        "input.image": [(3, 8, 8), "3x16x16"],
+        "input.label": [FullSpec((2,), "int64")],
+    }
     many = package.sweep(model, {**shapes, "batch": [2]})
     assert [row["macs"] for row in many.rows] == [2 * 6 * 6 * 27 * 8, 2 * 14 * 14 * 27 * 8]
     assert many.rows[0]["inputs"] == {"image": "3x8x8", "label": "int64:!2"}
