@@ -125,10 +125,11 @@ def _keras_file(reference: str, arguments: Mapping[str, Any] | None) -> Model:
         from cnnstat.importers.keras.objects import application
 
         return _keras(reference, application(*with_arguments(reference, arguments)))
-    from cnnstat.count.savedfile import is_saved
+    if reference.lower().endswith(".json"):
+        from cnnstat.count.savedfile import is_saved
 
-    if reference.lower().endswith(".json") and is_saved(reference):
-        return _saved(reference)
+        if is_saved(reference):
+            return _saved(reference)
     from cnnstat.importers.keras.importing import load_keras
 
     return _keras(reference, load_keras(reference))

@@ -134,8 +134,8 @@ def _moved_along(state: Along, answers: Answers, before: Shape, after: Shape) ->
     if isinstance(answer, Slide):
         if is_point(answer) and after[answer.axis] == line.extent:
             return state if answer.axis == state.axis else Along(answer.axis, line)
-        window = slid(line, answer.window, after[answer.axis], transposed=answer.transposed)
-        return Along(answer.axis, window)
+        made = slid(line, answer.window, after[answer.axis], transposed=answer.transposed)
+        return "unknown" if made is None else Along(answer.axis, made)
     if answer == "whole":
         return fixed(line.hull())
     if isinstance(answer, Pick):

@@ -98,6 +98,10 @@ class Line:
         return memory[0]
 
 
+MOST_STEPS = 2**20
+"""Most taps of all phases of a window that are looked at."""
+
+
 class Parent(NamedTuple):
     """A line that another reads through a window."""
 
@@ -111,8 +115,15 @@ def start(extent: int) -> Line:
     return Line(extent, Span(1, (0,), (0,)))
 
 
-def slid(line: Line, window: Window, extent: int, *, transposed: bool) -> Line:
-    """Return the line of what a window makes of a line."""
+def slid(line: Line, window: Window, extent: int, *, transposed: bool) -> Line | None:
+    """Return the line of what a window makes of a line; None where that takes too many steps.
+
+    Each tap is looked at in each phase: of a stride of a million there are a million.
+    """
+    period = len(line.span.low)
+    phases = period * window.stride if transposed else lcm(period, window.stride) // window.stride
+    if phases > 1 and phases * window.kernel > MOST_STEPS:
+        return None
     key = (window, extent, transposed)
     made = line._slid.get(key)
     if made is None:

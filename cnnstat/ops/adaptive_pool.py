@@ -26,6 +26,8 @@ class _AdaptivePool(NoWeights, Op):
     def __post_init__(self) -> None:
         if len(self.output_size) != self.rank:
             raise OpError(f"output_size (={self.output_size}) needs {self.rank} axes")
+        if min(self.output_size) < 1:
+            raise OpError(f"output_size (={self.output_size}) must be at least 1")
 
     @property
     def detail(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from math import prod
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 import cnnstat
+from cnnstat.importers.keras.objects import _built
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 keras = pytest.importorskip("keras")
@@ -258,3 +260,28 @@ def test_buffers_are_all_that_is_left() -> None:
 
 def test_tensors_are_of_torch() -> None:
     assert isinstance(K.ones(1), torch.Tensor), "FlopCounterMode counts the PyTorch backend"
+
+
+backend = SimpleNamespace(backend=lambda: "torch")
+
+
+def refuses(**options: Any) -> str:
+    """Refuse PyTorch by its name, as the NASNets of Keras do."""
+    if backend.backend() == "torch":
+        raise ValueError("Net is not available with the torch backend")
+    return str(backend.backend())
+
+
+def test_a_model_that_keras_refuses_by_the_backends_name_is_built() -> None:
+    real = backend
+    assert _built(refuses, {}) == "jax"
+    assert backend is real
+    assert backend.backend() == "torch"
+
+
+def test_nasnet_is_built_without_weights() -> None:
+    report = cnnstat.analyze("keras:NASNetMobile")
+    # Keras on JAX: count_params() is 5,326,716, of which 5,289,978 are trainable
+    assert report.totals.params == 5_289_978
+    assert report.totals.buffers == 5_326_716 - 5_289_978
+    assert report.status == "complete"

@@ -11,6 +11,7 @@ import pytest
 from cnnstat import api
 from cnnstat.count.layer import Layer
 from cnnstat.count.report import Report
+from cnnstat.errors import ModelError
 from cnnstat.importers.spec.writing import write_shaped
 
 
@@ -244,10 +245,78 @@ def test_a_spec_reads_back_as_the_same_table(tmp_path: Path, options: dict[str, 
     ],
 )
 def test_a_bad_mark_names_its_line(tmp_path: Path, layer_keys: str, message: str) -> None:
-    from cnnstat.errors import ModelError
-
     path = tmp_path / "net.yaml"
     path.write_text(f"input: 3x8x8\nlayers:\n  - {{ReLU: {{}}, {layer_keys}}}\n")
     with pytest.raises(ModelError) as caught:
         api.analyze(str(path))
     assert f"{path}:3: {message}" in str(caught.value)
+
+
+def one_layer(kind: str, *arguments: Any, module: str = "keras.layers", **options: Any) -> Any:
+    """Return a model of one layer, or of one function of ``keras.ops``, on an 8x8 image."""
+    made = layer(kind, "c", (tensor("image"), *arguments), **options) | {"module": module}
+    return network(
+        "net", entry("image", 8, 8, 3), made, inputs=["image", 0, 0], outputs=["c", 0, 0]
+    )
+
+
+def test_a_layer_without_a_rule_reads_back_from_a_spec(tmp_path: Path) -> None:
+    report = read(tmp_path, one_layer("Mystery"))
+    path = tmp_path / "net.yaml"
+    path.write_text(write_shaped(report.shaped), encoding="utf-8")
+    again = api.analyze(str(path)).report
+    assert again.status == again.shapes_status == "partial"
+    assert row(again, "c").type == "Mystery"
+
+
+@pytest.mark.parametrize("number", [-1, 1000, 10**9])
+def test_results_are_numbered_within_bounds(tmp_path: Path, number: int) -> None:
+    config = one_layer("Mystery")
+    config["config"]["output_layers"] = ["c", 0, number]
+    with pytest.raises(ModelError) as caught:
+        read(tmp_path, config)
+    assert f"result {number} of 'c' is read" in str(caught.value)
+
+
+def test_an_extent_beyond_every_memory_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        read(tmp_path, one_layer("ZeroPadding2D", padding=10**10))
+    assert "c (ZeroPadding2D): it makes a tensor of more than" in str(caught.value)
+
+
+def test_a_receptive_field_of_a_million_phases_is_unknown(tmp_path: Path) -> None:
+    report = read(tmp_path, one_layer("UpSampling2D", size=10**6))
+    assert row(report, "c").output.shape == (1, 8 * 10**6, 8 * 10**6, 3)
+    assert row(report, "c").receptive_field is None
+    near = read(tmp_path, one_layer("UpSampling2D", size=3))
+    assert row(near, "c").receptive_field is not None
+
+
+def test_an_array_that_nests_without_end_has_a_shape(tmp_path: Path) -> None:
+    path = tmp_path / "net.json"
+    constant = {"class_name": "__tensor__", "config": {"value": 1}}
+    text = json.dumps(one_layer("Add", constant, module="keras.src.ops.numpy"))
+    path.write_text(text.replace('"value": 1', f'"value": {"[" * 300}1{"]" * 300}'))
+    assert row(api.analyze(str(path)).report, "c").output.rank == 300
+    path.write_text(text.replace('"value": 1', f'"value": {"[" * 700}1{"]" * 700}'))
+    with pytest.raises(ModelError) as caught:
+        api.analyze(str(path))
+    assert "its configuration is nested too deeply" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (one_layer("Dense", units=3, lora_rank=0.5), "lora_rank (=0.5) must be a whole number"),
+        (one_layer("AdaptiveMaxPooling2D", output_size=0), "must be at least 1"),
+        (one_layer("BatchNormalization", axis=9), "axis (=9) must be one of 4"),
+        (one_layer("LayerNormalization", axis=[]), "axis (=[]) must be among 4"),
+        (one_layer("TimeDistributed", layer=3), "layer must be a layer"),
+        (one_layer("Split", 5, 1, module="keras.src.ops.numpy"), "cannot be split into 5 parts"),
+    ],
+)
+def test_a_bad_option_names_the_layer(tmp_path: Path, config: Any, message: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        read(tmp_path, config)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)

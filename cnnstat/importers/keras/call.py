@@ -21,6 +21,9 @@ from cnnstat.ir.op import Arguments, Op, Role
 from cnnstat.ir.tensor import DTYPE_BYTES, TensorSpec
 from cnnstat.ops import Parameter, Rearrange, View
 
+MAX_ELEMENTS = 2**62
+"""Most elements of a tensor: as many bytes no address reaches."""
+
 CHANNELS_FIRST = "channels_first"
 
 
@@ -272,6 +275,8 @@ class Call:
         assembly = self.layers.assembly
         specs = tuple(x.spec for x in inputs)
         outputs = op.infer(specs)
+        if any(spec.numel > MAX_ELEMENTS for spec in outputs):
+            raise self.error(f"it makes a tensor of more than {MAX_ELEMENTS:,} elements")
         end = "/".join(part for part in (self.part, suffix) if part)
         name = f"{self.path}/{end}" if end else self.path
         owner = None

@@ -140,7 +140,9 @@ def _transposed_sides(
 
 def dense(call: Call) -> Tensor | None:
     """``Dense``: a fully connected layer over the last axis."""
-    rank, mode = call.option("lora_rank", 0), call.policy.quantized
+    rank, mode = call.integer("lora_rank", 0), call.policy.quantized
+    if rank < 0:
+        raise call.error(f"lora_rank (={rank}) must not be negative")
     if rank or mode:
         return None if mode not in ("", "int8") else _by_parts(call, rank, quantized=bool(mode))
     op = ops.Linear(call.integer("units"), call.flag("use_bias", default=True))

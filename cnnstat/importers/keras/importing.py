@@ -60,7 +60,10 @@ def keras_model(
 
     ``known`` is what a live model tells beyond its configuration.
     """
-    network = network_of(dict(config), reference)
+    try:
+        network = network_of(dict(config), reference)
+    except RecursionError:
+        raise ModelError(f"{reference}: its configuration is nested too deeply") from None
     inputs = {layer.name: _declared(layer, reference) for layer in _input_layers(network)}
     if not inputs:
         raise ModelError(f"{reference}: the model has no input layer")

@@ -6,7 +6,7 @@ import importlib.util
 import inspect
 import os
 from collections.abc import Callable, Mapping
-from contextlib import redirect_stdout
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from sys import stderr
 from typing import Any
 
@@ -55,12 +55,20 @@ def application(reference: str, arguments: Mapping[str, Any] | None = None) -> K
     if options["weights"] is not None:
         raise UsageError(f"{reference}: weights are not loaded; leave weights out of --args")
     try:
-        with redirect_stdout(stderr):
+        with redirect_stdout(stderr), _without_weights():
             model = _built(build, options)
     except Exception as error:
         said = (str(error).strip().splitlines() or [""])[0]
         raise ModelError(f"{reference}: Keras raised {type(error).__name__}: {said}") from error
     return model_of_object(model, reference)
+
+
+def _without_weights() -> AbstractContextManager[object]:
+    """Return a context in which models have variables without contents, where the backend can."""
+    import keras
+
+    torch = keras.backend.backend() == "torch"
+    return keras.device("meta") if torch else nullcontext()
 
 
 def _built(build: Callable[..., Any], options: Mapping[str, Any]) -> Any:

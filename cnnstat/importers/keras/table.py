@@ -1,23 +1,19 @@
 """Rules of Keras' layers by class; a class that is not here is a row whose work is unknown.
 
-Some functions of ``keras.ops`` have the names of layers.
+Tables of functions of ``keras.ops``, some of which have the names of layers, and of layers of
+sequences are imported where a model has one: start-up time is a feature.
 """
 
 from __future__ import annotations
 
 from cnnstat.importers.keras import (
     activations,
-    attention,
-    contraction,
     convolutions,
     maps,
     normalization,
-    sequences,
     shapes,
-    wrappers,
 )
 from cnnstat.importers.keras.call import Rule
-from cnnstat.importers.keras.functions import FUNCTIONS
 from cnnstat.importers.keras.structure import LayerConfig
 
 AUGMENTATIONS = (
@@ -67,20 +63,6 @@ RULES: dict[str, Rule] = {
     "Permute": shapes.permute,
     "RepeatVector": shapes.repeat_vector,
     "Embedding": shapes.embedding,
-    "LSTM": sequences.recurrent("LSTM"),
-    "GRU": sequences.recurrent("GRU"),
-    "SimpleRNN": sequences.recurrent("RNN"),
-    "RNN": sequences.cells,
-    "TimeDistributed": wrappers.time_distributed,
-    "Bidirectional": wrappers.bidirectional,
-    "SpectralNormalization": wrappers.spectral_normalization,
-    "MultiHeadAttention": attention.multi_head_attention,
-    "GroupQueryAttention": attention.grouped_query_attention,
-    "GroupedQueryAttention": attention.grouped_query_attention,
-    "Attention": attention.dot_attention,
-    "AdditiveAttention": attention.additive_attention,
-    "Dot": attention.dot,
-    "EinsumDense": contraction.einsum_dense,
     "Masking": maps.masking,
     "CenterCrop": maps.center_crop,
     "CategoryEncoding": maps.category_encoding,
@@ -113,7 +95,15 @@ def rule_of(layer: LayerConfig) -> Rule | None:
     package = layer.module.removeprefix("tensorflow.").partition(".")[0]
     if package not in PACKAGES:
         return None
-    return (FUNCTIONS if is_function(layer) else RULES).get(layer.kind)
+    if is_function(layer):
+        from cnnstat.importers.keras.functions import FUNCTIONS
+
+        return FUNCTIONS.get(layer.kind)
+    if layer.kind in RULES:
+        return RULES[layer.kind]
+    from cnnstat.importers.keras.sequencetable import RULES as MORE
+
+    return MORE.get(layer.kind)
 
 
 def is_function(layer: LayerConfig) -> bool:
