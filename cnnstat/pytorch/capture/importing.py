@@ -16,8 +16,8 @@ from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch.capture.assemble import assemble
 from cnnstat.pytorch.capture.capture import ForwardError, Trace, capture
 from cnnstat.pytorch.capture.lazy import with_shapes
-from cnnstat.pytorch.capture.refusals import check_names, explained, is_bad_call
-from cnnstat.pytorch.capture.rules import Meaning
+from cnnstat.pytorch.capture.refusals import check_names, check_read, explained, is_bad_call
+from cnnstat.pytorch.capture.rules import Meaning, tensors
 from cnnstat.pytorch.capture.standins import EMPTY, Kind
 from cnnstat.pytorch.capture.translate import leaf, meaning
 
@@ -58,6 +58,7 @@ def import_module(
         )
 
     trace, kind = on_emptiest(name, module, inputs, captured, remake, constants)
+    check_read(name, module, inputs, _unread(trace))
     silent = not trace.outputs
     if silent:
         trace.outputs = next((c.results for c in reversed(trace.calls) if c.results), ())
@@ -76,6 +77,13 @@ def import_module(
         notes.append(Note("frozen", "", f"{frozen:,} parameters are frozen (requires_grad=False)"))
     own = tuple(Note("own_backward", "", text) for text in sorted(trace.own_backward))
     return Imported(graph, tuple(notes), frozen, needs=needs, training_notes=own)
+
+
+def _unread(trace: Trace[Meaning | None]) -> list[str]:
+    """Return the inputs that no function reads."""
+    read = {id(each) for call in trace.calls for each in tensors(*call.arguments.values())}
+    read |= {id(each) for each in trace.outputs}
+    return [name for name, (tensor, _) in trace.inputs.items() if id(tensor) not in read]
 
 
 def on_emptiest(

@@ -72,6 +72,26 @@ def check_names(
         )
 
 
+def check_read(
+    subject: str, module: nn.Module, inputs: Mapping[str, TensorSpec], unread: Iterable[str]
+) -> None:
+    """Raise ``UsageError`` for an input in ``**kwargs`` that is not read and has a near name.
+
+    A forward pass that takes any names takes a typing error, too. ``unread`` are the inputs that no
+    function of the pass has read.
+    """
+    known = parameters_of(module.forward)
+    assigned, others = assigned_names(known, inputs)
+    free = set(known) - assigned - set(variadic(known))
+    for name in set(others) & set(map(root_of, unread)):
+        for right in nearest(name, sorted(free), limit=1):
+            got = _got(name, inputs)
+            raise UsageError(
+                f"{subject}: unknown input {', '.join(got)} ({_specs(got)}): forward does not read "
+                f"it; write {_option(right, got)}"
+            )
+
+
 def _missing(names: list[str]) -> str:
     return f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}"
 
@@ -160,7 +180,8 @@ def _hint(failure: Failure, module: nn.Module, inputs: Mapping[str, TensorSpec])
     direct = [name for name in failure.entering if name in inputs]
     if direct and (usual := example_of(module.get_submodule(failure.path.replace("/", ".")))):
         return f"; without the batch, as in --input {named[direct[0]]}={usual}"
-    if len(inputs) != 1:
+    in_code = isinstance(failure.error, TypeError | AttributeError | NameError)
+    if len(inputs) != 1 or in_code:  # another shape would not help
         return ""
     usual = entrance(module).example
     return f"; without the batch, as in --input {next(iter(named.values()))}={usual}"

@@ -50,7 +50,7 @@ class Named(Net):
 
 
 class Optional(Net):
-    def forward(self, image: Tensor | None = None, **others: Any) -> Any:
+    def forward(self, image: Tensor | None = None, mask: Any = None, **others: Any) -> Any:
         if image is None:
             raise ValueError("no image")
         return self.conv(image)
@@ -109,6 +109,7 @@ UNKNOWN: list[tuple[nn.Module, dict[str, Any], str]] = [
         "unknown input msk (1x1x1x1): forward takes (x, mask)",
     ),
     (Several(), {"y": IMAGE}, "unknown input y"),
+    (Optional(), {"image": IMAGE, "maks": (8,)}, "forward does not read it; write --input mask="),
     (Batch(), {"batsch.image": IMAGE}, "write --input batch.image=SHAPE"),
     (Pair(), {"pair.0": IMAGE, "pair.2": IMAGE}, "pair.1 is missing: the places of a list"),
     (Pair(), {"pair.1": IMAGE}, "pair.0 is missing"),
@@ -152,6 +153,16 @@ def test_a_wrong_shape_or_kind(module: nn.Module, inputs: dict[str, Any], messag
     with pytest.raises(ModelError) as caught:
         api.analyze(module, input=inputs)
     assert message in str(caught.value)
+
+
+def test_a_fault_in_the_module_has_no_hint() -> None:
+    class Faulty(Net):
+        def forward(self, x: Tensor) -> Any:
+            raise TypeError("a fault of its own")
+
+    with pytest.raises(ModelError) as caught:
+        api.analyze(Faulty(), input=IMAGE)
+    assert str(caught.value).endswith("cannot take input 1x3x8x8: TypeError: a fault of its own")
 
 
 def test_what_a_hook_adds_is_not_missing() -> None:
