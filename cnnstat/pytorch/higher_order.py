@@ -20,7 +20,7 @@ def eagerly(
     """Return what runs a function of functions under a mode; None for any other function."""
     if not isinstance(func, HigherOrderOperator):
         return None
-    name = str(func._name)
+    name = str(func)
     kernel = func.py_kernels.get(DispatchKey.CompositeExplicitAutograd)
     if name == "cond":  # its own refuses to run under a mode
         kernel = _branch

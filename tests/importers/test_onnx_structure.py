@@ -84,7 +84,8 @@ def test_weights_of_branches_that_nobody_knows_are_counted(tmp_path: Path) -> No
     inputs = {"t0": IMAGE, "on": X((), "bool")}
     report = api.analyze(saved(model(nodes, inputs, ["t1"]), tmp_path))
     assert report.totals.params == 2 * 3 * 27
-    assert report.status == "partial"
+    assert report.totals.macs == 8 * 8 * 3 * 27  # whichever is taken
+    assert report.status == "complete"
 
 
 def test_a_branch_that_is_not_there_is_refused(tmp_path: Path) -> None:
@@ -240,6 +241,28 @@ def test_a_stored_extent_below_0_is_refused(tmp_path: Path) -> None:
     proto.graph.initializer[0].dims[0] = -(2**63)
     with pytest.raises(ModelError, match=r"the stored tensor 'w' is -9223372036854775808x2"):
         api.analyze(saved(proto, tmp_path))
+
+
+def test_a_sparse_constant_is_as_large_as_what_it_stands_for(tmp_path: Path) -> None:
+    values = helper.make_tensor("v", TensorProto.FLOAT, [1], [1.0])
+    places = helper.make_tensor("p", TensorProto.INT64, [1], [3])
+    sparse = helper.make_sparse_tensor(values, places, [4, 5])
+    nodes = [node("Constant", "", "k", sparse_value=sparse), node("MatMul", "x,k", "y")]
+    report = api.analyze(saved(model(nodes, {"x": X((2, 4))}, ["y"]), tmp_path)).report
+    assert report.status == "complete", report.notes
+    assert (report.totals.params, report.totals.macs) == (4 * 5, 2 * 4 * 5)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "shape"), [({"value_string": "a"}, ()), ({"value_strings": ["a", "b"]}, (2,))]
+)
+def test_constants_of_text_have_a_shape(
+    attribute: dict[str, Any], shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    nodes = [node("Constant", "", "k", **attribute), node("StringConcat", "k,k", "y")]
+    report = api.analyze(saved(model(nodes, {"x": X((1,))}, ["y"], opset=20), tmp_path)).report
+    assert report.shaped.spec(report.shaped.graph.outputs[0]).shape == shape
+    assert report.totals.params == 0
 
 
 def test_a_sparse_tensor_is_as_large_as_what_it_stands_for(tmp_path: Path) -> None:

@@ -22,7 +22,13 @@ from cnnstat.importers.onnx.call import Call, Meaning, Operand, UnknownShape, is
 from cnnstat.importers.onnx.constants import fold
 from cnnstat.importers.onnx.declared import declared_shapes
 from cnnstat.importers.onnx.fusing import Around, Fused, fused
-from cnnstat.importers.onnx.inference import captured, constant_of, elements, inner_tensors
+from cnnstat.importers.onnx.inference import (
+    captured,
+    constant_of,
+    elements,
+    inner_tensors,
+    stored_in,
+)
 from cnnstat.importers.onnx.loading import OnnxFile
 from cnnstat.importers.onnx.loops import WITH_GRAPHS, Body, run_inside
 from cnnstat.importers.onnx.order import in_order
@@ -84,17 +90,13 @@ class _Reader:
     # -- stored tensors -------------------------------------------------------------------------
 
     def _store(self, graph: Any) -> None:
-        for tensor in graph.initializer:
+        for tensor in stored_in(graph):
             self.tensors.store(tensor.name, tensor)
-        for sparse in graph.sparse_initializer:
-            dense = TensorProto(name=sparse.values.name, data_type=sparse.values.data_type)
-            dense.dims.extend(sparse.dims)
-            self.tensors.store(dense.name, dense)
 
     def _report_unused(self) -> None:
         used = {name for node in self.graph.node for name in (*node.input, *captured(node))}
         used |= {each.name for each in self.graph.output}
-        tensors = self.graph.initializer
+        tensors = stored_in(self.graph)
         unread = {
             each.name: stored
             for each in tensors
@@ -225,9 +227,8 @@ class _Reader:
             pass  # opaque, of the shape that the file declares
         except (OpError, WindowError) as error:
             raise self._misfit(call, error) from error
-        if call.op_type in WITH_GRAPHS:
-            return self._with_graphs(call, node)
-        return self._opaque(call, node)
+        read = self._with_graphs if call.op_type in WITH_GRAPHS else self._opaque
+        return read(call, node)
 
     def _with_graphs(self, call: Call, node: Any) -> Meaning:
         """Read a loop, or branches: opaque, with the work of what is inside where that is known."""

@@ -37,6 +37,11 @@ def constant_of(node: Any) -> Any:
             continue
         if attribute.name == "value" and attribute.type == AttributeProto.TENSOR:
             return value
+        if attribute.name == "sparse_value" and attribute.type == AttributeProto.SPARSE_TENSOR:
+            return _dense(value)
+        if attribute.name in ("value_string", "value_strings"):
+            dims = [len(value)] if attribute.name.endswith("s") else []
+            return TensorProto(data_type=TensorProto.STRING, dims=dims)
         if attribute.name in ("value_int", "value_ints", "value_float", "value_floats"):
             kind = TensorProto.INT64 if "int" in attribute.name else TensorProto.FLOAT
             many = list(value) if attribute.name.endswith("s") else [value]
@@ -46,6 +51,17 @@ def constant_of(node: Any) -> Any:
             except (ValueError, TypeError):
                 return None  # an attribute of another type than its name says
     return None
+
+
+def stored_in(graph: Any) -> list[Any]:
+    """Return the tensors that a graph stores, sparse ones in their full shape."""
+    return [*graph.initializer, *map(_dense, graph.sparse_initializer)]
+
+
+def _dense(sparse: Any) -> Any:
+    """Return a sparse tensor as one of its full shape, without elements."""
+    values = sparse.values
+    return TensorProto(name=values.name, data_type=values.data_type, dims=sparse.dims)
 
 
 def elements(tensor: Any) -> Any:
@@ -66,7 +82,7 @@ def inner_tensors(node: Any) -> list[Any]:
     tensors: list[Any] = []
     for attribute in node.attribute:
         for graph in (attribute.g, *attribute.graphs) if attribute.type in _GRAPHS else ():
-            tensors += graph.initializer
+            tensors += stored_in(graph)
             makers = {e.output[0]: e for e in graph.node if e.op_type == "Constant" and e.output}
             read = [n for e in graph.node if e.op_type in _WEIGHTED for n in e.input[1:]]
             for name in dict.fromkeys((*read, *(e.name for e in graph.output))):
