@@ -17,7 +17,7 @@ from cnnstat.zoo.catalog import find
 if TYPE_CHECKING:
     from torch.nn import Module
 
-    from cnnstat.importers.keras.importing import KerasModel
+    from cnnstat.importers.declared import FileModel
 
 
 def load(
@@ -190,7 +190,7 @@ def _saved(reference: str) -> Model:
     return Model(reference, report.inputs, saved=report)
 
 
-def _keras(reference: str, model: KerasModel) -> Model:
+def _keras(reference: str, model: FileModel) -> Model:
     return Model(reference, model.inputs, trace=model.trace, fill=model.fill, channels_last=True)
 
 

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from cnnstat.errors import UsageError, unknown
 from cnnstat.importers.naming import printable
-from cnnstat.importers.reference import Shapes
+from cnnstat.importers.reference import Imported, Shapes
 from cnnstat.ir.tensor import TensorSpec
+
+
+class FileModel(NamedTuple):
+    """The inputs as a file declares them (0 for a free extent), and what makes the graph.
+
+    ``fill`` returns the spec of every input from shapes of some and a batch.
+    """
+
+    inputs: Mapping[str, TensorSpec]
+    fill: Callable[[Shapes, int], dict[str, TensorSpec]]
+    trace: Callable[[Mapping[str, TensorSpec]], Imported]
 
 
 @dataclass(frozen=True, slots=True)

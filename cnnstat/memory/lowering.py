@@ -71,13 +71,14 @@ def _relu(t: Tape, call: Call) -> Tensor:
     return k.over(t, call.x) if call.in_place else k.unary(t, call.x, saves="output")
 
 
-def _from_output(t: Tape, call: Call) -> Tensor:
-    return k.unary(t, call.x, saves="output")
+def _saving(saves: str, cast: str = "") -> Lowering:
+    """Return a kernel on each element: what autograd saves, and autocast's name of it, if any."""
 
+    def lower(t: Tape, call: Call) -> Tensor:
+        (x,) = k.cast(t, cast, call.x) if cast else (call.x,)
+        return k.unary(t, x, saves=saves)
 
-def _softmax(t: Tape, call: Call) -> Tensor:
-    (x,) = k.cast(t, "softmax", call.x)
-    return k.unary(t, x, saves="output")
+    return lower
 
 
 def _scaled_tanh(t: Tape, call: Call) -> Tensor:
@@ -206,15 +207,6 @@ def _connected(t: Tape, call: Call) -> Tensor:
     return y
 
 
-def _from_input(t: Tape, call: Call) -> Tensor:
-    return k.unary(t, call.x, saves="input")
-
-
-def _softplus(t: Tape, call: Call) -> Tensor:
-    (x,) = k.cast(t, "softplus", call.x)
-    return k.unary(t, x, saves="input")
-
-
 def _layer_norm(t: Tape, call: Call) -> Tensor:
     rows = prod(call.x.shape[: -call.op.axes])
     return k.own_statistics(t, "layer_norm", call.x, call.affine, rows)
@@ -242,16 +234,14 @@ def _larger_first(call: Call) -> tuple[Tensor, Tensor]:
 
 
 NONLINEARITIES: dict[str, Lowering] = {
-    "SiLU": _from_input,
-    "GELU": _from_input,
-    "Hardswish": _from_input,
-    "Hardsigmoid": _from_input,
-    "Hardtanh": _from_input,
-    "ReLU6": _from_input,
-    "ELU": _from_input,
-    "LeakyReLU": _from_input,
-    "Mish": _from_input,
-    "Softplus": _softplus,
+    **dict.fromkeys(
+        (
+            *("SiLU", "GELU", "Hardswish", "Hardsigmoid", "Hardtanh", "ReLU6", "ELU"),
+            *("LeakyReLU", "Mish"),
+        ),
+        _saving("input"),
+    ),
+    "Softplus": _saving("input", "softplus"),
 }
 """Kind of ``Nonlinearity`` -> its kernels."""
 
@@ -274,10 +264,10 @@ LOWERINGS: dict[type[Op], Lowering] = {
     ops.BatchNorm2d: _batch_norm,
     ops.LocalResponseNorm: _local_response_norm,
     ops.ReLU: _relu,
-    ops.Tanh: _from_output,
+    ops.Tanh: _saving("output"),
     ops.ScaledTanh: _scaled_tanh,
-    ops.Sigmoid: _from_output,
-    ops.Softmax: _softmax,
+    ops.Sigmoid: _saving("output"),
+    ops.Softmax: _saving("output", "softmax"),
     ops.Dropout: lambda t, call: k.dropout(t, call.x) if call.training and call.op.p else call.x,
     ops.DropPath: _drop_path,
     ops.Add: _add,

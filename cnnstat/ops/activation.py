@@ -64,8 +64,22 @@ class Sigmoid(_Activation):
     """
 
 
+class _AlongAxis(SameShape, NoWeights, NoDetail, Op):
+    __slots__ = ()
+    storage: ClassVar[Storage] = "in_place"
+    axis: int
+
+    def _counts(self, inputs: Specs) -> tuple[int, int]:
+        """Return how many elements and how many sums there are."""
+        return inputs[0].numel, inputs[0].numel // max(inputs[0].shape[self.axis], 1)
+
+    def reach(self, inputs: Specs) -> Reach:
+        """Return all elements of the axis, its own position along the others."""
+        return normalised(inputs[0].shape, (self.axis,))
+
+
 @dataclass(frozen=True, slots=True)
-class Softmax(SameShape, NoWeights, NoDetail, Op):
+class Softmax(_AlongAxis):
     """exp(x_i) / sum over j of exp(x_j) along one axis.
 
     Shape: any -> the same.
@@ -75,22 +89,16 @@ class Softmax(SameShape, NoWeights, NoDetail, Op):
         counted).
     """
 
-    storage: ClassVar[Storage] = "in_place"
     axis: int = -1
 
     def work(self, inputs: Specs, outputs: Specs) -> Work:
         """Return the exponentials, the sums and the divisions."""
-        numel = inputs[0].numel
-        sums = numel // max(inputs[0].shape[self.axis], 1)
+        numel, sums = self._counts(inputs)
         return Work(exponentials=numel, additions=numel - sums, divisions=numel)
-
-    def reach(self, inputs: Specs) -> Reach:
-        """Return all elements of the axis, its own position along the others."""
-        return normalised(inputs[0].shape, (self.axis,))
 
 
 @dataclass(frozen=True, slots=True)
-class LogSoftmax(SameShape, NoWeights, NoDetail, Op):
+class LogSoftmax(_AlongAxis):
     """x_i - log(sum over j of exp(x_j)) along one axis.
 
     Shape: any -> the same.
@@ -100,15 +108,9 @@ class LogSoftmax(SameShape, NoWeights, NoDetail, Op):
     Source: torch.nn.LogSoftmax (the subtraction of the maximum is not counted).
     """
 
-    storage: ClassVar[Storage] = "in_place"
     axis: int = -1
 
     def work(self, inputs: Specs, outputs: Specs) -> Work:
         """Return the exponentials, the sums, their logarithms and the subtractions."""
-        numel = inputs[0].numel
-        sums = numel // max(inputs[0].shape[self.axis], 1)
+        numel, sums = self._counts(inputs)
         return Work(exponentials=numel + sums, additions=2 * numel - sums)
-
-    def reach(self, inputs: Specs) -> Reach:
-        """Return all elements of the axis, its own position along the others."""
-        return normalised(inputs[0].shape, (self.axis,))

@@ -37,21 +37,10 @@ def _with_statistics(numel: int) -> Work:
     return Work(normalized=numel, additions=3 * numel, multiplications=numel)
 
 
-@dataclass(frozen=True, slots=True)
-class LayerNorm(Op):
-    """Normalisation over the last ``axes`` axes.
-
-    Shape: any -> the same.
-    Weights: a scale and a shift of the normalised extents, where affine.
-    Work: normalized = elements; additions = 3 * elements; multiplications = elements.
-    Source: Ba et al. 2016; torch.nn.LayerNorm.
-    """
-
+class _OverLastAxes(Op):
+    __slots__ = ()
     storage: ClassVar[Storage] = "in_place"
-    axes: int = 1
-    affine: bool = True
-    bias: bool = True
-    eps: float = 1e-5
+    axes: int
 
     @property
     def detail(self) -> str:
@@ -63,6 +52,26 @@ class LayerNorm(Op):
         if not inputs or not 1 <= self.axes <= inputs[0].rank:
             raise OpError(f"axes (={self.axes}) must be 1 to the input's rank")
         return inputs[:1]
+
+    def reach(self, inputs: Specs) -> Reach:
+        """Return all elements of the normalised axes."""
+        return _statistics_over(inputs, range(-self.axes, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class LayerNorm(_OverLastAxes):
+    """Normalisation over the last ``axes`` axes.
+
+    Shape: any -> the same.
+    Weights: a scale and a shift of the normalised extents, where affine.
+    Work: normalized = elements; additions = 3 * elements; multiplications = elements.
+    Source: Ba et al. 2016; torch.nn.LayerNorm.
+    """
+
+    axes: int = 1
+    affine: bool = True
+    bias: bool = True
+    eps: float = 1e-5
 
     def weights(self, inputs: Specs) -> tuple[Weight, ...]:
         """Return scale and shift."""
@@ -73,13 +82,9 @@ class LayerNorm(Op):
         """Return the statistics and the normalised elements."""
         return _with_statistics(inputs[0].numel)
 
-    def reach(self, inputs: Specs) -> Reach:
-        """Return all elements of the normalised axes."""
-        return _statistics_over(inputs, range(-self.axes, 0))
-
 
 @dataclass(frozen=True, slots=True)
-class RMSNorm(Op):
+class RMSNorm(_OverLastAxes):
     """x / sqrt(mean of x^2 + eps) * scale over the last ``axes`` axes.
 
     Shape: any -> the same.
@@ -88,22 +93,10 @@ class RMSNorm(Op):
     Source: Zhang and Sennrich 2019; torch.nn.RMSNorm.
     """
 
-    storage: ClassVar[Storage] = "in_place"
     axes: int = 1
     affine: bool = True
     eps: float | None = None
     """None: the ``SMALLEST_STEP`` of the dtype."""
-
-    @property
-    def detail(self) -> str:
-        """Return the number of axes where it is not 1."""
-        return "" if self.axes == 1 else f"over {self.axes} axes"
-
-    def infer(self, inputs: Specs) -> Specs:
-        """Return the input's spec."""
-        if not inputs or not 1 <= self.axes <= inputs[0].rank:
-            raise OpError(f"axes (={self.axes}) must be 1 to the input's rank")
-        return inputs[:1]
 
     def weights(self, inputs: Specs) -> tuple[Weight, ...]:
         """Return the scale."""
@@ -114,13 +107,23 @@ class RMSNorm(Op):
         numel = inputs[0].numel
         return Work(multiplications=2 * numel, additions=numel, divisions=numel)
 
-    def reach(self, inputs: Specs) -> Reach:
-        """Return all elements of the normalised axes."""
-        return _statistics_over(inputs, range(-self.axes, 0))
+
+class _ByChannel(Op):
+    __slots__ = ()
+    storage: ClassVar[Storage] = "in_place"
+    affine: bool
+
+    def weights(self, inputs: Specs) -> tuple[Weight, ...]:
+        """Return scale and shift."""
+        return _affine(inputs[0].shape[1:2], weight=self.affine, bias=self.affine)
+
+    def work(self, inputs: Specs, outputs: Specs) -> Work:
+        """Return the statistics and the normalised elements."""
+        return _with_statistics(inputs[0].numel)
 
 
 @dataclass(frozen=True, slots=True)
-class GroupNorm(Op):
+class GroupNorm(_ByChannel):
     """Normalisation over groups of channels and all positions.
 
     Shape: (n, c, ...) -> the same.
@@ -129,7 +132,6 @@ class GroupNorm(Op):
     Source: Wu and He 2018; torch.nn.GroupNorm.
     """
 
-    storage: ClassVar[Storage] = "in_place"
     groups: int
     affine: bool = True
     eps: float = 1e-5
@@ -153,14 +155,6 @@ class GroupNorm(Op):
             )
         return inputs[:1]
 
-    def weights(self, inputs: Specs) -> tuple[Weight, ...]:
-        """Return scale and shift."""
-        return _affine(inputs[0].shape[1:2], weight=self.affine, bias=self.affine)
-
-    def work(self, inputs: Specs, outputs: Specs) -> Work:
-        """Return the statistics and the normalised elements."""
-        return _with_statistics(inputs[0].numel)
-
     def reach(self, inputs: Specs) -> Reach:
         """Return the channels of a group and all positions."""
         per = inputs[0].shape[1] // self.groups
@@ -170,7 +164,7 @@ class GroupNorm(Op):
 
 
 @dataclass(frozen=True, slots=True)
-class InstanceNorm(Op):
+class InstanceNorm(_ByChannel):
     """Normalisation of each map by its own statistics.
 
     Shape: (n, c, ...) -> the same.
@@ -179,7 +173,6 @@ class InstanceNorm(Op):
     Source: Ulyanov et al. 2016; torch.nn.InstanceNorm2d.
     """
 
-    storage: ClassVar[Storage] = "in_place"
     affine: bool = False
     eps: float = 1e-5
 
@@ -193,14 +186,6 @@ class InstanceNorm(Op):
         if not inputs or inputs[0].rank < 3:
             raise OpError("it needs at least 3 axes (batch, channels, positions)")
         return inputs[:1]
-
-    def weights(self, inputs: Specs) -> tuple[Weight, ...]:
-        """Return scale and shift."""
-        return _affine(inputs[0].shape[1:2], weight=self.affine, bias=self.affine)
-
-    def work(self, inputs: Specs, outputs: Specs) -> Work:
-        """Return the statistics and the normalised elements."""
-        return _with_statistics(inputs[0].numel)
 
     def reach(self, inputs: Specs) -> Reach:
         """Return all positions of the map."""

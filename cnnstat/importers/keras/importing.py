@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from cnnstat.count.report import UNCOUNTED_WEIGHTS, Note
 from cnnstat.errors import ModelError, ShapeError
 from cnnstat.importers.assembly import Assembly
-from cnnstat.importers.declared import Declared, entering_specs
+from cnnstat.importers.declared import Declared, FileModel, entering_specs
 from cnnstat.importers.keras.call import Call, Layers, Tensor, channels_first
 from cnnstat.importers.keras.document import read_config
 from cnnstat.importers.keras.order import Recorded, in_order, recorded_shapes
@@ -34,18 +34,7 @@ MAX_CALLS = 100_000
 """Most calls of layers that are read: nested models can multiply without end."""
 
 
-class KerasModel(NamedTuple):
-    """The inputs as the model declares them (0 for a free extent), and what makes the graph.
-
-    ``fill`` returns the spec of every input from shapes of some and a batch.
-    """
-
-    inputs: Mapping[str, TensorSpec]
-    fill: Callable[[Shapes, int], dict[str, TensorSpec]]
-    trace: Callable[[Mapping[str, TensorSpec]], Imported]
-
-
-def load_keras(path: str) -> KerasModel:
+def load_keras(path: str) -> FileModel:
     """Return the model in a ``.keras``, ``.json`` or ``.h5`` file.
 
     Raises ``UsageError`` for a file that cannot be read, ``ModelError`` for one without a model.
@@ -53,9 +42,7 @@ def load_keras(path: str) -> KerasModel:
     return keras_model(read_config(path), path)
 
 
-def keras_model(
-    config: Mapping[str, Any], reference: str, known: Known | None = None
-) -> KerasModel:
+def keras_model(config: Mapping[str, Any], reference: str, known: Known | None = None) -> FileModel:
     """Return the model that a configuration describes. Raises ``ModelError`` where it is none.
 
     ``known`` is what a live model tells beyond its configuration.
@@ -75,7 +62,7 @@ def keras_model(
     def trace(specs: Mapping[str, TensorSpec]) -> Imported:
         return _Reading(reference, network, specs, declared, known or Known()).imported()
 
-    return KerasModel(declared, fill, trace)
+    return FileModel(declared, fill, trace)
 
 
 def _input_layers(network: Network) -> list[LayerConfig]:

@@ -11,8 +11,9 @@ from sys import stderr
 from typing import Any
 
 from cnnstat.errors import MissingDependencyError, ModelError, UsageError, unknown
+from cnnstat.importers.declared import FileModel
 from cnnstat.importers.keras.document import parse_config
-from cnnstat.importers.keras.importing import KerasModel, keras_model
+from cnnstat.importers.keras.importing import keras_model
 from cnnstat.importers.keras.unknown import known_of
 
 REFUSAL = "not available with the torch backend"
@@ -30,7 +31,7 @@ def is_keras_model(candidate: object) -> bool:
     )
 
 
-def model_of_object(model: Any, reference: str) -> KerasModel:
+def model_of_object(model: Any, reference: str) -> FileModel:
     """Return what cnnstat knows of a ``keras.Model`` by its configuration.
 
     Raises ``ModelError`` for a model whose class is Python code alone.
@@ -44,7 +45,7 @@ def model_of_object(model: Any, reference: str) -> KerasModel:
     return keras_model(parse_config(text, reference), reference, known_of(model))
 
 
-def application(reference: str, arguments: Mapping[str, Any] | None = None) -> KerasModel:
+def application(reference: str, arguments: Mapping[str, Any] | None = None) -> FileModel:
     """Return a model of keras.applications, ``keras:ResNet50``, built without weights.
 
     Raises ``MissingDependencyError`` without keras, ``UsageError`` for an unknown name,

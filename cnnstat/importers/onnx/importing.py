@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
-from cnnstat.importers.declared import entering_specs
+from cnnstat.importers.declared import FileModel, entering_specs
 from cnnstat.importers.onnx import require_onnx
 from cnnstat.importers.reference import Imported, Shapes
 from cnnstat.ir.tensor import TensorSpec
 
 
-class OnnxModel(NamedTuple):
-    """The inputs as the file declares them (0 for a free extent), and what makes the graph.
-
-    ``fill`` returns the spec of every input from shapes of some and a batch.
-    """
-
-    inputs: Mapping[str, TensorSpec]
-    fill: Callable[[Shapes, int], dict[str, TensorSpec]]
-    trace: Callable[[Mapping[str, TensorSpec]], Imported]
-
-
-def load_onnx(path: str) -> OnnxModel:
+def load_onnx(path: str) -> FileModel:
     """Return the model in a file.
 
     Raises ``MissingDependencyError`` without onnx, ``UsageError`` for a file that cannot be read,
@@ -41,4 +29,4 @@ def load_onnx(path: str) -> OnnxModel:
     def trace(specs: Mapping[str, TensorSpec]) -> Imported:
         return assemble(file, specs)
 
-    return OnnxModel({name: each.spec for name, each in file.inputs.items()}, fill, trace)
+    return FileModel({name: each.spec for name, each in file.inputs.items()}, fill, trace)

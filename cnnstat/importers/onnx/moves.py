@@ -29,26 +29,25 @@ def no_arguments(call: Call) -> Arguments:
     return ()
 
 
-def view(kind: str, made: Made, keeps: Keeps = no_arguments) -> Rule:
+def view(
+    kind: str,
+    made: Made,
+    keeps: Keeps = no_arguments,
+    op: type[ops.View | ops.Rearrange] = ops.View,
+) -> Rule:
     """Return the rule of another view of the same memory."""
 
     def rule(call: Call) -> Meaning:
         dtype = call.spec().dtype
         results = tuple(TensorSpec(shape, dtype) for shape in made(call))
-        return Meaning(ops.View(kind, results, keeps(call)), (call.required(0),))
+        return Meaning(op(kind, results, keeps(call)), (call.required(0),))
 
     return rule
 
 
 def move(kind: str, made: Made, keeps: Keeps = no_arguments) -> Rule:
     """Return the rule of elements copied to memory of their own."""
-
-    def rule(call: Call) -> Meaning:
-        dtype = call.spec().dtype
-        results = tuple(TensorSpec(shape, dtype) for shape in made(call))
-        return Meaning(ops.Rearrange(kind, results, keeps(call)), (call.required(0),))
-
-    return rule
+    return view(kind, made, keeps, ops.Rearrange)
 
 
 def gathered(made: Made) -> Rule:
