@@ -45,7 +45,7 @@ UNITS: dict[str, int] = {
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?P<unit>[A-Za-z]*)"
-    r"|(?P<name>[A-Za-z_][\w.]*(?:\[\w+\][\w.]*)*)"
+    r"|(?P<name>input\.\w+(?:\[\w+\]|\.\w+)*|[A-Za-z_][\w.]*)"
     r"|(?P<text>'[^']*'|\"[^\"]*\")"
     r"|(?P<sign><=|>=|==|!=|//|&&|\|\||[-+*/%<>()=!]))"
 )
