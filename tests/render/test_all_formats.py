@@ -8,6 +8,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,7 @@ from cnnstat.render.cells import grid
 from cnnstat.render.document import Cell, Document
 from cnnstat.render.formats import FORMATS, render, table_alone
 from tests.render.test_html import Page
+from tests.render.test_latex import compiled, needs_pdflatex
 
 CASES: dict[str, tuple[str, ...]] = {
     "summary": (
@@ -118,6 +120,7 @@ def _unescaped(line: str) -> list[str]:
 
 
 LATEX = {
+    r"\allowbreak{}": "",
     r"\textbackslash{}": "\\",
     r"\textasciitilde{}": "~",
     r"\textasciicircum{}": "^",
@@ -146,6 +149,12 @@ def test_latex_has_the_text_of_every_cell_and_a_dash_for_a_missing_one(document:
                 cell = cell.replace(command, character)
             plain = re.sub(r"\\([{}$&%#_])", r"\1", cell).strip()
             assert plain == ("--" if value is None else " ".join(shown.split()))
+
+
+@needs_pdflatex
+def test_latex_compiles_in_two_columns_whole_and_bare(document: Document, tmp_path: Path) -> None:
+    both = render(document, "latex"), render(table_alone(document), "latex")
+    compiled("\n\n".join(both), tmp_path)
 
 
 @pytest.mark.parametrize("format", FORMATS)
