@@ -9,7 +9,8 @@ from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph, Value
 from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ops import Add, Conv2d, Input
-from cnnstat.render.graph.outline import Box, Edge, Frame, Item, Outline, Repeat, outline
+from cnnstat.render.graph.items import Box, Frame, Item, Repeat
+from cnnstat.render.graph.outline import Edge, Outline, outline
 from cnnstat.zoo.catalog import names
 
 CONV = Conv2d(8, (3, 3), (1, 1), (1, 1))
@@ -243,3 +244,42 @@ def test_a_repeat_inside_a_repeat() -> None:
         Edge(inner.name, add.rows[0].name),
         Edge("input", add.rows[0].name),
     )
+
+
+def turns() -> Graph:
+    """Return two modules of two layers each that read one another in turns, twice."""
+    b = Builder("turns")
+    x = b.add("input", Input((8, 16, 16)))
+    for call in range(2):
+        for module in "ab":
+            with b.scope(module):
+                for layer in range(2):
+                    x = b.add(f"conv{layer}_{call}", CONV, x)
+    return b.graph(x)
+
+
+def test_a_module_that_does_not_run_in_one_go_has_no_frame() -> None:
+    drawing = outline(shaped(turns()))
+    assert not frames(drawing.items)
+    rows = [row.name for box in drawing.boxes for row in box.rows]
+    calls = [f"{module}/conv{layer}_{call}" for call in "01" for module in "ab" for layer in "01"]
+    assert rows == ["input", *calls]
+
+
+def test_modules_in_turns_are_not_repeats_of_one_another() -> None:
+    drawing = outline(shaped(turns()), depth=1)
+    assert [(box.name, box.repeat.times) for box in drawing.boxes[1:]] == [("a", 1), ("b", 1)]
+    assert set(drawing.edges) == {Edge("input", "a"), Edge("a", "b"), Edge("b", "a")}
+
+
+def test_branches_side_by_side_keep_their_frames() -> None:
+    b = Builder("towers")
+    image = b.add("input", Input((8, 16, 16)))
+    left = right = image
+    for layer in range(2):  # listed in turns, but neither reads the other
+        with b.scope("left"):
+            left = b.add(f"conv{layer}", CONV, left)
+        with b.scope("right"):
+            right = b.add(f"conv{layer}", CONV, right)
+    drawing = outline(shaped(b.graph(b.add("add", Add(), left, right))))
+    assert [name for frame in frames(drawing.items) for name in frame.names] == ["left", "right"]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from cnnstat.render.graph.items import Box, Frame, Item, boxes_of
 from cnnstat.render.graph.labels import (
     COLOURS,
     box_lines,
@@ -18,7 +19,7 @@ from cnnstat.render.graph.labels import (
     kind_of,
     title_lines,
 )
-from cnnstat.render.graph.outline import Box, Frame, Item, Outline, boxes_of, is_back
+from cnnstat.render.graph.outline import Outline, is_back
 from cnnstat.render.safe_text import html_text, shown
 
 FONT = "Helvetica,Arial,sans-serif"
@@ -57,7 +58,7 @@ def render_dot(
         f'  graph [fontname="{FONT}", fontsize=12, labelloc=t, newrank=true, nodesep=0.2,'
         f" ranksep=0.22, label={_label(title_lines(outline, title))}]",
         f'  node [shape=box, style="rounded,filled", fontname="{FONT}", fontsize=11,'
-        ' margin="0.1,0.06", height=0.3]',
+        ' margin="0.15,0.06", height=0.3]',
         '  edge [arrowsize=0.6, color="#555555"]',
         *_items(outline.items, ids, Drawn(folded, links)),
         *_edges(outline, ids, folded),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
+from cnnstat.render.graph.items import Box, Item
 from cnnstat.render.graph.labels import (
     COLOURS,
     box_lines,
@@ -13,7 +14,7 @@ from cnnstat.render.graph.labels import (
     kind_of,
     title_lines,
 )
-from cnnstat.render.graph.outline import Box, Item, Outline, is_back
+from cnnstat.render.graph.outline import Outline, is_back
 from cnnstat.render.safe_text import shown
 
 CODES = {

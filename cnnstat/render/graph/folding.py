@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from cnnstat.render.graph.as_dot import Links, render_dot
 from cnnstat.render.graph.graphviz import inline_svg
-from cnnstat.render.graph.outline import Frame, Outline
+from cnnstat.render.graph.items import Frame
+from cnnstat.render.graph.outline import Outline
 
 ALL, NONE = "all", "none"
 """States with all blocks open, and with all folded."""

@@ -11,7 +11,8 @@ from typing import Literal
 from cnnstat.count.figures import Figures
 from cnnstat.count.layer import Layer
 from cnnstat.ir.reach import Sliding
-from cnnstat.render.graph.outline import Box, Frame, Item, Outline, Repeat
+from cnnstat.render.graph.items import Box, Frame, Item, Repeat
+from cnnstat.render.graph.outline import Outline
 from cnnstat.render.numbers import count, scaled, shape_text
 
 Kind = Literal["input", "conv", "fc", "pool", "norm", "merge", "module", "other"]

@@ -1,78 +1,24 @@
 """The outline of a drawing: rows as boxes, modules and stages as frames around them, edges.
 
-Consecutive blocks that are equal inside (operators, shapes, edges) and form a chain or are side by
-side are drawn once, marked with how often they occur; so are three and more that differ in a
-constant number of channels alone, as those of DenseNet do. Knows no output format.
+Equal blocks are drawn once. Knows no output format.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from cnnstat.count.layer import Layer
 from cnnstat.count.report import Report
 from cnnstat.count.tree import members_of
-from cnnstat.ir.graph import ShapedGraph, Value
-from cnnstat.ir.op import Op
-from cnnstat.ir.tensor import TensorSpec
+from cnnstat.render.graph.items import Box, Frame, Item, boxes_of
+from cnnstat.render.graph.repeats import collapsed
 
 STAGE = re.compile(r"(.+?\d)(_[a-z]*\d+|[a-z])")
 """Names of one stage: ``conv2_1``, ``conv2_block12``, ``inception_3a``; its name comes first."""
-
-
-class Repeat(NamedTuple):
-    """Number of equal blocks; each has ``step`` more channels than the last."""
-
-    times: int = 1
-    step: int = 0
-    parallel: bool = False
-
-
-ONCE = Repeat()
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """One row of the report.
-
-    ``rows`` are the same row in every repeat of it and of the frames around it, in order.
-    """
-
-    rows: tuple[Layer, ...]
-    repeat: Repeat = ONCE
-
-    @property
-    def name(self) -> str:
-        """Name of the first row, which no other box has."""
-        return self.rows[0].name
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """A module, or a stage of modules or layers; ``names`` are those of its repeats."""
-
-    names: tuple[str, ...]
-    items: tuple[Box | Frame, ...]
-    kind: Literal["module", "stage"] = "module"
-    repeat: Repeat = ONCE
-
-    @property
-    def rows(self) -> tuple[Layer, ...]:
-        """Every row inside, of every repeat."""
-        return tuple(row for item in self.items for row in item.rows)
-
-    @property
-    def survivals(self) -> tuple[float, ...]:
-        """Probabilities with which training keeps the paths inside, in order; none where all."""
-        ops = [row.report.shaped.nodes[index].op for row in self.rows for index in row.nodes]
-        return tuple(op.survival for op in ops if op.survival != 1)
-
-
-Item = Box | Frame
 
 
 class Edge(NamedTuple):
@@ -111,8 +57,8 @@ def outline(report: Report, *, depth: int | None = None) -> Outline:
     """Return the outline of a report; modules deeper than ``depth`` are one box each."""
     rows = report.view(depth=depth)
     items = _stages(_modules(rows))
-    collapsed = tuple(_collapse(items, _Surroundings.of(report.shaped)))
-    return Outline(report, collapsed, tuple(_edges(rows, collapsed)))
+    once = collapsed(items, report.shaped)
+    return Outline(report, once, tuple(_edges(rows, once)))
 
 
 def sections(rows: Sequence[Layer]) -> Iterator[tuple[str, tuple[Layer, ...]]]:
@@ -129,31 +75,55 @@ def is_back(outline: Outline, source: str, target: str) -> bool:
     return outline.order[source] > outline.order[target]
 
 
-def boxes_of(items: Sequence[Item]) -> Iterator[Box]:
-    """Yield every box in the items, in order."""
-    for item in items:
-        if isinstance(item, Box):
-            yield item
-        else:
-            yield from boxes_of(item.items)
-
-
 def _modules(rows: Sequence[Layer]) -> tuple[Item, ...]:
-    """Return the rows in frames by the modules of their paths, in order of first appearance."""
+    """Return the rows in frames by the modules of their paths, in order of first appearance.
+
+    A module that does not run in one go (a list of the levels of a U-Net, a module that runs again)
+    has no frame, which would enclose empty space: its parts stand between what runs between them.
+    """
     inside = members_of(rows)
+    place = {row.name: number for number, row in enumerate(rows)}
+    reads = _reads(rows)
 
     def items(module: str) -> tuple[Item, ...]:
-        return tuple(
-            frame(member) if isinstance(member, str) else Box((member,))
-            for member in inside[module]
-        )
+        made: list[Item] = []
+        for member in inside[module]:
+            made += frame(member) if isinstance(member, str) else [Box((member,))]
+        return tuple(sorted(made, key=lambda item: place[item.rows[0].name]))
 
-    def frame(module: str) -> Item:
+    def frame(module: str) -> Sequence[Item]:
         members = items(module)
-        only = len(members) == 1 and isinstance(members[0], Box)
-        return members[0] if only else Frame((module,), members)
+        places = {place[row.name] for item in members for row in item.rows}
+        if len(places) == 1 or _is_interrupted(places, reads):
+            return members
+        return [Frame((module,), members)]
 
     return items("")
+
+
+def _reads(rows: Sequence[Layer]) -> list[set[int]]:
+    """Return for each row the places of the rows that it reads."""
+    row_of = {index: place for place, row in enumerate(rows) for index in row.nodes}
+    return [
+        {
+            row_of[value.node]
+            for index in row.nodes
+            for value in row.report.shaped.nodes[index].inputs
+        }
+        for row in rows
+    ]
+
+
+def _is_interrupted(places: set[int], reads: Sequence[set[int]]) -> bool:
+    """Return whether a row inside depends, through rows outside, on another one inside."""
+    behind: set[int] = set()  # rows outside that depend on one inside
+    for place in range(min(places), max(places) + 1):
+        if place in places:
+            if not behind.isdisjoint(reads[place]):
+                return True
+        elif any(source in places or source in behind for source in reads[place]):
+            behind.add(place)
+    return False
 
 
 def _stages(items: Sequence[Item]) -> tuple[Item, ...]:
@@ -195,164 +165,6 @@ def _stage(item: Item) -> str:
 def _training_only(item: Item) -> bool:
     nodes = item.rows[0].report.shaped.nodes
     return all(nodes[index].training_only for row in item.rows for index in row.nodes)
-
-
-class _Surroundings(NamedTuple):
-    """A shaped graph, and for each node who reads it; a result of the graph has the reader -1."""
-
-    shaped: ShapedGraph
-    readers: list[list[int]]
-
-    @classmethod
-    def of(cls, shaped: ShapedGraph) -> _Surroundings:
-        readers = shaped.graph.consumers()
-        for value in (*shaped.graph.outputs, *shaped.graph.training_outputs):
-            readers[value.node].append(-1)
-        return cls(shaped, readers)
-
-
-def _collapse(items: Sequence[Item], around: _Surroundings) -> Iterator[Item]:
-    """Yield the items with every run of equal ones as one, innermost first."""
-    inner = [_collapsed_inside(item, around) for item in items]
-    blocks = [_Block.of(item, around.shaped) for item in inner]
-    relations = [
-        _relation(first, second, around) if _form(one) == _form(other) else None
-        for first, second, one, other in zip(blocks, blocks[1:], inner, inner[1:], strict=False)
-    ]
-    start = 0
-    while start < len(inner):
-        stop = start + 1
-        relation = relations[start] if start < len(relations) else None
-        while relation is not None and stop <= len(relations) and relations[stop - 1] == relation:
-            stop += 1
-        if relation is None or stop - start < (3 if any(relation.steps) else 2):
-            yield inner[start]
-            start += 1
-            continue
-        repeat = Repeat(stop - start, relation.steps[-1], relation.parallel)
-        yield replace(_merged(inner[start:stop]), repeat=repeat)
-        start = stop
-
-
-def _collapsed_inside(item: Item, around: _Surroundings) -> Item:
-    if isinstance(item, Box):
-        return item
-    items = tuple(_collapse(item.items, around))
-    alone = item.kind == "stage" and len(items) == 1 and isinstance(items[0], Frame)
-    return items[0] if alone else replace(item, items=items)
-
-
-def _form(item: Item) -> object:
-    """Return how an item is nested: what is merged must have the same form."""
-    inside = () if isinstance(item, Box) else tuple(map(_form, item.items))
-    return type(item), item.repeat, inside
-
-
-def _merged(items: Sequence[Item]) -> Item:
-    """Return items of one form as one that holds the rows of all."""
-    first = items[0]
-    if isinstance(first, Box):
-        return replace(first, rows=tuple(row for item in items for row in item.rows))
-    frames = [item for item in items if isinstance(item, Frame)]
-    inside = zip(*(frame.items for frame in frames), strict=True)
-    return replace(
-        first,
-        names=tuple(name for frame in frames for name in frame.names),
-        items=tuple(_merged(each) for each in inside),
-    )
-
-
-class _Block(NamedTuple):
-    """The operators of an item, with every reference relative, so that blocks can be compared."""
-
-    positions: dict[int, int]
-    entering: tuple[Value, ...]
-    operators: tuple[tuple[object, ...], ...]
-    specs: tuple[TensorSpec, ...]
-
-    @classmethod
-    def of(cls, item: Item, shaped: ShapedGraph) -> _Block:
-        members = sorted(index for row in item.rows for index in row.nodes)
-        positions = {index: position for position, index in enumerate(members)}
-        slots: dict[Value, int] = {}
-        operators, specs = [], []
-        for index in members:
-            node, facts = shaped.nodes[index], shaped.facts[index]
-            reads = tuple(
-                [
-                    (positions[value.node], value.result)
-                    if value.node in positions
-                    else (-1 - slots.setdefault(value, len(slots)), 0)
-                    for value in node.inputs
-                ]
-            )
-            operators.append((_kind(node.op), node.tied_to is None, node.training_only, reads))
-            specs += [*facts.inputs, *facts.outputs]
-        return cls(positions, tuple(slots), tuple(operators), tuple(specs))
-
-
-def _kind(op: Op) -> object:
-    """Return what two operators share if blocks with them are equal.
-
-    How likely a path is to be dropped in training, which stochastic depth changes from block to
-    block, is not of it: in inference the blocks are equal.
-    """
-    return op if op.survival == 1 else type(op)
-
-
-class _Relation(NamedTuple):
-    """How a block follows another that is equal but for channels.
-
-    ``reads`` are the places in the first that the second reads, ``steps`` what each tensor has more
-    channels; the last tensor is the block's result.
-    """
-
-    parallel: bool
-    reads: tuple[tuple[int, int], ...]
-    steps: tuple[int, ...]
-
-
-def _relation(first: _Block, second: _Block, around: _Surroundings) -> _Relation | None:
-    """Return the relation of two neighbours; None where they cannot be drawn as one."""
-    if not second.entering or first.operators != second.operators:
-        return None
-    steps = _steps(first.specs, second.specs)
-    if steps is None:
-        return None
-    if first.entering == second.entering:
-        if _outside(first, around) == _outside(second, around):
-            return _Relation(True, (), steps)
-        return None
-    if any(value.node not in first.positions for value in second.entering):
-        return None
-    allowed = second.positions
-    if any(reader not in allowed for _, reader in _outside(first, around)):
-        return None
-    reads = tuple((first.positions[value.node], value.result) for value in second.entering)
-    return _Relation(False, reads, steps)
-
-
-def _outside(block: _Block, around: _Surroundings) -> list[tuple[int, int]]:
-    """Return who reads which place of a block from outside it."""
-    return [
-        (position, reader)
-        for index, position in block.positions.items()
-        for reader in around.readers[index]
-        if reader not in block.positions
-    ]
-
-
-def _steps(first: Sequence[TensorSpec], second: Sequence[TensorSpec]) -> tuple[int, ...] | None:
-    """Return what each tensor has more channels; None where anything else differs."""
-    if len(first) != len(second):
-        return None
-    steps = []
-    for one, other in zip(first, second, strict=True):
-        same = one.dtype == other.dtype and len(one.shape) == len(other.shape)
-        if not same or one.shape[:1] + one.shape[2:] != other.shape[:1] + other.shape[2:]:
-            return None
-        steps.append(other.shape[1] - one.shape[1] if len(one.shape) > 1 else 0)
-    return tuple(steps)
 
 
 class _Place(NamedTuple):
