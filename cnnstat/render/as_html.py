@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnnstat.render.as_csv import raw
-from cnnstat.render.cells import Grid, grid
+from cnnstat.render.cells import grid
 from cnnstat.render.document import Cell, Column, Document
 from cnnstat.render.formats import Look
 from cnnstat.render.safe_text import html_text
@@ -179,16 +179,19 @@ def _table(document: Document, *, sortable: bool, ids: Sequence[str]) -> list[st
         for column, title in zip(document.columns, cells.titles, strict=True)
     )
     lines = ["<table>", f"<thead><tr>{heads}</tr></thead>", "<tbody>"]
-    rows = [_row(document, row, cells, index) for index, row in enumerate(document.rows)]
+    rows = [
+        _cells(document.columns, cells.titles, row, cells.rows[index], cells.levels[index])
+        for index, row in enumerate(document.rows)
+    ]
     if ids:
         rows = [f'<tr id="{name}">{row[4:]}' for row, name in zip(rows, ids, strict=True)]
     lines += rows
     lines.append("</tbody>")
     foot = []
     if document.rest is not None:
-        foot.append(_cells(document.columns, document.rest, cells.rows[-1]))
+        foot.append(_cells(document.columns, cells.titles, document.rest, cells.rows[-1]))
     if document.total is not None and cells.total is not None:
-        foot.append(_cells(document.columns, document.total, cells.total))
+        foot.append(_cells(document.columns, cells.titles, document.total, cells.total))
     if foot:
         lines += ["<tfoot>", *foot, "</tfoot>"]
     return [*lines, "</table>"]
@@ -204,12 +207,9 @@ def _head(column: Column, title: str, *, sortable: bool) -> str:
     return f'<th scope="col" aria-sort="none"{kind}{hint}>{button}</th>'
 
 
-def _row(document: Document, row: tuple[Cell, ...], cells: Grid, index: int) -> str:
-    return _cells(document.columns, row, cells.rows[index], cells.levels[index])
-
-
 def _cells(
     columns: tuple[Column, ...],
+    titles: tuple[str, ...],
     values: tuple[Cell, ...],
     texts: tuple[str, ...],
     levels: tuple[int, ...] = (),
@@ -217,10 +217,12 @@ def _cells(
     """Return one row: each cell with its text, its raw value, and a tint for heat."""
     row = []
     for index, (column, value, text) in enumerate(zip(columns, values, texts, strict=True)):
-        kind = "" if column.kind != "text" else ' class="text long"' if len(text) > LONG else TEXT
+        names = [name for name in ("text", "shape") if column.kind == name]
+        names += ["long"] if names == ["text"] and len(text) > LONG else []
+        kind = f' class="{" ".join(names)}"' if names else ""
         level = levels[index] if levels else 0
         tint = f' style="background: rgba(var(--heat), {level * 0.06:.2f})"' if level else ""
-        head = f' data-head="{html_text(column.title)}"' if column.title else ""
+        head = f' data-head="{html_text(titles[index])}"' if titles[index] else ""
         row.append(
             f'<td data-value="{html_text(raw(value))}"{head}{kind}{tint}>{html_text(text)}</td>'
         )

@@ -15,8 +15,30 @@ from cnnstat.render.as_html import definitions, page, sections, table
 from cnnstat.render.document import Document
 from cnnstat.render.safe_text import html_text
 
-STYLE = """
-main.cnnstat { max-width: 80em; margin: 0 auto; }
+
+def _cards(tables: str, least: str) -> str:
+    """Return the style of tables whose rows are cards, with columns at least so wide."""
+    return f"""
+{tables} .scroll {{ border: 0; overflow: visible; }}
+{tables} table, {tables} thead, {tables} tbody, {tables} tfoot {{ display: block; }}
+{tables} tr {{ display: grid; grid-template-columns: repeat(auto-fill, minmax({least}, 1fr));
+  gap: 0 1em; border: 1px solid var(--line); border-radius: 6px; margin: 0 0 .6em;
+  padding: .3em .6em; }}
+{tables} tr[hidden] {{ display: none; }}
+{tables} td, main{tables} .scroll td:first-child {{ display: block; border: 0; text-align: left;
+  padding: .1em 0; position: static; max-width: none; min-width: 0; white-space: normal;
+  overflow-wrap: anywhere; }}
+{tables} td.long {{ grid-column: 1 / -1; }}
+{tables} td[data-value=""] {{ display: none; }}
+{tables} td[data-head]::before {{ content: attr(data-head) ": "; color: var(--dim);
+  font-weight: 400; }}
+"""
+
+
+STYLE = (
+    """
+main.cnnstat { max-width: 104em; margin: 0 auto; }
+main.cnnstat p, main.cnnstat li:not(.aligned), main.cnnstat figcaption { max-width: 80em; }
 .cnnstat h2 { font-size: 1.35em; margin: 2.2em 0 .2em; padding-top: .5em;
   border-top: 2px solid var(--line); overflow-wrap: anywhere; }
 .cnnstat h3 { font-size: 1.12em; margin: 1.6em 0 .4em; }
@@ -42,7 +64,7 @@ main.cnnstat { max-width: 80em; margin: 0 auto; }
 .cnnstat .tools button:focus-visible { outline: 2px solid rgb(var(--heat)); outline-offset: 1px; }
 .cnnstat .drawing g.node.dim, .cnnstat .drawing g.dim { opacity: .2; }
 .cnnstat .drawing a:focus-visible polygon, .cnnstat .drawing a:focus-visible path {
-  stroke-width: 3; }
+  stroke-width: 3; } .cnnstat .drawing a:focus-visible text { text-decoration: underline; }
 .cnnstat .tools { display: flex; flex-wrap: wrap; gap: .4em; margin: 0 0 .4em; }
 .cnnstat .tools[hidden] { display: none; }
 .cnnstat .tools button { font: inherit; padding: .15em .7em; border-radius: 6px; cursor: pointer;
@@ -60,21 +82,28 @@ main.cnnstat { max-width: 80em; margin: 0 auto; }
 .cnnstat tr.why dl, .cnnstat .panel dl { max-width: 60em; }
 .cnnstat tr.why dl { position: sticky; left: .7em; width: min(60em, 80vw); }
 .cnnstat dd { overflow-wrap: anywhere; }
-.cnnstat .stacked td { white-space: normal; overflow-wrap: break-word; min-width: 0; }
 .cnnstat .stacked thead { position: absolute; clip-path: inset(50%); width: 1px; height: 1px;
   overflow: hidden; }
-.cnnstat .stacked .scroll { border: 0; overflow: visible; }
-.cnnstat .stacked table, .cnnstat .stacked tbody { display: block; }
-.cnnstat .stacked tr { display: grid; grid-template-columns: repeat(auto-fill, minmax(15em, 1fr));
-  gap: 0 1em; border: 1px solid var(--line); border-radius: 6px; margin: 0 0 .6em;
-  padding: .3em .6em; }
-.cnnstat .stacked td, main.cnnstat .stacked .scroll td:first-child { display: block; border: 0;
-  text-align: left; padding: .1em 0; position: static; max-width: none; }
-.cnnstat .stacked td.long { grid-column: 1 / -1; }
-.cnnstat .stacked td[data-value=""] { display: none; }
-.cnnstat .stacked td[data-head]::before { content: attr(data-head) ": "; color: var(--dim); }
-@media (max-width: 40em) { .cnnstat section .scroll td:first-child { white-space: normal;
-    overflow-wrap: anywhere; min-width: 8em; max-width: 38vw; }
+"""
+    + _cards(".cnnstat .stacked", "15em")
+    + "@media (max-width: 40em) {"
+    + _cards(".cnnstat .cards", "6.5em")
+    + """
+  .cnnstat .cards thead tr { display: flex; flex-wrap: wrap; gap: 0 1em; border: 0; padding: 0; }
+  .cnnstat .cards thead th { border: 0; padding: .1em 0; background: none; }
+  main.cnnstat .cards .scroll td:first-child { font-weight: 600; order: -2; grid-column: 1 / -2; }
+  .cnnstat .cards td:first-child::before, .cnnstat .cards tr[id] td.text::before,
+  .cnnstat .cards td.shape::before { content: none; }
+  .cnnstat .cards td[data-head]:not(.text)::before { display: block; content: attr(data-head); }
+  .cnnstat .cards td[style]::before { color: var(--ink); }
+  .cnnstat .cards td.text:not(:first-child) { grid-column: 1 / -1; }
+  .cnnstat .cards tr[id] td.text:not(:first-child) { order: -1; color: var(--dim); }
+  .cnnstat .cards tr[id] td.shape { order: -2; grid-column: -2; text-align: right; }
+  .cnnstat .cards tr[id] td.shape::before { content: none; }
+  .cnnstat .cards tr[id]:has(button):not(:has(+ .why)) td:nth-child(n + 7) { display: none; }
+  .cnnstat .cards tr.why, .cnnstat .cards tr.why > td { display: block; }
+  .cnnstat .words td:first-child { white-space: normal; overflow-wrap: anywhere; min-width: 8em;
+    max-width: 38vw; }
   .cnnstat dl { grid-template-columns: 1fr; }
   .cnnstat dd { margin: 0 0 .3em .8em; } }
 @media (prefers-color-scheme: dark) {
@@ -93,6 +122,7 @@ main.cnnstat { max-width: 80em; margin: 0 auto; }
   .cnnstat details.terms::details-content { display: block; content-visibility: visible;
     height: auto; } }
 """
+)
 
 PANZOOM = "panzoom.min.js"
 """The library that pans and zooms drawings; its licence and version are next to it."""
@@ -159,7 +189,11 @@ def document_part(document: Document, ids: Sequence[str] = ()) -> str:
     terms = definitions(document)
     meanings = f'<details class="terms"><summary>Columns</summary>\n{terms}\n</details>'
     body = table(document, sortable=True, ids=ids)
-    parts = (body, meanings if terms else "", sections(document, level=4))
+    parts = (
+        f'<div class="cards">\n{body}\n</div>',
+        meanings if terms else "",
+        sections(document, level=4),
+    )
     return "\n".join(part for part in parts if part)
 
 

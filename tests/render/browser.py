@@ -75,14 +75,27 @@ const act = (view, doc) => {
   };
   const acted = {"open at first": shown().dataset.open};
   const row = [...doc.querySelectorAll("tr[id]")].find(r => r.cells[0].textContent === "conv1");
+  const cells = () => [...row.cells].filter(cell => cell.getClientRects().length).length;
+  const escape = target => target.dispatchEvent(
+    new view.KeyboardEvent("keydown", {key: "Escape", bubbles: true, cancelable: true}));
+  acted["cells shown"] = cells();
   click(row.querySelector("button"));
+  acted["cells of an open row"] = cells();
   acted["below the row"] = row.nextElementSibling.textContent;
   click(row.querySelector("button"));
   acted["closed again"] = !row.nextElementSibling.classList.contains("why");
+  click(row.querySelector("button"));
+  escape(row.nextElementSibling);
+  acted["closed by Escape"] = !row.nextElementSibling.classList.contains("why")
+    && doc.activeElement === row.querySelector("button");
   click(box("conv1"));
   acted.panel = frame.nextElementSibling.textContent;
+  escape(box("conv1"));
+  acted["panel closed by Escape"] = frame.nextElementSibling.hidden && doc.activeElement === frame;
   click(box("inception_4"));
   acted.unfolded = shown().dataset.open;
+  acted["focus after unfolding"] = shown().contains(doc.activeElement)
+    && doc.activeElement.textContent.trim().startsWith("inception_4");
   acted["zoomed by +"] = press("+");
   acted["zoomed by -"] = press("-");
   click(box("inception_4"));
@@ -96,6 +109,8 @@ const act = (view, doc) => {
   search.dispatchEvent(new view.Event("input"));
   acted.cut = [...doc.querySelectorAll("h1, h2, h3, p, li, dd, .stacked td, .tools button")]
     .filter(e => e.getBoundingClientRect().right > view.innerWidth + 1).map(e => e.textContent);
+  acted["scrolled sideways"] = [...doc.querySelectorAll(".scroll:not(.picture)")]
+    .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.parentNode.className);
   acted["reached by tab"] = [...doc.querySelectorAll("button, input, a, [tabindex]")]
     .filter(e => e.tabIndex >= 0 && e.getClientRects().length).length;
   return acted;

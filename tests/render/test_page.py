@@ -159,6 +159,13 @@ def test_drawings_fold_zoom_and_tell_how_figures_are_computed(width: int) -> Non
     # conv1 of googlenet: 64 filters of 7*7*3
     assert "(7*7*3)*64" in acted["below the row"]
     assert acted["closed again"]
+    assert acted["closed by Escape"]
+    assert acted["panel closed by Escape"]
+    assert acted["focus after unfolding"]
+    # on a phone a row is a card with the figures that matter; a click shows the others
+    assert acted["cells shown"] == (6 if width == 390 else 9)
+    assert acted["cells of an open row"] == 9
+    assert acted["scrolled sideways"] == (["cards"] if width == 1000 else [])
     assert acted["panel"].startswith("conv1")
     assert "(7*7*3)*64" in acted["panel"]
     assert acted["open at first"] == "none"

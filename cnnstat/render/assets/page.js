@@ -127,8 +127,12 @@ for (const frame of document.querySelectorAll(".drawing")) {
     event.preventDefault();
     if (moved) return;
     const target = link.getAttribute("xlink:href").slice(1);
-    if (target.includes("-open-")) show(target.split("-open-")[1]);
-    else tell(target);
+    if (!target.includes("-open-")) return tell(target);
+    show(target.split("-open-")[1]);
+    const title = link.textContent.trim();  // the focus stays on the block in its new state
+    const same = [...frame.querySelectorAll(":scope > div:not([hidden]) a")]
+      .find(other => other.textContent.trim() === title);
+    (same ?? frame).focus({preventScroll: true});
   });
 
   let from = null;
@@ -175,6 +179,19 @@ for (const frame of document.querySelectorAll(".drawing")) {
     button.addEventListener("click", () => actions[button.dataset.does]());
   show(states.find(state => !state.hidden).dataset.open);
 }
+
+// -- keys ----------------------------------------------------------------------------------------
+
+document.addEventListener("keydown", event => {
+  if (event.key !== "Escape") return;
+  const below = event.target.closest("tr.why"), figure = event.target.closest("figure");
+  const row = below ? below.previousElementSibling : event.target.closest("tr[id]");
+  if (row && close(row)) row.querySelector("button").focus();
+  const panel = figure?.querySelector(".panel:not([hidden])");
+  if (!panel) return;
+  panel.hidden = true;
+  figure.querySelector(".drawing").focus({preventScroll: true});
+});
 
 // -- sorting -------------------------------------------------------------------------------------
 
