@@ -19,15 +19,20 @@ from cnnstat.bench.measurement import Measurement, Run
 from cnnstat.count.report import analyze
 from cnnstat.errors import UsageError
 from cnnstat.ir.builder import Builder
+from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import TensorSpec
-from cnnstat.ops import Input, Opaque
+from cnnstat.memory.memory import plan, settings
+from cnnstat.ops import Conv2d, Input, Opaque
 from cnnstat.render.plots.bubble import Bubble, Candidate, bubble_figure, bubbles
 from cnnstat.render.plots.labels import Box, Point, label_points
 from cnnstat.render.plots.layers import layers_figure, panels_of, spans_of
+from cnnstat.render.plots.memory import memory_figure
 from cnnstat.render.plots.roofline import measured_points, rates_of, roofline_figure
 from cnnstat.render.plots.scaling import default_sizes, scaling_figure
 from cnnstat.render.plots.style import (
+    appearance,
+    appearing,
     new_figure,
     styled,
 )
@@ -329,3 +334,18 @@ def test_scaling_shows_the_totals_at_each_size() -> None:
 def test_one_size_is_nothing_to_plot(sizes: list[tuple[int, ...]]) -> None:
     with pytest.raises(UsageError, match="two or more input sizes"):
         scaling_figure(sweep("resnet18", sizes))
+
+
+def long_named() -> ShapedGraph:
+    b = Builder("models/" + "AVeryLongNameOfAModule" * 3)
+    x = b.add("image", Input((3, 16, 16)))
+    return infer_shapes(b.graph(b.add("convolution", Conv2d(8, (3, 3)), x)), {})
+
+
+@pytest.mark.parametrize("width", ["120mm", "6.4in"])
+def test_long_names_and_narrow_figures_are_not_cut_off(width: str) -> None:
+    report = analyze(long_named())
+    with appearing(appearance("png", width=width)):
+        check_legible(layers_figure(report))
+        check_legible(memory_figure(plan(report, settings())))
+        check_legible(bubble_figure(of_zoo(("alexnet", "vgg16", "resnet50"))))

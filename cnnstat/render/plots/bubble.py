@@ -13,7 +13,15 @@ from cnnstat.count.report import Report
 from cnnstat.errors import UsageError
 from cnnstat.render.numbers import scaled
 from cnnstat.render.plots.labels import Point, label_points
-from cnnstat.render.plots.style import PALETTE, WIDTH, count_axis, heading, new_figure, styled
+from cnnstat.render.plots.style import (
+    PALETTE,
+    WIDTH,
+    count_axis,
+    fitted,
+    heading,
+    new_figure,
+    styled,
+)
 from cnnstat.zoo.card import ModelCard
 
 if TYPE_CHECKING:
@@ -26,6 +34,10 @@ LARGEST = 1100.0
 """Area in square points of the model with the most parameters."""
 
 SMALLEST = 8.0
+KEY = 1.2
+"""Inches to the right of the panels, for the key of the families."""
+NARROW = 5.0
+"""Inches of a figure below which the circles of the key stand one below the other."""
 MARKS = ("o", "s", "D", "^", "h", "P")
 """Marks of families, a further one for each round through the colours."""
 
@@ -122,7 +134,7 @@ def bubble_figure(circles: Sequence[Bubble], *, rate: Rate = "top1") -> Figure:
         _legend(figure, most, looks)
         origin = "" if OWN in families else " as published"
         words = f"{_words(rate).capitalize()} accuracy{origin} (crops and scales differ)"
-        heading(figure, f"{words}; area: parameters")
+        heading(figure, fitted(figure, f"{words}; area: parameters", margin=KEY))
         for axes, members in inside:
             label_points(
                 axes,
@@ -231,7 +243,7 @@ def _legend(figure: Figure, most: int, looks: dict[str, tuple[str, str]]) -> Non
     figure.legend(
         handles=handles,
         loc="outside lower center",
-        ncols=len(handles),
+        ncols=len(handles) if figure.get_figwidth() >= NARROW else 1,
         columnspacing=3,
         handlelength=widest + 0.5,
         handleheight=widest + 0.5,

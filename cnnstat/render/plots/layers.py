@@ -13,12 +13,14 @@ from cnnstat.count.layer import Layer
 from cnnstat.count.report import Report
 from cnnstat.errors import UsageError
 from cnnstat.render.graph.outline import sections
-from cnnstat.render.numbers import bytes_text, scaled
+from cnnstat.render.numbers import bytes_text, scaled, shape_text
 from cnnstat.render.plots.style import (
+    AXIS,
     BLUE,
     GREEN,
     ORANGE,
     count_axis,
+    fitted,
     heading,
     names_that_fit,
     same_scale,
@@ -96,9 +98,12 @@ def _fill(figure: Figure | SubFigure, report: Report, rows: Sequence[Layer]) -> 
     named = len(rows) <= names_that_fit(figure, MOST_NAMES)
     parts = single(rows) if named else spans_of(rows)
     panels: Sequence[Axes] = figure.subplots(3, 1, sharex=True)
-    heading(figure, f"{shown(report.name)}, input {'x'.join(map(str, report.input.shape))}")
+    shapes = ", ".join(shape_text(spec.shape) for spec in report.inputs.values())
+    heading(figure, f"{shown(report.name)}, input {shapes}")
     for axes, panel in zip(panels, panels_of(report, rows), strict=True):
-        _draw(axes, panel, parts, bars=named)
+        _draw(axes, panel, bars=named)
+        title = f"{panel.title}: {panel.total}{_most(panel, parts)}"
+        axes.set_title(fitted(figure, title, margin=AXIS))
     if named:
         _names(panels[-1], rows)
     else:
@@ -142,7 +147,7 @@ def spans_of(rows: Sequence[Layer]) -> list[Section]:
     ]
 
 
-def _draw(axes: Axes, panel: Panel, parts: Sequence[Section], *, bars: bool) -> None:
+def _draw(axes: Axes, panel: Panel, *, bars: bool) -> None:
     heights = _known(panel)
     places = range(len(heights))
     if bars:
@@ -153,7 +158,6 @@ def _draw(axes: Axes, panel: Panel, parts: Sequence[Section], *, bars: bool) -> 
     for place, value in enumerate(panel.values):
         if value is None:
             axes.text(place, 0, "?", ha="center", va="bottom", fontsize=8)
-    axes.set_title(f"{panel.title}: {panel.total}{_most(panel, parts)}")
     axes.set_xlim(-0.75, len(heights) - 0.25)
     axes.set_ylim(0, max(1, 1.05 * max(heights)))
     axes.grid(visible=False, axis="x")

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 from cnnstat.memory.memory import MemoryPlan
 from cnnstat.render.numbers import bytes_text
 from cnnstat.render.plots.style import (
+    AXIS,
     BLUE,
     GREEN,
     ORANGE,
     count_axis,
+    fitted,
+    inches,
     names_that_fit,
     same_scale,
     side_by_side,
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 MOST_NAMES = 45
 """Layers whose names fit under the axis; more are numbered."""
+NARROW = 3.4
+"""Inches of a plot below which the lines of the key stand one below the other."""
 
 
 def memory_figure(*plans: MemoryPlan) -> Figure:
@@ -60,8 +65,8 @@ def _fill(figure: Figure | SubFigure, plan: MemoryPlan) -> Axes:
         ideal = [row.ideal_bytes for row in rows]
         axes.step(where, ideal, where="mid", color=GREEN, linestyle="--", label="live, ideal")
         _mark_peak(axes, ideal, names, GREEN)
-    _label(axes, plan, names, names_that_fit(figure, MOST_NAMES))
-    figure.legend(loc="outside lower center", ncols=2, fontsize=7)
+    _label(figure, axes, plan, names)
+    figure.legend(loc="outside lower center", ncols=2 if inches(figure) > NARROW else 1, fontsize=7)
     return axes
 
 
@@ -73,18 +78,19 @@ def _mark_peak(axes: Axes, values: list[int], names: list[str], colour: str) -> 
     axes.plot([at], [top], marker="v", linestyle="none", color=colour, label=name, zorder=4)
 
 
-def _label(axes: Axes, plan: MemoryPlan, names: list[str], most: int) -> None:
+def _label(figure: Figure | SubFigure, axes: Axes, plan: MemoryPlan, names: list[str]) -> None:
     peak = plan.peak
     least = ">= " if plan.status == "partial" else ""
-    axes.set_title(
+    title = (
         f"{shown(plan.report.name)}, {plan.settings.mode}, batch {plan.batch:,}:\n"
         f"peak {least}{bytes_text(peak.bytes)} at {shown(peak.layer)} ({peak.phase})"
     )
+    axes.set_title(fitted(figure, title, margin=AXIS))
     axes.set_ylabel("bytes, weights left out")
     count_axis(axes, "y", "B")
     axes.set_ylim(bottom=0)
     axes.set_xlim(-0.5, len(names) - 0.5)
-    if len(names) <= most:
+    if len(names) <= names_that_fit(figure, MOST_NAMES):
         axes.set_xticks(range(len(names)), [shown(name) for name in names], rotation=90)
     else:
         axes.set_xlabel("layer")

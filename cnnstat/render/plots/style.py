@@ -22,12 +22,16 @@ from cnnstat.render.safe_text import html_text, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, FigureBase, SubFigure
+    from matplotlib.figure import Figure, SubFigure
 
 Picture = Literal["svg", "png", "pdf"]
 
 PICTURES: tuple[Picture, ...] = get_args(Picture)
 WIDTH = 6.4
+HEADING = 9
+"""Points of the type of headings."""
+AXIS = 0.8
+"""Inches to the left of a panel, for its axis and labels."""
 """Inches."""
 
 BLUE, ORANGE, GREEN, RED = "#0072b2", "#e69f00", "#009e73", "#d55e00"
@@ -181,7 +185,7 @@ def new_figure(height: float, *, width: float = WIDTH) -> Figure:
     return figure
 
 
-def heading(figure: FigureBase, text: str) -> None:
+def heading(figure: Figure | SubFigure, text: str) -> None:
     """Write a figure's own heading, unless the user chose one or prints the figure.
 
     One of several models is named always.
@@ -194,8 +198,31 @@ def heading(figure: FigureBase, text: str) -> None:
         _write_heading(figure, text)
 
 
-def _write_heading(figure: FigureBase, text: str) -> None:
-    figure.suptitle(text, fontsize=9, x=0.01, ha="left")
+def _write_heading(figure: Figure | SubFigure, text: str) -> None:
+    figure.suptitle(fitted(figure, text), fontsize=HEADING, x=0.01, ha="left")
+
+
+def fitted(figure: Figure | SubFigure, text: str, *, margin: float = 0) -> str:
+    """Return a heading in as many lines as it takes in a figure, or in one of several parts.
+
+    ``margin`` is the width in inches of what stands beside it: an axis and its labels.
+    """
+    from textwrap import fill
+
+    from matplotlib.textpath import TextPath
+
+    room = 72 * (inches(figure) - margin)  # points
+    lines = []
+    for line in text.split("\n"):
+        width = TextPath((0, 0), line, size=HEADING).get_extents().width
+        share = 0.9 * room / width if width > room else 1  # letters differ in width
+        lines.append(fill(line, max(10, int(share * len(line)))))
+    return "\n".join(lines)
+
+
+def inches(figure: Figure | SubFigure) -> float:
+    """Return the width of a figure, or of one of several parts."""
+    return float(figure.bbox.width / figure.dpi)
 
 
 def side_by_side(count: int, height: float) -> tuple[Figure, list[Figure | SubFigure]]:
@@ -238,7 +265,7 @@ def same_scale(panels: Sequence[Axes]) -> None:
 
 def names_that_fit(figure: Figure | SubFigure, most: int) -> int:
     """Return how many rotated names fit, of those that do on the usual width."""
-    return int(most * figure.bbox.width / figure.dpi / WIDTH)
+    return int(most * inches(figure) / WIDTH)
 
 
 def count_axis(axes: Axes, which: Literal["x", "y"], unit: str = "") -> None:
