@@ -217,7 +217,7 @@ def _cells(
     """Return one row: each cell with its text, its raw value, and a tint for heat."""
     row = []
     for index, (column, value, text) in enumerate(zip(columns, values, texts, strict=True)):
-        names = [name for name in ("text", "shape") if column.kind == name]
+        names: list[str] = [column.kind] if column.kind in ("text", "shape") else []
         names += ["long"] if names == ["text"] and len(text) > LONG else []
         kind = f' class="{" ".join(names)}"' if names else ""
         level = levels[index] if levels else 0
