@@ -2,7 +2,7 @@
 
 Run by hand where keras and PyTorch are installed:
 ``python tests/compat/keras_models.py -o samples/keras.csv``. Every model runs in a process of its
-own, on Keras' PyTorch backend; the table goes on where it ends. Keras refuses to build the NASNets
+own, on Keras' PyTorch backend; the table goes on where it ends. Keras refuses to build NASNetMobile
 on PyTorch: its check of the backend's name is lifted, and the column ``limitation`` says so.
 Parameters and buffers together must equal ``count_params()``, parameters alone its trainable part,
 the shape of each row that of its layer, MACs half of what FlopCounterMode counts.

@@ -320,3 +320,17 @@ def test_a_bad_option_names_the_layer(tmp_path: Path, config: Any, message: str)
         read(tmp_path, config)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_scaled_sum_of_keras_applications(tmp_path: Path) -> None:
+    module = "keras.src.applications.inception_resnet_v2"
+    scaled = layer("CustomScaleLayer", "c", ([tensor("image"), tensor("image")],), scale=0.17)
+    config = network(
+        "net", entry("image", 8, 8, 3), scaled | {"module": module},
+        inputs=["image", 0, 0], outputs=["c", 0, 0],
+    )  # fmt: skip
+    work = row(read(tmp_path, config), "c").figures.work
+    assert (work.multiplications, work.additions) == (8 * 8 * 3, 8 * 8 * 3)
+    own = layer("CustomScaleLayer", "c", ([tensor("image"), tensor("image")],), scale=0.17)
+    config["config"]["layers"][1] = own | {"module": "mine"}
+    assert read(tmp_path, config).status == "partial"

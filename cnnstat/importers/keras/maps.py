@@ -165,6 +165,15 @@ def layer_scale(call: Call) -> Tensor | None:
     return call.add(ops.Pointwise("mul"), x, factors)
 
 
+def custom_scale(call: Call) -> Tensor | None:
+    """``CustomScaleLayer`` of keras.applications' Inception-ResNet: x + y * scale."""
+    if "applications" not in call.layer.module or len(call.tensors) != 2:
+        return None
+    x, y = call.alike(call.tensors)
+    scale = (("other", float(call.option("scale", 1.0))),)
+    return call.add(ops.Add(), x, call.add(ops.Pointwise("mul", None, scale), y, suffix="mul"))
+
+
 def stochastic_depth(call: Call) -> Tensor | None:
     """``StochasticDepth`` of keras.applications' ConvNeXt."""
     if "applications" not in call.layer.module:

@@ -42,6 +42,7 @@ RULES: dict[str, Rule] = {
     "Resizing": maps.resizing,
     "LayerScale": maps.layer_scale,
     "StochasticDepth": maps.stochastic_depth,
+    "CustomScaleLayer": maps.custom_scale,
     "Dropout": maps.dropout,
     "SpatialDropout1D": maps.dropout,
     "SpatialDropout2D": maps.dropout,
