@@ -58,9 +58,7 @@ def _check_padding(padding: tuple[Sides, ...], rank: int) -> None:
         pair = (sides, sides) if isinstance(sides, int) else sides
         whole = isinstance(pair, tuple) and all(type(side) is int for side in pair)
         if not whole or len(pair) != 2:
-            raise OpError(
-                f"padding (={padding}) must be a whole number per axis, or a pair: before, after"
-            )
+            raise OpError(f"padding (={padding}) needs whole numbers: one per axis, or a pair")
         if min(pair) < 0:
             raise OpError(f"padding (={padding}) must be at least 0")
 

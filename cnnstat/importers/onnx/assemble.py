@@ -377,13 +377,7 @@ class _Reader:
 
 
 _MALFORMED = (
-    KeyError,
-    IndexError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    RecursionError,
+    *(LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError),
 )
 
 
