@@ -56,6 +56,12 @@ STYLE = """
   .cnnstat th[aria-sort] button::after { content: none; } }
 """
 
+CELL_STYLE = """
+.cnnstat { font-size: 13px; } .cnnstat th, .cnnstat td { padding: .2em .5em; }
+.cnnstat thead th { white-space: normal; }
+"""
+"""A notebook's cell, which is narrower than a page."""
+
 PAGE_STYLE = """
 html { color-scheme: light dark; background: #ffffff; }
 @media (prefers-color-scheme: dark) { html { background: #0d1117; } }
@@ -122,7 +128,7 @@ def page(title: str, body: str, *, style: str = "", script: str = "") -> str:
 def fragment(document: Document) -> str:
     """Return the document as one element with its own style and no script, as a notebook shows."""
     inner = content(document, sortable=False)
-    return f'<div class="cnnstat"><style>{STYLE}</style>\n{inner}\n</div>'
+    return f'<div class="cnnstat"><style>{STYLE}{CELL_STYLE}</style>\n{inner}\n</div>'
 
 
 def content(document: Document, *, sortable: bool) -> str:

@@ -7,7 +7,7 @@ rely on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -100,6 +100,21 @@ class Document:
     sections: tuple[Section, ...] = ()
     subtitle: str = ""
     labels: tuple[str, ...] = ()
+
+
+def with_columns(document: Document, places: Sequence[int]) -> Document:
+    """Return a document with the columns at these places, in this order."""
+
+    def picked(row: tuple[Cell, ...]) -> tuple[Cell, ...]:
+        return tuple(row[place] for place in places)
+
+    return replace(
+        document,
+        columns=tuple(document.columns[place] for place in places),
+        rows=tuple(map(picked, document.rows)),
+        rest=document.rest and picked(document.rest),
+        total=document.total and picked(document.total),
+    )
 
 
 def brief_document(document: Document) -> Document:

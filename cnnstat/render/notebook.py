@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from cnnstat.render.document import Cell, Document
 
 
+CELL_WIDTH = 80
+"""Width of a notebook's cell in characters, at 700 pixels."""
+
+
 class Shown:
     """Mixin for a result that has a document."""
 
@@ -21,11 +25,12 @@ class Shown:
         raise TypeError(f"{type(self).__name__} has no document")
 
     def _repr_html_(self) -> str:
-        """Return the table as HTML, for Jupyter."""
+        """Return the table as HTML, for Jupyter: the columns that fit a cell."""
         from cnnstat.render.as_html import fragment
         from cnnstat.render.document import brief_document
+        from cnnstat.render.table import fitting
 
-        return fragment(brief_document(self.document()))
+        return fragment(fitting(brief_document(self.document()), CELL_WIDTH))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the machine-readable form: what ``--format json`` writes."""

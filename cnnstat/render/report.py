@@ -7,7 +7,7 @@ line with the reason.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from cnnstat.count.compare import Comparison, Entry, ErrorRate
@@ -17,7 +17,7 @@ from cnnstat.count.report import Report
 from cnnstat.errors import CnnstatError, UsageError
 from cnnstat.ledger.claim import Quoted
 from cnnstat.render.compare import MANY, compare_document
-from cnnstat.render.document import Document
+from cnnstat.render.document import Document, with_columns
 from cnnstat.render.graph.outline import outline
 from cnnstat.render.numbers import cell_text, shape_text
 from cnnstat.render.page import (
@@ -127,13 +127,7 @@ def _ordered(document: Document) -> Document:
     """Return the table of layers with the columns that matter most first."""
     keys = [column.key for column in document.columns]
     first = [keys.index(key) for key in FIRST if key in keys]
-    places = [*first, *(place for place in range(len(keys)) if place not in first)]
-    return replace(
-        document,
-        columns=tuple(document.columns[place] for place in places),
-        rows=tuple(tuple(row[place] for place in places) for row in document.rows),
-        total=document.total and tuple(document.total[place] for place in places),
-    )
+    return with_columns(document, [*first, *(n for n in range(len(keys)) if n not in first)])
 
 
 def _steps(row: Layer) -> Iterator[tuple[str, str, str]]:
@@ -145,12 +139,8 @@ def _steps(row: Layer) -> Iterator[tuple[str, str, str]]:
 
 def _without(document: Document, key: str) -> Document:
     """Return a document without a column that is the same in every row."""
-    places = [place for place, column in enumerate(document.columns) if column.key != key]
-    return replace(
-        document,
-        columns=tuple(document.columns[place] for place in places),
-        rows=tuple(tuple(row[place] for place in places) for row in document.rows),
-    )
+    keys = [column.key for column in document.columns]
+    return with_columns(document, [n for n, each in enumerate(keys) if each != key])
 
 
 def _plot(make: Callable[[], str], caption: str) -> str | Picture:

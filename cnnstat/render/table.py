@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from cnnstat.render.cells import ASCII_MARKS, MARKS, Grid, grid
-from cnnstat.render.document import NEVER_DROPPED, Column, Document
+from cnnstat.render.document import NEVER_DROPPED, Column, Document, Section, with_columns
 from cnnstat.render.formats import Look
 from cnnstat.render.shortening import shortened
 from cnnstat.render.wrapping import cell_len, wrapped
@@ -52,6 +52,20 @@ def render(document: Document, look: Look) -> str:
     return "\n".join("".join([span.text for span in line]).rstrip() for line in lines) + "\n"
 
 
+def fitting(document: Document, width: int) -> Document:
+    """Return the columns that fit so many characters; a line names the others (``to_csv``)."""
+    shown = _shown(document, grid(document, labelled=True), width)
+    hidden = _hidden(document, shown, "to_csv()")
+    line = (Section("", (hidden,)),) if hidden else ()
+    narrow = with_columns(document, sorted(shown))
+    return replace(narrow, sections=(*line, *document.sections))
+
+
+def _hidden(document: Document, shown: dict[int, int], whole: str) -> str:
+    titles = [column.title for n, column in enumerate(document.columns) if n not in shown]
+    return f"Not shown: {', '.join(titles)} ({whole} has all)" if titles else ""
+
+
 def _colored(lines: Iterable[Line]) -> Iterator[str]:
     """Yield the lines with the terminal's codes for their styles."""
     from rich.color import ColorSystem
@@ -70,10 +84,9 @@ def _lines(document: Document, look: Look) -> Iterator[Line]:
     cells = _shortened(document, cells, shown, look)
     yield from _heading(document, look)
     yield from _table(document, cells, shown, look)
-    hidden = [c.title for i, c in enumerate(document.columns) if i not in shown]
+    hidden = _hidden(document, shown, "--format csv")
     if hidden and document.title:
-        line = f"Not shown: {', '.join(hidden)} (--format csv has all)"
-        yield from _paragraph(line, look, "dim")
+        yield from _paragraph(hidden, look, "dim")
     for section in document.sections:
         if section.title:
             yield []

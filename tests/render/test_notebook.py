@@ -74,3 +74,13 @@ def test_without_pandas_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(MissingDependencyError, match=r"needs pandas, .*: pip install pandas "):
         SHOWN[0].to_pandas()
+
+
+def test_a_cell_has_the_columns_that_fit_and_names_the_others() -> None:
+    html = api.analyze("resnet50")._repr_html_()
+    assert "Not shown: " in html
+    assert "(to_csv() has all)" in html
+    heading = html[html.index("<thead") : html.index("</thead>")]
+    for title in ("Layer", "Output", "Parameters", "MACs"):
+        assert title in heading
+    assert "Biases" not in heading
