@@ -31,7 +31,7 @@ from cnnstat.cli.options import (
     starting,
 )
 from cnnstat.cli.roofline import Rates
-from cnnstat.errors import ModelError, UsageError
+from cnnstat.errors import UsageError
 
 if TYPE_CHECKING:
     from cnnstat.api import Model
@@ -331,17 +331,11 @@ def _own_sizes(loaded: Model, batch: int) -> list[Report]:
     """Return reports around the model's own size; a remark names sizes that it cannot take."""
     from cnnstat import api
     from cnnstat.cli.output import remark
-    from cnnstat.render.plots.scaling import default_sizes
+    from cnnstat.cli.sizes import sizes_around
 
     loaded.require_forward()
-    shape = next(iter(loaded.inputs.values())).shape
-    reports: list[Report] = []
-    failed = []
-    for size in default_sizes(shape[2:]):
-        try:
-            reports.append(api.analyze(loaded, input=(*shape[1:2], *size), batch=batch).report)
-        except ModelError:
-            failed.append("x".join(map(str, size)))
+    sizes = dict(sizes_around(loaded, api.analyze(loaded, batch=batch).report))
+    failed = [size for size, report in sizes.items() if report is None]
     if failed:
         remark(f"left out, {loaded.reference} cannot take: {', '.join(failed)}")
-    return reports
+    return [report for report in sizes.values() if report is not None]

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cnnstat.cli.accuracy import AccuracyOption, warn_unused
 from cnnstat.cli.blocks import Several
 from cnnstat.cli.convention import ConventionOption
 from cnnstat.cli.options import OUTPUT, TABLE, ModelsArgument, complete_model, option
-from cnnstat.errors import ModelError, UsageError, unknown
+from cnnstat.cli.sizes import sizes_around
+from cnnstat.errors import UsageError, unknown
 
 if TYPE_CHECKING:
     from cnnstat.api import Model, ModelComparison
-    from cnnstat.count.report import Report
     from cnnstat.render.document import Document
     from cnnstat.render.report import Subject
     from cnnstat.zoo.card import ModelCard
@@ -176,22 +174,9 @@ def _subjects(models: list[Model], comparison: ModelComparison) -> list[Subject]
         card = model.card
         summary = summary_document(entry.report, reference=model.reference, card=card)
         info, ledger = (None, None) if card is None else _known(card)
-        sizes = tuple(_sizes(model, entry.report))
+        sizes = tuple(each for _, each in sizes_around(model, entry.report) if each)
         subjects.append(Subject(entry, summary, card, info, ledger, sizes))
     return subjects
-
-
-def _sizes(model: Model, report: Report) -> Iterator[Report]:
-    """Yield reports on inputs around the size of this one's, as far as the model takes them."""
-    from cnnstat import api
-    from cnnstat.render.plots.scaling import default_sizes
-
-    entering = next(iter(report.entering.values()), report.input)
-    batch, channels = report.batch, entering.shape[1:2]
-    for extents in default_sizes(report.input_extents):
-        with suppress(ModelError):
-            shape = (*extents, *channels) if model.channels_last else (*channels, *extents)
-            yield api.analyze(model, input=shape, batch=batch).report
 
 
 def _known(card: ModelCard) -> tuple[Document, Document]:

@@ -162,11 +162,6 @@ class Report:
         return {node.name: facts.outputs[0] for node, facts in pairs if node.op.is_input}
 
     @property
-    def input_extents(self) -> tuple[int, ...]:
-        """Spatial extents of the first input, in pixels or samples."""
-        return next(iter(self.entering.values()), TensorSpec(())).shape[2:]
-
-    @property
     def batch(self) -> int:
         """Extent of the first axis of the first input that has one."""
         return next((spec.shape[0] for spec in self.inputs.values() if spec.shape), 1)

@@ -65,7 +65,7 @@ def test_named_inputs_and_arguments(cnnstat: Cnnstat, tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(TWO_INPUTS, encoding="utf-8")
     model, path = f"{tmp_path / 'net.py'}:Net", tmp_path / "layers.svg"
     inputs = ("-i", "image=3x8x8", "-i", "mask=1x8x8", "--args", '{"width": 10}')
-    assert cnnstat("plot", "layers", model, "vgg11", *inputs, "-o", str(path)).code == 2
+    assert cnnstat("plot", "layers", "vgg11", *inputs[:4], "-o", str(path)).code == 2
     assert cnnstat("plot", "layers", model, *inputs, "-o", str(path)).code == 0
     # 10 * (27 + 1) + 10 * (9 + 1)
     assert any(text.startswith("Parameters: 380") for text in words(path))

@@ -47,7 +47,9 @@ def test_a_gpu_comes_before_the_processor() -> None:
 
 @pytest.mark.usefixtures("two_gpus")
 def test_a_gpu_beyond_the_last_is_refused_with_those_that_there_are() -> None:
-    with pytest.raises(UsageError, match=r"device cuda:2: .*there is cuda:0, cuda:1"):
+    with pytest.raises(
+        UsageError, match=r"^device cuda:2: not on this machine; available: cuda:0, cuda:1, cpu$"
+    ):
         resolve("cuda:2")
 
 

@@ -173,7 +173,7 @@ MODULES: tuple[tuple[nn.Module, tuple[int, ...], int], ...] = (
 def test_module_keeps_its_weights(
     module: nn.Module, shape: tuple[int, ...], params: int, tmp_path: Path
 ) -> None:
-    exported = export_onnx("net", module, {"x": TensorSpec((1, *shape))})
+    exported = export_onnx("net", module, {"input": TensorSpec((1, *shape))})
     assert exported.notes == []
     path = saved(exported, tmp_path)
     x = torch.randn(5, *shape, generator=torch.Generator().manual_seed(2))
@@ -233,7 +233,7 @@ def test_inputs_go_by_name_and_keep_their_type(tmp_path: Path) -> None:
 
 def test_opset_is_the_one_that_was_asked_for(tmp_path: Path) -> None:
     for opset in (18, 23):
-        exported = export_onnx("net", nn.ReLU(), {"x": TensorSpec((1, 3))}, opset=opset)
+        exported = export_onnx("net", nn.ReLU(), {"input": TensorSpec((1, 3))}, opset=opset)
         proto = onnx.load(saved(exported, tmp_path))
         assert [each.version for each in proto.opset_import if not each.domain] == [opset]
 
@@ -276,7 +276,7 @@ def test_file_that_computes_something_else_is_refused(
 ) -> None:
     monkeypatch.setattr(export, "_with_divisors", lambda program: program)
     exported = export_onnx(
-        "net", nn.AvgPool2d(2, divisor_override=1), {"x": TensorSpec((1, 1, 4, 4))}
+        "net", nn.AvgPool2d(2, divisor_override=1), {"input": TensorSpec((1, 1, 4, 4))}
     )
     with pytest.raises(ModelError, match="does not compute the same as the module"):
         saved(exported, tmp_path)
@@ -299,7 +299,7 @@ def test_more_weights_than_a_file_holds() -> None:
     layer = nn.Linear(30_000, 20_000, device="meta")
     said = re.escape("net: its weights take 2.40 GB and an ONNX file holds at most 2.15 GB")
     with pytest.raises(ModelError, match=said):
-        export_onnx("net", layer, {"x": TensorSpec((1, 30_000))})
+        export_onnx("net", layer, {"input": TensorSpec((1, 30_000))})
 
 
 @pytest.mark.parametrize("opset", [3, 17, 24, -1])
