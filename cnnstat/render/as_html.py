@@ -43,8 +43,9 @@ STYLE = """
 .cnnstat dt { font-weight: 600; } .cnnstat dd { margin: 0; }
 @media (prefers-color-scheme: dark) { .cnnstat { --line: #3d444d; --dim: #9198a1;
   --heat: 68, 147, 248; --head: #151b23; --page: #0d1117; --ink: #f0f6fc; } }
-@media (max-width: 40em) { .cnnstat { font-size: 13px; }
-  .cnnstat th, .cnnstat td { padding: .25em .45em; }
+@media (max-width: 75em) { .cnnstat { font-size: 13px; }
+  .cnnstat th, .cnnstat td { padding: .25em .45em; } }
+@media (max-width: 40em) {
   .cnnstat td.long { min-width: 16em; }
   .cnnstat li.aligned { white-space: normal; padding-left: 1.2em; text-indent: -1.2em; } }
 @media print { .cnnstat { --line: #999; --page: #fff; --ink: #000; --head: #eee; --dim: #333;

@@ -106,6 +106,8 @@ main.cnnstat p, main.cnnstat li:not(.aligned), main.cnnstat figcaption { max-wid
     max-width: 38vw; }
   .cnnstat dl { grid-template-columns: 1fr; }
   .cnnstat dd { margin: 0 0 .3em .8em; } }
+@media (min-width: 40em) and (max-width: 75em) {  /* a click shows these figures derived */
+  .cnnstat .cards table:has(tr[id] button) tr:not(.why) > :nth-child(n + 7) { display: none; } }
 @media (prefers-color-scheme: dark) {
   .cnnstat .picture svg { filter: invert(.9) hue-rotate(180deg); }
   .cnnstat .picture { background: #191919; } }
