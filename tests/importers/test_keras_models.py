@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 import cnnstat
 from cnnstat.importers.keras.objects import _built
@@ -20,7 +19,8 @@ keras = pytest.importorskip("keras")
 from tests.importers.test_keras_layers import (  # noqa: E402
     analysis,
     chain,
-    counted_macs,
+    check_rows,
+    check_totals,
     trainable,
 )
 
@@ -154,25 +154,12 @@ MODELS: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("name", MODELS)
 def test_equals_keras(name: str) -> None:
-    model = MODELS[name]()
-    report = analysis(model)
-    totals = report.totals
-    assert report.status == "complete"
-    assert totals.params == trainable(model)
-    assert totals.params + totals.buffers == model.count_params()
-    with sdpa_kernel(SDPBackend.MATH):  # FlopCounterMode does not see the fused product
-        assert totals.macs == counted_macs(model)
+    check_totals(MODELS[name]())
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_row_for_each_layer_with_its_shape(name: str) -> None:
-    model = MODELS[name]()
-    rows = {row.name: row for row in analysis(model).layers}
-    plain = [layer for layer in model.layers if not isinstance(layer.output, list | tuple)]
-    assert plain
-    for layer in plain:
-        pairs = zip(rows[layer.name].output.shape, layer.output.shape, strict=True)
-        assert all(ours == theirs for ours, theirs in pairs if theirs is not None), layer.name
+    check_rows(MODELS[name]())
 
 
 def test_a_cell_is_as_the_layer_of_its_name() -> None:
