@@ -173,16 +173,21 @@ FormatOption = Annotated[
         complete=starting(lambda: FORMATS),
     ),
 ]
-SortOption = Annotated[
-    str | None,
-    option(
+
+
+def sort_option(complete: Completion | None = None) -> Any:
+    """Return the declaration of ``--sort``; ``complete`` lists the keys."""
+    return option(
         "--sort",
         group=TABLE,
         metavar="KEY",
         help="Sort by a column, largest first.",
         default="the order of execution",
-    ),
-]
+        complete=complete,
+    )
+
+
+SortOption = Annotated[str | None, sort_option()]
 TopOption = Annotated[
     int | None,
     option(

@@ -20,6 +20,7 @@ from cnnstat.cli.options import (
     at_least_one,
     continuing,
     option,
+    sort_option,
     starting,
 )
 from cnnstat.cli.roofline import Rates
@@ -80,17 +81,7 @@ def summary(
         bool,
         option("--formulas", group=TABLE, help="Show the arithmetic: (3*3*3)*64 = 1,728."),
     ] = False,
-    sort: Annotated[
-        str | None,
-        option(
-            "--sort",
-            group=TABLE,
-            metavar="KEY",
-            help="Sort by a column, largest first.",
-            default="the order of execution",
-            complete=starting(lambda: KEYS),
-        ),
-    ] = None,
+    sort: Annotated[str | None, sort_option(starting(lambda: KEYS))] = None,
     top: TopOption = None,
     tree: Annotated[
         bool,
