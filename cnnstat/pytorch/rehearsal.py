@@ -167,7 +167,7 @@ SCRIPTED = "a scripted module has no gradients without its weights"
 """The reason given for a module whose copy has parameters that no gradient is kept of."""
 
 BRANCHES = "a pass that branches on a tensor's value (a random branch such as LayerDrop, a loop)"
-"""The reason given for a pass that reads a number from a tensor without contents."""
+"""The reason given for a pass that reads a value from a tensor that has none (meta or fake)."""
 
 
 def _why(error: BaseException) -> str:

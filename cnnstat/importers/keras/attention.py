@@ -53,9 +53,9 @@ def multi_head_attention(call: Call) -> Results | None:
         result = call.viewed((*query.spec.shape[:-1], *shape), result)
     if scores is None:
         return (result,)
-    kept = [query.spec.shape[a] for a in range(1, rank - 1) if a not in over]
+    others = [query.spec.shape[a] for a in range(1, rank - 1) if a not in over]
     there, here = ([x.spec.shape[a] for a in over] for x in (query, key))
-    full = (query.spec.shape[0], *kept, heads, *there, *here)
+    full = (query.spec.shape[0], *others, heads, *there, *here)
     return result, call.viewed(full, scores, suffix="scores")
 
 
@@ -187,7 +187,7 @@ def dot(call: Call) -> Tensor | None:
     n, k = left.spec.shape[0], left.spec.shape[a]
     rows = [axis for axis in range(1, left.spec.rank) if axis != a]
     columns = [axis for axis in range(1, right.spec.rank) if axis != b]
-    m, p = ([x.spec.shape[i] for i in kept] for x, kept in ((left, rows), (right, columns)))
+    m, p = ([x.spec.shape[i] for i in axes] for x, axes in ((left, rows), (right, columns)))
     first = permuted(call, left, (0, *rows, a), "left/permute")
     second = permuted(call, right, (0, b, *columns), "right/permute")
     first = call.viewed((n, prod(m), k), first, suffix="left/view")

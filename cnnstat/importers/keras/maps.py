@@ -139,8 +139,8 @@ def masking(call: Call) -> Tensor:
     """``Masking``: steps whose features are all a value become zero."""
     x = call.as_keras(call.x)
     differs = call.add(ops.Pointwise("compare", "bool"), x, suffix="compare")
-    kept = call.add(ops.Reduce("any", (-1,), True), differs, suffix="any")
-    factor = call.cast(kept, x.dtype)
+    unmasked = call.add(ops.Reduce("any", (-1,), True), differs, suffix="any")
+    factor = call.cast(unmasked, x.dtype)
     return call.add(ops.Pointwise("mul"), x, factor)
 
 

@@ -65,7 +65,7 @@ def application(reference: str, arguments: Mapping[str, Any] | None = None) -> F
 
 
 def _without_weights() -> AbstractContextManager[object]:
-    """Return a context in which models have variables without contents, where the backend can."""
+    """Return a context that allocates no memory for weights, if the backend has one."""
     import keras
 
     torch = keras.backend.backend() == "torch"
