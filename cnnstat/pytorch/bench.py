@@ -24,6 +24,7 @@ from cnnstat.memory import memory
 from cnnstat.pytorch import clock, device, layertimes, rates, steps
 from cnnstat.pytorch.build import build_module
 from cnnstat.pytorch.environment import environment, nvidia_smi_under_load
+from cnnstat.pytorch.higher_order import is_compilers
 
 LOAD_S = 2.0
 """Seconds of matrix products under which a GPU's clocks and power are read."""
@@ -100,7 +101,7 @@ class _Bench:
         """Measure one job."""
         planned = self._planned(job)
         try:
-            return self._timed(job, planned)
+            return self._uncompiled(job, planned)
         except Exception as error:  # a compiler's or a driver's, of whatever kind
             self.drop()
             if device.out_of_memory(error):
@@ -153,6 +154,16 @@ class _Bench:
             predicted_peak_bytes=_eager_peak(job) if self._place.type == "cuda" else None,
             note=_uncounted(report),
         )
+
+    def _uncompiled(self, job: Job, planned: Run) -> Run:
+        """Time a job, without the compiler where that fails unasked (``torch.cond``)."""
+        try:
+            return self._timed(job, planned)
+        except Exception as error:
+            if self._settings.compiled or not is_compilers(error):
+                raise
+        with torch.compiler.set_stance("force_eager"):
+            return self._timed(job, planned)
 
     def _timed(self, job: Job, planned: Run) -> Run:
         settings, place = self._settings, self._place

@@ -36,3 +36,8 @@ def eagerly(
 
 def _branch(taken: Any, true: Any, false: Any, operands: Sequence[Any]) -> Any:
     return (true if taken else false)(*operands)
+
+
+def is_compilers(error: BaseException | None) -> bool:
+    """Return whether PyTorch's compiler failed, which ``torch.cond`` runs without being asked."""
+    return type(error).__module__.startswith("torch._dynamo")

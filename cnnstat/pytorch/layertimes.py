@@ -24,6 +24,7 @@ from cnnstat.count.report import Report
 from cnnstat.ir.graph import Graph
 from cnnstat.pytorch.build import NODE, forward_graph
 from cnnstat.pytorch.clock import WARM_UP_SHARE
+from cnnstat.pytorch.higher_order import eagerly
 from cnnstat.pytorch.module_calls import ModuleCalls
 from cnnstat.pytorch.places import Places
 from cnnstat.pytorch.steps import InOrder
@@ -132,6 +133,8 @@ class CallClock:
 class _TimedCalls(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Puts every function that PyTorch runs between two marks, by the number of its place."""
 
+    supports_higher_order_operators = True
+
     def __init__(self, places: Places, marks: Marks) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._places, self._marks = places, marks
@@ -140,6 +143,8 @@ class _TimedCalls(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Run a function between two marks."""
+        if run := eagerly(self, func, args, kwargs):
+            return run()
         namespace, _, name = func._schema.name.partition("::")
         if namespace == "prim":  # a question, such as a tensor's device
             return func(*args, **(kwargs or {}))

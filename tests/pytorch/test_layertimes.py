@@ -141,6 +141,25 @@ def test_layers_of_an_exported_program(exported: str) -> None:
     assert all(row.median_ms > 0 for row in run.layers)
 
 
+class Choice(nn.Module):
+    """Runs one of two layers, by a condition that PyTorch's ``cond`` reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(8, 8), nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        chosen: Tensor = torch.cond(x.isfinite().all(), self.first, self.second, (x,))
+        return chosen
+
+
+@pytest.mark.parametrize("layers", [True, False])
+def test_a_condition_runs_the_branch_that_it_chooses(layers: bool) -> None:
+    run = _run(Choice(), {"x": (8,)}, replace(QUICK, layers=layers))
+    assert ("first" in _rows(run)) is layers
+    assert "second" not in _rows(run)
+
+
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 def test_events_on_a_gpu_time_the_same_rows() -> None:

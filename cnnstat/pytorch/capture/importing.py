@@ -20,6 +20,7 @@ from cnnstat.pytorch.capture.refusals import check_names, check_read, explained,
 from cnnstat.pytorch.capture.rules import Meaning, tensors
 from cnnstat.pytorch.capture.standins import EMPTY, Kind
 from cnnstat.pytorch.capture.translate import leaf, meaning
+from cnnstat.pytorch.higher_order import is_compilers
 
 Result = TypeVar("Result")
 
@@ -136,7 +137,7 @@ def _uncompiled(run: Callable[[nn.Module, Kind], Result], module: nn.Module, kin
     try:
         return run(module, kind)
     except ForwardError as error:
-        if not type(error.failure.error).__module__.startswith("torch._dynamo"):
+        if not is_compilers(error.failure.error):
             raise
     with torch.compiler.set_stance("force_eager"):
         return run(module, kind)
