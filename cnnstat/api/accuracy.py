@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Literal
@@ -45,10 +45,10 @@ class AccuracyFile:
         """Return the rates of a model, by its reference or its name."""
         return next((self.rates[name] for name in names if name in self.rates), None)
 
-    def unused(self, models: Iterable[tuple[str, str]]) -> list[str]:
-        """Return the models of the file that are none of these, each by its names."""
-        used = {name for names in models for name in names}
-        return [name for name in self.rates if name not in used]
+    def unused(self, names: Container[str]) -> str:
+        """Return a remark on the models of the file that have none of these names; "" for none."""
+        unused = [name for name in self.rates if name not in names]
+        return f"{self.path}: not among the models: {', '.join(unused)}" if unused else ""
 
 
 def read_accuracy(path: str) -> AccuracyFile:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cnnstat.api.model import Inputs, Model
@@ -32,7 +32,8 @@ from cnnstat.count.compare import compare as side_by_side
 from cnnstat.count.conventions import convention as find_convention
 from cnnstat.count.report import Report
 from cnnstat.count.report import analyze as analyze_graph
-from cnnstat.errors import UsageError
+from cnnstat.errors import ModelError, UsageError
+from cnnstat.ir.tensor import TensorSpec
 from cnnstat.zoo.catalog import canonical, find
 
 if TYPE_CHECKING:
@@ -209,3 +210,27 @@ def _quoted(entries: Sequence[Entry]) -> tuple[Quoted, ...]:
     from cnnstat.ledger.claims import quoted
 
     return quoted(names)
+
+
+def sizes_around(model: Model, report: Report) -> Iterator[tuple[str, Report | None]]:
+    """Yield sizes around that of a report's first input, and the model's report at each.
+
+    Several inputs are scaled together. None: the model cannot take this size.
+    """
+    from cnnstat.render.plots.scaling import default_sizes
+
+    entering = report.entering or report.inputs
+    scaled = {name: default_sizes(spec.shape[2:]) for name, spec in entering.items()}
+    for sizes in zip(*scaled.values(), strict=True):
+        specs = {}
+        for (name, spec), extents in zip(entering.items(), sizes, strict=True):
+            channels = spec.shape[1:2]
+            shape = (*extents, *channels) if model.channels_last else (*channels, *extents)
+            specs[name] = TensorSpec(shape, spec.dtype)
+        inputs: Inputs = specs if len(specs) > 1 else next(iter(specs.values())).shape
+        try:
+            sized = analyze(model, input=inputs, batch=report.batch).report
+        except ModelError:
+            yield "x".join(map(str, sizes[0])), None
+        else:
+            yield "x".join(map(str, sizes[0])), sized

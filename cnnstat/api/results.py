@@ -132,6 +132,11 @@ class ModelComparison(Shown):
         return self.comparison.entries
 
     @property
+    def names(self) -> set[str]:
+        """Names and references of the models."""
+        return {name for entry in self.entries for name in (entry.name, entry.reference)}
+
+    @property
     def baseline(self) -> Entry | None:
         """The entry that ratios refer to."""
         return self.comparison.baseline

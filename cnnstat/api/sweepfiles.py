@@ -22,21 +22,14 @@ from cnnstat.sweep.selection import Choice, Selection
 PART = ".part"
 STREAMED: dict[str, type[JsonFile] | type[CsvFile]] = {"json": JsonFile, "csv": CsvFile}
 
-Finish = Callable[[Run, Iterable[Mapping[str, object]]], None]
-"""Writes the result from a run and the rows that are shown."""
-
 
 @dataclass(frozen=True)
 class Target:
-    """Where rows go: ``path`` is the result, ``stream`` the file that they stream into.
-
-    ``finish`` turns the stream into the result where the two differ.
-    """
+    """Where rows go: ``path`` is the result, ``stream`` the file that they stream into."""
 
     path: str
     format: str
     choice: Choice
-    finish: Finish
 
     @property
     def direct(self) -> bool:
@@ -49,15 +42,15 @@ class Target:
         return self.path if self.direct else self.path + PART
 
 
-def into_file(
+def stream(
     run: Run,
     target: Target,
-    engine: AbstractContextManager[Engine] | None = None,
+    engine: AbstractContextManager[Engine] | None,
     *,
-    resume: bool = False,
-    tell: Callable[[Run], None] = lambda run: None,
+    resume: bool,
+    tell: Callable[[Run], None],
 ) -> None:
-    """Run and write; ``tell`` is called after each batch.
+    """Run and write into the stream; ``tell`` is called after each batch.
 
     With ``resume`` the run continues after the rows of the stream. Raises ``UsageError`` where the
     stream is of another space or cannot be written; what it holds stays.
@@ -87,15 +80,15 @@ def into_file(
     finally:
         if file is not None:
             file.close()
-    if target.direct:
-        return
+
+
+def chosen_rows(run: Run, target: Target) -> Iterable[Mapping[str, object]]:
+    """Return the rows of the stream that are shown."""
     if target.choice.everything:
-        target.finish(run, read_rows(target.stream))
-    else:
-        selection = Selection(target.choice, run.plan.space)
-        selection.extend(read_rows(target.stream))
-        target.finish(run, selection.rows())
-    os.unlink(target.stream)
+        return read_rows(target.stream)
+    selection = Selection(target.choice, run.plan.space)
+    selection.extend(read_rows(target.stream))
+    return selection.rows()
 
 
 def resumed(path: str, output: str | None) -> str:

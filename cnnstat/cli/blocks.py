@@ -1,55 +1,45 @@
 """Blocks of options that commands share: a dataclass whose fields are options.
 
-A command has a parameter of the block's type. ``spread`` makes single options of it for Typer.
+A command has a parameter of the block's type. ``spread`` makes single options of it for Typer, and
+gives each parameter the option that a table declares under its name.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from inspect import Parameter, Signature, signature
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
-from cnnstat.cli.options import (
-    ArgsOption,
-    BareOption,
-    BatchOption,
-    CallOption,
-    ClassesOption,
-    DtypeOption,
-    FormatOption,
-    InputsOption,
-    MethodOption,
-    OutputOption,
-    Shapes,
-    factory_arguments,
-    input_shapes,
-)
+from cnnstat.cli.options import OPTIONS, Shapes, factory_arguments, input_shapes
+from cnnstat.cli.output import Destination, destination
 
 if TYPE_CHECKING:
     from cnnstat.api import Analysis, Model
-    from cnnstat.cli.output import Destination
 
 
 def spread(command: Callable[..., None]) -> Callable[..., None]:
     """Return a command with the options of its blocks in their places."""
     blocks: dict[str, Any] = {}
     parameters: dict[str, Parameter] = {}
-    hints = get_type_hints(command, include_extras=True)
 
-    def add(name: str, default: Any, annotation: Any) -> None:
+    def add(owner: Any, hint: Any, name: str, default: Any) -> None:
+        annotation = Annotated[hint, declared(owner, name)]
         kind = Parameter.KEYWORD_ONLY
         parameters[name] = Parameter(name, kind, default=default, annotation=annotation)
 
+    hints = get_type_hints(command)
     for name, parameter in signature(command).parameters.items():
-        if not is_dataclass(hints[name]):
-            add(name, parameter.default, hints[name])
+        block = hints[name]
+        if not is_dataclass(block):
+            add(command, block, name, parameter.default)
             continue
-        blocks[name] = hints[name]
-        options = get_type_hints(hints[name], include_extras=True)
-        for each in fields(hints[name]):
+        blocks[name] = block
+        inner = get_type_hints(block)
+        for each in fields(block):
             default = Parameter.empty if each.default is MISSING else each.default
-            add(each.name, default, options[each.name])
+            add(block, inner[each.name], each.name, default)
 
     def run(**values: Any) -> None:
         for name, block in blocks.items():
@@ -62,13 +52,27 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def declared(owner: Any, name: str) -> Any:
+    """Return the option that a parameter of a command or of a block takes.
+
+    It is in the table of the file of the command, of the block or of one that the block extends,
+    else among those that commands share.
+    """
+    for each in getattr(owner, "__mro__", (owner,)):
+        table = getattr(sys.modules[each.__module__], "OPTIONS", {})
+        for key in (f"{each.__name__}.{name}", name):
+            if key in table:
+                return table[key]
+    return OPTIONS[name]
+
+
 @dataclass(frozen=True)
 class Calling:
     """How models are made and called."""
 
-    args: ArgsOption = None
-    call: CallOption = None
-    method: MethodOption = None
+    args: str | None = None
+    call: str | None = None
+    method: str | None = None
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of ``api.load``. Raises ``UsageError`` for what is not JSON."""
@@ -83,7 +87,7 @@ class Calling:
 class Loading(Calling):
     """The same for models that may be named ones."""
 
-    classes: ClassesOption = None
+    classes: int | None = None
 
     def load(self, reference: str) -> Model:
         """Return the model of a reference; errors are those of ``api.load``."""
@@ -96,8 +100,8 @@ class Loading(Calling):
 class Inputs:
     """Inputs of a model."""
 
-    input: InputsOption = None
-    batch: BatchOption = 1
+    input: list[str] | None = None
+    batch: int = 1
 
     @property
     def shapes(self) -> Shapes:
@@ -124,7 +128,7 @@ class Reading(Loading, Inputs):
 class Subject(Reading):
     """The same, in an element type."""
 
-    dtype: DtypeOption = None
+    dtype: str | None = None
 
     def entering(self) -> dict[str, Any]:
         """Return the arguments of ``api.analyze`` and its like; errors as ``shapes``."""
@@ -135,7 +139,7 @@ class Subject(Reading):
 class Several(Inputs):
     """Several models, and the inputs of each."""
 
-    args: ArgsOption = None
+    args: str | None = None
 
     def load(self, references: list[str]) -> list[Model]:
         """Return the models; errors are those of ``api.load``."""
@@ -158,12 +162,10 @@ class Several(Inputs):
 class Result:
     """Where a result goes, and how it looks."""
 
-    format: FormatOption = None
-    bare: BareOption = False
-    output: OutputOption = None
+    format: str | None = None
+    bare: bool = False
+    output: str | None = None
 
     def destination(self, *, verbose: bool = True) -> Destination:
         """Return where a result goes; errors are those of ``output.destination``."""
-        from cnnstat.cli.output import destination
-
         return destination(self.format, self.output, bare=self.bare, verbose=verbose)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from cnnstat.cli.blocks import Result, Subject
-from cnnstat.cli.options import MODEL, REFERENCE, argument, option
+from cnnstat.cli.options import MODEL, option
+from cnnstat.cli.output import emit
+from cnnstat.cli.progress import progress
 from cnnstat.errors import UsageError
 
+OPTIONS = {"everything": option(MODEL, "--all", "Check every model of 'cnnstat list'.")}
 EXAMPLES = ("cnnstat check lenet5 resnet18", "cnnstat check samples/small_net.py:SmallNet -i 32")
 
 
 def check(
-    models: Annotated[list[str] | None, argument("MODEL", f"The models, each {REFERENCE}.")] = None,
-    everything: Annotated[
-        bool, option("--all", group=MODEL, help="Check every model of 'cnnstat list'.")
-    ] = False,
+    models: list[str] | None = None,
+    everything: bool = False,
     *,
     subject: Subject,
     result: Result,
@@ -27,8 +26,6 @@ def check(
     Exits with 1 if any figure of any operator differs.
     """
     from cnnstat import api
-    from cnnstat.cli.output import emit
-    from cnnstat.cli.progress import progress
     from cnnstat.pytorch import require_torch
     from cnnstat.render.check import check_document
     from cnnstat.zoo.catalog import names

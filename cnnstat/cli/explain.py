@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from cnnstat.cli.blocks import Result, Subject
-from cnnstat.cli.options import ModelArgument, argument
+from cnnstat.cli.options import argument
+from cnnstat.cli.output import emit
 
+OPTIONS = {
+    "layer": argument(
+        "LAYER", "A layer or module of 'cnnstat summary'.", "the whole model", complete=None
+    ),
+}
 EXAMPLES = ("cnnstat explain vgg16 conv4_2", "cnnstat explain resnet50")
 
 
-def explain(
-    model: ModelArgument,
-    layer: Annotated[
-        str | None,
-        argument(
-            "LAYER",
-            "A layer or module of 'cnnstat summary'.",
-            default="the whole model",
-            complete=None,
-        ),
-    ] = None,
-    *,
-    subject: Subject,
-    result: Result,
-) -> None:
+def explain(model: str, layer: str | None = None, *, subject: Subject, result: Result) -> None:
     """Show how each figure of a model or a layer is computed."""
     from cnnstat import api
-    from cnnstat.cli.output import emit
     from cnnstat.render.explain import explain_document
 
     to = result.destination()

@@ -3,59 +3,46 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
 
 from cnnstat.cli.blocks import Reading
-from cnnstat.cli.options import OUTPUT, ModelArgument, OutputOption, option, starting
+from cnnstat.cli.options import OUTPUT, option, starting
+from cnnstat.cli.output import file_of, remark, replacing, write
 from cnnstat.errors import UsageError, unknown
 
 EXPORTERS = ("yaml", "onnx")
 """Every format that a model can be exported to."""
+OPTIONS = {
+    "to": option(
+        OUTPUT,
+        "--to NAME",
+        "yaml or onnx.",
+        "by the suffix of -o, else yaml",
+        starting(lambda: EXPORTERS),
+    ),
+    "opset": option(
+        OUTPUT, "--opset N", "ONNX: version of the operators, 18 to 23.", "PyTorch's choice"
+    ),
+    "seed": option(
+        OUTPUT, "--seed N", "ONNX: seed of random weights; your own module keeps its weights."
+    ),
+}
 EXAMPLES = ("cnnstat export vgg16 --to yaml -o vgg16.yaml", "cnnstat export lenet5 -o lenet5.onnx")
 
 
 def export(
-    model: ModelArgument,
-    to: Annotated[
-        str | None,
-        option(
-            "--to",
-            group=OUTPUT,
-            metavar="NAME",
-            help="yaml or onnx.",
-            default="by the suffix of -o, else yaml",
-            complete=starting(lambda: EXPORTERS),
-        ),
-    ] = None,
+    model: str,
+    to: str | None = None,
     *,
     reading: Reading,
-    opset: Annotated[
-        int | None,
-        option(
-            "--opset",
-            group=OUTPUT,
-            metavar="N",
-            help="ONNX: version of the operators, 18 to 23.",
-            default="PyTorch's choice",
-        ),
-    ] = None,
-    seed: Annotated[
-        int,
-        option(
-            "--seed",
-            group=OUTPUT,
-            metavar="N",
-            help="ONNX: seed of random weights; your own module keeps its weights.",
-        ),
-    ] = 0,
-    output: OutputOption = None,
+    opset: int | None = None,
+    seed: int = 0,
+    output: str | None = None,
 ) -> None:
     """Export a model as a YAML spec or an ONNX file.
 
     An ONNX file has the inference form, with a dynamic batch if the model allows it.
     """
     from cnnstat import api
-    from cnnstat.cli.output import file_of, remark, replacing, write_file, write_stdout
 
     output = file_of(output)
     name = _chosen(to, output)
@@ -74,11 +61,7 @@ def export(
         return
     from cnnstat.importers.spec.writing import write_shaped
 
-    written = write_shaped(reading.analyze(loaded).report.shaped)
-    if output is not None:
-        write_file(output, written)
-    else:
-        write_stdout(written)
+    write(output, write_shaped(reading.analyze(loaded).report.shaped))
 
 
 def _chosen(to: str | None, output: str | None) -> str:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
 
 from cnnstat.cli.blocks import Loading, Result
-from cnnstat.cli.memory import COMMON, MEMORY, ModeOption, Planning
-from cnnstat.cli.options import (
-    DtypeOption,
-    InputsOption,
-    ModelsArgument,
-    VerboseOption,
-    input_shapes,
-    option,
-)
+from cnnstat.cli.memory import COMMON, MEMORY, Planning
+from cnnstat.cli.options import input_shapes, option
+from cnnstat.cli.output import emit
 from cnnstat.cli.progress import progress
 from cnnstat.errors import UsageError
 
+OPTIONS = {
+    "memory": option(
+        MEMORY,
+        "--memory SIZES",
+        "Memories, comma-separated: 24GiB (1024^3), 24GB (1000^3), 24G (read as GiB).",
+    ),
+}
 EXAMPLES = ("cnnstat fit resnet50 vgg16 --memory 8GiB,24GiB",)
 
 
@@ -25,31 +25,22 @@ EXAMPLES = ("cnnstat fit resnet50 vgg16 --memory 8GiB,24GiB",)
 class Training(Planning):
     """What is planned: by default a step of training."""
 
-    mode: ModeOption = "training"
+    mode: str = "training"
 
 
 def fit(
-    models: ModelsArgument,
-    memory: Annotated[
-        str,
-        option(
-            "--memory",
-            group=MEMORY,
-            metavar="SIZES",
-            help="Memories, comma-separated: 24GiB (1024^3), 24GB (1000^3), 24G (read as GiB).",
-        ),
-    ] = ",".join(COMMON),
-    input: InputsOption = None,
+    models: list[str],
+    memory: str = ",".join(COMMON),
+    input: list[str] | None = None,
     *,
     loading: Loading,
-    dtype: DtypeOption = None,
+    dtype: str | None = None,
     planning: Training,
-    verbose: VerboseOption = False,
+    verbose: bool = False,
     result: Result,
 ) -> None:
     """Find the largest batch, and the largest input at batch 1, that fit into a given memory."""
     from cnnstat import api
-    from cnnstat.cli.output import emit
     from cnnstat.memory.fit import memory as memory_size
     from cnnstat.render.fit import fit_document
 

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from cnnstat.cli.blocks import Result
 from cnnstat.cli.options import argument
+from cnnstat.cli.output import emit
 from cnnstat.errors import UsageError
 
 if TYPE_CHECKING:
     from cnnstat.render.document import Document
     from cnnstat.zoo.card import ModelCard
 
+OPTIONS = {"model": argument("MODEL", "A name of 'cnnstat list'.")}
 EXAMPLES = ("cnnstat info resnet50",)
 
 
-def info(
-    model: Annotated[str, argument("MODEL", "A name of 'cnnstat list'.")],
-    *,
-    result: Result,
-) -> None:
+def info(model: str, *, result: Result) -> None:
     """Describe a model: paper, ideas, training, accuracy with its source, corrections."""
-    from cnnstat.cli.output import emit
     from cnnstat.importers.reference import form_of
     from cnnstat.zoo.catalog import find
 
@@ -42,12 +39,11 @@ def card_document(card: ModelCard, *, figures: bool = False) -> Document:
     from cnnstat.render.info import info_document
     from cnnstat.zoo.catalog import ALIASES
 
-    aliases = [alias for alias, name in ALIASES.items() if name == card.name]
     analysis = api.analyze(card.name)
-    average = expected(analysis.report.shaped)
-    if not figures:
-        return info_document(card, aliases=aliases, average=average)
-    known = number_of(card)
     return info_document(
-        card, aliases=aliases, average=average, published=analysis.published, known=known
+        card,
+        aliases=[alias for alias, name in ALIASES.items() if name == card.name],
+        average=expected(analysis.report.shaped),
+        published=analysis.published if figures else (),
+        known=number_of(card) if figures else None,
     )

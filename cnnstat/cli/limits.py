@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from cnnstat.cli.options import CHECKS, option
+from cnnstat.cli.output import remark
 
 if TYPE_CHECKING:
     from cnnstat.api.limits import Command, Result
     from cnnstat.memory.fit import Memory
     from cnnstat.sweep.expression import Expression
-
-LimitOption = Annotated[
-    list[str] | None,
-    option(
-        "--limit",
-        group=CHECKS,
-        metavar="CONDITION",
-        help="Exit with 1 unless this is true, as in 'params < 5M'. May be repeated; the grammar "
-        "is that of 'sweep --where'.",
-        default="none",
-    ),
-]
 
 
 def limits_of(
@@ -46,7 +34,6 @@ def exit_unmet(limits: tuple[Expression, ...], result: Result, into: Memory | No
     if not limits and into is None:
         return
     from cnnstat.api.limits import unmet
-    from cnnstat.cli.output import remark
 
     lines = list(unmet(limits, result, into))
     for line in lines:

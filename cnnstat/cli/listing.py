@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
 
 from cnnstat.cli.blocks import Result
 from cnnstat.cli.options import TABLE, option, starting
-
-EXAMPLES = ("cnnstat list --family resnet",)
+from cnnstat.cli.output import emit
 
 
 def _families() -> Iterable[str]:
@@ -17,24 +15,17 @@ def _families() -> Iterable[str]:
     return [family.title.lower() for family in FAMILIES]
 
 
-def listing(
-    family: Annotated[
-        str | None,
-        option(
-            "--family",
-            group=TABLE,
-            metavar="NAME",
-            help="Show one family, such as resnet.",
-            default="all",
-            complete=starting(_families),
-        ),
-    ] = None,
-    *,
-    result: Result,
-) -> None:
+OPTIONS = {
+    "family": option(
+        TABLE, "--family NAME", "Show one family, such as resnet.", "all", starting(_families)
+    ),
+}
+EXAMPLES = ("cnnstat list --family resnet",)
+
+
+def listing(family: str | None = None, *, result: Result) -> None:
     """List all models with title, year, input, parameters and MACs."""
     from cnnstat import api
-    from cnnstat.cli.output import emit
     from cnnstat.render.listing import listing_document
 
     to = result.destination()

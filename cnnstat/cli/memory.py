@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from cnnstat.cli.blocks import Result, Subject
-from cnnstat.cli.limits import LimitOption, exit_unmet, limits_of
-from cnnstat.cli.options import ModelArgument, option
+from cnnstat.cli.limits import exit_unmet, limits_of
+from cnnstat.cli.options import option
+from cnnstat.cli.output import emit
 
 if TYPE_CHECKING:
     from cnnstat.memory.fit import Fit
@@ -15,40 +16,30 @@ if TYPE_CHECKING:
 
 MEMORY = "Memory"
 """The group of options of ``memory``, ``fit`` and ``plot memory``."""
-
-ModeOption = Annotated[
-    str, option("--mode", group=MEMORY, metavar="MODE", help="inference or training.")
-]
-OptimizerOption = Annotated[
-    str | None,
-    option(
-        "--optimizer",
-        group=MEMORY,
-        metavar="NAME",
-        help="Optimizer of a training step: sgd, momentum, adam or adamw.",
-        default="sgd",
-    ),
-]
-AmpOption = Annotated[
-    str | None,
-    option(
-        "--amp",
-        group=MEMORY,
-        metavar="DTYPE",
-        help="Mixed precision with autocast: bfloat16 or float16.",
-        default="off",
-    ),
-]
-CheckpointOption = Annotated[
-    bool,
-    option("--checkpoint", group=MEMORY, help="Recompute each block in the backward pass."),
-]
-DeviceOption = Annotated[
-    str,
-    option("--device", group=MEMORY, metavar="NAME", help="Kernels to predict: cpu or cuda."),
-]
 COMMON = ("8GiB", "24GiB", "80GiB")
 """Memories that many graphics cards have."""
+OPTIONS = {
+    "mode": option(MEMORY, "--mode MODE", "inference or training."),
+    "optimizer": option(
+        MEMORY,
+        "--optimizer NAME",
+        "Optimizer of a training step: sgd, momentum, adam or adamw.",
+        "sgd",
+    ),
+    "amp": option(
+        MEMORY, "--amp DTYPE", "Mixed precision with autocast: bfloat16 or float16.", "off"
+    ),
+    "checkpoint": option(MEMORY, "--checkpoint", "Recompute each block in the backward pass."),
+    "device": option(MEMORY, "--device NAME", "Kernels to predict: cpu or cuda."),
+    "fit": option(
+        MEMORY,
+        "--fit MEMORY",
+        "Find the largest batch and input for 24GiB (1024^3), 24GB (1000^3) or 24G "
+        "(read as GiB). Exit with 1 if --batch does not fit.",
+        f"the largest batch for {', '.join(COMMON)}",
+    ),
+    "measure": option(MEMORY, "--measure", "Also run the model and compare (needs PyTorch)."),
+}
 EXAMPLES = (
     "cnnstat memory resnet50 --mode training --batch 32 --optimizer adam",
     "cnnstat memory vgg16 --mode training --batch 64 --fit 24GiB",
@@ -60,11 +51,11 @@ EXAMPLES = (
 class Planning:
     """What is planned."""
 
-    mode: ModeOption = "inference"
-    optimizer: OptimizerOption = None
-    amp: AmpOption = None
-    checkpoint: CheckpointOption = False
-    device: DeviceOption = "cpu"
+    mode: str = "inference"
+    optimizer: str | None = None
+    amp: str | None = None
+    checkpoint: bool = False
+    device: str = "cpu"
 
     def settings(self) -> Settings:
         """Return the settings of a plan; errors are those of ``memory.settings``."""
@@ -74,36 +65,18 @@ class Planning:
 
 
 def memory(
-    model: ModelArgument,
+    model: str,
     *,
     subject: Subject,
     planning: Planning,
-    fit: Annotated[
-        str | None,
-        option(
-            "--fit",
-            group=MEMORY,
-            metavar="MEMORY",
-            help="Find the largest batch and input for 24GiB (1024^3), 24GB (1000^3) or 24G "
-            "(read as GiB). Exit with 1 if --batch does not fit.",
-            default=f"the largest batch for {', '.join(COMMON)}",
-        ),
-    ] = None,
-    measure: Annotated[
-        bool,
-        option(
-            "--measure",
-            group=MEMORY,
-            help="Also run the model and compare (needs PyTorch).",
-        ),
-    ] = False,
-    limit: LimitOption = None,
+    fit: str | None = None,
+    measure: bool = False,
+    limit: list[str] | None = None,
     result: Result,
 ) -> None:
     """Predict the memory of an inference pass or a training step, layer by layer."""
     from cnnstat import api
     from cnnstat.api.models import with_input
-    from cnnstat.cli.output import emit
     from cnnstat.memory.fit import memory as memory_size
     from cnnstat.render.memory import memory_document
 
@@ -125,8 +98,8 @@ def memory(
     following = None
     if loaded.structure is not None:
         following = api.memory(loaded, settings, **{**entering, "batch": subject.batch + 1})
-    emit(
-        memory_document(plan, reference=model, measured=measured, fits=fits, next_batch=following),
-        to,
+    document = memory_document(
+        plan, reference=model, measured=measured, fits=fits, next_batch=following
     )
+    emit(document, to)
     exit_unmet(limits, plan, into)

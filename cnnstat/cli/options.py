@@ -1,9 +1,9 @@
-"""Options that commands share, each with one name, one help text and one parser."""
+"""Options that commands share, and how the values of options are read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -46,19 +46,21 @@ MODEL, TABLE, CHECKS, OUTPUT = "Model", "Rows and columns", "Checks", "Output"
 
 
 def option(
-    *names: str,
     group: str,
+    usage: str,
     help: str,
-    metavar: str | None = None,
     default: str | None = None,
     complete: Completion | None = None,
 ) -> Any:
     """Return the declaration of an option, in its group of the help.
 
-    ``default`` describes in words a default that is None.
+    ``usage`` has its names and what follows them: ``--batch -b N``. ``default`` describes in words
+    a default that is None.
     """
+    words = usage.split()
+    metavar = None if words[-1].startswith("-") else words.pop()
     return typer.Option(
-        *names,
+        *words,
         metavar=metavar,
         help=help,
         show_default=default or True,
@@ -70,7 +72,6 @@ def option(
 def argument(
     metavar: str,
     help: str,
-    *,
     default: str | None = None,
     complete: Completion | None = complete_model,
 ) -> Any:
@@ -86,135 +87,86 @@ REFERENCE = (
 )
 """The forms of a reference to a model."""
 
-ModelArgument = Annotated[str, argument("MODEL", f"The model: {REFERENCE}.")]
-ModelsArgument = Annotated[list[str], argument("MODEL", f"The models, each {REFERENCE}.")]
-ArgsOption = Annotated[
-    str | None,
-    option(
-        "--args",
-        group=MODEL,
-        metavar="JSON",
-        help="Arguments of a Python callable by name: '{\"num_classes\": 10}'. For one of several "
+OPTIONS = {
+    "model": argument("MODEL", f"The model: {REFERENCE}."),
+    "models": argument("MODEL", f"The models, each {REFERENCE}."),
+    "args": option(
+        MODEL,
+        "--args JSON",
+        "Arguments of a Python callable by name: '{\"num_classes\": 10}'. For one of several "
         "models write 'model.py:Net(width=16)'.",
     ),
-]
-CallOption = Annotated[
-    str | None,
-    option(
-        "--call",
-        group=MODEL,
-        metavar="JSON",
-        help="Further arguments of a PyTorch module's forward pass: '{\"deep\": true}'.",
+    "call": option(
+        MODEL,
+        "--call JSON",
+        "Further arguments of a PyTorch module's forward pass: '{\"deep\": true}'.",
     ),
-]
-MethodOption = Annotated[
-    str | None,
-    option(
-        "--method",
-        group=MODEL,
-        metavar="NAME",
-        help="Method of a PyTorch module to run instead of forward.",
-        default="forward",
+    "method": option(
+        MODEL, "--method NAME", "Method of a PyTorch module to run instead of forward.", "forward"
     ),
-]
-InputsOption = Annotated[
-    list[str] | None,
-    option(
-        *("--input", "-i"),
-        group=MODEL,
-        metavar="SHAPE",
-        help="Input without the batch: 3x224x224, 224x224 or 224. For several inputs, repeat "
+    "input": option(
+        MODEL,
+        "--input -i SHAPE",
+        "Input without the batch: 3x224x224, 224x224 or 224. For several inputs, repeat "
         "NAME=SHAPE, NAME=int64:SHAPE, NAME=int64:!SHAPE (! with all axes) or NAME=@FILE.npy.",
-        default="the model's own",
+        "the model's own",
     ),
-]
-BatchOption = Annotated[
-    int, option("--batch", "-b", group=MODEL, metavar="N", help="Images per batch.")
-]
-DtypeOption = Annotated[
-    str | None,
-    option(
-        "--dtype",
-        group=MODEL,
-        metavar="NAME",
-        help="Element type of weights and activations: float32, float16, bfloat16 or float64; for "
+    "batch": option(MODEL, "--batch -b N", "Images per batch."),
+    "dtype": option(
+        MODEL,
+        "--dtype NAME",
+        "Element type of weights and activations: float32, float16, bfloat16 or float64; for "
         "sizes also int8, or int4 (weights; activations int8).",
-        default="the model's own",
+        "the model's own",
     ),
-]
-ClassesOption = Annotated[
-    int | None,
-    option(
-        "--classes",
-        group=MODEL,
-        metavar="N",
-        help="Number of classes (models of 'cnnstat list').",
-        default="as published",
+    "classes": option(
+        MODEL, "--classes N", "Number of classes (models of 'cnnstat list').", "as published"
     ),
-]
-DepthOption = Annotated[
-    int | None,
-    option(
-        *("--depth", "-d"),
-        group=TABLE,
-        metavar="N",
-        help="Fold modules below this level into one row.",
-        default="nothing is folded",
+    "accuracy": option(
+        MODEL,
+        "--accuracy FILE",
+        "CSV of your models' results in percent: model, top1_error, top5_error, source; or "
+        "top1_accuracy, top5_accuracy.",
+        "as published",
     ),
-]
-FormatOption = Annotated[
-    str | None,
-    option(
-        *("--format", "-f"),
-        group=OUTPUT,
-        metavar="NAME",
-        help=f"{', '.join([*FORMATS][:-1])} or {[*FORMATS][-1]}.",
-        default="by the suffix of -o, else table",
-        complete=starting(lambda: FORMATS),
+    "depth": option(
+        TABLE,
+        "--depth -d N",
+        "Fold modules below this level into one row.",
+        "nothing is folded",
     ),
-]
+    "sort": option(
+        TABLE, "--sort KEY", "Sort by a column, largest first.", "the order of execution"
+    ),
+    "top": option(TABLE, "--top N", "Show the first N rows and sum up the rest.", "all rows"),
+    "limit": option(
+        CHECKS,
+        "--limit CONDITION",
+        "Exit with 1 unless this is true, as in 'params < 5M'. May be repeated; the grammar "
+        "is that of 'sweep --where'.",
+        "none",
+    ),
+    "verbose": option(OUTPUT, "--verbose", "Add definitions, sources and details to the text."),
+    "format": option(
+        OUTPUT,
+        "--format -f NAME",
+        f"{', '.join([*FORMATS][:-1])} or {[*FORMATS][-1]}.",
+        "by the suffix of -o, else table",
+        starting(lambda: FORMATS),
+    ),
+    "bare": option(OUTPUT, "--bare", "Write the table alone, without title and text."),
+    "output": option(
+        OUTPUT,
+        "--output -o FILE",
+        "Write to a file (atomically); - is standard output.",
+        "standard output",
+    ),
+}
+"""Options that several commands have, by the name of the parameter that takes them.
 
-
-def sort_option(complete: Completion | None = None) -> Any:
-    """Return the declaration of ``--sort``; ``complete`` lists the keys."""
-    return option(
-        "--sort",
-        group=TABLE,
-        metavar="KEY",
-        help="Sort by a column, largest first.",
-        default="the order of execution",
-        complete=complete,
-    )
-
-
-SortOption = Annotated[str | None, sort_option()]
-TopOption = Annotated[
-    int | None,
-    option(
-        "--top",
-        group=TABLE,
-        metavar="N",
-        help="Show the first N rows and sum up the rest.",
-        default="all rows",
-    ),
-]
-BareOption = Annotated[
-    bool, option("--bare", group=OUTPUT, help="Write the table alone, without title and text.")
-]
-VerboseOption = Annotated[
-    bool,
-    option("--verbose", group=OUTPUT, help="Add definitions, sources and details to the text."),
-]
-OutputOption = Annotated[
-    str | None,
-    option(
-        *("--output", "-o"),
-        group=OUTPUT,
-        metavar="FILE",
-        help="Write to a file (atomically); - is standard output.",
-        default="standard output",
-    ),
-]
+A command's file has a table of the same name for its own options; ``FUNCTION.NAME`` there is the
+option of one of several functions.
+"""
 
 
 Shapes = tuple[int, ...] | dict[str, Any] | None

@@ -83,10 +83,16 @@ def emit(document: Document, to: Destination) -> None:
         document = table_alone(document)
     elif not to.verbose:
         document = brief_document(document)
-    if to.path is not None:
-        write_file(to.path, render(document, to.format))
+    look = look_of(sys.stdout) if to.path is None else PLAIN
+    write(to.path, render(document, to.format, look))
+
+
+def write(path: str | None, content: str | bytes) -> None:
+    """Write to a file, or to standard output for None; errors as ``emit``."""
+    if path is not None:
+        write_file(path, content)
     else:
-        write_stdout(render(document, to.format, look_of(sys.stdout)))
+        write_stdout(content if isinstance(content, str) else content.decode())
 
 
 def look_of(stream: TextIO | None) -> Look:
@@ -118,7 +124,8 @@ def _width(stream: TextIO, *, terminal: bool) -> int | None:
 
 def remark(text: str) -> None:
     """Write a line to standard error: a hint or a warning."""
-    progress.stop()
+    if progress.is_shown:  # one that is still to come may follow this line
+        progress.stop()
     print(f"cnnstat: {shown(text)}", file=sys.stderr)
 
 

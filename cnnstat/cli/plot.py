@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cnnstat.cli.accuracy import AccuracyOption, warn_unused
 from cnnstat.cli.blocks import Several, Subject
 from cnnstat.cli.command import Group
 from cnnstat.cli.memory import Planning
@@ -17,11 +16,6 @@ from cnnstat.cli.options import (
     OUTPUT,
     REFERENCE,
     TABLE,
-    ArgsOption,
-    BatchOption,
-    DepthOption,
-    InputsOption,
-    ModelsArgument,
     argument,
     at_least_one,
     factory_arguments,
@@ -30,6 +24,7 @@ from cnnstat.cli.options import (
     option,
     starting,
 )
+from cnnstat.cli.output import check_path, remark, write_file
 from cnnstat.cli.roofline import Rates
 from cnnstat.errors import UsageError
 
@@ -39,6 +34,46 @@ if TYPE_CHECKING:
 
 KINDS = {name: f"plot:{name}" for name in ("bubble", "layers", "memory", "roofline", "scaling")}
 KINDS["sweep"] = "plot:space"
+OPTIONS = {
+    "bubble.models": argument("MODEL", f"The models, each {REFERENCE}.", "the ImageNet line-up"),
+    "bubble.top5": option(OUTPUT, "--top5", "Plot top-5 accuracy instead of top-1."),
+    "roofline.model": argument(
+        "MODEL|RESULTS",
+        "A model, with --device or with --peak and --bandwidth; or a file that 'cnnstat bench "
+        "--format json' wrote.",
+    ),
+    "scaling.input": option(
+        MODEL,
+        "--input -i SIZE,...",
+        "Input sizes: 128,160,192 or 128x96,256x192; NAME=SHAPES for each of several inputs.",
+        "sizes around the model's own",
+    ),
+    "space.results": argument(
+        "FILE", "A JSON, CSV or Parquet file that a sweep wrote.", complete=None
+    ),
+    "space.x": option(TABLE, "--x KEY", "Column on the x axis; -KEY if more is better."),
+    "space.y": option(TABLE, "--y KEY", "Column on the y axis; -KEY if more is better."),
+    "space.colour": option(
+        TABLE, "--colour --color KEY", "Column that sets the colour of the dots."
+    ),
+    "Picture.output": option(
+        OUTPUT, "--output -o FILE", "Write the picture to this file: .png, .svg or .pdf."
+    ),
+    "Picture.title": option(OUTPUT, "--title TEXT", "Heading.", "the models' names"),
+    "Picture.width": option(
+        OUTPUT,
+        "--width LENGTH",
+        "Width of the picture: 3.5 or 3.5in, 8.9cm, 89mm.",
+        "6.4in, more for several models",
+    ),
+    "Picture.dpi": option(OUTPUT, "--dpi N", "Dots per inch of a .png.", "200"),
+    "Picture.style": option(
+        OUTPUT,
+        "--style NAME",
+        "screen, or print: serif type, no grid, no heading of its own.",
+        complete=starting(lambda: ("screen", "print")),
+    ),
+}
 EXAMPLES = {
     "bubble": ("cnnstat plot bubble -o bubble.svg",),
     "layers": ("cnnstat plot layers vgg16 resnet50 -o layers.svg",),
@@ -50,7 +85,6 @@ EXAMPLES = {
     "space": ("cnnstat plot sweep samples/sweep/scaled.csv --x macs --colour width -o space.svg",),
     "scaling": ("cnnstat plot scaling resnet50 --input 128,160,192,224 -o scaling.png",),
 }
-
 
 MOST_MODELS = 6
 """Models that fit side by side."""
@@ -81,52 +115,17 @@ def plots() -> None:
 class Picture:
     """A picture: its file and how it looks."""
 
-    output: Annotated[
-        str,
-        option(
-            *("--output", "-o"),
-            group=OUTPUT,
-            metavar="FILE",
-            help="Write the picture to this file: .png, .svg or .pdf.",
-        ),
-    ]
-    title: Annotated[
-        str | None,
-        option(
-            "--title", group=OUTPUT, metavar="TEXT", help="Heading.", default="the models' names"
-        ),
-    ] = None
-    width: Annotated[
-        str | None,
-        option(
-            "--width",
-            group=OUTPUT,
-            metavar="LENGTH",
-            help="Width of the picture: 3.5 or 3.5in, 8.9cm, 89mm.",
-            default="6.4in, more for several models",
-        ),
-    ] = None
-    dpi: Annotated[
-        int | None,
-        option("--dpi", group=OUTPUT, metavar="N", help="Dots per inch of a .png.", default="200"),
-    ] = None
-    style: Annotated[
-        str,
-        option(
-            "--style",
-            group=OUTPUT,
-            metavar="NAME",
-            help="screen, or print: serif type, no grid, no heading of its own.",
-            complete=starting(lambda: ("screen", "print")),
-        ),
-    ] = "screen"
+    output: str
+    title: str | None = None
+    width: str | None = None
+    dpi: int | None = None
+    style: str = "screen"
 
     def ready(self) -> Callable[[Callable[[], Any]], None]:
         """Return what draws a figure and writes it.
 
         Raises for a bad path, look or library before the work begins.
         """
-        from cnnstat.cli.output import check_path, write_file
         from cnnstat.render.plots import style
 
         check_path(self.output)
@@ -145,17 +144,12 @@ class Picture:
 
 
 def bubble(
-    models: Annotated[
-        list[str] | None,
-        argument("MODEL", f"The models, each {REFERENCE}.", default="the ImageNet line-up"),
-    ] = None,
-    input: InputsOption = None,
-    args: ArgsOption = None,
+    models: list[str] | None = None,
+    input: list[str] | None = None,
+    args: str | None = None,
     *,
-    accuracy: AccuracyOption = None,
-    top5: Annotated[
-        bool, option("--top5", group=OUTPUT, help="Plot top-5 accuracy instead of top-1.")
-    ] = False,
+    accuracy: str | None = None,
+    top5: bool = False,
     picture: Picture,
 ) -> None:
     """Plot accuracy over MACs; the area of a circle shows the parameters."""
@@ -163,22 +157,22 @@ def bubble(
     from cnnstat import api
     from cnnstat.api.accuracy import read_accuracy
     from cnnstat.api.models import inputs_of, load_all
-    from cnnstat.cli.output import remark
     from cnnstat.render.plots.bubble import Candidate, Rate, bubble_figure, bubbles
     from cnnstat.zoo.lineup import IMAGENET
 
     rate: Rate = "top5" if top5 else "top1"
     own = None if accuracy is None else read_accuracy(accuracy)
     loaded = load_all(list(dict.fromkeys(models or IMAGENET)), factory_arguments(args))
-    candidates = []
+    candidates, names = [], set()
     for model, shape in zip(loaded, inputs_of(loaded, input_shapes(input)), strict=True):
         report = api.analyze(model, input=shape).report
         name = model.card.name if model.card else model.reference
         rates = None if own is None else own.of(model.reference, name)
-        candidates.append((model.reference, Candidate(name, report, model.card, rates)))
-    if own is not None:
-        warn_unused(own, [(reference, each.name) for reference, each in candidates])
-    circles, without = bubbles([each for _, each in candidates], rate=rate)
+        candidates.append(Candidate(name, report, model.card, rates))
+        names |= {name, model.reference}
+    if own is not None and (unused := own.unused(names)):
+        remark(unused)
+    circles, without = bubbles(candidates, rate=rate)
     if circles and without:
         kind = f"{'' if own else 'published '}{'top-5' if top5 else 'top-1'}"
         remark(f"left out, no {kind} error: {', '.join(without)}")
@@ -186,11 +180,7 @@ def bubble(
 
 
 def layers(
-    models: ModelsArgument,
-    *,
-    several: Several,
-    depth: DepthOption = None,
-    picture: Picture,
+    models: list[str], *, several: Several, depth: int | None = None, picture: Picture
 ) -> None:
     """Plot parameters, activation memory and MACs of every layer."""
     write = picture.ready()
@@ -202,13 +192,7 @@ def layers(
     write(lambda: layers_figure(*reports, depth=deepest))
 
 
-def memory(
-    models: ModelsArgument,
-    *,
-    several: Several,
-    planning: Planning,
-    picture: Picture,
-) -> None:
+def memory(models: list[str], *, several: Several, planning: Planning, picture: Picture) -> None:
     """Plot the live bytes over the layers of an inference pass or a training step."""
     write = picture.ready()
     from cnnstat import api
@@ -219,20 +203,7 @@ def memory(
     write(lambda: memory_figure(*plans))
 
 
-def roofline(
-    model: Annotated[
-        str,
-        argument(
-            "MODEL|RESULTS",
-            "A model, with --device or with --peak and --bandwidth; or a file that 'cnnstat bench "
-            "--format json' wrote.",
-        ),
-    ],
-    *,
-    subject: Subject,
-    rates: Rates,
-    picture: Picture,
-) -> None:
+def roofline(model: str, *, subject: Subject, rates: Rates, picture: Picture) -> None:
     """Plot the bound of each layer on a device, or measured runs against their roofline."""
     write = picture.ready()
     device = rates.named_device()
@@ -251,20 +222,10 @@ def roofline(
 
 
 def scaling(
-    models: ModelsArgument,
-    input: Annotated[
-        list[str] | None,
-        option(
-            *("--input", "-i"),
-            group=MODEL,
-            metavar="SIZE,...",
-            help="Input sizes: 128,160,192 or 128x96,256x192; NAME=SHAPES for each of several "
-            "inputs.",
-            default="sizes around the model's own",
-        ),
-    ] = None,
-    args: ArgsOption = None,
-    batch: BatchOption = 1,
+    models: list[str],
+    input: list[str] | None = None,
+    args: str | None = None,
+    batch: int = 1,
     *,
     picture: Picture,
 ) -> None:
@@ -285,31 +246,11 @@ def scaling(
 
 
 def space(
-    results: Annotated[
-        str, argument("FILE", "A JSON, CSV or Parquet file that a sweep wrote.", complete=None)
-    ],
+    results: str,
     *,
-    x: Annotated[
-        str,
-        option(
-            "--x", group=TABLE, metavar="KEY", help="Column on the x axis; -KEY if more is better."
-        ),
-    ] = "macs",
-    y: Annotated[
-        str,
-        option(
-            "--y", group=TABLE, metavar="KEY", help="Column on the y axis; -KEY if more is better."
-        ),
-    ] = "params",
-    colour: Annotated[
-        str | None,
-        option(
-            *("--colour", "--color"),
-            group=TABLE,
-            metavar="KEY",
-            help="Column that sets the colour of the dots.",
-        ),
-    ] = None,
+    x: str = "macs",
+    y: str = "params",
+    colour: str | None = None,
     picture: Picture,
 ) -> None:
     """Plot the models of a sweep and the front that none of them dominates."""
@@ -330,8 +271,7 @@ def _few(models: list[str]) -> list[str]:
 def _own_sizes(loaded: Model, batch: int) -> list[Report]:
     """Return reports around the model's own size; a remark names sizes that it cannot take."""
     from cnnstat import api
-    from cnnstat.cli.output import remark
-    from cnnstat.cli.sizes import sizes_around
+    from cnnstat.api.reports import sizes_around
 
     loaded.require_forward()
     sizes = dict(sizes_around(loaded, api.analyze(loaded, batch=batch).report))

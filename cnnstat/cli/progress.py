@@ -49,6 +49,11 @@ class Progress:
         if self._bar is not None:
             self._bar.update(self._task, **self._state)
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether the display is on the terminal."""
+        return self._bar is not None
+
     def stop(self) -> None:
         """Take the display away for good: a result or an error follows."""
         if self._timer is not None:
@@ -60,15 +65,15 @@ class Progress:
             self._bar = None
 
     def _show(self) -> None:
+        from rich import progress
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-        from rich.progress import Progress as Bar
 
-        bar = Bar(
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.description}"),
+        bar = progress.Progress(
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeElapsedColumn(),
+            progress.TimeRemainingColumn(),
+            progress.TextColumn("{task.description}"),
             console=Console(stderr=True),
             refresh_per_second=2,
             transient=True,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING
 
-from cnnstat.cli.accuracy import AccuracyOption, warn_unused
 from cnnstat.cli.blocks import Several
-from cnnstat.cli.convention import ConventionOption
-from cnnstat.cli.options import OUTPUT, TABLE, ModelsArgument, complete_model, option
-from cnnstat.cli.sizes import sizes_around
+from cnnstat.cli.convention import CONVENTION
+from cnnstat.cli.options import OUTPUT, TABLE, complete_model, option
+from cnnstat.cli.output import STDOUT, check_path, remark, write
 from cnnstat.errors import UsageError, unknown
 
 if TYPE_CHECKING:
@@ -19,6 +18,18 @@ if TYPE_CHECKING:
     from cnnstat.zoo.card import ModelCard
 
 SUFFIXES = (".html", ".htm")
+OPTIONS = {
+    "convention": CONVENTION,
+    "baseline": option(
+        TABLE, "--baseline MODEL", "Compare with this model.", "the first one", complete_model
+    ),
+    "output": option(
+        OUTPUT,
+        "--output -o FILE",
+        "Write the page to FILE.html (atomically); - is standard output.",
+    ),
+    "open": option(OUTPUT, "--open", "Show the page in a browser; without -o a new file."),
+}
 EXAMPLES = (
     "cnnstat report lenet5 alexnet -o report.html",
     "cnnstat report samples/tiny.yaml --open",
@@ -26,55 +37,37 @@ EXAMPLES = (
 
 
 def report(
-    models: ModelsArgument,
+    models: list[str],
     *,
     several: Several,
-    convention: ConventionOption = "paper",
-    accuracy: AccuracyOption = None,
-    baseline: Annotated[
-        str | None,
-        option(
-            "--baseline",
-            group=TABLE,
-            metavar="MODEL",
-            help="Compare with this model.",
-            default="the first one",
-            complete=complete_model,
-        ),
-    ] = None,
-    output: Annotated[
-        str | None,
-        option(
-            *("--output", "-o"),
-            group=OUTPUT,
-            metavar="FILE",
-            help="Write the page to FILE.html (atomically); - is standard output.",
-        ),
-    ] = None,
-    open: Annotated[
-        bool,
-        option("--open", group=OUTPUT, help="Show the page in a browser; without -o a new file."),
-    ] = False,
+    convention: str = "paper",
+    accuracy: str | None = None,
+    baseline: str | None = None,
+    output: str | None = None,
+    open: bool = False,
 ) -> None:
     """Write one self-contained HTML page: layers, plots, drawing, published figures, comparison."""
-    from cnnstat import __version__
+    from cnnstat import __version__, api
     from cnnstat.api.accuracy import read_accuracy
-    from cnnstat.cli.output import STDOUT, remark, write_file, write_stdout
     from cnnstat.render.report import report_page
 
     path = page_path(output, show=open)
     own = None if accuracy is None else read_accuracy(accuracy)
     loaded = _load(models, several)
-    comparison = _compare(
-        loaded,
-        baseline,
+    if baseline is not None and len(loaded) == 1:
+        raise UsageError("--baseline needs a second MODEL to compare")
+    comparison = api.compare(
+        *loaded,
         inputs=(several.shapes,),
         batch=several.batch,
         convention=convention,
         accuracy=own,
+        baseline=baseline,
     )
-    if own is not None:
-        warn_unused(own, [(entry.name, entry.reference) for entry in comparison.entries])
+    if baseline is None and len(loaded) > 1:
+        comparison = comparison.relative_to(comparison.entries[0])
+    if own is not None and (unused := own.unused(comparison.names)):
+        remark(unused)
     for hint in missing_tools():
         remark(hint)
     page = report_page(
@@ -84,10 +77,7 @@ def report(
         rate="error" if own is None else own.kind,
         foot=f"Written by cnnstat {__version__}.",
     )
-    if path == STDOUT:
-        write_stdout(page)
-    else:
-        write_file(path, page)
+    write(None if path == STDOUT else path, page)
     if open:
         show(path)
 
@@ -96,13 +86,9 @@ def show(path: str) -> None:
     """Open a page in a browser; say where it is if there is none."""
     import webbrowser
 
-    from cnnstat.cli.output import remark
-
     address = f"file://{os.path.abspath(path)}"
-    if webbrowser.open(address):
-        remark(f"opened {address}")
-    else:
-        remark(f"no browser was found; the page is {address}")
+    opened = webbrowser.open(address)
+    remark(f"opened {address}" if opened else f"no browser was found; the page is {address}")
 
 
 def page_path(output: str | None, *, show: bool = False) -> str:
@@ -110,8 +96,6 @@ def page_path(output: str | None, *, show: bool = False) -> str:
 
     Raises ``UsageError`` for none, and for one that is not a page.
     """
-    from cnnstat.cli.output import STDOUT, check_path
-
     if show and output == STDOUT:
         raise UsageError("--open shows a file: leave out -o -, or name FILE.html")
     if show and output is None:
@@ -154,18 +138,8 @@ def _load(references: list[str], several: Several) -> list[Model]:
     return list(models.values())
 
 
-def _compare(models: list[Model], baseline: str | None, **options: Any) -> ModelComparison:
-    from cnnstat import api
-
-    if baseline is not None and len(models) == 1:
-        raise UsageError("--baseline needs a second MODEL to compare")
-    compared = api.compare(*models, baseline=baseline, **options)
-    if baseline is None and len(models) > 1:
-        return compared.relative_to(compared.entries[0])
-    return compared
-
-
 def _subjects(models: list[Model], comparison: ModelComparison) -> list[Subject]:
+    from cnnstat.api.reports import sizes_around
     from cnnstat.render.report import Subject
     from cnnstat.render.summary import summary_document
 

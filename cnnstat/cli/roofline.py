@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from cnnstat.cli.blocks import Result, Subject
-from cnnstat.cli.options import (
-    ModelArgument,
-    SortOption,
-    TopOption,
-    VerboseOption,
-    at_least_one,
-    option,
-    starting,
-)
+from cnnstat.cli.options import at_least_one, option, starting
+from cnnstat.cli.output import emit
 
 if TYPE_CHECKING:
     from cnnstat.bench.devices import Device
@@ -24,7 +17,6 @@ if TYPE_CHECKING:
 DEVICE = "Device"
 """The group of options of ``roofline``, ``plot roofline`` and the bounds of ``summary``."""
 
-
 DEVICES = (
     *("raspberry-pi-5", "jetson-orin-nano-super", "jetson-agx-orin-64gb"),
     *("apple-m1-pro", "apple-m1-max", "apple-m2", "rtx-3090", "rtx-4090", "t4", "l4"),
@@ -32,6 +24,27 @@ DEVICES = (
 )
 """Names for the help: reading the file of devices would slow every start down; a test compares."""
 
+OPTIONS = {
+    "device": option(
+        DEVICE,
+        "--device NAME",
+        f"Device, by name: {', '.join(DEVICES)}.",
+        complete=starting(lambda: DEVICES),
+    ),
+    "devices": option(DEVICE, "--devices FILE", "TOML file with devices of your own."),
+    "peak": option(
+        DEVICE,
+        "--peak RATE",
+        "Operations per second: 4TFLOPS, 26TOPS.",
+        "the device's, in the dtype",
+    ),
+    "bandwidth": option(
+        DEVICE,
+        "--bandwidth RATE",
+        "Memory bandwidth, bytes per second: 50GB/s.",
+        "the device's",
+    ),
+}
 EXAMPLES = (
     "cnnstat roofline resnet50 --device h100-sxm --dtype float16 --batch 64",
     "cnnstat roofline mobilenet --peak 4TFLOPS --bandwidth 50GB/s --sort bound_ms --top 10",
@@ -42,45 +55,10 @@ EXAMPLES = (
 class Rates:
     """A device, or rates of its own."""
 
-    device: Annotated[
-        str | None,
-        option(
-            "--device",
-            group=DEVICE,
-            metavar="NAME",
-            help=f"Device, by name: {', '.join(DEVICES)}.",
-            complete=starting(lambda: DEVICES),
-        ),
-    ] = None
-    devices: Annotated[
-        str | None,
-        option(
-            "--devices",
-            group=DEVICE,
-            metavar="FILE",
-            help="TOML file with devices of your own.",
-        ),
-    ] = None
-    peak: Annotated[
-        str | None,
-        option(
-            "--peak",
-            group=DEVICE,
-            metavar="RATE",
-            help="Operations per second: 4TFLOPS, 26TOPS.",
-            default="the device's, in the dtype",
-        ),
-    ] = None
-    bandwidth: Annotated[
-        str | None,
-        option(
-            "--bandwidth",
-            group=DEVICE,
-            metavar="RATE",
-            help="Memory bandwidth, bytes per second: 50GB/s.",
-            default="the device's",
-        ),
-    ] = None
+    device: str | None = None
+    devices: str | None = None
+    peak: str | None = None
+    bandwidth: str | None = None
 
     @property
     def stated(self) -> bool:
@@ -108,32 +86,29 @@ class Rates:
 
 
 def roofline(
-    model: ModelArgument,
+    model: str,
     *,
     subject: Subject,
     rates: Rates,
-    sort: SortOption = None,
-    top: TopOption = None,
-    verbose: VerboseOption = False,
+    sort: str | None = None,
+    top: int | None = None,
+    verbose: bool = False,
     result: Result,
 ) -> None:
     """Show the roofline bound of each layer on a device: compute or memory, share, fusion."""
     from cnnstat.bench.roofline import compute_dtype
-    from cnnstat.cli.output import emit
     from cnnstat.render.roofline import roofline_document
 
     to = result.destination(verbose=verbose)
     device = rates.named_device()
     report = subject.analyze(subject.load(model)).report
-    emit(
-        roofline_document(
-            report,
-            reference=model,
-            peak=rates.peak_of(report, device),
-            dtype=compute_dtype(report),
-            device=device,
-            sort=sort,
-            top=at_least_one("top", top),
-        ),
-        to,
+    document = roofline_document(
+        report,
+        reference=model,
+        peak=rates.peak_of(report, device),
+        dtype=compute_dtype(report),
+        device=device,
+        sort=sort,
+        top=at_least_one("top", top),
     )
+    emit(document, to)

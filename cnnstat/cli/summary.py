@@ -2,32 +2,55 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from cnnstat.cli.blocks import Result, Subject
-from cnnstat.cli.convention import ConventionOption
-from cnnstat.cli.limits import LimitOption, exit_unmet, limits_of
-from cnnstat.cli.options import (
-    CHECKS,
-    MODEL,
-    TABLE,
-    DepthOption,
-    ModelArgument,
-    TopOption,
-    VerboseOption,
-    at_least_one,
-    continuing,
-    option,
-    sort_option,
-    starting,
-)
+from cnnstat.cli.convention import CONVENTION
+from cnnstat.cli.limits import exit_unmet, limits_of
+from cnnstat.cli.options import CHECKS, MODEL, TABLE, at_least_one, continuing, option, starting
+from cnnstat.cli.output import emit, remark
 from cnnstat.cli.roofline import Rates
 from cnnstat.errors import UsageError
 from cnnstat.render.columns import LAYER_COLUMNS
 
 KEYS = tuple(entry.key for entry in LAYER_COLUMNS)
+OPTIONS = {
+    "convention": CONVENTION,
+    "mode": option(
+        MODEL,
+        "--mode MODE",
+        "inference, or training: adds the gradients of inputs and weights.",
+        complete=starting(lambda: ("inference", "training")),
+    ),
+    "images": option(
+        MODEL, "--images N", "Images per epoch; adds the work of an epoch of training."
+    ),
+    "columns": option(
+        TABLE,
+        "--columns -c KEYS",
+        f"Columns, comma-separated: {', '.join(KEYS)}. +KEYS adds to the default; "
+        "all shows every column.",
+        complete=continuing(lambda: KEYS),
+    ),
+    "expand": option(TABLE, "--expand", "Show one row per operator instead of per layer."),
+    "formulas": option(TABLE, "--formulas", "Show the arithmetic: (3*3*3)*64 = 1,728."),
+    "sort": option(
+        TABLE,
+        "--sort KEY",
+        "Sort by a column, largest first.",
+        "the order of execution",
+        starting(lambda: KEYS),
+    ),
+    "tree": option(
+        TABLE,
+        "--tree",
+        "Show the tree of modules, each with the sum of its rows; --depth limits it.",
+    ),
+    "check": option(
+        CHECKS, "--check", "Add the counts of FlopCounterMode and fvcore (needs PyTorch)."
+    ),
+    "strict": option(CHECKS, "--strict", "Exit with 1 if any operator could not be counted."),
+}
 EXAMPLES = (
     "cnnstat summary resnet50 --depth 1",
     "cnnstat summary vgg16 --input 160 --batch 8 --columns layer,output,params,macs",
@@ -37,79 +60,28 @@ EXAMPLES = (
 
 
 def summary(
-    model: ModelArgument,
+    model: str,
     *,
     subject: Subject,
-    convention: ConventionOption = "paper",
-    mode: Annotated[
-        str,
-        option(
-            "--mode",
-            group=MODEL,
-            metavar="MODE",
-            help="inference, or training: adds the gradients of inputs and weights.",
-            complete=starting(lambda: ("inference", "training")),
-        ),
-    ] = "inference",
-    images: Annotated[
-        int | None,
-        option(
-            "--images",
-            group=MODEL,
-            metavar="N",
-            help="Images per epoch; adds the work of an epoch of training.",
-        ),
-    ] = None,
+    convention: str = "paper",
+    mode: str = "inference",
+    images: int | None = None,
     rates: Rates,
-    columns: Annotated[
-        str | None,
-        option(
-            *("--columns", "-c"),
-            group=TABLE,
-            metavar="KEYS",
-            help=f"Columns, comma-separated: {', '.join(KEYS)}. +KEYS adds to the default; "
-            "all shows every column.",
-            complete=continuing(lambda: KEYS),
-        ),
-    ] = None,
-    depth: DepthOption = None,
-    expand: Annotated[
-        bool,
-        option("--expand", group=TABLE, help="Show one row per operator instead of per layer."),
-    ] = False,
-    formulas: Annotated[
-        bool,
-        option("--formulas", group=TABLE, help="Show the arithmetic: (3*3*3)*64 = 1,728."),
-    ] = False,
-    sort: Annotated[str | None, sort_option(starting(lambda: KEYS))] = None,
-    top: TopOption = None,
-    tree: Annotated[
-        bool,
-        option(
-            "--tree",
-            group=TABLE,
-            help="Show the tree of modules, each with the sum of its rows; --depth limits it.",
-        ),
-    ] = False,
-    check: Annotated[
-        bool,
-        option(
-            "--check",
-            group=CHECKS,
-            help="Add the counts of FlopCounterMode and fvcore (needs PyTorch).",
-        ),
-    ] = False,
-    strict: Annotated[
-        bool,
-        option("--strict", group=CHECKS, help="Exit with 1 if any operator could not be counted."),
-    ] = False,
-    limit: LimitOption = None,
-    verbose: VerboseOption = False,
+    columns: str | None = None,
+    depth: int | None = None,
+    expand: bool = False,
+    formulas: bool = False,
+    sort: str | None = None,
+    top: int | None = None,
+    tree: bool = False,
+    check: bool = False,
+    strict: bool = False,
+    limit: list[str] | None = None,
+    verbose: bool = False,
     result: Result,
 ) -> None:
     """Show parameters, memory and operations of a model, layer by layer."""
     from cnnstat import api
-    from cnnstat.cli.output import emit, remark
     from cnnstat.render.summary import View, summary_document
 
     to = result.destination(verbose=verbose)

@@ -8,9 +8,10 @@ progress bar have threads.
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context
-from types import TracebackType
 
 from cnnstat.sweep.engine import Engine
 
@@ -18,35 +19,27 @@ IN_FLIGHT = 4
 """Batches for each process: one at work, the others waiting behind slower ones."""
 
 
-class Pool:
-    """A context in which ``engine`` runs on so many processes."""
+@contextmanager
+def pool(workers: int) -> Iterator[Engine]:
+    """Give an engine on so many processes, as long as the context lasts."""
+    executors: list[Executor] = []
 
-    def __init__(self, workers: int) -> None:
-        self._workers = workers
-        self._executor: ProcessPoolExecutor | None = None
+    def close() -> None:
+        while executors:
+            executors.pop().shutdown(wait=False, cancel_futures=True)
 
-    def __enter__(self) -> Engine:
-        return Engine(self._renew(), IN_FLIGHT * self._workers, self._renew)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._close()
-
-    def _renew(self) -> Executor:
-        self._close()
-        self._executor = ProcessPoolExecutor(
-            self._workers, mp_context=get_context("spawn"), initializer=_ignore_interrupts
+    def renew() -> Executor:
+        close()
+        spawn = get_context("spawn")
+        executors.append(
+            ProcessPoolExecutor(workers, mp_context=spawn, initializer=_ignore_interrupts)
         )
-        return self._executor
+        return executors[0]
 
-    def _close(self) -> None:
-        if self._executor is not None:
-            self._executor.shutdown(wait=False, cancel_futures=True)
-            self._executor = None
+    try:
+        yield Engine(renew(), IN_FLIGHT * workers, renew)
+    finally:
+        close()
 
 
 def _ignore_interrupts() -> None:

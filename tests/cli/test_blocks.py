@@ -1,21 +1,32 @@
 """Blocks of options: one parameter of a command for several options."""
 
 from dataclasses import dataclass
+from importlib import import_module
 from inspect import Parameter, signature
 from pathlib import Path
-from typing import Annotated
+from typing import get_args
 
 import pytest
 
+from cnnstat.cli.app import COMMANDS
 from cnnstat.cli.blocks import Calling, Reading, Result, Subject, spread
+from cnnstat.cli.options import argument, option
+from cnnstat.cli.plot import KINDS
 from cnnstat.errors import UsageError
 from tests.cli.commandline import Cnnstat
+
+OPTIONS = {
+    "Size.width": option("Size", "--width -w N", "Across."),
+    "height": option("Size", "--height N", "Up."),
+    "name": argument("NAME", "The drawing's."),
+    "quick": option("Size", "--quick", "Draw fast."),
+}
 
 
 @dataclass(frozen=True)
 class Size:
-    width: Annotated[int, "across"]
-    height: Annotated[int, "up"] = 2
+    width: int
+    height: int = 2
 
 
 def test_a_block_is_its_options_in_their_places() -> None:
@@ -32,10 +43,23 @@ def test_a_block_is_its_options_in_their_places() -> None:
         *(Parameter.empty, Parameter.empty),
         *(2, False),
     ]
-    assert parameters["width"].annotation == Annotated[int, "across"]
+    assert get_args(parameters["width"].annotation) == (int, OPTIONS["Size.width"])
+    assert [OPTIONS[name].metavar for name in ("Size.width", "quick")] == ["N", None]
     assert made.__doc__ == "Draw it."
     made(name="a", width=3, height=2, quick=True)
     assert seen == [("a", Size(3, 2), True)]
+
+
+def test_each_option_of_a_table_is_one_of_a_command() -> None:
+    taken: set[int] = set()
+    for place in {**COMMANDS, **KINDS, "plot": KINDS["layers"]}.values():
+        stem, name = place.split(":")
+        command = getattr(import_module(f"cnnstat.cli.{stem}"), name)
+        for parameter in signature(spread(command)).parameters.values():
+            taken.add(id(get_args(parameter.annotation)[1]))
+    for stem in {place.split(":")[0] for place in COMMANDS.values()} | {"options"}:
+        table = getattr(import_module(f"cnnstat.cli.{stem}"), "OPTIONS", {})
+        assert [name for name, each in table.items() if id(each) not in taken] == []
 
 
 def test_what_enters_has_a_dtype_only_where_the_command_has_the_option() -> None:
