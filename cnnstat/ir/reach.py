@@ -7,8 +7,9 @@ follows these answers through a graph.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import prod
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from cnnstat.ir.window import Window
@@ -54,6 +55,11 @@ def listed(
 def so_far(axis: int, length: int) -> AxisReach:
     """Return the reach of positions that read all before them."""
     return listed(axis, length, lambda end: (0, end))
+
+
+def own(rank: int, others: Mapping[int, AxisReach] = MappingProxyType({})) -> tuple[AxisReach, ...]:
+    """Return the own position along every axis but the ``others``."""
+    return tuple([others.get(axis) or Slide(axis) for axis in range(rank)])
 
 
 class Placed(NamedTuple):

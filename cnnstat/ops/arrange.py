@@ -12,6 +12,7 @@ from typing import ClassVar
 from cnnstat.ir.op import (
     Arguments,
     Elementwise,
+    NoDetail,
     NoWeights,
     NoWork,
     Op,
@@ -27,7 +28,7 @@ from cnnstat.ops.moved import Move, reach_of
 
 
 @dataclass(frozen=True, slots=True)
-class _Arranged(NoWeights, NoWork, Op):
+class _Arranged(NoWeights, NoWork, NoDetail, Op):
     reads: ClassVar[tuple[int, int | None]] = (0, None)
     kind: str
     results: tuple[TensorSpec, ...]
@@ -38,11 +39,6 @@ class _Arranged(NoWeights, NoWork, Op):
     def type_name(self) -> str:
         """The function's name: ``Permute``."""
         return "".join(word.capitalize() for word in self.kind.split("_") if word)
-
-    @property
-    def detail(self) -> str:
-        """Return nothing: the shapes say it."""
-        return ""
 
     def infer(self, inputs: Specs) -> Specs:
         """Return the captured specs."""

@@ -90,23 +90,12 @@ def grouped(inputs: Specs, rank: int, out_channels: int, groups: int) -> tuple[i
     return n, c, extents
 
 
-def _products(op: "_Conv | _ConvTranspose", inputs: Specs, outputs: Specs, *, macs: int) -> Work:
-    """Return the work of these multiply-accumulates, of complex numbers where the input is."""
-    numel = outputs[0].numel
-    bias_adds = numel if op.bias else 0
-    if not inputs[0].is_complex:
-        return Work(macs=macs, bias_adds=bias_adds)
-    kernels = op.weights(inputs)[0].numel
-    return complex_convolution(
-        macs, bias_adds, inputs=inputs[0].numel, kernels=kernels, outputs=numel
-    )
+class Kernels(Op):
+    """What convolutions of every kind have: a window, groups, kernels and a bias."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Conv(Op):
-    rank: ClassVar[int]
+    __slots__ = ()
+    rank: ClassVar[int] = 2
     is_layer: ClassVar[bool] = True
-    counts_complex: ClassVar[bool] = True
 
     out_channels: int
     kernel: Axes
@@ -126,6 +115,35 @@ class _Conv(Op):
         window = window_detail(self.kernel, self.stride, self.padding, self.dilation)
         return f"{window} groups {self.groups}" if self.groups > 1 else window
 
+    def stored(self, *channels: int) -> tuple[Weight, ...]:
+        """Return kernels between these channels, and the bias if there is one."""
+        kernels = Weight("weight", (*channels, *self.kernel))
+        return (kernels, Weight("bias", (self.out_channels,), "bias")) if self.bias else (kernels,)
+
+    def products(self, inputs: Specs, outputs: Specs, *, macs: int) -> Work:
+        """Return the work of these multiply-accumulates, of complex numbers where the input is."""
+        numel = outputs[0].numel
+        bias_adds = numel if self.bias else 0
+        if not inputs[0].is_complex:
+            return Work(macs=macs, bias_adds=bias_adds)
+        kernels = self.weights(inputs)[0].numel
+        return complex_convolution(
+            macs, bias_adds, inputs=inputs[0].numel, kernels=kernels, outputs=numel
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Conv(Kernels):
+    counts_complex: ClassVar[bool] = True
+
+    out_channels: int
+    kernel: Axes
+    stride: Axes = (1, 1)
+    padding: Padding = (0, 0)
+    dilation: Axes = (1, 1)
+    groups: int = 1
+    bias: bool = True
+
     def windows(self, extents: Axes) -> tuple[Window, ...]:
         """Return the window of each axis on an input of these extents."""
         return windows(extents, self.kernel, self.stride, self.padding, self.dilation, False)
@@ -138,15 +156,12 @@ class _Conv(Op):
 
     def weights(self, inputs: Specs) -> tuple[Weight, ...]:
         """Return the kernels, and the bias if there is one."""
-        c = inputs[0].shape[1]
-        kernels = Weight("weight", (self.out_channels, c // self.groups, *self.kernel))
-        return (kernels, Weight("bias", (self.out_channels,), "bias")) if self.bias else (kernels,)
+        return self.stored(self.out_channels, inputs[0].shape[1] // self.groups)
 
     def work(self, inputs: Specs, outputs: Specs) -> Work:
         """Return one MAC per tap of each output element, one bias addition per output element."""
-        numel = outputs[0].numel
         taps = inputs[0].shape[1] // self.groups * prod(self.kernel)
-        return _products(self, inputs, outputs, macs=numel * taps)
+        return self.products(inputs, outputs, macs=outputs[0].numel * taps)
 
     def reach(self, inputs: Specs) -> Reach:
         """Return the window."""
@@ -167,8 +182,6 @@ class Conv1d(_Conv):
     stride: Axes = (1,)
     padding: Padding = (0,)
     dilation: Axes = (1,)
-    groups: int = 1
-    bias: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +195,6 @@ class Conv2d(_Conv):
         * w'.
     Source: LeCun et al. 1998; torch.nn.Conv2d. ``groups``: Krizhevsky et al. 2012.
     """
-
-    rank: ClassVar[int] = 2
-    stride: Axes = (1, 1)
-    padding: Padding = (0, 0)
-    dilation: Axes = (1, 1)
-    groups: int = 1
-    bias: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +212,6 @@ class Conv3d(_Conv):
     stride: Axes = (1, 1, 1)
     padding: Padding = (0, 0, 0)
     dilation: Axes = (1, 1, 1)
-    groups: int = 1
-    bias: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,24 +270,21 @@ class ConnectedConv2d(Op):
 
 
 @dataclass(frozen=True, slots=True)
-class _ConvTranspose(Op):
-    rank: ClassVar[int]
+class _ConvTranspose(Kernels):
     reads: ClassVar[tuple[int, int | None]] = (1, 2)
-    is_layer: ClassVar[bool] = True
     counts_complex: ClassVar[bool] = True
 
     out_channels: int
     kernel: Axes
-    stride: Axes
-    padding: tuple[Sides, ...]
-    dilation: Axes
-    output_padding: Axes
-    groups: int
-    bias: bool
+    stride: Axes = (1, 1)
+    padding: tuple[Sides, ...] = (0, 0)
+    dilation: Axes = (1, 1)
+    output_padding: Axes = (0, 0)
+    groups: int = 1
+    bias: bool = True
 
     def __post_init__(self) -> None:
-        check_window(self.kernel, self.stride, self.padding, self.dilation, rank=self.rank)
-        check_channels(self.out_channels, self.groups)
+        Kernels.__post_init__(self)
         if len(self.output_padding) != self.rank:
             raise OpError(f"output_padding (={self.output_padding}) needs {self.rank} axes")
         for extra, s, d in zip(self.output_padding, self.stride, self.dilation, strict=True):
@@ -291,12 +292,6 @@ class _ConvTranspose(Op):
                 raise OpError(
                     f"output_padding (={extra}) must be less than stride (={s}) or dilation"
                 )
-
-    @property
-    def detail(self) -> str:
-        """Return the window, and the groups where there are several."""
-        window = window_detail(self.kernel, self.stride, self.padding, self.dilation)
-        return f"{window} groups {self.groups}" if self.groups > 1 else window
 
     def windows(self) -> tuple[Window, ...]:
         """Return the window of each axis; its padding is cut off the result."""
@@ -324,14 +319,12 @@ class _ConvTranspose(Op):
 
     def weights(self, inputs: Specs) -> tuple[Weight, ...]:
         """Return the kernels, input channels first, and the bias if there is one."""
-        c = inputs[0].shape[1]
-        kernels = Weight("weight", (c, self.out_channels // self.groups, *self.kernel))
-        return (kernels, Weight("bias", (self.out_channels,), "bias")) if self.bias else (kernels,)
+        return self.stored(inputs[0].shape[1], self.out_channels // self.groups)
 
     def work(self, inputs: Specs, outputs: Specs) -> Work:
         """Return one MAC per tap of each input element, one bias addition per output element."""
         taps = self.out_channels // self.groups * prod(self.kernel)
-        return _products(self, inputs, outputs, macs=inputs[0].numel * taps)
+        return self.products(inputs, outputs, macs=inputs[0].numel * taps)
 
     def reach(self, inputs: Specs) -> Reach:
         """Return the window, read backwards."""
@@ -354,8 +347,6 @@ class ConvTranspose1d(_ConvTranspose):
     padding: tuple[Sides, ...] = (0,)
     dilation: Axes = (1,)
     output_padding: Axes = (0,)
-    groups: int = 1
-    bias: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,14 +360,6 @@ class ConvTranspose2d(_ConvTranspose):
     Work: macs = n * c * h * w * out_channels/groups * kh * kw; bias_adds = output elements.
     Source: Zeiler and Fergus 2013 (deconvnet); torch.nn.ConvTranspose2d.
     """
-
-    rank: ClassVar[int] = 2
-    stride: Axes = (1, 1)
-    padding: tuple[Sides, ...] = (0, 0)
-    dilation: Axes = (1, 1)
-    output_padding: Axes = (0, 0)
-    groups: int = 1
-    bias: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,5 +379,3 @@ class ConvTranspose3d(_ConvTranspose):
     padding: tuple[Sides, ...] = (0, 0, 0)
     dilation: Axes = (1, 1, 1)
     output_padding: Axes = (0, 0, 0)
-    groups: int = 1
-    bias: bool = True

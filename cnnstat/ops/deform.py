@@ -4,16 +4,16 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from cnnstat.ir.op import Op, OpError, Specs, Weight
+from cnnstat.ir.op import OpError, Specs, Weight
 from cnnstat.ir.reach import Reach
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import Axes, Padding, windows
 from cnnstat.ir.work import Work
-from cnnstat.ops.conv import image, window_detail
+from cnnstat.ops.conv import Kernels, grouped
 
 
 @dataclass(frozen=True, slots=True)
-class DeformConv2d(Op):
+class DeformConv2d(Kernels):
     """Convolution whose taps are displaced by computed offsets, and weighed by a mask.
 
     Shape: (n, c, h, w), offsets (n, 2*og*kh*kw, h', w'), a mask (n, og*kh*kw, h', w') if there is
@@ -26,7 +26,6 @@ class DeformConv2d(Op):
     Source: Dai et al. 2017; Zhu et al. 2018 (the mask); torchvision.ops.deform_conv2d.
     """
 
-    is_layer: ClassVar[bool] = True
     reads: ClassVar[tuple[int, int | None]] = (2, 3)
 
     out_channels: int
@@ -37,27 +36,9 @@ class DeformConv2d(Op):
     groups: int = 1
     bias: bool = True
 
-    def __post_init__(self) -> None:
-        if self.groups < 1 or self.out_channels % self.groups:
-            raise OpError(
-                f"out_channels (={self.out_channels}) must be divisible by groups (={self.groups})"
-            )
-
-    @property
-    def detail(self) -> str:
-        """Return the window."""
-        return window_detail(self.kernel, self.stride, self.padding, self.dilation)
-
-    def _channels(self, inputs: Specs) -> int:
-        _, c, _ = image(inputs, 2)
-        if c % self.groups:
-            raise OpError(f"in_channels (={c}) must be divisible by groups (={self.groups})")
-        return c // self.groups
-
     def infer(self, inputs: Specs) -> Specs:
         """Return the positions of the window, which the offsets must have, too."""
-        n, _, extents = image(inputs, 2)
-        self._channels(inputs)
+        n, _, extents = grouped(inputs, 2, self.out_channels, self.groups)
         over = windows(extents, self.kernel, self.stride, self.padding, self.dilation, False)
         made = tuple(window.out(extent) for window, extent in zip(over, extents, strict=True))
         if len(inputs) < 2 or inputs[1].shape[2:] != made:
@@ -66,16 +47,15 @@ class DeformConv2d(Op):
 
     def weights(self, inputs: Specs) -> tuple[Weight, ...]:
         """Return the kernels and the biases."""
-        kernels = Weight("weight", (self.out_channels, self._channels(inputs), *self.kernel))
-        return (kernels, Weight("bias", (self.out_channels,), "bias")) if self.bias else (kernels,)
+        return self.stored(self.out_channels, inputs[0].shape[1] // self.groups)
 
     def work(self, inputs: Specs, outputs: Specs) -> Work:
         """Return the products, and the values between elements that they take."""
-        n, c, _ = image(inputs, 2)
+        n, c = inputs[0].shape[:2]
         numel, taps = outputs[0].numel, prod(self.kernel)
         read = n * c * taps * prod(outputs[0].shape[2:])
         return Work(
-            macs=numel * self._channels(inputs) * taps,
+            macs=numel * (c // self.groups) * taps,
             bias_adds=numel if self.bias else 0,
             multiplications=read * (5 if len(inputs) > 2 else 4),
             additions=3 * read,

@@ -5,11 +5,10 @@ addition for the mean; a subtraction, a square and an addition for the variance)
 normalised element.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cnnstat.ir.op import NoWeights, Op, OpError, Specs, Storage, Weight
+from cnnstat.ir.op import NoDetail, NoWeights, Op, OpError, Specs, Storage, Weight
 from cnnstat.ir.reach import AxisReach, ByAxis, Reach, Slide, aligned, listed, normalised, without
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.work import Work
@@ -25,12 +24,7 @@ SMALLEST_STEP = {
 
 def _affine(shape: tuple[int, ...], *, weight: bool, bias: bool) -> tuple[Weight, ...]:
     scale = (Weight("weight", shape),) if weight else ()
-    shift = (Weight("bias", shape, "bias"),) if bias else ()
-    return (*scale, *shift)
-
-
-def _statistics_over(inputs: Specs, axes: Iterable[int]) -> Reach:
-    return normalised(inputs[0].shape, axes)
+    return (*scale, Weight("bias", shape, "bias")) if bias else scale
 
 
 def _with_statistics(numel: int) -> Work:
@@ -55,7 +49,7 @@ class _OverLastAxes(Op):
 
     def reach(self, inputs: Specs) -> Reach:
         """Return all elements of the normalised axes."""
-        return _statistics_over(inputs, range(-self.axes, 0))
+        return normalised(inputs[0].shape, range(-self.axes, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +158,7 @@ class GroupNorm(_ByChannel):
 
 
 @dataclass(frozen=True, slots=True)
-class InstanceNorm(_ByChannel):
+class InstanceNorm(NoDetail, _ByChannel):
     """Normalisation of each map by its own statistics.
 
     Shape: (n, c, ...) -> the same.
@@ -176,11 +170,6 @@ class InstanceNorm(_ByChannel):
     affine: bool = False
     eps: float = 1e-5
 
-    @property
-    def detail(self) -> str:
-        """Return nothing: the name says it."""
-        return ""
-
     def infer(self, inputs: Specs) -> Specs:
         """Return the input's spec."""
         if not inputs or inputs[0].rank < 3:
@@ -189,7 +178,7 @@ class InstanceNorm(_ByChannel):
 
     def reach(self, inputs: Specs) -> Reach:
         """Return all positions of the map."""
-        return _statistics_over(inputs, range(2, inputs[0].rank))
+        return normalised(inputs[0].shape, range(2, inputs[0].rank))
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,12 +216,8 @@ class WeightNorm(NoWeights, Op):
     def work(self, inputs: Specs, outputs: Specs) -> Work:
         """Return the norms and the scaling."""
         numel, lengths = inputs[0].numel, inputs[1].numel
-        return Work(
-            multiplications=2 * numel,
-            additions=numel - lengths,
-            divisions=lengths,
-            exponentials=lengths,
-        )
+        sums = Work(multiplications=2 * numel, additions=numel - lengths)
+        return sums.plus(Work(divisions=lengths, exponentials=lengths))
 
     def reach(self, inputs: Specs) -> Reach:
         """Return all elements of a kernel, which has one norm."""

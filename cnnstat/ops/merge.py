@@ -1,11 +1,12 @@
 """Where paths meet, and how a tensor is rearranged on the way."""
 
 from dataclasses import dataclass
+from itertools import accumulate
 from math import prod
 from typing import ClassVar
 
 from cnnstat.ir.op import Elementwise, NoDetail, NoWeights, NoWork, Op, OpError, Specs, Storage
-from cnnstat.ir.reach import AxisReach, ByAxis, Placed, Reach, Slide, Sliding, regrouped
+from cnnstat.ir.reach import ByAxis, Placed, Reach, Sliding, own, regrouped
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import Window
 from cnnstat.ir.work import Work
@@ -106,25 +107,18 @@ class Concat(NoWeights, NoWork, Op):
         if not -len(first) <= self.axis < len(first):
             raise OpError(f"axis (={self.axis}) must be one of {len(first)}")
         axis = self.axis % len(first)
-        for spec in inputs[1:]:
-            if len(spec.shape) != len(first) or any(
-                a != b for i, (a, b) in enumerate(zip(spec.shape, first, strict=True)) if i != axis
-            ):
-                raise OpError(f"all extents but those of axis {axis} must agree")
+        before, behind = first[:axis], first[axis + 1 :]
+        if any((s.shape[:axis], s.shape[axis + 1 :]) != (before, behind) for s in inputs):
+            raise OpError(f"all extents but those of axis {axis} must agree")
         total = sum(spec.shape[axis] for spec in inputs)
-        return (TensorSpec((*first[:axis], total, *first[axis + 1 :]), inputs[0].dtype),)
+        return (TensorSpec((*before, total, *behind), inputs[0].dtype),)
 
     def reach(self, inputs: Specs) -> Reach:
         """Return the place of each input along the axis."""
         rank = inputs[0].rank
         axis = self.axis % rank
-        answers: list[tuple[AxisReach, ...]] = []
-        start = 0
-        for spec in inputs:
-            same = [Slide(each) for each in range(rank)]
-            answers.append((*same[:axis], Placed(axis, start), *same[axis + 1 :]))
-            start += spec.shape[axis]
-        return ByAxis(tuple(answers))
+        starts = accumulate([spec.shape[axis] for spec in inputs[:-1]], initial=0)
+        return ByAxis(tuple([own(rank, {axis: Placed(axis, start)}) for start in starts]))
 
 
 @dataclass(frozen=True, slots=True)

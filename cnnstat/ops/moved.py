@@ -20,6 +20,7 @@ from cnnstat.ir.reach import (
     Shape,
     Slide,
     aligned,
+    own,
     permuted,
     regrouped,
 )
@@ -44,9 +45,18 @@ class Move(NamedTuple):
         """Shape of the result."""
         return self.results[self.number].shape
 
-    def axis(self, name: str) -> int:
-        """Return an argument that names an axis of the first input."""
-        return _axis(self.arguments[name], len(self.before))
+    @property
+    def rank(self) -> int:
+        """Number of axes of the first input."""
+        return len(self.before)
+
+    def axis(self, name: str, usual: int | None = None) -> int:
+        """Return an argument that names an axis of the first input; ``usual`` where it is left out.
+
+        Raises ``KeyError`` where nothing is usual.
+        """
+        value = self.arguments[name] if usual is None else self.arguments.get(name, usual)
+        return _axis(value, self.rank)
 
 
 Rule = Callable[[Move], tuple[AxisReach, ...] | ByAxis]
@@ -73,10 +83,6 @@ def _axis(value: int, rank: int) -> int:
     return value % max(rank, 1)
 
 
-def _same(rank: int) -> list[AxisReach]:
-    return [Slide(axis) for axis in range(rank)]
-
-
 def _elementwise(move: Move) -> tuple[AxisReach, ...]:
     return aligned(move.before, move.after)
 
@@ -97,22 +103,21 @@ def _reshape(move: Move) -> tuple[AxisReach, ...]:
 def _permute(move: Move) -> tuple[AxisReach, ...]:
     order = move.arguments.get("dims")
     if order is None:
-        order = list(range(len(move.before)))
+        order = list(range(move.rank))
         one, other = move.axis("dim0"), move.axis("dim1")
         order[one], order[other] = order[other], order[one]
     return permuted(order)
 
 
 def _matrix_transpose(move: Move) -> tuple[AxisReach, ...]:
-    order = list(range(len(move.before)))
+    order = list(range(move.rank))
     return permuted([*order[:-2], *reversed(order[-2:])])
 
 
 def _move_axes(move: Move) -> tuple[AxisReach, ...]:
-    rank = len(move.before)
-    sources = [_axis(axis, rank) for axis in _listed(move.arguments["source"])]
-    targets = [_axis(axis, rank) for axis in _listed(move.arguments["destination"])]
-    order: list[int] = [axis for axis in range(rank) if axis not in sources]
+    sources = [_axis(axis, move.rank) for axis in _listed(move.arguments["source"])]
+    targets = [_axis(axis, move.rank) for axis in _listed(move.arguments["destination"])]
+    order: list[int] = [axis for axis in range(move.rank) if axis not in sources]
     for target, source in sorted(zip(targets, sources, strict=True)):
         order.insert(target, source)
     return permuted(order)
@@ -122,122 +127,107 @@ def _listed(value: Any) -> list[int]:
     return [value] if isinstance(value, int) else list(value)
 
 
-def _thinned(start: int, step: int) -> Window:
-    """Return the window that reads element start + position*step."""
-    return Window(1, step, -start)
+def _thinned(axis: int, start: int, step: int = 1) -> AxisReach:
+    """Return the reach of element start + position*step."""
+    return Slide(axis, Window(1, step, -start))
 
 
 def _slice(move: Move) -> tuple[AxisReach, ...]:
     a = move.arguments
-    answers = _same(len(move.before))
     if "starts" in a:  # every axis at once, as ONNX has it; a step below 0 walks backwards
-        for axis, (start, step, n) in enumerate(
-            zip(a["starts"], a["steps"], move.after, strict=True)
-        ):
-            answers[axis] = (
-                Slide(axis, _thinned(start, step))
-                if step > 0
-                else _listed_elements(axis, (start + step * position for position in range(n)))
-            )
-        return tuple(answers)
-    axis = _axis(a.get("dim", 0), len(move.before))
-    start, _, step = slice(a.get("start"), a.get("end"), a.get("step", 1)).indices(
-        move.before[axis]
-    )
-    answers[axis] = Slide(axis, _thinned(start, step))
-    return tuple(answers)
+        parts = enumerate(zip(a["starts"], a["steps"], move.after, strict=True))
+        return tuple(
+            _thinned(axis, start, step)
+            if step > 0
+            else _elements(axis, (start + step * position for position in range(n)))
+            for axis, (start, step, n) in parts
+        )
+    axis = move.axis("dim", 0)
+    part = slice(a.get("start"), a.get("end"), a.get("step", 1))
+    start, _, step = part.indices(move.before[axis])
+    return own(move.rank, {axis: _thinned(axis, start, step)})
 
 
 def _narrow(move: Move) -> tuple[AxisReach, ...]:
-    answers, axis = _same(len(move.before)), move.axis("dim")
-    start = move.arguments["start"]
-    answers[axis] = Slide(axis, _thinned(start % move.before[axis] if start else 0, 1))
-    return tuple(answers)
+    axis, start = move.axis("dim"), move.arguments["start"]
+    return own(move.rank, {axis: _thinned(axis, start % move.before[axis] if start else 0)})
 
 
 def _split(move: Move) -> tuple[AxisReach, ...]:
-    answers, axis = _same(len(move.before)), _axis(move.arguments.get("dim", 0), len(move.before))
+    axis = move.axis("dim", 0)
     start = sum(spec.shape[axis] for spec in move.results[: move.number])
-    answers[axis] = Slide(axis, _thinned(start, 1))
-    return tuple(answers)
+    return own(move.rank, {axis: _thinned(axis, start)})
 
 
 def _one_of(axis: int, index: int, rank: int) -> tuple[AxisReach, ...]:
     """Return the reach of one element of an axis that goes."""
-    before: list[AxisReach] = [Slide(other) for other in range(axis)]
-    return (*before, Pick(index), *[Slide(other - 1) for other in range(axis + 1, rank)])
+    return (*own(axis), Pick(index), *[Slide(other - 1) for other in range(axis + 1, rank)])
 
 
 def _select(move: Move) -> tuple[AxisReach, ...]:
     axis = move.axis("dim")
-    return _one_of(axis, move.arguments["index"] % move.before[axis], len(move.before))
+    return _one_of(axis, move.arguments["index"] % move.before[axis], move.rank)
 
 
 def _unbind(move: Move) -> tuple[AxisReach, ...]:
-    axis = _axis(move.arguments.get("dim", 0), len(move.before))
-    return _one_of(axis, move.number, len(move.before))
+    return _one_of(move.axis("dim", 0), move.number, move.rank)
 
 
 def _stack(move: Move) -> ByAxis:
     rank = len(move.after)
     new = _axis(move.arguments.get("dim", 0), rank)
-    axes = [axis for axis in range(rank) if axis != new]
-    return ByAxis(tuple(tuple(Slide(axis) for axis in axes) for _ in move.inputs))
+    axes = tuple([Slide(axis) for axis in range(rank) if axis != new])
+    return ByAxis((axes,) * len(move.inputs))
 
 
-def _listed_elements(axis: int, elements: Iterable[int | None]) -> AxisReach:
+def _elements(axis: int, elements: Iterable[int]) -> AxisReach:
     """Return the elements one by one; unknown where they are too many to list."""
     first = tuple(islice(elements, LISTED + 1))
-    if len(first) > LISTED:
-        return "unknown"
-    return Ranges(axis, tuple(None if e is None else (e, e) for e in first))
-
-
-def _rolled(n: int, shift: int) -> Iterator[int]:
-    return ((position - shift) % n for position in range(n))
+    return "unknown" if len(first) > LISTED else Ranges(axis, tuple([(e, e) for e in first]))
 
 
 def _roll(move: Move) -> tuple[AxisReach, ...]:
-    answers = _same(len(move.before))
     shifts, axes = _listed(move.arguments["shifts"]), _listed(move.arguments["dims"])
     if not axes:
         raise ValueError("all elements as one row")
-    total = dict.fromkeys(range(len(move.before)), 0)
+    total = dict.fromkeys(range(move.rank), 0)
     for shift, axis in zip(shifts, axes, strict=True):
-        total[_axis(axis, len(move.before))] += shift
-    for axis, shift in total.items():
-        n = move.before[axis]
-        if n and shift % n:
-            answers[axis] = _listed_elements(axis, _rolled(n, shift))
-    return tuple(answers)
+        total[_axis(axis, move.rank)] += shift
+    return tuple(
+        _elements(axis, ((position - total[axis]) % n for position in range(n)))
+        if n and total[axis] % n
+        else Slide(axis)
+        for axis, n in enumerate(move.before)
+    )
 
 
 def _flip(move: Move) -> tuple[AxisReach, ...]:
     if "starts" in move.arguments:
         return _slice(move)
-    answers = _same(len(move.before))
-    for each in _listed(move.arguments["dims"]):
-        axis = _axis(each, len(move.before))
-        answers[axis] = _listed_elements(axis, reversed(range(move.before[axis])))
-    return tuple(answers)
+    axes = [_axis(each, move.rank) for each in _listed(move.arguments["dims"])]
+    return own(
+        move.rank, {axis: _elements(axis, reversed(range(move.before[axis]))) for axis in axes}
+    )
 
 
 def _pad(move: Move) -> tuple[AxisReach, ...]:
-    a, rank = move.arguments, len(move.before)
+    a = move.arguments
     if "before" in a:
         sides = list(zip(a["before"], a["after"], strict=True))
     else:
         pads = list(a["pad"] if "pad" in a else a["padding"])
         pairs = list(zip(pads[::2], pads[1::2], strict=True))
-        sides = [(0, 0)] * (rank - len(pairs)) + pairs[::-1]
+        sides = [(0, 0)] * (move.rank - len(pairs)) + pairs[::-1]
+    mode = a.get("mode", "constant")
     answers: list[AxisReach] = []
     for axis, (before, after) in enumerate(sides):
-        n, mode = move.before[axis], a.get("mode", "constant")
         if mode == "constant":
             answers.append(Slide(axis, Window(1, 1, before)) if before or after else Slide(axis))
         else:
-            positions = range(-before, n + after)
-            answers.append(_listed_elements(axis, (_padded(p, n, mode) for p in positions)))
+            n = move.before[axis]
+            answers.append(
+                _elements(axis, (_padded(p, n, mode) for p in range(-before, n + after)))
+            )
     return tuple(answers)
 
 
@@ -254,52 +244,43 @@ def _padded(position: int, n: int, mode: str) -> int:
 
 
 def _padded_as(mode: str) -> Rule:
-    def rule(move: Move) -> tuple[AxisReach, ...]:
-        return _pad(move._replace(arguments={**move.arguments, "mode": mode}))
-
-    return rule
+    return lambda move: _pad(move._replace(arguments={**move.arguments, "mode": mode}))
 
 
 def _repeat(move: Move) -> tuple[AxisReach, ...]:
-    missing = len(move.after) - len(move.before)
-    answers: list[AxisReach] = []
-    for axis, n in enumerate(move.before):
-        made = move.after[axis + missing]
-        same = made == n
-        elements = (position % n for position in range(made))
-        answers.append(
-            Slide(axis + missing) if same else _listed_elements(axis + missing, elements)
-        )
-    return tuple(answers)
+    missing = len(move.after) - move.rank
+    return tuple(
+        Slide(axis) if n == move.after[axis] else _elements(axis, _cycled(n, move.after[axis]))
+        for axis, n in enumerate(move.before, missing)
+    )
+
+
+def _cycled(n: int, count: int) -> Iterator[int]:
+    return (position % n for position in range(count))
 
 
 def _repeat_each(move: Move) -> tuple[AxisReach, ...]:
-    answers, axis = _same(len(move.before)), move.axis("dim")
-    times = move.arguments["repeats"]
-    answers[axis] = Slide(axis, Window(times, times), transposed=True)
-    return tuple(answers)
+    axis, times = move.axis("dim"), move.arguments["repeats"]
+    return own(move.rank, {axis: Slide(axis, Window(times, times), transposed=True)})
 
 
 def _pixel_shuffle(move: Move) -> tuple[AxisReach, ...]:
-    a, answers = move.arguments, _same(len(move.before))
+    a = move.arguments
     r = a["upscale_factor"] if "upscale_factor" in a else a["blocksize"]
-    answers[-3] = "unknown"
-    answers[-2:] = [Slide(len(answers) - k, Window(r, r), transposed=True) for k in (2, 1)]
-    return tuple(answers)
+    *batch, _, h, w = range(move.rank)
+    spread = [Slide(axis, Window(r, r), transposed=True) for axis in (h, w)]
+    return (*own(len(batch)), "unknown", *spread)
 
 
 def _channel_shuffle(move: Move) -> tuple[AxisReach, ...]:
-    answers, groups, c = _same(len(move.before)), move.arguments["groups"], move.before[1]
+    groups, c = move.arguments["groups"], move.before[1]
     elements = (p % groups * (c // groups) + p // groups for p in range(c))
-    answers[1] = _listed_elements(1, elements)
-    return tuple(answers)
+    return own(move.rank, {1: _elements(1, elements)})
 
 
 def _by_index(move: Move) -> tuple[AxisReach, ...]:
     """Return unknown for an axis along which computed indices choose."""
-    answers = _same(len(move.before))
-    answers[_axis(move.arguments["dim"], len(move.before))] = "unknown"
-    return tuple(answers)
+    return own(move.rank, {move.axis("dim"): "unknown"})
 
 
 MOVES: Mapping[str, Rule] = {
@@ -318,15 +299,15 @@ MOVES: Mapping[str, Rule] = {
         ),
         _reshape,
     ),
-    "view_as_complex": lambda move: (*_same(len(move.before) - 1), "whole"),
-    "view_as_real": lambda move: tuple(_same(len(move.before))),
+    "view_as_complex": lambda move: (*own(move.rank - 1), "whole"),
+    "view_as_real": lambda move: own(move.rank),
     **dict.fromkeys(("fill", "zero", "zeros_like", "ones_like", "full_like"), _nothing),
     **dict.fromkeys(("empty_like", "new_zeros", "new_ones", "new_full", "new_empty"), _nothing),
     "copy": _written,
     "permute": _permute,
     **dict.fromkeys(("transpose", "swapaxes", "swapdims"), _permute),
     **dict.fromkeys(("t", "mT", "mH", "adjoint", "matrix_H"), _matrix_transpose),
-    "numpy_T": lambda move: permuted(list(reversed(range(len(move.before))))),
+    "numpy_T": lambda move: permuted(list(reversed(range(move.rank)))),
     **dict.fromkeys(("movedim", "moveaxis"), _move_axes),
     "slice": _slice,
     "narrow": _narrow,

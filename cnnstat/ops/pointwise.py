@@ -23,61 +23,26 @@ from cnnstat.ir.op import (
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.work import NO_WORK, Work
 
-NONLINEARITIES = (
-    "SiLU",
-    "GELU",
-    "Hardswish",
-    "Hardsigmoid",
-    "Hardtanh",
-    "ReLU6",
-    "ELU",
-    "SELU",
-    "CELU",
-    "LeakyReLU",
-    "Mish",
-    "Softplus",
-    "Softsign",
-    "Hardshrink",
-    "Softshrink",
-    "Threshold",
-    "LogSigmoid",
-    "Erf",
-)
-"""Nonlinearities by PyTorch's names of their modules."""
-
-NUMBERS = {
-    **{"LeakyReLU": 1, "ELU": 1, "CELU": 1, "Softplus": 1, "Hardtanh": 2},
-    **{"Hardshrink": 1, "Softshrink": 1, "Threshold": 2},
+NONLINEARITIES: dict[str, int] = {
+    **{"SiLU": 0, "GELU": 0, "Hardswish": 0, "Hardsigmoid": 0, "Hardtanh": 2, "ReLU6": 0},
+    **{"ELU": 1, "SELU": 0, "CELU": 1, "LeakyReLU": 1, "Mish": 0, "Softplus": 1, "Softsign": 0},
+    **{"Hardshrink": 1, "Softshrink": 1, "Threshold": 2, "LogSigmoid": 0, "Erf": 0},
 }
-"""How many numbers of its own a nonlinearity has: a slope, an alpha, a beta, two limits."""
+"""Nonlinearities by PyTorch's names of their modules, and how many numbers of its own each has: a
+slope, an alpha, a beta, two limits."""
+
+_EXPONENTIALS = ("pow", "sqrt", "rsqrt", "exp", "log", "sin", "cos")
+_COMPARISONS = (
+    *("abs", "sign", "clamp", "maximum", "minimum", "compare", "logical", "where"),
+    *("masked_fill", "round"),
+)
 
 POINTWISE: dict[str, tuple[str, ...]] = {
-    "add": ("additions",),
-    "sub": ("additions",),
-    "rsub": ("additions",),
-    "mul": ("multiplications",),
-    "div": ("divisions",),
-    "remainder": ("divisions",),
-    "floor_divide": ("divisions",),
-    "reciprocal": ("divisions",),
-    "pow": ("exponentials",),
-    "sqrt": ("exponentials",),
-    "rsqrt": ("exponentials",),
-    "exp": ("exponentials",),
-    "log": ("exponentials",),
-    "sin": ("exponentials",),
-    "cos": ("exponentials",),
-    "neg": ("multiplications",),
-    "abs": ("comparisons",),
-    "sign": ("comparisons",),
-    "clamp": ("comparisons",),
-    "maximum": ("comparisons",),
-    "minimum": ("comparisons",),
-    "compare": ("comparisons",),
-    "logical": ("comparisons",),
-    "where": ("comparisons",),
-    "masked_fill": ("comparisons",),
-    "round": ("comparisons",),
+    **dict.fromkeys(("add", "sub", "rsub"), ("additions",)),
+    **dict.fromkeys(("mul", "neg"), ("multiplications",)),
+    **dict.fromkeys(("div", "remainder", "floor_divide", "reciprocal"), ("divisions",)),
+    **dict.fromkeys(_EXPONENTIALS, ("exponentials",)),
+    **dict.fromkeys(_COMPARISONS, ("comparisons",)),
     "addcmul": ("multiplications", "multiplications", "additions"),
     "addcdiv": ("divisions", "multiplications", "additions"),
     "quantize": ("divisions", "comparisons", "additions"),
@@ -120,9 +85,9 @@ class Nonlinearity(SameShape, NoWeights, Elementwise, NoDetail, Op):
     """Its own numbers, in the order of the module's arguments; none: those that PyTorch has."""
 
     def __post_init__(self) -> None:
-        if self.kind not in NONLINEARITIES:
+        count = NONLINEARITIES.get(self.kind)
+        if count is None:
             raise OpError(f"kind (={self.kind!r}) must be one of {', '.join(NONLINEARITIES)}")
-        count = NUMBERS.get(self.kind, 0)
         plain = all(isinstance(number, int | float) for number in self.numbers)
         if len(self.numbers) not in (0, count) or not plain:
             raise OpError(f"numbers (={self.numbers}) of {self.kind} must be none or {count}")
@@ -160,7 +125,7 @@ class PReLU(SameShape, Elementwise, NoDetail, Op):
 
 
 @dataclass(frozen=True, slots=True)
-class Pointwise(NoWeights, Elementwise, Op):
+class Pointwise(NoWeights, Elementwise, NoDetail, Op):
     """Elementwise arithmetic of tensors that broadcast, or of one tensor and numbers.
 
     Shape: broadcasting, aligned at the last axis -> the larger of each extent.
@@ -188,11 +153,6 @@ class Pointwise(NoWeights, Elementwise, Op):
     def type_name(self) -> str:
         """The kind, as a name: ``Mul``."""
         return self.kind.capitalize()
-
-    @property
-    def detail(self) -> str:
-        """Return nothing: the name says it."""
-        return ""
 
     def infer(self, inputs: Specs) -> Specs:
         """Return the broadcast shape."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from cnnstat.ir.op import NoWeights, Op, OpError, Specs, Weight
+from cnnstat.ir.op import NoDetail, NoWeights, Op, OpError, Specs, Weight
 from cnnstat.ir.reach import ByAxis, Reach, Sliding, without
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import Axes, Padding, Window, sides_of, windows
@@ -51,14 +51,11 @@ class _Pool(NoWeights, Op):
             extents, self.kernel, self.stride, self.padding, self._spacing, self.ceil_mode
         )
 
-    def _pooled(self, inputs: Specs) -> TensorSpec:
-        n, c, extents = image(inputs, self.rank)
-        out = [w.out(e) for w, e in zip(self.windows(extents), extents, strict=True)]
-        return TensorSpec((n, c, *out), inputs[0].dtype)
-
     def infer(self, inputs: Specs) -> Specs:
         """Return (n, c, positions of the window on each axis)."""
-        return (self._pooled(inputs),)
+        n, c, extents = image(inputs, self.rank)
+        out = [w.out(e) for w, e in zip(self.windows(extents), extents, strict=True)]
+        return (TensorSpec((n, c, *out), inputs[0].dtype),)
 
     def reach(self, inputs: Specs) -> Reach:
         """Return the window."""
@@ -76,7 +73,7 @@ class _MaxPool(_Pool):
 
     def infer(self, inputs: Specs) -> Specs:
         """Return the maxima, and their indices if wanted."""
-        out = self._pooled(inputs)
+        (out,) = super().infer(inputs)
         return (out, TensorSpec(out.shape, "int64")) if self.return_indices else (out,)
 
     def work(self, inputs: Specs, outputs: Specs) -> Work:
@@ -215,7 +212,7 @@ class AvgPool3d(_AvgPool):
 
 
 @dataclass(frozen=True, slots=True)
-class GlobalAvgPool2d(NoWeights, Op):
+class GlobalAvgPool2d(NoWeights, NoDetail, Op):
     """Mean of each whole map.
 
     Shape: (n, c, h, w) -> (n, c, 1, 1).
@@ -223,11 +220,6 @@ class GlobalAvgPool2d(NoWeights, Op):
     Work: additions = n * c * (h * w - 1); divisions = n * c.
     Source: Lin et al. 2013; torch.nn.AdaptiveAvgPool2d(1).
     """
-
-    @property
-    def detail(self) -> str:
-        """Return nothing: the name says it."""
-        return ""
 
     def infer(self, inputs: Specs) -> Specs:
         """Return (n, c, 1, 1)."""

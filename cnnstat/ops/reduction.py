@@ -5,32 +5,32 @@ from math import prod
 from typing import ClassVar
 
 from cnnstat.ir.op import NoWeights, Op, OpError, Specs
-from cnnstat.ir.reach import AxisReach, ByAxis, Reach, Slide, so_far, without
+from cnnstat.ir.reach import ByAxis, Reach, Slide, own, so_far, without
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import Axes, Window, windows
 from cnnstat.ir.work import NO_WORK, Work
 from cnnstat.ops.conv import check_window, window_detail
 
-REDUCTIONS = (
-    "sum",
-    "mean",
-    "max",
-    "min",
-    "argmax",
-    "argmin",
-    "any",
-    "all",
-    "norm",
-    "l1",
-    "sum_square",
-    "log_sum",
-    "var",
-    "std",
-    "prod",
-    "logsumexp",
-    "cumsum",
-    "cumprod",
-)
+REDUCTIONS: dict[str, dict[str, tuple[int, int]]] = {
+    "sum": {"additions": (1, -1)},
+    "mean": {"additions": (1, -1), "divisions": (0, 1)},
+    **{kind: {"comparisons": (1, -1)} for kind in ("max", "min", "argmax", "argmin", "any", "all")},
+    "norm": {"additions": (1, -1), "multiplications": (1, 0), "exponentials": (0, 1)},
+    "l1": {"additions": (1, -1), "comparisons": (1, 0)},
+    "sum_square": {"additions": (1, -1), "multiplications": (1, 0)},
+    "log_sum": {"additions": (1, -1), "exponentials": (0, 1)},
+    "var": {"additions": (3, -2), "multiplications": (1, 0), "divisions": (0, 2)},
+    "std": {
+        **{"additions": (3, -2), "multiplications": (1, 0), "divisions": (0, 2)},
+        "exponentials": (0, 1),
+    },
+    "prod": {"multiplications": (1, -1)},
+    "logsumexp": {"additions": (1, -1), "exponentials": (1, 1)},
+    "cumsum": {"additions": (1, 0)},
+    "cumprod": {"multiplications": (1, 0)},
+}
+"""Kinds of ``Reduce``, and how many operations of each kind they take: per input, per result."""
+
 RUNNING = ("cumsum", "cumprod")
 """Reductions that keep every intermediate result: their shape stays."""
 
@@ -103,38 +103,11 @@ class Reduce(NoWeights, Op):
     def work(self, inputs: Specs, outputs: Specs) -> Work | None:
         """Return the additions, comparisons and divisions."""
         before, after = inputs[0].numel, outputs[0].numel
-        if inputs[0].is_complex and self.kind in ("sum", "mean", "cumsum"):
-            whole = before if self.kind == "cumsum" else before - after
-            return Work(additions=2 * whole, divisions=2 * after if self.kind == "mean" else 0)
-        if inputs[0].is_complex:
-            return None
-        if not inputs[0].is_float:
-            return NO_WORK
-        if self.kind in ("sum", "mean"):
-            return Work(additions=before - after, divisions=after if self.kind == "mean" else 0)
-        if self.kind == "norm":
-            return Work(additions=before - after, multiplications=before, exponentials=after)
-        if self.kind == "sum_square":
-            return Work(additions=before - after, multiplications=before)
-        if self.kind == "l1":
-            return Work(additions=before - after, comparisons=before)
-        if self.kind == "log_sum":
-            return Work(additions=before - after, exponentials=after)
-        if self.kind in ("var", "std"):
-            return Work(
-                additions=3 * before - 2 * after,
-                multiplications=before,
-                divisions=2 * after,
-                exponentials=after if self.kind == "std" else 0,
-            )
-        if self.kind == "logsumexp":
-            return Work(additions=before - after, exponentials=before + after)
-        if self.kind == "prod":
-            return Work(multiplications=before - after)
-        if self.kind in RUNNING:
-            whole = self.kind == "cumsum"
-            return Work(additions=before if whole else 0, multiplications=0 if whole else before)
-        return Work(comparisons=before - after)
+        rows = REDUCTIONS[self.kind].items()
+        work = Work(**{kind: own * before + made * after for kind, (own, made) in rows})
+        if inputs[0].is_complex:  # each sum is two
+            return work.times(2) if self.kind in ("sum", "mean", "cumsum") else None
+        return work if inputs[0].is_float else NO_WORK
 
     def reach(self, inputs: Specs) -> Reach:
         """Return all elements of the axes; those so far of a running sum or product."""
@@ -142,10 +115,7 @@ class Reduce(NoWeights, Op):
         reduced = self._reduced(rank)
         if self.kind not in RUNNING:
             return ByAxis((without(rank, reduced, keepdim=self.keepdim),))
-        axes: list[AxisReach] = [Slide(axis) for axis in range(rank)]
-        for axis in reduced:
-            axes[axis] = so_far(axis, inputs[0].shape[axis])
-        return ByAxis((tuple(axes),))
+        return ByAxis((own(rank, {axis: so_far(axis, inputs[0].shape[axis]) for axis in reduced}),))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cnnstat.ir.op import Elementwise, NoWeights, NoWork, Op, Specs
+from cnnstat.ir.op import Elementwise, NoDetail, NoWeights, NoWork, Op, Specs
 from cnnstat.ir.tensor import TensorSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Input(NoWeights, NoWork, Elementwise, Op):
+class Input(NoWeights, NoWork, Elementwise, NoDetail, Op):
     """A tensor that comes from outside; ``shape`` leaves the batch out and is the default.
 
     Shape: () -> (1, *shape), or the spec that the caller of shape inference gives for this node.
@@ -20,11 +20,6 @@ class Input(NoWeights, NoWork, Elementwise, Op):
     is_input: ClassVar[bool] = True
     shape: tuple[int, ...]
     dtype: str = "float32"
-
-    @property
-    def detail(self) -> str:
-        """Return nothing: the row's output shape says it."""
-        return ""
 
     def infer(self, inputs: Specs) -> Specs:
         """Return the given spec, or the default with a batch of 1."""

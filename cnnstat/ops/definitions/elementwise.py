@@ -37,31 +37,26 @@ def _sum(use: Use) -> Work:
     return Work(additions=use.n * (int(use.arguments["terms"]) - 1))
 
 
-def _mean(use: Use) -> Work:
-    return _sum(use).plus(Work(divisions=use.n))
-
-
 ELEMENTWISE: dict[str, Definition] = {
     **{name: per_result(exponentials=1) for name in EXPONENTIALS},
     **{name: per_result(comparisons=1) for name in COMPARISONS},
     **{name: lambda use: NO_WORK for name in WHOLE_NUMBERS},
     "elementwise_sum": _sum,
-    "elementwise_mean": _mean,
+    "elementwise_mean": lambda use: _sum(use).plus(Work(divisions=use.n)),
     "elementwise_extreme": lambda use: Work(comparisons=use.n * (int(use.arguments["terms"]) - 1)),
-    "rrelu": per_result(activations=1),
-    "rrelu_with_noise": per_result(activations=1),
-    "rrelu_with_noise_functional": per_result(activations=1),
-    "shrink": per_result(activations=1),  # ONNX: x + bias, x - bias or 0
+    **dict.fromkeys(  # of these, ONNX's shrink is x + bias, x - bias or 0
+        ("rrelu", "rrelu_with_noise", "rrelu_with_noise_functional", "shrink"),
+        per_result(activations=1),
+    ),
     "fmod": per_result(divisions=1),
-    "deg2rad": per_result(multiplications=1),
-    "rad2deg": per_result(multiplications=1),
+    **dict.fromkeys(("deg2rad", "rad2deg"), per_result(multiplications=1)),
     "conj_physical": lambda use: NO_WORK,  # of real numbers; complex ones are unknown
     "fake_quantize": per_result(divisions=1, comparisons=1, additions=2, multiplications=1),
-    "ldexp": per_result(exponentials=1, multiplications=1),
+    **dict.fromkeys(
+        ("ldexp", "xlogy", "special_xlog1py", "special_entr"),
+        per_result(exponentials=1, multiplications=1),
+    ),
     "hypot": per_result(multiplications=2, additions=1, exponentials=1),
-    "xlogy": per_result(exponentials=1, multiplications=1),
-    "special_xlog1py": per_result(exponentials=1, multiplications=1),
-    "special_entr": per_result(exponentials=1, multiplications=1),
     "swiglu": per_result(activations=1, multiplications=1),  # x * silu(gate)
     "scaler": per_result(additions=1, multiplications=1),  # ONNX: (x - offset) * scale
 }

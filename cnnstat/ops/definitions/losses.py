@@ -53,19 +53,17 @@ def _softmax_and_picked(use: Use) -> Work:
 
 def _margins(use: Use) -> Work:
     """Return, for each class of each sample, margin - x[target] + x[class], clipped, added up."""
-    exponentials = use.m if int(use.arguments.get("p", 1)) == 2 else 0
-    rows = use.m // max(use.first.shape[-1], 1) if use.first.rank else 1
-    weighted = use.m if use.tensor("weight") is not None else 0
-    each = Work(additions=3 * use.m, comparisons=use.m, multiplications=exponentials + weighted)
+    factors = (int(use.arguments.get("p", 1)) == 2) + (use.tensor("weight") is not None)
+    rows = use.m // max(use.length(), 1)
+    each = Work(additions=3, comparisons=1, multiplications=factors).times(use.m)
     return each.plus(Work(divisions=rows)).plus(_reduced(use, rows))
 
 
 def _label_margins(use: Use) -> Work:
     """Return, for each pair of a label and another class, 1 - (x[label] - x[class]), clipped."""
-    rows = use.m // max(use.first.shape[-1], 1) if use.first.rank else 1
-    pairs = rows * use.first.shape[-1] ** 2 if use.first.rank else 1
-    each = Work(additions=3 * pairs, comparisons=pairs, divisions=rows)
-    return each.plus(_reduced(use, rows))
+    rows = use.m // max(use.length(), 1)
+    each = Work(additions=3, comparisons=1).times(use.m * use.length())
+    return each.plus(Work(divisions=rows)).plus(_reduced(use, rows))
 
 
 def _alignments(use: Use) -> Work:

@@ -15,19 +15,23 @@ def _ranked(use: Use) -> Work:
     return Work(comparisons=use.m * log2(k + 1))
 
 
-def _ranked_flat(use: Use) -> Work:
-    """Return the order of all elements, or of rows where they are compared whole."""
+def _rows(use: Use) -> tuple[int, int]:
+    """Return how many rows are compared whole, and the elements of one; elements without axis."""
     axis = use.arguments.get("dim")
     rows = use.first.shape[axis] if isinstance(axis, int) and use.first.rank else use.m
-    width = use.m // max(rows, 1)
-    return Work(comparisons=(rows * log2(rows + 1) + max(rows - 1, 0)) * width)
+    return rows, use.m // max(rows, 1)
 
 
 def _neighbours(use: Use) -> Work:
     """Return a comparison of each element, or row, with the one before."""
-    axis = use.arguments.get("dim")
-    rows = use.first.shape[axis] if isinstance(axis, int) and use.first.rank else use.m
-    return Work(comparisons=max(rows - 1, 0) * (use.m // max(rows, 1)))
+    rows, width = _rows(use)
+    return Work(comparisons=max(rows - 1, 0) * width)
+
+
+def _ranked_flat(use: Use) -> Work:
+    """Return the order of all elements, or rows, and the comparisons of neighbours."""
+    rows, width = _rows(use)
+    return _neighbours(use).plus(Work(comparisons=rows * log2(rows + 1) * width))
 
 
 def _searched(use: Use) -> Work:
@@ -45,13 +49,7 @@ def _isin(use: Use) -> Work:
 def _binned(use: Use) -> Work:
     """Return, per element, the place (x - low) * bins / (high - low) and an addition there."""
     weights = use.numel("weight")
-    return Work(additions=2 * use.m, multiplications=use.m, comparisons=2 * use.m).plus(
-        Work(multiplications=weights)
-    )
-
-
-def _counted(use: Use) -> Work:
-    return Work(additions=use.numel("weights"))
+    return Work(additions=2 * use.m, multiplications=use.m + weights, comparisons=2 * use.m)
 
 
 def _peaks(use: Use) -> Work:
@@ -79,53 +77,32 @@ def _boxes(use: Use) -> Work:
 
 
 ORDERING: dict[str, Definition] = {
-    "sort": _ranked,
-    "argsort": _ranked,
-    "topk": _ranked,
-    "kthvalue": _ranked,
-    "median": _ranked,
-    "nanmedian": _ranked,
-    "mode": _ranked,
-    "msort": _ranked,
-    "_unique": _ranked_flat,
-    "_unique2": _ranked_flat,
-    "unique_dim": _ranked_flat,
-    "unique_consecutive": _neighbours,
-    "unique_dim_consecutive": _neighbours,
-    "searchsorted": _searched,
-    "bucketize": _searched,
+    **dict.fromkeys(("sort", "argsort", "topk", "kthvalue", "median", "nanmedian"), _ranked),
+    **dict.fromkeys(("mode", "msort"), _ranked),
+    **dict.fromkeys(("_unique", "_unique2", "unique_dim"), _ranked_flat),
+    **dict.fromkeys(("unique_consecutive", "unique_dim_consecutive"), _neighbours),
+    **dict.fromkeys(("searchsorted", "bucketize"), _searched),
     "isin": _isin,
-    "nonzero": per_input(comparisons=1),
-    "nonzero_static": per_input(comparisons=1),
-    "count_nonzero": per_input(comparisons=1),
-    "_to_sparse": per_input(comparisons=1),
-    "aminmax": per_input(comparisons=2),
-    "_aminmax": per_input(comparisons=2),
-    "cummax": per_input(comparisons=1),
-    "cummin": per_input(comparisons=1),
-    "histc": _binned,
-    "histogram": _binned,
-    "_histogramdd_bin_edges": per_input(comparisons=2),
-    "_histogramdd_from_bin_cts": _binned,
-    "_histogramdd_from_bin_tensors": _binned,
-    "bincount": _counted,
+    **dict.fromkeys(
+        ("nonzero", "nonzero_static", "count_nonzero", "_to_sparse", "cummax", "cummin"),
+        per_input(comparisons=1),
+    ),
+    **dict.fromkeys(("aminmax", "_aminmax", "_histogramdd_bin_edges"), per_input(comparisons=2)),
+    **dict.fromkeys(("histc", "histogram"), _binned),
+    **dict.fromkeys(("_histogramdd_from_bin_cts", "_histogramdd_from_bin_tensors"), _binned),
+    "bincount": lambda use: Work(additions=use.numel("weights")),
     "hardmax": _peaks,
     "nms": _boxes,
 }
 """Functions that compare."""
 
 CAVEATS = {
-    **dict.fromkeys(
-        ("nms",),
-        "counts every pair of boxes; an implementation that skips suppressed boxes compares fewer",
-    ),
+    "nms": "counts every pair of boxes; an implementation that skips suppressed boxes compares "
+    "fewer",
     **dict.fromkeys(
         ("_unique", "_unique2", "unique_dim", "unique_consecutive", "unique_dim_consecutive"),
         "the number of distinct elements depends on the values",
     ),
-    **dict.fromkeys(
-        ("nonzero", "_to_sparse"),
-        "the number of results depends on the values",
-    ),
+    **dict.fromkeys(("nonzero", "_to_sparse"), "the number of results depends on the values"),
 }
 """Functions whose work or results depend on values, and what the count stands for."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from cnnstat.ir.work import Work
-from cnnstat.ops.definitions.use import Definition, Use
+from cnnstat.ops.definitions.use import Definition, Use, per_result
 
 
 def _trilinear(use: Use) -> Work:
@@ -46,11 +46,6 @@ def _summed_products(use: Use) -> Work:
     return Work(macs=use.n * batch * k, additions=use.n)
 
 
-def _outer(use: Use) -> Work:
-    """Return the outer product of two vectors, added to a tensor."""
-    return Work(multiplications=use.n, additions=use.n)
-
-
 def _over_time(use: Use) -> Work:
     """Return a convolution of (time, batch, channels)."""
     kernel, channels, _ = use.shape("weight")
@@ -85,12 +80,8 @@ def _attention(use: Use) -> Work:
 
 def _contracted(use: Use) -> Work:
     """Return what the reader of an equation counted, factor by factor from the left."""
-    a = use.arguments
-    return Work(
-        macs=int(a["macs"]),
-        multiplications=int(a["multiplications"]),
-        additions=int(a["additions"]),
-    )
+    kinds = ("macs", "multiplications", "additions")
+    return Work(**{kind: int(use.arguments[kind]) for kind in kinds})
 
 
 def _rotated(use: Use) -> Work:
@@ -101,19 +92,14 @@ def _rotated(use: Use) -> Work:
 
 PRODUCTS: dict[str, Definition] = {
     "_trilinear": _trilinear,
-    "_grouped_mm": _grouped,
-    "_scaled_grouped_mm": _grouped,
-    "_scaled_mm": _product,
-    "_scaled_mm_v2": _product,
-    "_int_mm": _product,
-    "_weight_int8pack_mm": _product,
-    "_weight_int4pack_mm": _product,
-    "_weight_int4pack_mm_for_cpu": _product,
+    **dict.fromkeys(("_grouped_mm", "_scaled_grouped_mm"), _grouped),
+    **dict.fromkeys(("_scaled_mm", "_scaled_mm_v2", "_int_mm", "_weight_int8pack_mm"), _product),
+    **dict.fromkeys(("_weight_int4pack_mm", "_weight_int4pack_mm_for_cpu"), _product),
     "_addmm_activation": lambda use: Work(
         macs=use.n * use.shape("mat1")[-1], additions=use.n, activations=use.n
     ),
     "addbmm": _summed_products,
-    "addr": _outer,
+    "addr": per_result(multiplications=1, additions=1),  # an outer product, added to a tensor
     "conv_tbc": _over_time,
     "quantized": _packed,
     "attention": _attention,
@@ -125,5 +111,7 @@ PRODUCTS: dict[str, Definition] = {
 WHOLE = frozenset(["_int_mm", "quantized", "_weight_int8pack_mm"])
 """Products that count of whole numbers, too."""
 
-CAVEATS = {"_grouped_mm": "counts every row; rows that belong to no group are not multiplied"}
-CAVEATS["_scaled_grouped_mm"] = CAVEATS["_grouped_mm"]
+CAVEATS = dict.fromkeys(
+    ("_grouped_mm", "_scaled_grouped_mm"),
+    "counts every row; rows that belong to no group are not multiplied",
+)

@@ -13,6 +13,7 @@ from cnnstat.ir.reach import (
     Slide,
     Sliding,
     normalised,
+    own,
     so_far,
     without,
 )
@@ -54,18 +55,15 @@ def _rows(use: Use) -> Reach:
 
 
 def _so_far(use: Use) -> Reach:
-    axes: list[AxisReach] = [Slide(axis) for axis in range(use.first.rank)]
-    for axis in use.axes():
-        axes[axis] = so_far(axis, use.first.shape[axis])
-    return ByAxis((tuple(axes),))
+    over = {axis: so_far(axis, use.first.shape[axis]) for axis in use.axes()}
+    return ByAxis((own(use.first.rank, over),))
 
 
 def _halves(use: Use) -> Reach:
     """Return the own position in both halves of an axis."""
-    axes: list[AxisReach] = [Slide(axis) for axis in range(use.first.rank)]
     (axis,) = use.axes()
-    axes[axis] = Slide(axis, Window(2, 1, 0, 0, use.results[0].shape[axis]))
-    return ByAxis((tuple(axes),))
+    both = Slide(axis, Window(2, 1, 0, 0, use.results[0].shape[axis]))
+    return ByAxis((own(use.first.rank, {axis: both}),))
 
 
 def _all(use: Use) -> Reach:

@@ -16,9 +16,7 @@ def _norm(use: Use) -> Work:
     p, m, n = float(use.arguments.get("ord", 2)), use.m, use.n
     if abs(p) == inf:
         return Work(comparisons=2 * m - n)
-    if p == 0:
-        return Work(comparisons=m, additions=m - n)
-    if p == 1:
+    if p in (0, 1):
         return Work(comparisons=m, additions=m - n)
     if p == 2:
         return Work(multiplications=m, additions=m - n, exponentials=n)
@@ -48,12 +46,8 @@ def _variance(*, root: bool) -> Definition:
 
     def definition(use: Use) -> Work:
         m, n = use.m, use.n
-        return Work(
-            additions=3 * m - 2 * n,
-            multiplications=m,
-            divisions=2 * n,
-            exponentials=n if root else 0,
-        )
+        work = Work(additions=3 * m - 2 * n, multiplications=m, divisions=2 * n)
+        return work.plus(Work(exponentials=n)) if root else work
 
     return definition
 

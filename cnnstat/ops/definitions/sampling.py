@@ -54,8 +54,7 @@ def _norms(use: Use) -> Work:
 
 def _maxima(use: Use) -> Work:
     """Return the largest element of each window."""
-    a = use.arguments
-    size = a["kernel"] if "kernel" in a else a["kernel_size"]
+    size = use.arguments.get("kernel") or use.arguments["kernel_size"]
     return Work(comparisons=use.n * (prod(size) - 1))
 
 
@@ -75,45 +74,38 @@ def _scaled_to_norm(use: Use) -> Work:
     return each.plus(Work(additions=m - rows, divisions=m))
 
 
-def _standardised(use: Use) -> Work:
-    """Return (x - mean) / std over axes: as a layer normalisation without parameters."""
-    return Work(normalized=use.m, additions=3 * use.m, multiplications=use.m)
-
-
 def _renormed(use: Use) -> Work:
     """Return the norms of slices, and each element scaled."""
     rows = use.first.shape[use.axes()[0]] if use.first.rank else 1
-    return Work(
-        multiplications=2 * use.m, additions=use.m - rows, exponentials=rows, divisions=rows
-    )
+    sums = Work(multiplications=2 * use.m, additions=use.m - rows)
+    return sums.plus(Work(exponentials=rows, divisions=rows))
 
 
 SAMPLING: dict[str, Definition] = {
-    "grid_sampler_2d": _sampled,
-    "grid_sampler_3d": _sampled,
-    "_grid_sampler_2d_cpu_fallback": _sampled,
+    **dict.fromkeys(
+        ("grid_sampler_2d", "grid_sampler_3d", "_grid_sampler_2d_cpu_fallback"), _sampled
+    ),
     "affine_grid_generator": _grid,
-    "roi_align": _regions,
-    "ps_roi_align": _regions,
-    "roi_pool": _region_maxima,
-    "ps_roi_pool": _region_maxima,
-    "fractional_max_pool2d": _maxima,
-    "fractional_max_pool3d": _maxima,
-    "max_pool": _maxima,
+    **dict.fromkeys(("roi_align", "ps_roi_align"), _regions),
+    **dict.fromkeys(("roi_pool", "ps_roi_pool"), _region_maxima),
+    **dict.fromkeys(("fractional_max_pool2d", "fractional_max_pool3d", "max_pool"), _maxima),
     "lp_pool": _norms,
     "dilated_avg_pool": lambda use: Work(additions=use.n * (_window(use) - 1), divisions=use.n),
     "lp_normalization": _scaled_to_norm,
-    "mean_variance_normalization": _standardised,
-    "renorm": _renormed,
-    "embedding_renorm": _renormed,
+    # (x - mean) / std over axes: as a layer normalisation without parameters
+    "mean_variance_normalization": per_input(normalized=1, additions=3, multiplications=1),
+    **dict.fromkeys(("renorm", "embedding_renorm"), _renormed),
     "overlap_add": per_input(additions=1),
 }
 """Functions of maps."""
 
 CAVEATS = {
-    "roi_align": "without a sampling ratio the samples depend on the size of each region",
-    "ps_roi_align": "without a sampling ratio the samples depend on the size of each region",
-    "roi_pool": "counts each region as the whole map: an upper bound",
-    "ps_roi_pool": "counts each region as the whole map: an upper bound",
+    **dict.fromkeys(
+        ("roi_align", "ps_roi_align"),
+        "without a sampling ratio the samples depend on the size of each region",
+    ),
+    **dict.fromkeys(
+        ("roi_pool", "ps_roi_pool"), "counts each region as the whole map: an upper bound"
+    ),
 }
 """Functions whose work depends on values."""

@@ -37,9 +37,8 @@ def _frames_transformed(use: Use) -> Work:
     frame = int(use.arguments["frame"])
     values = use.results[0].shape[0] * use.results[0].shape[1] * frame
     real = use.first.rank < 3 or use.first.shape[-1] == 1
-    windowed = values * (1 if real else 2) if use.arguments.get("windowed") else 0
-    work = _transform(values, log2(frame), real=real)
-    return work.plus(Work(multiplications=windowed))
+    windowed = values * (2 - real) * bool(use.arguments.get("windowed"))
+    return _transform(values, log2(frame), real=real).plus(Work(multiplications=windowed))
 
 
 def _scanned(use: Use) -> Work:
@@ -55,14 +54,11 @@ def _cosines(terms: int) -> Definition:
 
 
 SIGNALS: dict[str, Definition] = {
-    "_fft_r2c": _fourier,
-    "_fft_c2c": _fourier,
-    "_fft_c2r": _fourier,
+    **dict.fromkeys(("_fft_r2c", "_fft_c2c", "_fft_c2r"), _fourier),
     "unfold_backward": per_input(additions=1),  # frames that overlap
     "discrete_fourier": _pairs_transformed,
     "short_time_fourier": _frames_transformed,
-    "hann": _cosines(1),
-    "hamming": _cosines(1),
+    **dict.fromkeys(("hann", "hamming"), _cosines(1)),
     "blackman": _cosines(2),
     "mel_weight_matrix": per_result(comparisons=2, additions=2, divisions=2),
     "causal_convolution": _scanned,
