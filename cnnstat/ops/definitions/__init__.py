@@ -8,14 +8,12 @@ from collections.abc import Iterable, Mapping
 from cnnstat.ops.definitions import algebra, losses, ordering, products, sampling
 from cnnstat.ops.definitions.algebra import ALGEBRA
 from cnnstat.ops.definitions.elementwise import ELEMENTWISE
-from cnnstat.ops.definitions.indexing import INDEXING
-from cnnstat.ops.definitions.losses import LOSSES
+from cnnstat.ops.definitions.losses import LOSSES, OPTIMISERS
 from cnnstat.ops.definitions.ordering import ORDERING
 from cnnstat.ops.definitions.products import PRODUCTS, WHOLE
 from cnnstat.ops.definitions.reductions import REDUCTIONS
 from cnnstat.ops.definitions.sampling import SAMPLING
 from cnnstat.ops.definitions.signals import SIGNALS
-from cnnstat.ops.definitions.training import TRAINING
 from cnnstat.ops.definitions.use import Definition, Use, per_result
 
 __all__ = ["CAVEATS", "COMPLEX", "DEFINITIONS", "ELEMENTWISE", "WHOLE", "Use"]
@@ -35,8 +33,8 @@ def _one_table(tables: Iterable[Mapping[str, Definition]]) -> dict[str, Definiti
 
 DEFINITIONS = _one_table(
     (
-        *(ELEMENTWISE, GATED, REDUCTIONS, ORDERING, INDEXING, PRODUCTS, ALGEBRA),
-        *(SIGNALS, SAMPLING, LOSSES, TRAINING),
+        *(ELEMENTWISE, GATED, REDUCTIONS, ORDERING, PRODUCTS, ALGEBRA),
+        *(SIGNALS, SAMPLING, LOSSES, OPTIMISERS),
     )
 )
 """The work of a use of a function, by its name."""
@@ -47,15 +45,9 @@ CAVEATS: dict[str, str] = (
 """Functions whose work or results depend on values: what the count stands for."""
 
 COMPLEX = frozenset(
-    [
-        "_fft_r2c",
-        "_fft_c2c",
-        "_fft_c2r",
-        "polar",
-        "angle",
-        "linalg_eig",
-        "linalg_eigvals",
-        "_linalg_eigvals",
-    ]
+    (
+        *("_fft_r2c", "_fft_c2c", "_fft_c2r", "polar", "angle"),
+        *("linalg_eig", "linalg_eigvals", "_linalg_eigvals"),
+    )
 )
 """Functions whose definition holds where complex numbers are read or made."""

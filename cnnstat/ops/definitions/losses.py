@@ -1,6 +1,7 @@
-"""Losses: operations for each element, then a sum or a mean of all unless there is no reduction.
+"""Losses, and the steps of optimisers that a file holds as operators.
 
-``reduction`` is PyTorch's number: 0 none, 1 the mean, 2 the sum.
+A loss has operations for each element, then a sum or a mean of all unless there is no reduction:
+``reduction`` is PyTorch's number, 0 none, 1 the mean, 2 the sum.
 """
 
 from __future__ import annotations
@@ -96,3 +97,23 @@ LOSSES: dict[str, Definition] = {
 """Losses by PyTorch's names of their kernels."""
 
 CAVEATS = {"_ctc_loss": "counts every step of every sequence with as many labels as the longest"}
+
+
+def _per_parameter(**counts: int) -> Definition:
+    def definition(use: Use) -> Work:
+        elements = sum(spec.numel for spec in use.results[: int(use.arguments["tensors"])])
+        return Work(**{kind: k * elements for kind, k in counts.items()})
+
+    return definition
+
+
+OPTIMISERS: dict[str, Definition] = {
+    # g = norm * x + grad; h += g * g; x -= rate * g / (sqrt(h) + eps)
+    "adagrad": _per_parameter(multiplications=3, additions=4, divisions=1, exponentials=1),
+    # g = norm * x + grad; v = alpha * v + beta * g; x -= rate * v
+    "momentum": _per_parameter(multiplications=4, additions=3),
+    # g as above; v = a * v + (1 - a) * g; h = b * h + (1 - b) * g * g;
+    # x -= rate * v / (sqrt(h) + eps)
+    "adam": _per_parameter(multiplications=7, additions=5, divisions=1, exponentials=1),
+}
+"""Operators of ai.onnx.preview.training."""
