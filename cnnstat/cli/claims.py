@@ -10,7 +10,7 @@ from cnnstat.cli.output import emit
 
 
 def _verdicts() -> Iterable[str]:
-    from cnnstat.ledger.verdict import VERDICTS
+    from cnnstat.ledger.figure import VERDICTS
 
     return VERDICTS
 

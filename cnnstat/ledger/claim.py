@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
-from cnnstat.ledger.figure import Computed, Figure
+from cnnstat.ledger.figure import VERDICTS, Computed, Figure, Verdict, judge
 from cnnstat.ledger.reports import Reports
 from cnnstat.ledger.sources import citation
-from cnnstat.ledger.verdict import VERDICTS, Verdict, judge
 
 Raw = int | float | str | bool | list["Raw"]
 

@@ -24,10 +24,10 @@ def claims(
     ``verdict`` and ``source`` choose among them. Raises ``UsageError`` for an unknown one.
     """
     from cnnstat.ledger.claim import claim
+    from cnnstat.ledger.figure import VERDICTS
     from cnnstat.ledger.load import figures
     from cnnstat.ledger.reports import Reports
     from cnnstat.ledger.sources import SOURCES
-    from cnnstat.ledger.verdict import VERDICTS
 
     if verdict is not None and verdict not in VERDICTS:
         raise unknown("verdict", verdict, VERDICTS)

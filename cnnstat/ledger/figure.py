@@ -2,6 +2,12 @@
 
 A figure never holds a computed number. Its ``compute`` reads the reports of models by name;
 ``otherwise`` does the same under other, stated accountings (cached inputs, a row counted twice).
+
+A verdict says how the printed digits and a computed figure agree. ``exact``: equal. ``rounds``:
+rounded to the printed digits, the computed figure is the printed one. ``truncates``: cut off after
+the printed digits, it is. ``reproduced``: equal or rounded only under another, stated accounting.
+``differs``: none of these. Of several numbers the weakest verdict counts. A statement is true
+(``exact``) or not (``differs``).
 """
 
 from __future__ import annotations
@@ -36,13 +42,6 @@ class Bound:
 Value = Printed | Bound | int | str | bool | tuple["Value", ...]
 
 
-class Accounting(NamedTuple):
-    """Another way to count the same quantity, by name."""
-
-    name: str
-    compute: Compute
-
-
 class Figure(NamedTuple):
     """One published figure.
 
@@ -63,7 +62,54 @@ class Figure(NamedTuple):
     place: str
     layer: str = ""
     kind: Literal["figure", "statement"] = "figure"
-    otherwise: tuple[Accounting, ...] = ()
+    otherwise: tuple[tuple[str, Compute], ...] = ()
+    """Other ways to count the same quantity, by name."""
     explanation: str = ""
     headline: bool = False
     models: tuple[str, ...] = ()
+
+
+Verdict = Literal["exact", "rounds", "truncates", "reproduced", "differs"]
+
+VERDICTS: tuple[Verdict, ...] = ("exact", "rounds", "truncates", "reproduced", "differs")
+"""Every verdict, the strongest first."""
+
+
+def judge(published: Value, computed: Computed) -> Verdict:
+    """Return how a computed value agrees with the printed one; tuples element by element."""
+    if isinstance(published, Printed):
+        return _judge_number(published, computed)
+    if isinstance(published, Bound):
+        return _judge_bound(published, computed)
+    if isinstance(published, tuple):
+        if not isinstance(computed, tuple) or len(published) != len(computed):
+            return "differs"
+        parts = [judge(p, c) for p, c in zip(published, computed, strict=True)]
+        return max(parts, key=VERDICTS.index, default="exact")
+    same = published == computed and isinstance(published, bool) == isinstance(computed, bool)
+    return "exact" if same else "differs"
+
+
+def _judge_number(printed: Printed, computed: Computed) -> Verdict:
+    if isinstance(computed, bool | str | tuple):
+        return "differs"
+    decimals = len(printed.digits.partition(".")[2])
+    wanted = int(printed.digits.replace(".", ""))
+    # the computed figure in units of the last printed digit is above / below
+    above = abs(computed.numerator) * 10**decimals * printed.scale.denominator
+    below = computed.denominator * printed.scale.numerator
+    sign = -1 if computed < 0 else 1
+    if sign * above == wanted * below:
+        return "exact"
+    if sign * ((2 * above + below) // (2 * below)) == wanted:  # a half away from zero
+        return "rounds"
+    if sign * (above // below) == wanted:
+        return "truncates"
+    return "differs"
+
+
+def _judge_bound(bound: Bound, computed: Computed) -> Verdict:
+    if isinstance(computed, bool | str | tuple):
+        return "differs"
+    holds = computed > bound.limit if bound.relation == ">" else computed < bound.limit
+    return "exact" if holds else "differs"

@@ -15,15 +15,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from cnnstat.ledger.compute import compute_of, models_of, unit_of_record
-from cnnstat.ledger.figure import Accounting, Bound, Figure, Printed, Value
+from cnnstat.ledger.compute import compute_of, unit_of_record
+from cnnstat.ledger.figure import Bound, Figure, Printed, Value
+from cnnstat.zoo import catalog
 
-FAMILIES: tuple[str, ...] = (
-    *("lenet", "alexnet", "vgg", "googlenet", "resnet", "handson", "zfnet", "nin", "plain"),
-    *("resnet_cifar", "preresnet", "stochastic_depth", "wide_resnet", "resnext", "fractalnet"),
-    *("densenet", "mobilenet", "building_blocks"),
-)
-"""Files of the ledger, named like those of the zoo, in historical order."""
+FAMILIES = tuple([family.module for family in catalog.FAMILIES])
+"""Files of the ledger: those of the zoo, in historical order."""
 
 SCALES: dict[str, Fraction] = {
     "": Fraction(1),
@@ -68,6 +65,7 @@ def figure_of(record: Mapping[str, Any], where: str) -> Figure:
     if unknown:
         raise ValueError(f"{where}: unknown keys {', '.join(sorted(unknown))}")
     where_from = {key: record[key] for key in ("model", "layer") if key in record}
+    others = record.get("otherwise", ())
     return Figure(
         id=record["id"],
         model=record["model"],
@@ -80,22 +78,17 @@ def figure_of(record: Mapping[str, Any], where: str) -> Figure:
         place=record["place"],
         layer=record.get("layer", ""),
         kind=record.get("kind", "figure"),
-        otherwise=tuple(
-            [
-                Accounting(other["name"], compute_of({**where_from, **other}))
-                for other in record.get("otherwise", ())
-            ]
-        ),
+        otherwise=tuple([(o["name"], compute_of({**where_from, **o})) for o in others]),
         explanation=record.get("explanation", ""),
         headline=record.get("headline", False),
-        models=models_of(record),
+        models=tuple(record.get("ratio", ())),
     )
 
 
 _KEYS = {
     *("id", "model", "quantity", "printed", "source", "place", "layer", "unit", "kind", "rows"),
     *("headline", "explanation", "otherwise", "number", "value", "more_than", "less_than"),
-    *("read", "at", "under", "models", "input", "ratio", "compute", "args"),
+    *("read", "at", "under", "models", "input", "ratio", "compute"),
 }
 
 

@@ -1,15 +1,13 @@
 """Plain reads of a report by name, each with its unit: the ``read`` of a figure's record.
 
 ``SUMS`` are of a row (a layer) or of a whole model, ``ROWS`` of a row, ``GRAPH`` and ``MODEL`` of a
-model.
-Extents are in the order that sources print them: ``hwc`` is height x width x channels.
+model. Extents are in the order that sources print them: ``hwc`` is height x width x channels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from cnnstat.count.figures import Figures
 from cnnstat.count.layer import Layer
 from cnnstat.count.paths import depth_of, paths_of
 from cnnstat.count.report import Report
@@ -18,6 +16,7 @@ from cnnstat.ir.op import Op
 from cnnstat.ir.reach import Sliding
 from cnnstat.ir.tensor import DTYPE_BYTES, TensorSpec
 from cnnstat.ledger.figure import Computed
+from cnnstat.ledger.reports import Extents, Reports
 from cnnstat.ops import ConnectedConv2d, Conv2d, Linear, ReLU, Subsampling
 
 SUMS: dict[str, str] = {
@@ -30,7 +29,6 @@ SUMS: dict[str, str] = {
     "cached_activation_bytes": "bytes",
 }
 """Quantities of rows and of models that add up, with their units."""
-
 
 OUTLINED = frozenset({"weights", "biases", "params", "buffers", "macs", "depth"})
 """Quantities of models that need no bytes of tensors."""
@@ -83,9 +81,14 @@ def groups(report: Report, name: str) -> int:
     return int(getattr(node(report, name)[0].op, "groups", 1))
 
 
-def values(report: Report, size_bytes: int) -> int:
+def _values(report: Report, size_bytes: int) -> int:
     """Return how many values of the model's dtype take this many bytes."""
     return size_bytes // DTYPE_BYTES[report.input.dtype]
+
+
+def _norm_size(report: Report, name: str) -> int:
+    """Return the channels that a response normalisation adds up."""
+    return int(getattr(node(report, name)[0].op, "size", 1))
 
 
 def kernel_weights(report: Report, name: str) -> int:
@@ -95,6 +98,16 @@ def kernel_weights(report: Report, name: str) -> int:
 
 def _counted(*kinds: type[Op]) -> Callable[[ShapedGraph], Computed]:
     return lambda shaped: len(ops(shaped, *kinds))
+
+
+def _cached(report: Report) -> int:
+    return report.totals_figures.activation_bytes + report.totals_figures.cached_bytes
+
+
+def _field(report: Report) -> int:
+    """Return the receptive field of the output along one axis."""
+    field = report.layers[-1].receptive_field
+    return field.size[0] if field else 0
 
 
 def _convolution_macs(report: Report) -> Computed:
@@ -108,6 +121,9 @@ ROWS: dict[str, tuple[str, Callable[[Report, str], Computed]]] = {
     "height": ("rows", lambda report, at: row(report, at).output.shape[2]),
     "channels": ("channels", lambda report, at: row(report, at).output.shape[1]),
     "values": ("values", lambda report, at: row(report, at).output.numel),
+    "input_values": ("values", lambda report, at: row(report, at).inputs[0].numel),
+    "groups": ("groups", groups),
+    "norm_size": ("channels", _norm_size),
     "kernel": ("kernel", lambda report, at: window(report, at)[0]),
     "stride": ("stride", lambda report, at: window(report, at)[1]),
     "kernel_stride": ("kernel, stride", lambda report, at: window(report, at)[:2]),
@@ -128,50 +144,39 @@ GRAPH: dict[str, tuple[str, Callable[[ShapedGraph], Computed]]] = {
 
 MODEL: dict[str, tuple[str, Callable[[Report], Computed]]] = {
     "param_bytes": ("bytes", lambda report: report.totals.param_bytes),
-    "values": (
-        "values",
-        lambda report: values(report, summed(report.totals_figures, "activation_bytes")),
-    ),
+    "values": ("values", lambda report: _values(report, report.totals_figures.activation_bytes)),
     "cached_values": (
         "values",
-        lambda report: values(report, report.totals.cached_activation_bytes),
+        lambda report: _values(report, _cached(report)),
     ),
+    "activation_bytes": ("bytes", lambda report: report.totals_figures.activation_bytes),
+    "cached_activation_bytes": ("bytes", _cached),
     "input_hwc": ("height x width x channels", lambda report: hwc(report.input)),
+    "input_channels": ("channels", lambda report: report.input.shape[1]),
+    "output_hwc": ("height x width x channels", lambda report: hwc(report.layers[-1].output)),
+    "receptive_field": ("input elements", _field),
     "convolution_macs": ("MACs", _convolution_macs),
 }
 """Reads of a whole model, with their units."""
 
 
-def unit_of(read: str, at: str) -> str:
-    """Return the unit of a read of a layer, or of the model where ``at`` is empty."""
-    if read in SUMS:
-        return SUMS[read]
-    if at and read in ROWS:
-        return ROWS[read][0]
-    return GRAPH[read][0] if read in GRAPH else MODEL[read][0]
+def unit_of(read: str, *, at: bool = False) -> str | None:
+    """Return the unit of a read of a model, or of a row ``at`` a name; None for no read."""
+    tables = (ROWS, GRAPH, MODEL) if at else (GRAPH, MODEL, ROWS)
+    found = [table[read][0] for table in tables if read in table]
+    return SUMS.get(read) or (found[0] if found else None)
 
 
-def read_model(report: Report, read: str) -> Computed:
-    """Return a quantity of the whole model."""
+def read_of(reports: Reports, model: str, read: str, input: Extents | None) -> Computed:
+    """Return a quantity of a whole model, on its own input or on one of this shape."""
+    if read in OUTLINED:
+        return int(getattr(reports.outline(model, input), read))
     if read in GRAPH:
-        return GRAPH[read][1](report.shaped)
-    return MODEL[read][1](report) if read in MODEL else summed(report.totals_figures, read)
-
-
-def summed(sums: Figures, read: str) -> int:
-    """Return one of ``SUMS`` from the sums of a model."""
-    if read == "macs":
-        return sums.work.macs
-    if read == "cached_activation_bytes":
-        return sums.activation_bytes + sums.cached_bytes
-    return int(getattr(sums, read))
+        return GRAPH[read][1](reports.shaped(model, input))
+    report = reports(model, input)
+    return MODEL[read][1](report)
 
 
 def read_row(report: Report, read: str, at: str) -> Computed:
     """Return a quantity of one row."""
     return int(getattr(row(report, at), read)) if read in SUMS else ROWS[read][1](report, at)
-
-
-def read_module(report: Report, read: str, under: str) -> Computed:
-    """Return a sum over the rows whose names begin with ``under``."""
-    return sum(int(getattr(r, read)) for r in report.layers if r.name.startswith(under))

@@ -5,10 +5,9 @@ from fractions import Fraction
 import pytest
 
 from cnnstat.ledger.claim import as_text, claim, count, raw, with_unit
-from cnnstat.ledger.figure import Accounting, Compute, Computed, Figure, Value
+from cnnstat.ledger.figure import VERDICTS, Compute, Computed, Figure, Value
 from cnnstat.ledger.load import number
 from cnnstat.ledger.reports import Reports
-from cnnstat.ledger.verdict import VERDICTS
 
 REPORTS = Reports()
 
@@ -28,7 +27,7 @@ def figure(value: Value, computed: Computed, *others: tuple[str, Computed]) -> F
         compute=constant(computed),
         source="slides",
         place="section VGGNet",
-        otherwise=tuple(Accounting(name, constant(other)) for name, other in others),
+        otherwise=tuple((name, constant(other)) for name, other in others),
         explanation="why",
     )
 

@@ -8,11 +8,11 @@ import pytest
 
 from cnnstat import api
 from cnnstat.ledger.claim import Claim, count
+from cnnstat.ledger.figure import VERDICTS
 from cnnstat.ledger.load import FAMILIES as FILES
 from cnnstat.ledger.load import figures, headlines
 from cnnstat.ledger.reports import Reports
 from cnnstat.ledger.sources import SOURCES, citation
-from cnnstat.ledger.verdict import VERDICTS
 from cnnstat.zoo.catalog import FAMILIES, family_of
 
 # The four lecture documents state 239 figures and 11 statements.

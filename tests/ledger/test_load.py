@@ -93,9 +93,9 @@ def test_reads_of_the_model_of_rows_and_of_other_models() -> None:
 
 
 def test_another_accounting_reads_on_its_own() -> None:
-    other = {"name": "one layer fewer", "compute": "googlenet.without_classifier"}
-    entry = figure(model="googlenet", otherwise=[{**other, "args": ["biases"]}])
-    assert entry.otherwise[0].compute(Reports()) == 8_280 - 1_000
+    other = {"name": "one layer fewer", "compute": 'biases() - biases("fc")'}
+    entry = figure(model="googlenet", otherwise=[other])
+    assert entry.otherwise[0][1](Reports()) == 8_280 - 1_000
 
 
 def test_every_file_is_of_a_family_and_in_the_package() -> None:

@@ -4,9 +4,8 @@ from fractions import Fraction
 
 import pytest
 
-from cnnstat.ledger.figure import Bound, Computed, Value
+from cnnstat.ledger.figure import Bound, Computed, Value, Verdict, judge
 from cnnstat.ledger.load import number
-from cnnstat.ledger.verdict import Verdict, judge
 
 NUMBERS: list[tuple[Value, Computed, Verdict]] = [
     (60_000, 60_000, "exact"),
