@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 
 from cnnstat import api
 from cnnstat.errors import CnnstatError, ModelError
-from cnnstat.importers.onnx.functions import MAX_NODES
+from cnnstat.importers.onnx.nodes import MAX_NODES
 from tests.importers.onnx_models import X, ints, kinds, model, node, saved, weight
 
 IMAGE = X((1, 3, 8, 8))

@@ -20,20 +20,21 @@ from cnnstat.importers.assembly import Assembly, Layer
 from cnnstat.importers.naming import Names, printable
 from cnnstat.importers.onnx.call import Call, Meaning, Operand, UnknownShape, is_weight
 from cnnstat.importers.onnx.constants import fold
-from cnnstat.importers.onnx.declared import declared_shapes
 from cnnstat.importers.onnx.fusing import Around, Fused, fused
-from cnnstat.importers.onnx.inference import (
+from cnnstat.importers.onnx.loading import OnnxFile, declared_shapes
+from cnnstat.importers.onnx.loops import WITH_GRAPHS, Body, run_inside
+from cnnstat.importers.onnx.nodes import (
+    STANDARD,
     captured,
+    check_node,
     constant_of,
     elements,
+    in_order,
     inner_tensors,
+    is_constant,
+    path_and_function,
     stored_in,
 )
-from cnnstat.importers.onnx.loading import OnnxFile
-from cnnstat.importers.onnx.loops import WITH_GRAPHS, Body, run_inside
-from cnnstat.importers.onnx.order import in_order
-from cnnstat.importers.onnx.paths import path_and_function
-from cnnstat.importers.onnx.schema import check_node
 from cnnstat.importers.onnx.table import ALIASES, ARGUMENTS, RULES_OF, VIEWS, WEIGHTS
 from cnnstat.importers.onnx.tensors import Tensors
 from cnnstat.importers.reference import Imported
@@ -42,8 +43,6 @@ from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import UNKNOWN, TensorSpec
 from cnnstat.ir.window import WindowError
 from cnnstat.ops import Function, Opaque, Rearrange
-
-STANDARD = ("", "ai.onnx")
 
 
 def assemble(file: OnnxFile, inputs: Mapping[str, TensorSpec]) -> Imported:
@@ -130,13 +129,13 @@ class _Reader:
                 readers.setdefault(name, []).append(node)
         alive.reverse()
         for node in alive:
-            if _is_constant(node) and (tensor := constant_of(node)) is not None:
+            if is_constant(node) and (tensor := constant_of(node)) is not None:
                 self.tensors.store(node.output[0], tensor, constant=True)
         tensors = self.tensors
         around = Around(readers, tensors.stored, tensors.known, tensors.spec)
         covered: set[int] = set()  # nodes that are part of another
         for node in alive:
-            if id(node) in covered or (_is_constant(node) and tensors.has(node.output[0])):
+            if id(node) in covered or (is_constant(node) and tensors.has(node.output[0])):
                 continue
             try:
                 check_node(node, self.file.opsets)
@@ -383,10 +382,6 @@ _MALFORMED = (
 
 def _first_line(error: Exception) -> str:
     return printable(next(iter(str(error).splitlines()), "") or type(error).__name__)
-
-
-def _is_constant(node: Any) -> bool:
-    return node.op_type == "Constant" and node.domain in STANDARD
 
 
 def _plain(operand: Operand) -> TensorSpec:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnnstat.ir.op import Op
+from cnnstat.ir.op import Op, OpError
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ops import Opaque
 
@@ -145,6 +145,13 @@ class Call:
 def plain(number: Any) -> float:
     """Return a number as it was written down: 0.1, not what 32 bits make of it."""
     return float(str(np.float32(number))) if np.float32(number) == number else float(number)
+
+
+def check_axis(axis: int, rank: int) -> int:
+    """Return an axis counted from the front; raise ``OpError`` if there is none."""
+    if not -rank <= axis < rank:
+        raise OpError(f"axis (={axis}) must be one of {rank}")
+    return axis % rank
 
 
 def shaped(

@@ -11,8 +11,7 @@ from math import prod
 
 from cnnstat import ops
 from cnnstat.importers.onnx import others, pooled
-from cnnstat.importers.onnx.axes import check_axis
-from cnnstat.importers.onnx.call import Call, Meaning, Operand, Rule, is_weight
+from cnnstat.importers.onnx.call import Call, Meaning, Operand, Rule, check_axis, is_weight
 from cnnstat.importers.onnx.moves import Keeps, no_arguments
 from cnnstat.importers.onnx.others import Results
 from cnnstat.importers.onnx.windows import axes_of, pads_of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from cnnstat import ops
 from cnnstat.importers.onnx.call import Call, Meaning
@@ -14,14 +15,15 @@ from cnnstat.ops.pointwise import broadcast
 def einsum(call: Call) -> Meaning:
     """Read a product of tensors that an equation writes: [b m k] [b k n] -> [b m n]."""
     equation = call.text("equation", "").replace(" ", "")
-    shape = summed_shape(call, equation)
     terms, out = _letters(call, equation)
+    extents = _extents(call, terms)
+    shape = tuple(extents[letter] for letter in out)
     if len(terms) == 1 and sorted(terms[0]) == sorted(out) and len(set(out)) == len(out):
         made = (TensorSpec(shape, call.spec().dtype),)
         order = tuple(terms[0].index(c) for c in out)
         return Meaning(ops.View("permute", made, (("dims", order),)), call.present)
     meant = _matrix_product(call, terms, out) if len(terms) == 2 else None
-    return meant or _contraction(call, terms, out, shape)
+    return meant or _contraction(call, terms, out, extents)
 
 
 def _letters(call: Call, equation: str) -> tuple[list[str], str]:
@@ -47,18 +49,20 @@ def _extents(call: Call, terms: list[str]) -> dict[str, int]:
     """Return the extent of each letter; one that is 1 in a term is broadcast."""
     extents: dict[str, int] = {}
     for number, term in enumerate(terms):
-        for letter, n in zip(term, call.shape(number), strict=True):
-            extents[letter] = n if extents.get(letter, 1) == 1 else extents[letter]
+        shape = call.shape(number)
+        if len(term) != len(shape):
+            raise OpError(f"{term} does not name the axes of {call.spec(number)}")
+        for letter, n in zip(term, shape, strict=True):
+            (extents[letter],) = broadcast((extents.get(letter, 1),), (n,))
     return extents
 
 
-def _contraction(call: Call, terms: list[str], out: str, shape: tuple[int, ...]) -> Meaning:
+def _contraction(call: Call, terms: list[str], out: str, extents: Mapping[str, int]) -> Meaning:
     """Return factor by factor from the left, each summed over what no later one needs.
 
     A step that sums over letters of both its factors is a matrix product; one that does not is an
     elementwise product; letters of a single term are added up before.
     """
-    extents = _extents(call, terms)
 
     def count(letters: set[str]) -> int:
         return math.prod(extents[letter] for letter in letters)
@@ -81,7 +85,7 @@ def _contraction(call: Call, terms: list[str], out: str, shape: tuple[int, ...])
         additions += count(current) - count(current - gone)
         current -= gone
     counts = (("macs", macs), ("multiplications", multiplications), ("additions", additions))
-    spec = TensorSpec(shape, call.spec().dtype)
+    spec = TensorSpec(tuple(extents[letter] for letter in out), call.spec().dtype)
     return Meaning(ops.Function("contraction", (spec,), counts, (), "Einsum"), call.present)
 
 
@@ -108,27 +112,3 @@ def _matrix_product(call: Call, terms: list[str], out: str) -> Meaning | None:
     made = TensorSpec(tuple(extents[c] for c in out), call.spec().dtype)
     after = ((0, "permute_out", ops.View("permute", (made,))),)
     return Meaning(ops.MatMul(), call.present, (), before, after)
-
-
-def summed_shape(call: Call, equation: str) -> tuple[int, ...]:
-    """Return what an equation of any form makes: an ellipsis stands for axes that broadcast."""
-    left, arrow, out = equation.partition("->")
-    terms = left.split(",")
-    extents: dict[str, int] = {}
-    fronts: list[tuple[int, ...]] = [()]
-    for number, term in enumerate(terms):
-        shape = call.shape(number)
-        before, dots, after = term.partition("...")
-        named = len(before) + len(after)
-        if len(shape) < named or (not dots and len(shape) != named):
-            raise OpError(f"{term} does not name the axes of {call.spec(number)}")
-        end = len(shape) - len(after)
-        fronts.append(shape[len(before) : end])
-        extents |= dict(zip(before + after, (*shape[: len(before)], *shape[end:]), strict=True))
-    front = broadcast(*fronts)
-    if not arrow:
-        letters = left.replace(",", "").replace(".", "")
-        out = "..." + "".join(sorted(c for c in set(letters) if letters.count(c) == 1))
-    before, dots, after = out.partition("...")
-    middle = front if dots else ()
-    return (*(extents[c] for c in before), *middle, *(extents[c] for c in after))

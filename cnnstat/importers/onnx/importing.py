@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import partial
 
+from cnnstat.errors import MissingDependencyError
 from cnnstat.importers.declared import FileModel, entering_specs
-from cnnstat.importers.onnx import require_onnx
-from cnnstat.importers.reference import Imported, Shapes
-from cnnstat.ir.tensor import TensorSpec
 
 
 def load_onnx(path: str) -> FileModel:
@@ -17,16 +15,16 @@ def load_onnx(path: str) -> FileModel:
     ``ModelError`` for one without a model. ``fill`` raises ``UsageError`` for a free extent that
     nothing fills, ``trace`` ``ShapeError`` for inputs that do not fit.
     """
-    require_onnx()
+    try:
+        import onnx  # noqa: F401
+    except ImportError as error:
+        raise MissingDependencyError("onnx", "onnx") from error
     from cnnstat.importers.onnx.assemble import assemble
     from cnnstat.importers.onnx.loading import load_file
 
     file = load_file(path)
-
-    def fill(shapes: Shapes, batch: int) -> dict[str, TensorSpec]:
-        return entering_specs(path, file.inputs, shapes, batch)
-
-    def trace(specs: Mapping[str, TensorSpec]) -> Imported:
-        return assemble(file, specs)
-
-    return FileModel({name: each.spec for name, each in file.inputs.items()}, fill, trace)
+    return FileModel(
+        {name: each.spec for name, each in file.inputs.items()},
+        partial(entering_specs, path, file.inputs),
+        partial(assemble, file),
+    )

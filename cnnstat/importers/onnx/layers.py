@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from math import isclose
 
 from cnnstat import ops
-from cnnstat.importers.onnx.axes import check_axis
-from cnnstat.importers.onnx.call import Call, Meaning, Operand, Rule, shaped
+from cnnstat.importers.onnx.call import Call, Meaning, Operand, Rule, check_axis, shaped
 from cnnstat.importers.onnx.windows import axes_of, pads_of, window_of
 from cnnstat.ir.op import Op, OpError
 from cnnstat.ir.tensor import TensorSpec

@@ -17,8 +17,9 @@ from onnx import ModelProto, TensorProto, inliner
 
 from cnnstat.errors import ModelError, UsageError
 from cnnstat.importers.declared import Declared
-from cnnstat.importers.onnx.functions import check_functions
+from cnnstat.importers.onnx.nodes import check_functions, inner_graphs
 from cnnstat.importers.onnx.wire import WireError, without_weights
+from cnnstat.ir.tensor import TensorSpec
 
 OLDEST_OPSET = 7
 
@@ -123,10 +124,9 @@ def _texts(graph: Any) -> Iterator[str | bytes]:
             yield dim.dim_param
     for node in graph.node:
         yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
-        for attribute in node.attribute:
-            yield attribute.name
-            for inner in (attribute.g, *attribute.graphs):
-                yield from _texts(inner)
+        yield from (attribute.name for attribute in node.attribute)
+        for inner in inner_graphs(node):
+            yield from _texts(inner)
 
 
 def _declared(path: str, value: Any) -> Declared:
@@ -144,3 +144,35 @@ def _declared(path: str, value: Any) -> Declared:
         known = dim.HasField("dim_value") and dim.dim_value >= 0
         extents.append(dim.dim_value if known else dim.dim_param or None)
     return Declared(value.name, tuple(extents), dtype)
+
+
+def declared_shapes(file: OnnxFile, inputs: Mapping[str, TensorSpec]) -> dict[str, TensorSpec]:
+    """Return the declared shapes without a gap, by name, for inputs of these specs.
+
+    A named axis has the extent that it has among the inputs. Where an input is given another
+    extent than the file fixes, the file's declarations are of another run, and nothing is returned.
+    """
+    extents: dict[str, int] = {}
+    for name, spec in inputs.items():
+        declared = file.inputs[name].extents
+        for axis, extent in zip(declared or (), spec.shape, strict=False):
+            if isinstance(axis, int) and axis != extent:
+                return {}
+            if isinstance(axis, str):
+                extents.setdefault(axis, extent)
+    graph = file.proto.graph
+    shapes = {value.name: _shape(value, extents) for value in (*graph.value_info, *graph.output)}
+    return {name: spec for name, spec in shapes.items() if spec is not None}
+
+
+def _shape(value: Any, extents: Mapping[str, int]) -> TensorSpec | None:
+    tensor = value.type.tensor_type
+    if not tensor.HasField("shape") or not tensor.elem_type:
+        return None
+    shape = [
+        dim.dim_value if dim.HasField("dim_value") else extents.get(dim.dim_param, -1)
+        for dim in tensor.shape.dim
+    ]
+    if any(extent < 0 for extent in shape):
+        return None
+    return TensorSpec(tuple(shape), DTYPES.get(tensor.elem_type, "uint8"))

@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 
 from onnx import AttributeProto
 
-from cnnstat.importers.onnx.axes import check_axis
-from cnnstat.importers.onnx.call import Call, Operand
-from cnnstat.importers.onnx.inference import constant_of, elements
+from cnnstat.importers.onnx.call import Call, Operand, check_axis
+from cnnstat.importers.onnx.nodes import constant_of, elements
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.work import NO_WORK, Work

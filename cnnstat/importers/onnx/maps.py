@@ -5,8 +5,16 @@ from __future__ import annotations
 import math
 
 from cnnstat import ops
-from cnnstat.importers.onnx.axes import check_axis
-from cnnstat.importers.onnx.call import Call, Meaning, Operand, Rule, UnknownShape, plain, shaped
+from cnnstat.importers.onnx.call import (
+    Call,
+    Meaning,
+    Operand,
+    Rule,
+    UnknownShape,
+    check_axis,
+    plain,
+    shaped,
+)
 from cnnstat.importers.onnx.windows import axes_of, pads_of, window_of
 from cnnstat.ir.op import Arguments, Op, OpError
 from cnnstat.ir.tensor import TensorSpec

@@ -6,8 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from cnnstat import ops
-from cnnstat.importers.onnx.axes import check_axis
-from cnnstat.importers.onnx.call import Call, Meaning, Rule, UnknownShape
+from cnnstat.importers.onnx.call import Call, Meaning, Rule, UnknownShape, check_axis
 from cnnstat.importers.onnx.constants import slices
 from cnnstat.importers.onnx.loading import DTYPES
 from cnnstat.importers.onnx.tensors import spec_of

@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from cnnstat.importers.onnx.axes import check_axis
-from cnnstat.importers.onnx.call import Call, Meaning, Rule, UnknownShape, is_weight
+from cnnstat.importers.onnx.call import Call, Meaning, Rule, UnknownShape, check_axis, is_weight
 from cnnstat.importers.onnx.loading import DTYPES
 from cnnstat.importers.onnx.windows import axes_of, pads_of
 from cnnstat.ir.op import OpError

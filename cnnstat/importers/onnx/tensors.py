@@ -10,8 +10,8 @@ from onnx import TensorProto
 from cnnstat.errors import ModelError
 from cnnstat.importers.assembly import Assembly, StoredTensor, role_of
 from cnnstat.importers.onnx.call import Operand, Stored
-from cnnstat.importers.onnx.inference import elements
 from cnnstat.importers.onnx.loading import DTYPES
+from cnnstat.importers.onnx.nodes import elements
 from cnnstat.ir.tensor import TensorSpec
 
 QUANTIZED = frozenset(
