@@ -17,9 +17,9 @@ from cnnstat.errors import unknown
 from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph, Value
 from cnnstat.ops import Add, Concat, Input
-from cnnstat.zoo import densenet, fractalnet, googlenet, mobilenet, preresnet, resnet, resnext, vgg
+from cnnstat.zoo import densenet, fractalnet
 from cnnstat.zoo.blocks import BATCH_NORM, RELU, activate, conv, conv_op
-from cnnstat.zoo.card import ModelCard, Paper, refuse_classes
+from cnnstat.zoo.card import ModelCard, refuse_classes, told
 
 ADD = Add()
 CONCAT = Concat()
@@ -127,134 +127,54 @@ def depthwise_separable(b: Builder, x: Value) -> Value:
 
 
 class Block(NamedTuple):
-    """One block: what its card says, and the body between its input and its output."""
+    """One block: its title, the shape of its input, and the body between input and output."""
 
     title: str
-    paper: Paper
     shape: tuple[int, ...]
     body: Body
-    ideas: tuple[str, ...]
-    departs: str
-    facts: tuple[str, ...] = ()
 
 
-NO_BIAS = "64 channels in and out; no biases, so that the weights are a multiple of 64^2"
-PLAIN_PAIR = "no biases and no batch norm, so that both sides contain only kernels"
-SAME_VIEW = "a stack of n 3x3 sees 1 + 2n positions with fewer weights and n nonlinearities"
-REDUCE = "a cheap 1x1 in front thins the channels that the expensive kernel reads"
-RESIDUAL = "H(x) = F(x) + x: the block learns the difference to its input"
-SPLIT = "split, transform, merge; the sum over paths is a convolution with as many groups"
-SEPARATE = "1/N + 1/k^2 of the work and the weights, for N output channels and a k x k kernel"
-PREACT_ORDER = (
-    "Batch norm, ReLU, convolution, twice, then the addition; the same convolutions as the "
-    "original block, the batch norms on the blocks' inputs instead of their outputs."
-)
-ONE_FUNCTION = "one of three forms of the same function, figure 3(a), (b) and (c)"
-
-
-def _stack(title: str, *, kernel: int, count: int) -> Block:
+def _stack(title: str, kernel: int, count: int) -> Block:
     """Return a stack of 64 channels, to be compared with one of the same receptive field."""
-    body = partial(stack, kernel=kernel, count=count, width=64)
-    return Block(title, vgg.PAPER, STACK_INPUT, body, (SAME_VIEW,), NO_BIAS)
+    return Block(title, STACK_INPUT, partial(stack, kernel=kernel, count=count, width=64))
 
 
 BLOCKS: dict[str, Block] = {
-    "conv-5x5": _stack("One 5x5 convolution", kernel=5, count=1),
-    "conv-3x3-x2": _stack("Two 3x3 convolutions", kernel=3, count=2),
-    "conv-7x7": _stack("One 7x7 convolution", kernel=7, count=1),
-    "conv-3x3-x3": _stack("Three 3x3 convolutions", kernel=3, count=3),
+    "conv-5x5": _stack("One 5x5 convolution", 5, 1),
+    "conv-3x3-x2": _stack("Two 3x3 convolutions", 3, 2),
+    "conv-7x7": _stack("One 7x7 convolution", 7, 1),
+    "conv-3x3-x3": _stack("Three 3x3 convolutions", 3, 3),
     "conv-5x5-direct": Block(
         "5x5 convolution from 480 to 48 channels",
-        googlenet.PAPER,
         REDUCED_INPUT,
         partial(stack, kernel=5, count=1, width=48),
-        (REDUCE,),
-        PLAIN_PAIR,
     ),
     "conv-5x5-reduced": Block(
-        "5x5 convolution from 480 to 48 channels after a 1x1 to 16",
-        googlenet.PAPER,
-        REDUCED_INPUT,
-        reduced,
-        (REDUCE,),
-        PLAIN_PAIR,
-        ("The 5x5 branch of GoogLeNet's module 4a has these widths (table 1).",),
+        "5x5 convolution from 480 to 48 channels after a 1x1 to 16", REDUCED_INPUT, reduced
     ),
-    "residual-basic": Block(
-        "Residual block of two 3x3", resnet.PAPER, STACK_INPUT, residual_basic, (RESIDUAL,), ""
-    ),
+    "residual-basic": Block("Residual block of two 3x3", STACK_INPUT, residual_basic),
     "residual-bottleneck": Block(
-        "Residual bottleneck 1x1, 3x3, 1x1",
-        resnet.PAPER,
-        WIDE_INPUT,
-        residual_bottleneck,
-        (RESIDUAL, "four times the channels of the basic block at a similar cost"),
-        "",
+        "Residual bottleneck 1x1, 3x3, 1x1", WIDE_INPUT, residual_bottleneck
     ),
-    "residual-preact": Block(
-        "Pre-activation residual block",
-        preresnet.PAPER,
-        STACK_INPUT,
-        residual_preact,
-        ("the shortcut is a pure identity from block to block: nothing acts after the addition",),
-        "",
-        (PREACT_ORDER,),
-    ),
-    "resnext-block": Block(
-        "ResNeXt block as 32 paths",
-        resnext.PAPER,
-        WIDE_INPUT,
-        resnext_branches,
-        (SPLIT,),
-        f"{ONE_FUNCTION}: (a), the paths summed",
-    ),
+    "residual-preact": Block("Pre-activation residual block", STACK_INPUT, residual_preact),
+    "resnext-block": Block("ResNeXt block as 32 paths", WIDE_INPUT, resnext_branches),
     "resnext-block-concat": Block(
-        "ResNeXt block as 32 paths, concatenated",
-        resnext.PAPER,
-        WIDE_INPUT,
-        resnext_concat,
-        (SPLIT,),
-        f"{ONE_FUNCTION}: (b), the paths concatenated in front of one 1x1",
+        "ResNeXt block as 32 paths, concatenated", WIDE_INPUT, resnext_concat
     ),
     "resnext-block-grouped": Block(
-        "ResNeXt block as a grouped convolution",
-        resnext.PAPER,
-        WIDE_INPUT,
-        resnext_grouped,
-        (SPLIT,),
-        f"{ONE_FUNCTION}: (c), one convolution with 32 groups",
+        "ResNeXt block as a grouped convolution", WIDE_INPUT, resnext_grouped
     ),
-    "dense-block": Block(
-        "Dense block of six layers, growth rate 32",
-        densenet.PAPER,
-        STACK_INPUT,
-        dense_block,
-        ("each layer reads all outputs before it; c0 channels become c0 + 6*32",),
-        "the first dense block of densenet121 alone",
-    ),
-    "fractal-block": Block(
-        "Fractal block of four columns",
-        fractalnet.PAPER,
-        FRACTAL_INPUT,
-        fractal_block,
-        ("paths of 1 to 8 convolutions; columns meet in means and go on together",),
-        "64 channels in and out, no dropout",
-    ),
+    "dense-block": Block("Dense block of six layers, growth rate 32", STACK_INPUT, dense_block),
+    "fractal-block": Block("Fractal block of four columns", FRACTAL_INPUT, fractal_block),
     "standard-conv": Block(
         "3x3 convolution from 512 to 512 channels",
-        mobilenet.PAPER,
         SEPARABLE_INPUT,
         partial(stack, kernel=3, count=1, width=512),
-        (SEPARATE,),
-        PLAIN_PAIR,
     ),
     "depthwise-separable": Block(
         "Depthwise separable convolution from 512 to 512 channels",
-        mobilenet.PAPER,
         SEPARABLE_INPUT,
         depthwise_separable,
-        (SEPARATE,),
-        PLAIN_PAIR,
     ),
 }
 """Every block by name."""
@@ -272,16 +192,11 @@ def card(name: str) -> ModelCard:
     block = BLOCKS.get(name)
     if block is None:
         raise unknown("building block", name, BLOCKS)
-    return ModelCard(
-        name=name,
+    return told(
+        "building_blocks",
+        name,
         title=block.title,
-        family="Building blocks",
-        paper=block.paper,
         build=partial(build, name, block),
         input_shape=block.shape,
         classes=0,
-        departs=block.departs,
-        task="a part of a network, for comparison",
-        ideas=block.ideas,
-        facts=block.facts,
     )

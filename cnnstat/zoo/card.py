@@ -1,15 +1,24 @@
 """Facts about a model other than its graph: names, paper, training, results.
 
-Data alone; nothing here is computed.
+They are data: ``cards/<family>.toml`` has them. A ``[[card]]`` is of the models whose ``names``
+match, without any of all; a later one adds to lists and tables and replaces the rest.
+``unmeasured`` is what departs in a model without an error rate of its own. An entry of ``accuracy``
+has the errors of several models, by name, and the ``result`` that they make. ``paper = "resnet"``
+is the paper of that file, ``training = "resnet/resnet34"`` the training of that model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 from cnnstat.errors import UsageError
 from cnnstat.ir.graph import Graph
+from cnnstat.zoo.torchvision_weights import SETTING, torchvision_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +60,6 @@ class Accuracy:
     ensemble: bool = False
 
 
-def on_imagenet(
-    setting: str, source: str, top1: float | None, top5: float | None = None, ensemble: bool = False
-) -> Accuracy:
-    """Return an error on the validation set of ILSVRC 2012."""
-    return Accuracy("ILSVRC 2012 validation", setting, source, top1, top5, ensemble)
-
-
-def on_cifar(error: float | None, setting: str, source: str) -> tuple[Accuracy, ...]:
-    """Return an error on the test set of CIFAR-10; nothing where the paper has none."""
-    return () if error is None else (Accuracy("CIFAR-10", setting, source, error),)
-
-
 @dataclass(frozen=True, slots=True)
 class ModelCard:
     """One named model. ``build(classes)`` returns its graph; ``input_shape`` leaves the batch out.
@@ -97,3 +94,83 @@ def refuse_classes(name: str, classes: int) -> None:
     """Raise ``UsageError`` where classes are asked of a model that classifies nothing."""
     if classes:
         raise UsageError(f"{name}: it has no classifier; leave the number of classes out")
+
+
+@cache
+def _file(family: str) -> dict[str, Any]:
+    import tomllib
+
+    path = Path(__file__).parent / "cards" / f"{family}.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def _said(family: str, name: str) -> dict[str, Any]:
+    """Return what a file says of a model, under the names of ``ModelCard``."""
+    file = _file(family)
+    said: dict[str, Any] = {key: file[key] for key in ("family", "paper") if key in file}
+    for part in file["card"]:
+        if not any(fnmatchcase(name, pattern) for pattern in part.get("names", ("*",))):
+            continue
+        for key, value in part.items():
+            if isinstance(value, list):
+                value = [*said.get(key, ()), *value]
+            elif isinstance(value, dict) and isinstance(said.get(key), dict):
+                value = {**said[key], **value}
+            said[key] = value
+    if isinstance(said["paper"], str):
+        said["paper"] = _file(said["paper"])["paper"]
+    if isinstance(said.get("training"), str):
+        said["training"] = _said(*said["training"].split("/"))["training"]
+    said.pop("names", None)
+    return said
+
+
+def _measured(family: str, name: str) -> tuple[list[Accuracy], str]:
+    """Return the error rates of a model, as its file lists them, and the result they make."""
+    rates, result = [], ""
+    for row in _file(family).get("accuracy", ()):
+        top1, top5 = [row.get(key, {}).get(name) for key in ("top1", "top5")]
+        if top1 is top5 is None:
+            continue
+        place = row["dataset"], row["setting"], row["source"]
+        rates.append(Accuracy(*place, top1, top5, row.get("ensemble", False)))
+        if "result" in row:
+            result = row["result"].format(top1=top1, top5=top5, accuracy=round(100 - top1, 1))
+    return rates, result
+
+
+def told(
+    family: str,
+    name: str,
+    *,
+    build: Callable[[int], Graph],
+    facts: tuple[str, ...] = (),
+    **computed: Any,
+) -> ModelCard:
+    """Return the card of a model: what its family's file says, and what is ``computed``.
+
+    Computed ``facts`` come first; errors of torchvision's weights stand behind the paper's own, in
+    front of those of ensembles.
+    """
+    said = _said(family, name)
+    rates, result = _measured(family, name)
+    unmeasured = said.pop("unmeasured", "")
+    said.setdefault("departs", "" if rates else unmeasured)
+    training = said.pop("training", None)
+    if training is not None:
+        training = Training(**{**training, "corrections": tuple(training.get("corrections", ()))})
+    single = [rate for rate in rates if not rate.ensemble]
+    released = [
+        Accuracy(*SETTING, source, top1, top5) for source, top1, top5 in torchvision_errors(name)
+    ]
+    together = [rate for rate in rates if rate.ensemble]
+    return ModelCard(
+        name=name,
+        build=build,
+        paper=Paper(**said.pop("paper")),
+        training=training,
+        accuracy=(*single, *released, *together),
+        ideas=tuple(said.pop("ideas", ())),
+        facts=(*facts, *said.pop("facts", ())),
+        **{"result": result, **said, **computed},
+    )

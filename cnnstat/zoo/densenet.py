@@ -30,17 +30,8 @@ from cnnstat.zoo.blocks import (
     image,
     max_pool,
 )
-from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
+from cnnstat.zoo.card import ModelCard, told
 from cnnstat.zoo.rule import DepthRule, check_factor
-from cnnstat.zoo.torchvision_weights import torchvision_errors
-
-PAPER = Paper(
-    "Huang, Liu, van der Maaten, Weinberger",
-    "Densely Connected Convolutional Networks",
-    "CVPR 2017",
-    2016,
-    "https://arxiv.org/abs/1608.06993",
-)
 
 CONCAT = Concat()
 HALVE = AvgPool2d((2, 2), (2, 2))
@@ -71,54 +62,11 @@ IMAGENET: dict[str, Form] = {
     "densenet264": Form((6, 12, 64, 48), 32, 64),
 }
 
-IMAGENET_TRAINING = Training(
-    optimizer="SGD, Nesterov momentum 0.9 without dampening",
-    batch="256",
-    learning_rate="0.1, divided by 10 at epochs 30 and 60 of 90",
-    decay="1e-4",
-    regularization="batch norm; no dropout; the augmentation of fb.resnet.torch",
-    initialization="He et al. 2015",
+CIFAR = (
+    *("densenet40-12-cifar", "densenet100-12-cifar", "densenet100-24-cifar"),
+    *("densenet-bc100-12-cifar", "densenet-bc250-24-cifar", "densenet-bc190-40-cifar"),
 )
-CIFAR_TRAINING = Training(
-    optimizer="SGD, Nesterov momentum 0.9 without dampening",
-    batch="64",
-    learning_rate="0.1, divided by 10 after 50% and 75% of 300 epochs",
-    decay="1e-4",
-    regularization="batch norm; dropout 0.2 after each convolution but the first where there is "
-    "no data augmentation; with it (+) 4 pixels of padding, random crop, flip",
-    initialization="He et al. 2015",
-)
-
-IDEAS = (
-    "feature reuse: low-level maps reach every later layer of the block and the loss reaches every "
-    "layer directly",
-    "outputs are concatenated, not added, so nothing is lost and each layer needs only k new maps",
-)
-
-IMAGENET_ERRORS: dict[str, tuple[float, float, float, float]] = {
-    "densenet121": (25.02, 7.71, 23.61, 6.66),
-    "densenet169": (23.80, 6.85, 22.08, 5.92),
-    "densenet201": (22.58, 6.34, 21.46, 5.54),
-    "densenet264": (22.15, 6.12, 20.80, 5.29),
-}
-"""Table 3: top-1 and top-5 error in percent on the ImageNet validation set, one crop and ten."""
-
-CIFAR_ERRORS: dict[str, tuple[float | None, float, float | None, float]] = {
-    "densenet40-12-cifar": (7.00, 5.24, 27.55, 24.42),
-    "densenet100-12-cifar": (5.77, 4.10, 23.79, 20.20),
-    "densenet100-24-cifar": (5.83, 3.74, 23.42, 19.25),
-    "densenet-bc100-12-cifar": (5.92, 4.51, 24.15, 22.27),
-    "densenet-bc250-24-cifar": (5.19, 3.62, 19.64, 17.60),
-    "densenet-bc190-40-cifar": (None, 3.46, None, 17.18),
-}
-"""Table 2: error in percent on CIFAR-10, CIFAR-10+, CIFAR-100, CIFAR-100+."""
-
-DATASETS = (
-    ("CIFAR-10", "no augmentation"),
-    ("CIFAR-10", "flips and shifts"),
-    ("CIFAR-100", "no augmentation"),
-    ("CIFAR-100", "flips and shifts"),
-)
+"""The networks of table 2."""
 
 
 def dense_block(
@@ -182,7 +130,7 @@ def cifar_form(name: str) -> Form:
             "densenet121, 161, 169, 201, 264 for ImageNet; densenet<depth>-<growth rate>-cifar, "
             "densenet-bc<depth>-<growth rate>-cifar"
         )
-        raise unknown("model", name, (*IMAGENET, *CIFAR_ERRORS), listing=listing)
+        raise unknown("model", name, (*IMAGENET, *CIFAR), listing=listing)
     variant, depth, growth_text = match[1] or "", int(match[2]), match[3]
     growth = int(growth_text.partition(".")[0])
     if "." in growth_text:
@@ -194,94 +142,38 @@ def cifar_form(name: str) -> Form:
         )
     check_factor(name, "growth rate", growth)
     rule = BC_RULE if variant else PLAIN_RULE
-    count = rule.blocks(name, depth, lambda one: f"densenet{variant}{one}-{growth}-cifar")
+    count = rule.blocks(name, depth, f"densenet{variant}{{}}-{growth}-cifar")
     return Form((count,) * 3, growth, 2 * growth if variant else 16, bool(variant), imagenet=False)
 
 
 def card(name: str) -> ModelCard:
     """Return the card of a DenseNet; raise ``UsageError`` with the rule where there is none."""
-    if name in IMAGENET:
-        return _imagenet_card(name, IMAGENET[name])
-    form = cifar_form(name)
-    errors = CIFAR_ERRORS.get(name)
-    depth = form.layers[0] * (6 if form.bottleneck else 3) + 4
-    variant = "-BC" if form.bottleneck else ""
-    return ModelCard(
-        name=name,
-        title=f"DenseNet{variant} (L={depth}, k={form.growth}) for CIFAR-10",
-        family="DenseNet",
-        paper=PAPER,
-        build=partial(build, name, form),
-        input_shape=(3, 32, 32),
-        classes=10,
-        departs="" if errors else "a member of the family that the paper's table 2 does not list",
-        result=f"{errors[1]:.2f}% test error on CIFAR-10, single model" if errors else "",
-        ideas=IDEAS,
-        training=CIFAR_TRAINING,
-        accuracy=tuple(
-            Accuracy(dataset, f"single model, {data}", "Huang et al. 2017, table 2", error)
-            for (dataset, data), error in zip(DATASETS, errors, strict=True)
-            if error is not None
-        )
-        if errors
-        else (),
-        facts=_growth_facts(form),
+    form = IMAGENET.get(name) or cifar_form(name)
+    first, count, k = form.first_width, form.layers[0], form.growth
+    growth = (
+        f"The first block has {count} layers and turns {first} channels into {first} + {count}*{k} "
+        f"= {first + count * k}; outputs are concatenated, not added."
     )
-
-
-def _imagenet_card(name: str, form: Form) -> ModelCard:
-    errors = IMAGENET_ERRORS.get(name)
-    accuracy: tuple[Accuracy, ...] = ()
-    departs = ""
-    if errors:
-        source = "Huang et al. 2017, table 3"
-        accuracy = (
-            Accuracy("ImageNet", "single model, one 224x224 crop", source, errors[0], errors[1]),
-            Accuracy("ImageNet", "single model, ten crops", source, errors[2], errors[3]),
+    # 1 + 1 or 2 per layer + the transitions + 1
+    depth = (1 + form.bottleneck) * sum(form.layers) + len(form.layers) + 1
+    if not form.imagenet:
+        return told(
+            "densenet",
+            name,
+            title=f"DenseNet{'-BC' * form.bottleneck} (L={depth}, k={k}) for CIFAR-10",
+            build=partial(build, name, form),
+            input_shape=(3, 32, 32),
+            classes=10,
+            facts=(growth,),
         )
-    elif name == "densenet161":
-        departs = "not in the paper's table 1 as published; the authors' repository has it (k=48)"
-        setting = "single model, one 224x224 crop"
-        accuracy = (
-            Accuracy(
-                "ImageNet", setting, "liuzhuang13/DenseNet, README, table of Torch models", 22.2
-            ),
-        )
-    best = accuracy[0]
-    published = name != "densenet161"
-    return ModelCard(
-        name=name,
-        title=f"DenseNet-{name.removeprefix('densenet')} (k={form.growth})",
-        family="DenseNet",
-        paper=PAPER,
-        build=partial(build, name, form),
-        departs=departs,
-        result=f"{best.top1_error:.2f}% top-1 error on ImageNet, {best.setting}",
-        ideas=IDEAS,
-        training=IMAGENET_TRAINING if published else None,
-        accuracy=(*accuracy, *torchvision_errors(name)),
-        facts=(
-            *_growth_facts(form),
-            *_depth_facts(name, form),
-            *(() if published else ("No source is known for how it was trained.",)),
-        ),
-    )
-
-
-def _growth_facts(form: Form) -> tuple[str, ...]:
-    first, count = form.first_width, form.layers[0]
-    return (
-        f"The first block has {count} layers and turns {first} channels into {first} + {count}*"
-        f"{form.growth} = {first + count * form.growth}; outputs are concatenated, not added.",
-    )
-
-
-def _depth_facts(name: str, form: Form) -> tuple[str, ...]:
-    """Return a sentence where the name counts other than the graph: 1 + 2 per layer + 3 + 1."""
-    depth = 2 * sum(form.layers) + len(form.layers) + 1
-    if name == f"densenet{depth}":
-        return ()
-    return (
+    counted = (
         f"Its blocks in table 1 have {depth} weighted layers with the first convolution, the "
-        "transitions and the fully connected layer; the name counts one less.",
+        "transitions and the fully connected layer; the name counts one less."
+    )
+    return told(
+        "densenet",
+        name,
+        title=f"DenseNet-{name.removeprefix('densenet')} (k={k})",
+        build=partial(build, name, form),
+        facts=(growth,) if name == f"densenet{depth}" else (growth, counted),
     )

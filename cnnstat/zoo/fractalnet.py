@@ -19,16 +19,8 @@ from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph, Value
 from cnnstat.ops import Dropout, FractalJoin, Input
 from cnnstat.zoo.blocks import BATCH_NORM, RELU, classifier, conv_op, max_pool
-from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
+from cnnstat.zoo.card import ModelCard, told
 from cnnstat.zoo.rule import check_factor
-
-PAPER = Paper(
-    "Larsson, Maire, Shakhnarovich",
-    "FractalNet: Ultra-Deep Neural Networks without Residuals",
-    "ICLR 2017",
-    2016,
-    "https://arxiv.org/abs/1605.07648",
-)
 
 INPUT = (3, 32, 32)
 WIDTH_FACTORS = (1, 2, 4, 8, 8)
@@ -43,48 +35,6 @@ DROP_PATH = 0.15
 FIRST_WIDTH = 64
 MAX_COLUMNS = 12
 """The most columns that a name may ask for: 5 * 2**11 = 10,240 layers deep, 20,475 convolutions."""
-
-TRAINING = Training(
-    optimizer="SGD, momentum 0.9",
-    batch="100",
-    learning_rate="0.02, divided by 10 whenever the number of remaining epochs halves; 400 epochs",
-    decay="none stated",
-    regularization="dropout of 0, 10, 20, 30, 40% by block; drop-path: half the mini-batches local "
-    "(each join drops each column with 15%, one always survives), half global (one column is kept "
-    "in the whole network); batch norm",
-    initialization="Xavier (Glorot and Bengio 2010)",
-)
-
-IDEAS = (
-    "a fractal: every expansion doubles the deepest path and adds one plain layer parallel to it",
-    "no signal passes through untouched; short paths, not identities, make deep training possible",
-    "drop-path trains each column to do without the others, so one can be cut out and used alone",
-)
-
-TABLE_1 = {
-    ("CIFAR-10", "no augmentation"): (10.18, 7.33, 7.27),
-    ("CIFAR-10", "flips and shifts"): (5.22, 4.60, 4.68),
-    ("CIFAR-100", "no augmentation"): (35.34, 28.20, 29.05),
-    ("CIFAR-100", "flips and shifts"): (23.30, 23.73, 24.32),
-}
-"""Error in percent of 20 layers: plain; with dropout and drop-path; then its deepest column."""
-
-TABLE_3 = {5: 37.32, 10: 30.71, 20: 27.69, 40: 27.38, 80: 26.46, 160: 27.38}
-"""Error in percent on CIFAR-100 with much augmentation, by depth, at a first width of 16."""
-
-ALL_PATHS = (
-    "In training paths are dropped, in use all of them run (section 3); the figures here are those "
-    "of all paths.",
-)
-LARGER_IN_PRINT = (
-    "Table 1 gives 38.6M parameters. The rule of section 2 with three columns and these widths "
-    "stores 33.7M; one reimplementation in PyTorch is known, which finds the same. With square "
-    "convolutions throughout and a 1x1 convolution in front of each block that changes the width "
-    "38.6M come out; that is an inference, and the authors' code has no such 1x1 ('cnnstat claims "
-    "fractalnet20-cifar'). At the widths of table 3 the rule gives the printed figure at all six "
-    "depths.",
-    "Depth 21 in table 1 is 20 convolutions and the fully connected layer.",
-)
 
 
 @lru_cache(maxsize=64)
@@ -143,6 +93,19 @@ def build(name: str, columns: int, first_width: int, classes: int) -> Graph:
     return b.graph(classifier(b, "fc", x, classes))
 
 
+def _columns(name: str, depth: int, suffix: str) -> int:
+    """Return C where depth = 5 * 2^(C-1)."""
+    legal = [len(WIDTH_FACTORS) << c for c in range(MAX_COLUMNS)]
+    if depth in legal:
+        return legal.index(depth) + 1
+    near = sorted(legal, key=lambda one: abs(one - depth))[:2]
+    names = ", ".join(f"fractalnet{one}{suffix}-cifar" for one in sorted(near))
+    raise UsageError(
+        f"{name}: the depth of a FractalNet of C columns is 5*2^(C-1), C at most {MAX_COLUMNS}; "
+        f"nearest are {names}"
+    )
+
+
 def card(name: str) -> ModelCard:
     """Return the card of ``fractalnet<depth>[-<width of the first block>]-cifar``.
 
@@ -159,68 +122,15 @@ def card(name: str) -> ModelCard:
     columns = _columns(name, depth, "" if match[2] is None else f"-{width}")
     convolutions = len(WIDTH_FACTORS) * ((1 << columns) - 1)
     classes = 100 if width == 16 else 10
-    return ModelCard(
-        name=name,
+    return told(
+        "fractalnet",
+        name,
         title=f"FractalNet of {columns} columns, {depth} layers, for CIFAR-{classes}",
-        family="FractalNet",
-        paper=PAPER,
         build=partial(build, name, columns, width),
         input_shape=INPUT,
         classes=classes,
-        departs=_departs(depth, width),
-        result=_result(depth, width),
-        ideas=IDEAS,
-        training=TRAINING,
-        accuracy=_accuracy(depth, width),
         facts=(
             f"{convolutions} convolutions; the deepest path runs through {depth} of them, the "
             f"shallowest through {len(WIDTH_FACTORS)}.",
-            *ALL_PATHS,
-            *(LARGER_IN_PRINT if (depth, width) == (20, FIRST_WIDTH) else ()),
         ),
     )
-
-
-def _columns(name: str, depth: int, suffix: str) -> int:
-    """Return C where depth = 5 * 2^(C-1)."""
-    legal = [len(WIDTH_FACTORS) << c for c in range(MAX_COLUMNS)]
-    if depth in legal:
-        return legal.index(depth) + 1
-    near = sorted(legal, key=lambda one: abs(one - depth))[:2]
-    names = ", ".join(f"fractalnet{one}{suffix}-cifar" for one in sorted(near))
-    raise UsageError(
-        f"{name}: the depth of a FractalNet of C columns is 5*2^(C-1), C at most {MAX_COLUMNS}; "
-        f"nearest are {names}"
-    )
-
-
-def _departs(depth: int, width: int) -> str:
-    if (depth, width) == (20, FIRST_WIDTH) or (width == 16 and depth in TABLE_3):
-        return ""
-    if (depth, width) == (40, FIRST_WIDTH):
-        return (
-            "the four columns of figure 1 at the widths of table 1; the paper trains 40 layers at "
-            "a quarter of the width (fractalnet40-16-cifar)"
-        )
-    return "a member of the paper's family that the paper does not train"
-
-
-def _result(depth: int, width: int) -> str:
-    if (depth, width) == (20, FIRST_WIDTH):
-        return "4.60% test error on CIFAR-10, single model with dropout and drop-path"
-    error = TABLE_3.get(depth) if width == 16 else None
-    return "" if error is None else f"{error}% test error on CIFAR-100, single model"
-
-
-def _accuracy(depth: int, width: int) -> tuple[Accuracy, ...]:
-    if (depth, width) == (20, FIRST_WIDTH):
-        kinds = ("no dropout, no drop-path", "dropout and drop-path", "its deepest column alone")
-        return tuple(
-            Accuracy(dataset, f"single model, {data}, {kind}", "Larsson et al., table 1", error)
-            for (dataset, data), errors in TABLE_1.items()
-            for kind, error in zip(kinds, errors, strict=True)
-        )
-    if width == 16 and depth in TABLE_3:
-        setting = "single model, much augmentation"
-        return (Accuracy("CIFAR-100", setting, "Larsson et al., table 3", TABLE_3[depth]),)
-    return ()

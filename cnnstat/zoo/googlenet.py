@@ -26,15 +26,7 @@ from cnnstat.zoo.blocks import (
     linear,
     max_pool,
 )
-from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training, refuse_classes
-
-PAPER = Paper(
-    "Szegedy, Liu, Jia, Sermanet, Reed, Anguelov, Erhan, Vanhoucke, Rabinovich",
-    "Going Deeper with Convolutions",
-    "CVPR 2015",
-    2014,
-    "https://arxiv.org/abs/1409.4842",
-)
+from cnnstat.zoo.card import ModelCard, refuse_classes, told
 
 
 class Module(NamedTuple):
@@ -66,49 +58,6 @@ HEAD_ON = {"4a": "aux1", "4d": "aux2"}
 LECTURE_MODULES = {
     "inception-naive": Module(128, 0, 192, 0, 96, 0),
     "inception-bottleneck": Module(128, 64, 192, 64, 96, 64),
-}
-NAMES = ("googlenet", "googlenet-aux", *LECTURE_MODULES)
-
-TRAINING = Training(
-    optimizer="asynchronous SGD, momentum 0.9 (DistBelief, on CPUs); the averaged weights are kept",
-    batch="not stated",
-    learning_rate="lowered by 4% every 8 epochs; the start is not stated",
-    decay="not stated",
-    regularization="dropout 0.4 in front of the classifier, 0.7 in the auxiliary heads, whose "
-    "losses count 0.3; crops of 8% to 100% of the area, photometric distortions",
-    initialization="not stated; Caffe's bvlc_googlenet draws Xavier",
-)
-RESULT = (
-    "won ILSVRC 2014, ahead of VGG: top-5 error 6.67% (6.7% on the lecture slides), ensemble of 7 "
-    "with 144 crops; 10.07%, single model with one crop"
-)
-IDEAS = (
-    "filters of 1x1, 3x3 and 5x5 and a pooling side by side: the scale need not be chosen",
-    "1x1 convolutions in front of the large filters cut their work",
-    "a global mean pooling instead of large fully connected layers",
-    "auxiliary classifiers in the middle feed gradients to the early layers while training",
-)
-_TABLE_3 = "Szegedy et al. 2014, table 3"
-_DATA = "ILSVRC 2014 validation"
-ACCURACY = (
-    Accuracy(_DATA, "one model, one crop", _TABLE_3, None, 10.07),
-    Accuracy(_DATA, "one model, 10 crops", _TABLE_3, None, 9.15),
-    Accuracy(_DATA, "one model, 144 crops", _TABLE_3, None, 7.89),
-    Accuracy(_DATA, "7 models, one of them wider, 144 crops", _TABLE_3, None, 6.67, ensemble=True),
-)
-FACTS = (
-    "Both auxiliary heads are used in training only; their losses are added with a weight of 0.3 "
-    "(section 5).",
-    "Lecture slides say that the fully connected layers are removed. The large ones are; one "
-    "linear layer from 1024 features to 1000 classes remains ('cnnstat summary googlenet').",
-    "torchvision's GoogLeNet is another network: batch norm, and 3x3 in place of 5x5.",
-)
-MODULE_IDEAS = {
-    "inception-naive": (
-        IDEAS[0],
-        "the pooling keeps all input maps, so the width can only grow from module to module",
-    ),
-    "inception-bottleneck": IDEAS[:2],
 }
 
 
@@ -175,32 +124,8 @@ def build_module(name: str, classes: int) -> Graph:
 
 
 def card(name: str) -> ModelCard:
-    """Return the card of one of ``NAMES``."""
+    """Return the card of one of the family's names."""
     if name in LECTURE_MODULES:
-        naive = name == "inception-naive"
-        return ModelCard(
-            name=name,
-            title="Inception module, " + ("naive" if naive else "with 1x1 reductions"),
-            family="GoogLeNet",
-            paper=PAPER,
-            build=partial(build_module, name),
-            input_shape=(256, 28, 28),
-            classes=0,
-            task="building block",
-            ideas=MODULE_IDEAS[name],
-            departs="widths of the Stanford CS231n lecture of 2017, not of any module of table 1",
-        )
-    auxiliary = name == "googlenet-aux"
-    return ModelCard(
-        name=name,
-        title="GoogLeNet" + (" with its auxiliary heads" if auxiliary else ""),
-        family="GoogLeNet",
-        paper=PAPER,
-        build=partial(build, name, auxiliary),
-        departs="the form that is trained: both auxiliary heads" if auxiliary else "",
-        result=RESULT,
-        ideas=IDEAS,
-        training=TRAINING,
-        accuracy=ACCURACY,
-        facts=FACTS,
-    )
+        module = partial(build_module, name)
+        return told("googlenet", name, build=module, input_shape=(256, 28, 28), classes=0)
+    return told("googlenet", name, build=partial(build, name, name == "googlenet-aux"))

@@ -12,15 +12,7 @@ from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph
 from cnnstat.ops import Dropout, Input
 from cnnstat.zoo.blocks import FLATTEN, RELU, SOFTMAX, conv, linear, max_pool
-from cnnstat.zoo.card import ModelCard, Paper, Training
-
-PAPER = Paper(
-    "Geron",
-    "Hands-On Machine Learning with Scikit-Learn, Keras, and TensorFlow, 2nd edition, chapter 14",
-    "O'Reilly",
-    2019,
-    "https://github.com/ageron/handson-ml2",
-)
+from cnnstat.zoo.card import ModelCard, told
 
 INPUT = (1, 28, 28)
 
@@ -44,30 +36,4 @@ def build(name: str, classes: int) -> Graph:
 
 def card(name: str) -> ModelCard:
     """Return the card of ``handson-cnn``."""
-    return ModelCard(
-        name=name,
-        title="Keras CNN of Hands-On Machine Learning",
-        family="Hands-On ML",
-        paper=PAPER,
-        build=partial(build, name),
-        input_shape=INPUT,
-        classes=10,
-        task="image classification (28x28 grey images, Fashion-MNIST)",
-        result="over 92% test accuracy on Fashion-MNIST, single model",
-        ideas=(
-            "convolutions and poolings in turn: maps get smaller and more, 64 to 128 to 256",
-            "filters may double after a pooling, which quarters the positions, at little cost",
-        ),
-        training=Training(
-            optimizer="Nadam",
-            batch="32 (Keras' default)",
-            learning_rate="Keras' default",
-            decay="none",
-            regularization="dropout 0.5 after both hidden fully connected layers",
-        ),
-        facts=(
-            "The notes say that pooling halves each axis. The first two do; the third takes 7 to "
-            "3, since a valid pooling drops the odd row, so 3*3*256 = 2304 features enter the "
-            "first dense layer.",
-        ),
-    )
+    return told("handson", name, build=partial(build, name), input_shape=INPUT, classes=10)

@@ -16,15 +16,7 @@ from cnnstat.ir.graph import Graph, Value
 from cnnstat.ir.op import Op
 from cnnstat.ops import RBF, ConnectedConv2d, Input, ScaledTanh, Subsampling, Tanh
 from cnnstat.zoo.blocks import activate, avg_pool, classifier, conv, flatten, linear
-from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
-
-PAPER = Paper(
-    "LeCun, Bottou, Bengio, Haffner",
-    "Gradient-Based Learning Applied to Document Recognition",
-    "Proceedings of the IEEE 86(11)",
-    1998,
-    "http://yann.lecun.com/exdb/publis/pdf/lecun-98.pdf",
-)
+from cnnstat.zoo.card import ModelCard, told
 
 # Table I, column by column: the maps of S2 that each map of C3 reads.
 CONNECTIONS = (
@@ -32,37 +24,6 @@ CONNECTIONS = (
     *((0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (0, 3, 4, 5), (0, 1, 4, 5), (0, 1, 2, 5)),
     *((0, 1, 3, 4), (1, 2, 4, 5), (0, 2, 3, 5)),
     (0, 1, 2, 3, 4, 5),
-)
-
-NAMES = ("lenet5", "lenet5-modern")
-
-TRAINING = Training(
-    optimizer="stochastic gradient, each parameter's rate from the diagonal of the "
-    "Gauss-Newton approximation (stochastic diagonal Levenberg-Marquardt)",
-    batch="1",
-    learning_rate="global rate 5e-4 for 2 passes, 2e-4 for 3, 1e-4 for 3, 5e-5 for 4, then 1e-5: "
-    "20 passes",
-    decay="none",
-    regularization="none; distorted copies of the training images in a second run",
-    initialization="uniform in +-2.4/fan-in",
-    corrections=(
-        "A lecture source names the sigmoid as the activation: the network of 1998 uses a scaled "
-        "tanh, 1.7159 tanh(2/3 a) (equation 6, appendix A).",
-    ),
-)
-IDEAS = (
-    "local receptive fields, shared weights and subsampling: a filter is learned once and used "
-    "everywhere",
-    "maps of C3 read different subsets of S2, which breaks symmetry and saves connections",
-)
-ACCURACY = (
-    Accuracy("MNIST", "single model", "LeCun et al. 1998, section III.B", 0.95),
-    Accuracy("MNIST", "single model, distorted training data", "LeCun et al. 1998, III.B", 0.8),
-)
-FACTS = (
-    "LeNet is a series of the years around 1990 to 1998; LeNet-5 is the last (lecture notes; "
-    "LeCun et al. 1989 and 1998).",
-    "A system built on it was deployed to read several million bank cheques per day (abstract).",
 )
 
 
@@ -93,23 +54,7 @@ def _pool(b: Builder, name: str, x: Value, modern: bool) -> Value:
 
 
 def card(name: str) -> ModelCard:
-    """Return the card of one of ``NAMES``."""
+    """Return the card of one of the family's names."""
     modern = name == "lenet5-modern"
-    return ModelCard(
-        name=name,
-        title="LeNet-5 as written today" if modern else "LeNet-5",
-        family="LeNet",
-        paper=PAPER,
-        build=partial(build, name, modern),
-        input_shape=(1, 32, 32),
-        classes=10,
-        task="recognition of handwritten digits",
-        result="" if modern else "0.95% test error on MNIST, single model",
-        ideas=IDEAS,
-        training=None if modern else TRAINING,
-        accuracy=() if modern else ACCURACY,
-        facts=FACTS,
-        departs="C3 reads all maps, plain mean pooling, unscaled tanh, a fully connected output"
-        if modern
-        else "",
-    )
+    built = partial(build, name, modern)
+    return told("lenet", name, build=built, input_shape=(1, 32, 32), classes=10)

@@ -21,15 +21,7 @@ from cnnstat.errors import UsageError, unknown
 from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph, Value
 from cnnstat.zoo.blocks import GLOBAL_AVG_POOL, classifier, conv, image
-from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
-
-PAPER = Paper(
-    "Howard, Zhu, Chen, Kalenichenko, Wang, Weyand, Andreetto, Adam",
-    "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications",
-    "arXiv",
-    2017,
-    "https://arxiv.org/abs/1704.04861",
-)
+from cnnstat.zoo.card import ModelCard, told
 
 FIRST_WIDTH = 32
 MAX_MULTIPLIER = 100
@@ -52,33 +44,6 @@ LAYERS: tuple[tuple[str, int, int], ...] = (
 """Table 1 after the first layer: name, output channels and stride of each separable layer."""
 
 LISTED = ("mobilenet", "mobilenet-0.75", "mobilenet-0.5", "mobilenet-0.25", "mobilenet-standard")
-
-TRAINING = Training(
-    optimizer="RMSprop, asynchronous, in TensorFlow",
-    batch="not given",
-    learning_rate="not given",
-    decay="little or none on the depthwise filters, which have few weights",
-    regularization="batch norm; less augmentation than for large models: no side heads, no label "
-    "smoothing, limited small crops",
-)
-
-TOP1_ACCURACY = {
-    "mobilenet": (70.6, "table 6"),
-    "mobilenet-0.75": (68.4, "table 6"),
-    "mobilenet-0.5": (63.7, "table 6"),
-    "mobilenet-0.25": (50.6, "table 6"),
-    "mobilenet-standard": (71.7, "table 4"),
-}
-"""Top-1 accuracy in percent on the ImageNet validation set at 224x224, with the paper's table."""
-
-RESOLUTION_ACCURACY = {192: 69.1, 160: 67.2, 128: 64.4}
-"""Table 7: top-1 accuracy in percent of the full width at smaller inputs."""
-
-IDEAS = (
-    "a convolution in two steps: a 3x3 for each channel alone, then a 1x1 that mixes channels",
-    "1/N + 1/k^2 of the work and the weights of a full k x k convolution to N channels",
-    "two multipliers, of width and of resolution, trade accuracy for cost",
-)
 
 
 def separable(
@@ -143,44 +108,10 @@ def card(name: str) -> ModelCard:
     """Return the card of a MobileNet; raise ``UsageError`` for an illegal multiplier."""
     full = name == "mobilenet-standard"
     multiplier = Fraction(1) if full or name == "mobilenet" else multiplier_of(name)
-    known = _spell(int(FIRST_WIDTH * multiplier)) if not full else name
-    accuracy, table = TOP1_ACCURACY.get(known, (None, ""))
     title = "MobileNet" if multiplier == 1 else f"{float(multiplier):g} MobileNet"
-    return ModelCard(
-        name=name,
+    return told(
+        "mobilenet",
+        name,
         title=f"{title} with full convolutions" if full else title,
-        family="MobileNet",
-        paper=PAPER,
         build=partial(build, name, multiplier, full),
-        departs=_departs(full, listed=accuracy is not None),
-        result="" if accuracy is None else f"{accuracy}% top-1 on ImageNet, single model",
-        ideas=IDEAS,
-        training=TRAINING,
-        accuracy=() if accuracy is None else (_accuracy(accuracy, table),),
-        facts=_facts(known),
     )
-
-
-def _departs(full: bool, *, listed: bool) -> str:
-    if full:
-        return "every separable convolution of table 1 is a full 3x3 (the comparison of table 4)"
-    return "" if listed else "a width multiplier that the paper does not train"
-
-
-def _accuracy(top1: float, table: str) -> Accuracy:
-    setting = "single model, 224x224"
-    return Accuracy("ImageNet", setting, f"Howard et al. 2017, {table}", round(100 - top1, 1))
-
-
-def _facts(name: str) -> tuple[str, ...]:
-    if name == "mobilenet-standard":
-        return (
-            "It is 1.1 points better than mobilenet, for the cost of full convolutions (table 4).",
-            "The 4866M multiply-adds of table 4 are those of the convolutions alone; the fully "
-            "connected layer's million, which mobilenet's 569M include, is left out there.",
-        )
-    layers = "28 layers if depthwise and pointwise convolutions are counted apart (section 3.2)."
-    if name != "mobilenet":
-        return (layers,)
-    smaller = ", ".join(f"{top1}% at {side}" for side, top1 in RESOLUTION_ACCURACY.items())
-    return (layers, f"Top-1 accuracy at smaller inputs: {smaller} (table 7).")

@@ -13,15 +13,7 @@ from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph
 from cnnstat.ops import Dropout, Input
 from cnnstat.zoo.blocks import FLATTEN, GLOBAL_AVG_POOL, SOFTMAX, avg_pool, conv, max_pool
-from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
-
-PAPER = Paper(
-    "Lin, Chen, Yan",
-    "Network In Network",
-    "ICLR 2014",
-    2013,
-    "https://arxiv.org/abs/1312.4400",
-)
+from cnnstat.zoo.card import ModelCard, told
 
 INPUT = (3, 32, 32)
 
@@ -43,35 +35,4 @@ def build(name: str, classes: int) -> Graph:
 
 def card(name: str) -> ModelCard:
     """Return the card of ``nin-cifar``."""
-    source = "Lin et al. 2013, table 1"
-    return ModelCard(
-        name=name,
-        title="Network in Network for CIFAR-10",
-        family="Network in Network",
-        paper=PAPER,
-        build=partial(build, name),
-        input_shape=INPUT,
-        classes=10,
-        result="8.81% test error on CIFAR-10 with augmentation, single model",
-        ideas=(
-            "1x1 convolutions: a perceptron across channels at every position",
-            "global mean pooling of one map per class replaces the fully connected layers and "
-            "their weights",
-        ),
-        training=Training(
-            optimizer="SGD with momentum, as Krizhevsky et al. 2012",
-            batch="128",
-            learning_rate="lowered by 10 twice, each time when the training error stops improving",
-            decay="tuned on a validation set",
-            regularization="dropout 0.5 after all mlpconv layers but the last; weight decay",
-        ),
-        accuracy=(
-            Accuracy("CIFAR-10", "one model, no augmentation", source, 10.41),
-            Accuracy("CIFAR-10", "one model, translation and flip", source, 8.81),
-        ),
-        facts=(
-            "GoogLeNet takes its 1x1 convolutions and its global mean pooling from here (Szegedy "
-            "et al. 2014, sections 2 and 5); study notes call nets built of modules, ResNet among "
-            "them, networks in a network, which is another sense of the words.",
-        ),
-    )
+    return told("nin", name, build=partial(build, name), input_shape=INPUT, classes=10)

@@ -27,17 +27,9 @@ from cnnstat.zoo.blocks import (
     image,
     max_pool,
 )
-from cnnstat.zoo.card import ModelCard, Paper, Training, on_cifar, on_imagenet
+from cnnstat.zoo.card import ModelCard, told
 from cnnstat.zoo.resnet_cifar import ADD, INPUT, zero_pad
 from cnnstat.zoo.rule import DepthRule
-
-PAPER = Paper(
-    "He, Zhang, Ren, Sun",
-    "Identity Mappings in Deep Residual Networks",
-    "ECCV 2016",
-    2016,
-    "https://arxiv.org/abs/1603.05027",
-)
 
 BASIC = DepthRule("a pre-activation CIFAR ResNet below 164 layers", 6, 2)
 BOTTLENECK = DepthRule("a pre-activation CIFAR ResNet from 164 layers on (bottlenecks)", 9, 2)
@@ -135,100 +127,25 @@ def build_imagenet(name: str, counts: tuple[int, ...], classes: int) -> Graph:
     return b.graph(classifier(b, "fc", b.add("pool", GLOBAL_AVG_POOL, x), classes))
 
 
-CIFAR_TRAINING = Training(
-    optimizer="SGD, momentum 0.9",
-    batch="128",
-    learning_rate=(
-        "0.1 (0.01 for the first 400 iterations), divided by 10 after 32,000 and 48,000 iterations"
-    ),
-    decay="1e-4",
-    regularization="batch norm; translation and horizontal flip; no dropout",
-    initialization="He et al. 2015",
-)
-IMAGENET_TRAINING = Training(
-    optimizer="SGD, momentum 0.9",
-    batch="256 on 8 GPUs",
-    learning_rate="0.1, divided by 10 after 30 and 60 epochs",
-    decay="1e-4",
-    regularization="batch norm; scale augmentation and flip; no dropout",
-    initialization="He et al. 2015",
-)
-TEST_ERRORS = {110: 6.37, 164: 5.46, 1001: 4.92}
-"""Table 3 of the paper: error on the CIFAR-10 test set in percent, by depth (the median of five
-runs)."""
-
-ORDER_FACT = (
-    "The order of a branch is BN - ReLU - conv - BN - ReLU - conv, then the addition (study "
-    "notes; the paper's figure 4e). It has the weights of the original block; the batch norms "
-    "act on the block's input instead of its output.",
-)
-IDEAS = (
-    "identity shortcuts and identity after the addition: signals pass from any unit to any other, "
-    "both ways",
-    "activation before the weights (full pre-activation) optimises more easily and regularises",
-)
-
-
-def spell(depth: int) -> str:
-    """Return the name of the pre-activation CIFAR ResNet of this depth."""
-    return f"preresnet{depth}-cifar"
-
-
 def card(name: str) -> ModelCard:
     """Return the card of ``preresnet200`` or ``preresnet<depth>-cifar``.
 
     Raises ``UsageError`` for an illegal depth.
     """
-    if name == "preresnet200":
-        return _imagenet_card(name)
     depth = int(name.removeprefix("preresnet").removesuffix("-cifar"))
-    if depth < FIRST_BOTTLENECK:
-        unit, widths = TWO_3X3, (16, 32, 64)
-        per_stage = BASIC.blocks(name, depth, spell)
-    else:
-        unit, widths = BOTTLENECK_UNIT, (64, 128, 256)
-        per_stage = BOTTLENECK.blocks(name, depth, spell)
-    error = TEST_ERRORS.get(depth)
-    source = "He et al. 2016, table 3"
-    return ModelCard(
-        name=name,
-        title=f"Pre-activation ResNet-{depth} for CIFAR-10",
-        family="Pre-activation ResNet",
-        paper=PAPER,
+    title = f"Pre-activation ResNet-{depth}"
+    if name == "preresnet200":
+        build = partial(build_imagenet, name, (3, 24, 36, 3))
+        return told("preresnet", name, title=title, build=build)
+    unit, widths, rule = TWO_3X3, (16, 32, 64), BASIC
+    if depth >= FIRST_BOTTLENECK:
+        unit, widths, rule = BOTTLENECK_UNIT, (64, 128, 256), BOTTLENECK
+    per_stage = rule.blocks(name, depth, "preresnet{}-cifar")
+    return told(
+        "preresnet",
+        name,
+        title=f"{title} for CIFAR-10",
         build=partial(build_cifar, name, unit, per_stage, widths),
         input_shape=INPUT,
         classes=10,
-        departs="" if error else "a depth of the paper's rule that the paper does not train",
-        result="" if error is None else f"{error}% test error on CIFAR-10, median of 5 runs",
-        ideas=IDEAS,
-        training=CIFAR_TRAINING,
-        accuracy=on_cifar(error, "median of 5 runs", source),
-        facts=ORDER_FACT,
-    )
-
-
-def _imagenet_card(name: str) -> ModelCard:
-    return ModelCard(
-        name=name,
-        title="Pre-activation ResNet-200",
-        family="Pre-activation ResNet",
-        paper=PAPER,
-        build=partial(build_imagenet, name, (3, 24, 36, 3)),
-        result="20.7% top-1 and 5.3% top-5 error on ImageNet, single model, one 320x320 crop",
-        ideas=IDEAS,
-        training=IMAGENET_TRAINING,
-        accuracy=(
-            on_imagenet("one model, one 320x320 crop", "He et al. 2016, table 5", 20.7, 5.3),
-            on_imagenet(
-                "one model, one 320x320 crop, scale and aspect-ratio augmentation",
-                "He et al. 2016, table 5",
-                20.1,
-                4.8,
-            ),
-        ),
-        facts=(
-            *ORDER_FACT,
-            "Sixteen more units than ResNet-152, all on the 28x28 maps (He et al. 2016, section "
-            "5).",
-        ),
     )

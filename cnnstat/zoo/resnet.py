@@ -24,16 +24,7 @@ from cnnstat.zoo.blocks import (
     linear,
     max_pool,
 )
-from cnnstat.zoo.card import Accuracy, ModelCard, Paper, Training
-from cnnstat.zoo.torchvision_weights import torchvision_errors
-
-PAPER = Paper(
-    "He, Zhang, Ren, Sun",
-    "Deep Residual Learning for Image Recognition",
-    "CVPR 2016",
-    2015,
-    "https://arxiv.org/abs/1512.03385",
-)
+from cnnstat.zoo.card import ModelCard, told
 
 WIDTHS = (64, 128, 256, 512)
 ADD = Add()
@@ -64,95 +55,10 @@ DEPTHS = {
     "resnet101": Form((3, 4, 23, 3), bottleneck=True),
     "resnet152": Form((3, 8, 36, 3), bottleneck=True),
 }
-NAMES = (
-    *("resnet18", "resnet18-a", "resnet34", "resnet34-a", "resnet50", "resnet50-v1.5"),
-    *("resnet101", "resnet101-v1.5", "resnet152", "resnet152-v1.5"),
-)
-
-TRAINING = Training(
-    optimizer="SGD, momentum 0.9",
-    batch="256",
-    learning_rate="0.1, divided by 10 when the error plateaus; up to 600,000 iterations",
-    decay="1e-4",
-    regularization="batch norm, no dropout; random crops of images rescaled to 256 to 480, "
-    "reflections, colour shifts",
-    initialization="He et al. 2015 (Gaussian of variance 2/fan-in; 'Xavier/2' on lecture slides)",
-    corrections=(
-        "Lecture slides give a weight decay of 1e-5; the paper has 0.0001 = 1e-4 (section 3.4).",
-        "Lecture slides print the initialisation as 'Xavier 2/'; 'Xavier/2' is meant.",
-        "A lecture source calls the learning rate adaptive; it is 0.1, divided by 10 at plateaus.",
-    ),
-)
-TORCHVISION_TRAINING = Training(
-    optimizer="SGD, momentum 0.9",
-    batch="256 (32 on each of 8 GPUs)",
-    learning_rate="0.1, divided by 10 every 30 of 90 epochs",
-    decay="1e-4",
-    regularization="batch norm, no dropout; random resized crops, reflections",
-    initialization="He et al. 2015, by fan-out",
-)
-IDEAS = (
-    "H(x) = F(x) + x: a block learns the difference to its input, and an identity is easy to learn",
-    "batch norm after every convolution",
-    "bottlenecks (1x1, 3x3, 1x1) from 50 layers on keep the work of two 3x3 convolutions",
-)
-ERRORS = {
-    "resnet18-a": (("one model, 10 crops", "table 2", 27.88, None),),
-    "resnet34-a": (("one model, 10 crops", "table 3", 25.03, 7.76),),
-    "resnet34": (
-        ("one model, 10 crops", "table 3", 24.52, 7.46),
-        ("one model, six scales", "table 4", 21.84, 5.71),
-    ),
-    "resnet50": (
-        ("one model, 10 crops", "table 3", 22.85, 6.71),
-        ("one model, six scales", "table 4", 20.74, 5.25),
-    ),
-    "resnet101": (
-        ("one model, 10 crops", "table 3", 21.75, 6.05),
-        ("one model, six scales", "table 4", 19.87, 4.60),
-    ),
-    "resnet152": (
-        ("one model, 10 crops", "table 3", 21.43, 5.71),
-        ("one model, six scales", "table 4", 19.38, 4.49),
-    ),
-}
-"""Setting, table of the paper, top-1 and top-5 validation error in percent."""
-
-
-ONE_CROP_ERRORS = {"resnet50": (24.7, 7.8), "resnet101": (23.6, 7.1), "resnet152": (23.0, 6.7)}
-README = "KaimingHe/deep-residual-networks, README, table of 1-crop errors"
-"""Top-1 and top-5 validation error in percent of the authors' released models."""
-
-ENSEMBLE = Accuracy(
-    "ILSVRC 2015 test",
-    "6 models of different depths, two of 152 layers",
-    "He et al. 2015, table 5",
-    None,
-    3.57,
-    ensemble=True,
-)
-RESULT = "won ILSVRC 2015: top-5 test error 3.57%, ensemble of 6"
-FACTS = (
-    "First in all five main tracks of ILSVRC and COCO 2015: ImageNet classification, detection and "
-    "localisation, COCO detection and segmentation (as on the authors' slide).",
-    "Margins over the second, as on the authors' slide: ImageNet detection 16%, localisation 27%, "
-    "COCO detection 11%, segmentation 12%.",
-    "Lecture slides compare it with the human top-5 error of about 5.1% (Russakovsky et al. 2014): "
-    "the ensemble is below it.",
-    "Degradation: a plain 56-layer network has a higher error than a 20-layer one, in training "
-    "as well as in the test (figure 1, CIFAR-10), so it is not overfitting.",
-    "Learning rate 0.1 divided by 10, momentum 0.9, batch 256 and no dropout are on the lecture "
-    "slides as in the paper.",
-)
-
-V15_FACTS = (
-    "NVIDIA, who named it, states about 0.5% more top-1 accuracy than the form of 2015 at about 5% "
-    "less throughput.",
-)
 
 
 def form_of(name: str) -> Form:
-    """Return the form of one of ``NAMES``."""
+    """Return the form of one of the family's names."""
     depth, _, variant = name.partition("-")
     form = DEPTHS[depth]
     if variant == "a":
@@ -212,36 +118,7 @@ def _block(b: Builder, x: Value, channels: int, width: int, stride: int, form: F
 
 
 def card(name: str) -> ModelCard:
-    """Return the card of one of ``NAMES``."""
-    depth, _, variant = name.partition("-")
-    departs = {
-        "": "",
-        "a": "shortcuts without weights: every other element, zeros for the new maps (option A)",
-        "v1.5": "stride 2 in the 3x3 convolution of a bottleneck, not in the first 1x1; no softmax",
-    }[variant]
+    """Return the card of one of the family's names."""
+    depth, _, variant = name.removeprefix("resnet").partition("-")
     suffix = {"": "", "a": ", option A", "v1.5": " v1.5"}[variant]
-    return ModelCard(
-        name=name,
-        title=f"ResNet-{depth.removeprefix('resnet')}{suffix}",
-        family="ResNet",
-        paper=PAPER,
-        build=partial(build, name),
-        departs=departs,
-        result=RESULT if variant != "v1.5" else "",
-        ideas=IDEAS if form_of(name).bottleneck else IDEAS[:2],
-        training=TRAINING if variant != "v1.5" else TORCHVISION_TRAINING,
-        accuracy=_accuracy(name),
-        facts=FACTS if variant != "v1.5" else V15_FACTS,
-    )
-
-
-def _accuracy(name: str) -> tuple[Accuracy, ...]:
-    data = "ILSVRC 2012 validation"
-    rows = [
-        Accuracy(data, setting, f"He et al. 2015, {table}", top1, top5)
-        for setting, table, top1, top5 in ERRORS.get(name, ())
-    ]
-    if name in ONE_CROP_ERRORS:
-        rows.append(Accuracy(data, "one model, one crop", README, *ONE_CROP_ERRORS[name]))
-    rows += torchvision_errors(name)
-    return (*rows, ENSEMBLE) if name == "resnet152" else tuple(rows)
+    return told("resnet", name, title=f"ResNet-{depth}{suffix}", build=partial(build, name))

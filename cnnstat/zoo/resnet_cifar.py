@@ -17,28 +17,13 @@ from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph, Value
 from cnnstat.ops import Add, DropPath, ZeroPadShortcut
 from cnnstat.zoo.blocks import GLOBAL_AVG_POOL, activate, classifier, conv, image
-from cnnstat.zoo.card import ModelCard, Training, on_cifar
-from cnnstat.zoo.resnet import PAPER
+from cnnstat.zoo.card import ModelCard, told
 from cnnstat.zoo.rule import DepthRule
 
 INPUT = (3, 32, 32)
 WIDTHS = (16, 32, 64)
 RULE = DepthRule("a CIFAR ResNet", 6, 2)
 ADD = Add()
-
-TRAINING = Training(
-    optimizer="SGD, momentum 0.9",
-    batch="128",
-    learning_rate="0.1, divided by 10 after 32,000 and 48,000 of 64,000 iterations "
-    "(110 layers: 0.01 until the training error is below 80%)",
-    decay="1e-4",
-    regularization=(
-        "no dropout; batch norm; 4 pixels of padding, random 32x32 crop, horizontal flip"
-    ),
-    initialization="He et al. 2015 (variance 2/fan-in)",
-)
-TEST_ERRORS = {20: 8.75, 32: 7.51, 44: 7.17, 56: 6.97, 110: 6.43, 1202: 7.93}
-"""Table 6: error on the CIFAR-10 test set in percent, by depth."""
 
 
 @lru_cache(maxsize=256)
@@ -112,50 +97,12 @@ def _joined(b: Builder, branch: Value, x: Value, width: int, stride: int) -> Val
     return activate(b, "add", b.add("add", ADD, branch, x))
 
 
-def spell(depth: int) -> str:
-    """Return the name of the CIFAR ResNet of this depth."""
-    return f"resnet{depth}-cifar"
-
-
 def card(name: str) -> ModelCard:
     """Return the card of ``resnet<6n+2>-cifar``.
 
     Raises ``UsageError`` with the rule for another depth.
     """
     depth = int(name.removeprefix("resnet").removesuffix("-cifar"))
-    per_stage = RULE.blocks(name, depth, spell)
-    error = TEST_ERRORS.get(depth)
-    source = "He et al. 2015, table 6"
-    return ModelCard(
-        name=name,
-        title=f"ResNet-{depth} for CIFAR-10",
-        family="ResNet (CIFAR)",
-        paper=PAPER,
-        build=partial(build, name, per_stage),
-        input_shape=INPUT,
-        classes=10,
-        departs=""
-        if error
-        else f"a depth of the paper's rule {RULE} that the paper does not train",
-        result="" if error is None else f"{error}% test error on CIFAR-10, single model",
-        ideas=(
-            "H(x) = F(x) + x: a block learns the difference to its input",
-            "shortcuts without parameters, so a residual net has exactly the weights of its plain "
-            "twin",
-        ),
-        training=TRAINING,
-        accuracy=on_cifar(error, "one model", source),
-        facts=_facts(depth),
-    )
-
-
-def _facts(depth: int) -> tuple[str, ...]:
-    if depth == 110:
-        return ("Best of five runs; their mean and deviation are 6.61% +- 0.16 (table 6).",)
-    if depth != 1202:
-        return ()
-    return (
-        "Lecture slides say that 1202 layers were trained without loss of performance. They train "
-        "without difficulty (training error below 0.1%), but the test error of 7.93% is worse "
-        "than the 6.43% of 110 layers; the paper blames overfitting (section 4.2).",
-    )
+    built = partial(build, name, RULE.blocks(name, depth, "resnet{}-cifar"))
+    title = f"ResNet-{depth} for CIFAR-10"
+    return told("resnet_cifar", name, title=title, build=built, input_shape=INPUT, classes=10)

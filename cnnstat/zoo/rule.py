@@ -6,7 +6,6 @@ layers_beside, n >= 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 from cnnstat.errors import UsageError
@@ -28,10 +27,11 @@ class DepthRule(NamedTuple):
     def __str__(self) -> str:
         return f"{self.layers_per_block}n+{self.layers_beside}"
 
-    def blocks(self, name: str, depth: int, spell: Callable[[int], str]) -> int:
+    def blocks(self, name: str, depth: int, spelling: str) -> int:
         """Return n of a depth.
 
-        Raises ``UsageError`` with the rule and the nearest legal names, spelled by ``spell``.
+        Raises ``UsageError`` with the rule and the nearest legal names, which have their depth
+        in the place of ``{}``.
         """
         if depth > MAX_DEPTH:
             raise UsageError(f"{name}: a depth of {depth} is too large; at most {MAX_DEPTH}")
@@ -40,7 +40,7 @@ class DepthRule(NamedTuple):
             return n
         legal = [m * self.layers_per_block + self.layers_beside for m in (n, n + 1) if m >= 1]
         smallest = self.layers_per_block + self.layers_beside
-        names = ", ".join(map(spell, legal or [smallest]))
+        names = ", ".join(map(spelling.format, legal or [smallest]))
         verb = "nearest are" if len(legal) > 1 else "nearest is"
         raise UsageError(f"{name}: the depth of {self.subject} is {self}; {verb} {names}")
 

@@ -23,15 +23,7 @@ from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph, Value
 from cnnstat.ops import ConvTranspose2d, Input, LocalResponseNorm, MaxPool2d, MaxUnpool2d
 from cnnstat.zoo.blocks import RELU, SOFTMAX, conv, flatten, linear
-from cnnstat.zoo.card import ModelCard, Paper, Training, on_imagenet, refuse_classes
-
-PAPER = Paper(
-    "Zeiler, Fergus",
-    "Visualizing and Understanding Convolutional Networks",
-    "ECCV 2014",
-    2013,
-    "https://arxiv.org/abs/1311.2901",
-)
+from cnnstat.zoo.card import ModelCard, refuse_classes, told
 
 INPUT = (3, 224, 224)
 
@@ -141,90 +133,16 @@ def _deconv(b: Builder, number: int, x: Value, below: Value) -> Value:
     return b.add(f"deconv{number}", op, *inputs, tied_to=b.named(f"conv{number}"))
 
 
-TRAINING = Training(
-    optimizer="SGD, momentum 0.9",
-    batch="128",
-    learning_rate="0.01, lowered by hand when the validation error stops falling; 70 epochs, "
-    "12 days on one GTX 580",
-    decay="not stated",
-    regularization=(
-        "dropout 0.5 in layers 6 and 7; ten 224x224 crops and flips; first-layer filters whose "
-        "RMS exceeds 0.1 are scaled back to it"
-    ),
-    initialization="weights 0.01, biases 0",
-    corrections=(
-        "Slides give AlexNet 15 million training images against ZFNet's 1.3 million. Both were "
-        "trained on the ILSVRC-2012 subset (1.2 to 1.3 million); 15 million is all of ImageNet.",
-    ),
-)
-SOURCE = "Zeiler, Fergus 2013, table 2"
-ENSEMBLE = on_imagenet(
-    "6 models, five of figure 3 and one of 512-1024-512", SOURCE, 36.0, 14.7, ensemble=True
-)
-WIDE = on_imagenet("one model, 512-1024-512", SOURCE, 37.5, 16.0)
-NARROW = on_imagenet("one model, figure 3", SOURCE, 38.4, 16.5)
-IDEAS = (
-    "project activations back to pixels to see what excites a feature, and repair what looks wrong",
-    "7x7 stride 2 instead of 11x11 stride 4: no dead first-layer filters, no aliasing in the "
-    "second",
-)
-FACTS = (
-    "Slides give 11.7% as its top-5 error in ILSVRC 2013. That is the winning entry of Clarifai, "
-    "Zeiler's company; the paper's own best, an ensemble of six, has 14.8% on the 2012 test set.",
-    "Trained for 12 days on one GTX 580 (slides; the paper's section 3).",
-)
-
-
 def card(name: str) -> ModelCard:
     """Return the card of ``zfnet``, ``zfnet-paper`` or ``zfnet-deconv[-LAYER]``.
 
     Raises ``UsageError`` for a layer that cannot be projected.
     """
-    if name.startswith(DECONV):
-        return _deconv_card(name)
-    narrow = name == "zfnet-paper"
-    widths = PAPER_WIDTHS if narrow else WIDTHS
-    return ModelCard(
-        name=name,
-        title="ZFNet (figure 3)" if narrow else "ZFNet",
-        family="ZFNet",
-        paper=PAPER,
-        build=partial(build, name, widths),
-        departs="" if narrow else "512, 1024, 512 maps in layers 3 to 5, the paper's variant (b)",
-        result="14.8% top-5 test error of the ensemble of six; one net "
-        + ("16.5%" if narrow else "16.1%")
-        + (" (validation)" if narrow else ""),
-        ideas=IDEAS,
-        training=TRAINING,
-        accuracy=(NARROW if narrow else WIDE, ENSEMBLE),
-        facts=FACTS,
-    )
-
-
-def _deconv_card(name: str) -> ModelCard:
+    if not name.startswith(DECONV):
+        widths = PAPER_WIDTHS if name == "zfnet-paper" else WIDTHS
+        return told("zfnet", name, build=partial(build, name, widths))
     target = name.removeprefix(DECONV).removeprefix("-") or "conv5"
     if target not in PROJECTED:
         raise unknown("layer of zfnet to project back", target, PROJECTED)
-    return ModelCard(
-        name=name,
-        title=f"ZFNet's deconvolution network from {target}",
-        family="ZFNet",
-        paper=PAPER,
-        build=partial(build_deconv, name, target),
-        classes=0,
-        departs="zfnet up to a layer, then the way back to pixels with the same weights",
-        task="visualisation: projects the activations of a layer back to pixels",
-        ideas=(
-            "unpooling puts each value where its maximum was found; the switches remember the "
-            "place",
-            "ReLU keeps the maps positive, as in the forward pass",
-            "transposed filters undo the convolution; nothing is trained",
-        ),
-        facts=(
-            "The paper sets all activations of the layer but one to zero before it projects them; "
-            "the work is the same.",
-            "What it shows (study notes; the paper's section 4): low layers respond to edges and "
-            "are learned first, high layers to parts and whole objects; features are hardly moved "
-            "by small changes of the input, and know where a part is.",
-        ),
-    )
+    title = f"ZFNet's deconvolution network from {target}"
+    return told("zfnet", name, title=title, build=partial(build_deconv, name, target), classes=0)

@@ -4,7 +4,7 @@ import pytest
 
 from cnnstat.api import analyze, load
 from cnnstat.errors import UsageError
-from cnnstat.zoo.densenet import CIFAR_ERRORS, IMAGENET
+from cnnstat.zoo.densenet import CIFAR, IMAGENET
 
 # Parameters as torchvision's models hold them (264 is not among them).
 PARAMS = {
@@ -77,7 +77,7 @@ def test_the_name_is_the_depth(name: str) -> None:
     assert analyze(name).totals.depth == int(name.removeprefix("densenet"))
 
 
-@pytest.mark.parametrize("name", CIFAR_ERRORS)
+@pytest.mark.parametrize("name", CIFAR)
 def test_the_cifar_name_is_the_depth(name: str) -> None:
     digits = name.removeprefix("densenet").removeprefix("-bc").split("-")[0]
     assert analyze(name).totals.depth == int(digits)

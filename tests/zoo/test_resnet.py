@@ -3,7 +3,7 @@
 import pytest
 
 from cnnstat.api import analyze
-from cnnstat.zoo.resnet import NAMES
+from cnnstat.zoo.catalog import find_family
 
 # (parameters, MACs): MACs of the 2015 form, parameters as torchvision's models hold them.
 TOTALS = {
@@ -115,7 +115,7 @@ def test_option_a_of_34_rounds_to_the_published_figure() -> None:
     assert analyze("resnet34-a").totals.macs == 3_644_493_824
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", find_family("resnet").names)
 def test_no_convolution_has_a_bias_and_each_has_a_batch_norm(name: str) -> None:
     report = analyze(name)
     convolutions = [row for row in report.layers if row.type == "Conv2d"]
