@@ -52,7 +52,9 @@ def test_a_block_is_its_options_in_their_places() -> None:
 
 def test_each_option_of_a_table_is_one_of_a_command() -> None:
     taken: set[int] = set()
-    for place in {**COMMANDS, **KINDS, "plot": KINDS["layers"]}.values():
+    for place in (*COMMANDS.values(), *KINDS.values()):
+        if place == COMMANDS["plot"]:
+            continue
         stem, name = place.split(":")
         command = getattr(import_module(f"cnnstat.cli.{stem}"), name)
         for parameter in signature(spread(command)).parameters.values():
