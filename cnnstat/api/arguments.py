@@ -17,6 +17,19 @@ class FullSpec(TensorSpec):
     """Spec of a tensor with all of its axes: no batch is put in front of it."""
 
 
+def single_example(given: Mapping[str, TensorSpec], own: Mapping[str, TensorSpec]) -> bool:
+    """Return whether the first input is one example, without a batch axis.
+
+    That is one of floating point, given with all axes, that has fewer than the model's ``own``
+    input has with its batch: ``!3x320x320`` where the first layer is a convolution of images.
+    """
+    name, spec = next(((name, each) for name, each in given.items() if each.shape), ("", None))
+    usual = own.get(name) or next(iter(own.values()), None)
+    if usual is None or not isinstance(spec, FullSpec):
+        return False
+    return spec.is_float and usual.is_float and spec.rank < usual.rank
+
+
 def split_arguments(
     arguments: Mapping[str, Any],
 ) -> tuple[dict[str, TensorSpec | tuple[int, ...]], dict[str, Any]]:

@@ -279,7 +279,7 @@ def _filled(
             shapes[name] = each if isinstance(each, TensorSpec) else extents(each)
             check_shape(each.shape if isinstance(each, TensorSpec) else extents(each))
             if isinstance(each, FullSpec):
-                whole[name] = TensorSpec(each.shape, each.dtype)
+                whole[name] = each
                 shapes[name] = TensorSpec(each.shape[1:], each.dtype)
     elif input is not None:
         name, spec = next(iter(model.inputs.items()), ("", TensorSpec(())))
@@ -322,7 +322,7 @@ def _named_specs(
         specs[name] = type(spec)(check_shape(spec.shape), check_dtype(kind))
     changed = {name: spec.shape for name, spec in specs.items() if name in shapes}
     return {
-        name: TensorSpec(spec.shape, spec.dtype)
+        name: spec
         if isinstance(spec, FullSpec)
         else TensorSpec((batch, *changed.get(name, spec.shape[1:])), spec.dtype)
         for name, spec in specs.items()

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from cnnstat.api.arguments import single_example
 from cnnstat.api.inputs import input_of, input_shape
 from cnnstat.api.model import Inputs, Model, default_inputs
 from cnnstat.api.models import input_specs, load, with_input
@@ -145,21 +146,14 @@ class _Evaluator:
             counted = Counted(Memory(), imported.graph, inputs, imported.frozen_params)
         figure = _Reader(self.plan, model, counted)
         first = next(iter(specs.values()))
+        single = single_example(specs, model.inputs)
+        batch, shape = (1, first.shape) if single else (first.shape[0], first.shape[1:])
+        status = "complete" if counted.complete else "partial"
+        row = Row(position, point.reference, point.values, shape, batch, first.dtype, status, ())
         condition = self.plan.condition
-        if condition is not None and not condition.holds(
-            reader(point, self.plan.space, first, figure)
-        ):
+        if condition is not None and not condition.holds(reader(row, self.plan.space, figure)):
             return DROPPED, None
-        return KEPT, Row(
-            position,
-            point.reference,
-            point.values,
-            first.shape[1:],
-            first.shape[0],
-            first.dtype,
-            "complete" if counted.complete else "partial",
-            tuple([figure(key) for key in self.plan.figures]),
-        )
+        return KEPT, row._replace(figures=tuple([figure(key) for key in self.plan.figures]))
 
 
 class _Reader:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cnnstat.api.arguments import FullSpec, single_example
 from cnnstat.api.model import Inputs, Model
 from cnnstat.api.models import (
+    called,
     input_specs,
     inputs_of,
     load,
@@ -19,8 +21,6 @@ from cnnstat.api.quantizing import quantized_dtype, quantized_graph, quantized_n
 from cnnstat.api.results import Analysis, ModelComparison
 from cnnstat.api.saved import saved_report
 from cnnstat.api.training import (
-    batch_of,
-    check_batch,
     check_training,
     in_training_form,
     training_notes,
@@ -30,7 +30,7 @@ from cnnstat.api.training import (
 from cnnstat.count.compare import Entry
 from cnnstat.count.compare import compare as side_by_side
 from cnnstat.count.conventions import convention as find_convention
-from cnnstat.count.report import Report
+from cnnstat.count.report import Report, batch_of
 from cnnstat.count.report import analyze as analyze_graph
 from cnnstat.errors import ModelError, UsageError
 from cnnstat.ir.tensor import TensorSpec
@@ -83,8 +83,7 @@ def analyze(
     check_training(mode, images)
     bits = quantized_dtype(dtype, mode)
     model = reference if isinstance(reference, Model) else load(reference, classes=classes)
-    if forward_method is not None:
-        model = _with_method(model, forward_method)
+    model = called(model, None, forward_method)
     if example is not None and (input is not None or batch != 1):
         raise UsageError("example is the call itself: leave out input and batch")
     if model.saved is not None:
@@ -95,17 +94,23 @@ def analyze(
     dtype = None if bits else dtype
     model, shapes = with_input(model, input) if example is None else with_example(model, example)
     specs = input_specs(model, input=shapes, batch=batch, dtype=dtype)
+    single = single_example(specs, model.inputs)
     shaped, imported = shaped_graph(model, specs)
     training = None
     if mode == "training":
         shaped, imported = in_training_form(model, specs, shaped, imported)
         training = training_of(shaped, imported)
         if images is not None:
-            rest = images % batch_of(specs)
-            smaller = input_specs(model, input=shapes, batch=rest, dtype=dtype) if rest else specs
-            check_batch(model.reference, smaller, rest or batch_of(specs))
-            last = training_of(*shaped_graph(model, smaller)) if rest else training
-            training = with_epoch(training, images, batch_of(specs), last)
+            size, last = 1 if single else batch_of(specs), training
+            if rest := images % size:
+                smaller = input_specs(model, input=shapes, batch=rest, dtype=dtype)
+                if batch_of(smaller) != rest:
+                    raise UsageError(
+                        f"{model.reference}: its batch is fixed at {size}, and images must be a "
+                        "multiple"
+                    )
+                last = training_of(*shaped_graph(model, smaller))
+            training = with_epoch(training, images, size, last)
     report = analyze_graph(
         quantized_graph(shaped, bits),
         convention=rule,
@@ -116,14 +121,9 @@ def analyze(
         ),
         frozen_params=imported.frozen_params,
         training=training,
+        single=single,
     )
     return Analysis(model, report)
-
-
-def _with_method(model: Model, name: str) -> Model:
-    if model.with_call is None:
-        raise UsageError(f"{model.reference}: only a PyTorch module takes a method")
-    return model.with_call({}, name)
 
 
 def compare(
@@ -187,7 +187,7 @@ def _entry(model: Model, report: Report, accuracy: AccuracyFile | None = None) -
         return Entry(model.reference, report, model.reference, title, year=year, error=own)
     if card is None:
         return Entry(model.reference, report, model.reference, error=own)
-    published_on = report.input.shape[1:] == card.input_shape
+    published_on = report.input_shape == card.input_shape
     error = own or (leading_accuracy(card) if published_on else None)
     name, title = card.name, card.title
     return Entry(name, report, model.reference, title, card.family, card.year, error)
@@ -220,14 +220,17 @@ def sizes_around(model: Model, report: Report) -> Iterator[tuple[str, Report | N
     from cnnstat.render.plots.scaling import default_sizes
 
     entering = report.entering or report.inputs
-    scaled = {name: default_sizes(spec.shape[2:]) for name, spec in entering.items()}
+    shapes = {name: report.without_batch(spec) for name, spec in entering.items()}
+    scaled = {name: default_sizes(shape[1:]) for name, shape in shapes.items()}
+    kind = FullSpec if report.single else TensorSpec
     for sizes in zip(*scaled.values(), strict=True):
         specs = {}
         for (name, spec), extents in zip(entering.items(), sizes, strict=True):
-            channels = spec.shape[1:2]
+            channels = shapes[name][:1]
             shape = (*extents, *channels) if model.channels_last else (*channels, *extents)
-            specs[name] = TensorSpec(shape, spec.dtype)
-        inputs: Inputs = specs if len(specs) > 1 else next(iter(specs.values())).shape
+            specs[name] = kind(shape, spec.dtype)
+        alone = len(specs) == 1 and not report.single
+        inputs: Inputs = next(iter(specs.values())).shape if alone else specs
         try:
             sized = analyze(model, input=inputs, batch=report.batch).report
         except ModelError:

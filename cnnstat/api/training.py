@@ -32,19 +32,6 @@ def check_training(mode: str, images: int | None) -> None:
         raise UsageError(f"images must be 1 to 10^18, got {images}")
 
 
-def batch_of(specs: Mapping[str, TensorSpec]) -> int:
-    """Return the extent of the first axis of the first input that has one."""
-    return next((spec.shape[0] for spec in specs.values() if spec.shape), 1)
-
-
-def check_batch(reference: str, specs: Mapping[str, TensorSpec], batch: int) -> None:
-    """Raise ``UsageError`` where inputs do not have a batch that they were to have."""
-    if batch_of(specs) != batch:
-        raise UsageError(
-            f"{reference}: its batch is fixed at {batch_of(specs)}, and images must be a multiple"
-        )
-
-
 def in_training_form(
     model: Model, specs: Mapping[str, TensorSpec], shaped: ShapedGraph, imported: Imported
 ) -> tuple[ShapedGraph, Imported]:

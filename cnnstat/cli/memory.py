@@ -88,16 +88,17 @@ def memory(
     loaded, entering["input"] = with_input(loaded, entering["input"])
     plan = api.memory(loaded, settings, **entering)
     measured = api.measured_memory(loaded, plan) if measure else None
+    following = None
+    if loaded.structure is not None:  # a captured module would be traced for every batch
+        following = api.memory(loaded, settings, **{**entering, "batch": subject.batch + 1})
+        following = following if following.batch > plan.batch else None
     memories = [into] if into else [memory_size(each) for each in COMMON]
     fits: tuple[Fit, ...] = ()
-    if into or loaded.structure is not None:  # a captured module is traced for every batch
+    if into or following:
         shapes, search = subject.shapes, into is not None
         fits = api.fit(
             loaded, memories, settings, input=shapes, dtype=subject.dtype, search_input=search
         )
-    following = None
-    if loaded.structure is not None:
-        following = api.memory(loaded, settings, **{**entering, "batch": subject.batch + 1})
     document = memory_document(
         plan, reference=model, measured=measured, fits=fits, next_batch=following
     )

@@ -46,7 +46,7 @@ class Entry:
     @property
     def input(self) -> str:
         """The input's shape without the batch, as text: ``3x224x224``."""
-        return "x".join(map(str, self.report.input.shape[1:]))
+        return "x".join(map(str, self.report.input_shape))
 
 
 def _known(entry: Entry, figure: int) -> int | None:

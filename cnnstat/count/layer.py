@@ -116,7 +116,8 @@ class Layer(NamedTuple):
 
     def without_batch(self, spec: TensorSpec) -> tuple[int, ...]:
         """Return a shape without the batch; the whole shape where the first axis is another."""
-        return spec.shape[1:] if spec.shape[:1] == (self.report.batch,) else spec.shape
+        batched = not self.report.single and spec.shape[:1] == (self.report.batch,)
+        return spec.shape[1:] if batched else spec.shape
 
     @property
     def weights(self) -> int:

@@ -8,7 +8,7 @@ report ``partial``: its totals are lower bounds then.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -91,6 +91,8 @@ class Report:
     """Parameters that training leaves alone, without those of frozen nodes."""
     training: Training | None = None
     """Work of a training step, where it was asked for."""
+    single: bool = False
+    """Whether the first input has no batch axis: all axes are those of one example."""
 
     def __repr__(self) -> str:
         least = ">= " if self.status == "partial" else ""
@@ -156,6 +158,11 @@ class Report:
         return next(iter(self.inputs.values()), TensorSpec(()))
 
     @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of the first input without the batch."""
+        return self.without_batch(self.input)
+
+    @property
     def entering(self) -> dict[str, TensorSpec]:
         """Spec of every input by name, its axes in the graph's own order."""
         pairs = zip(self.shaped.nodes, self.shaped.facts, strict=True)
@@ -163,8 +170,12 @@ class Report:
 
     @property
     def batch(self) -> int:
-        """Extent of the first axis of the first input that has one."""
-        return next((spec.shape[0] for spec in self.inputs.values() if spec.shape), 1)
+        """Extent of the first axis of the first input that has one; 1 for a single example."""
+        return 1 if self.single else batch_of(self.inputs)
+
+    def without_batch(self, spec: TensorSpec) -> tuple[int, ...]:
+        """Return the shape of an input without the batch; the whole shape of a single example."""
+        return spec.shape if self.single else spec.shape[1:]
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
@@ -301,6 +312,11 @@ class Report:
         return self.fields.receptive_field(Value(node))
 
 
+def batch_of(inputs: Mapping[str, TensorSpec]) -> int:
+    """Return the extent of the first axis of the first input that has one."""
+    return next((spec.shape[0] for spec in inputs.values() if spec.shape), 1)
+
+
 def params_of_frozen(shaped: ShapedGraph) -> int:
     """Return the parameters of the frozen nodes, each tensor once."""
     return sum(
@@ -319,6 +335,7 @@ def analyze(
     notes: tuple[Note, ...] = (),
     frozen_params: int = 0,
     training: Training | None = None,
+    single: bool = False,
 ) -> Report:
     """Return the report of a shaped graph under a convention."""
     placement = place(shaped.graph)
@@ -342,6 +359,7 @@ def analyze(
         Note("no_rule", node.name, f"{node.op.type_name} has no work rule; totals are lower bounds")
         for node in unruled
     )
+    notes += missing
     return Report(
-        shaped, convention, placement, tuple(figures), notes + missing, frozen_params, training
+        shaped, convention, placement, tuple(figures), notes, frozen_params, training, single
     )

@@ -48,6 +48,7 @@ class Saved(NamedTuple):
     status: Status
     params_status: Status
     input: TensorSpec
+    single: bool
     convention: str
     totals: Totals
     figures: Figures
@@ -85,6 +86,7 @@ class SavedReport(Report):
     name = _read("saved.name")
     status = _read("saved.status")
     params_status = _read("saved.params_status")
+    single = _read("saved.single")
 
     def __init__(self, saved: Saved, convention: Convention = PAPER) -> None:
         values = {"saved": saved, "convention": convention, "notes": saved.notes}

@@ -63,6 +63,7 @@ def read_saved(path: str) -> Saved:
         status=content.status("status"),
         params_status=content.status("params_status", default="complete"),
         input=spec,
+        single=content.object("input").values.get("has_batch") is False,
         convention=counted.text("name"),
         totals=Totals(
             **{key: totals.whole(key) for key in TOTALS},

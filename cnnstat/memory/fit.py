@@ -139,7 +139,13 @@ def largest_batch(at: At, one: MemoryPlan, limit: int) -> int:
     """Return the largest batch whose plan fits; 0 where one image does not."""
     if one.total_bytes > limit:
         return 0
-    low, high = at(2, None), at(3, None)
+    low = at(2, None)
+    if low.batch != 2:
+        raise UsageError(
+            f"{one.report.name}: an input with all its axes has no batch to search: give the input "
+            "without the batch, as in 3x224x224"
+        )
+    high = at(3, None)
     if low.total_bytes > limit:
         return 1
     room = limit - low.state_bytes

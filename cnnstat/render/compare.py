@@ -42,7 +42,7 @@ COLUMNS: tuple[EntryColumn, ...] = (
     ),
     EntryColumn(
         Column("input", "Input", "shape", 1, definition="input without the batch"),
-        lambda entry: entry.report.input.shape[1:],
+        lambda entry: entry.report.input_shape,
     ),
     EntryColumn(
         Column("year", "Year", "year", 5, definition="year of the paper"), lambda entry: entry.year

@@ -98,7 +98,7 @@ def _row(fit: Fit) -> tuple[Cell, ...]:
         at.param_bytes if at else "",
         at.state_bytes - at.param_bytes if at else "",
         at.total_bytes - at.state_bytes if at else "",
-        wide.report.input.shape[1:] if wide else "",
+        wide.report.input_shape if wide else "",
         wide.total_bytes if wide else "",
     )
 

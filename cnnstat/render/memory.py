@@ -143,7 +143,7 @@ def _doing(settings: Settings) -> str:
 def _subtitle(plan: MemoryPlan) -> str:
     spec = plan.report.input
     how = setting_words(plan.settings).removeprefix(f"{_doing(plan.settings)}, ")
-    shape = "x".join(map(str, spec.shape[1:]))
+    shape = "x".join(map(str, plan.report.input_shape))
     return f"input {shape} {spec.dtype}, batch {plan.batch:,}, {how}"
 
 
@@ -224,7 +224,7 @@ def fit_lines(fit: Fit) -> Iterator[str]:
         plan = fit.at_batch
         yield f"{said} fits a batch of at most {plan.batch:,}: {least}{breakdown(plan)}."
     if fit.at_input is not None:
-        shape = "x".join(map(str, fit.at_input.report.input.shape[1:]))
+        shape = "x".join(map(str, fit.at_input.report.input_shape))
         need = f"{least}{breakdown(fit.at_input)}"
         yield f"{said} fits an input of at most {shape} at batch 1: {need}."
     elif fit.fixed_input:

@@ -92,7 +92,7 @@ def fit_payload(fit: Fit) -> dict[str, object]:
         "reserved_bytes": fit.reserved_bytes,
         "batch": fit.at_batch.batch if fit.at_batch else 0,
         "batch_totals": totals_payload(fit.at_batch) if fit.at_batch else None,
-        "input": list(fit.at_input.report.input.shape[1:]) if fit.at_input else None,
+        "input": list(fit.at_input.report.input_shape) if fit.at_input else None,
         "input_totals": totals_payload(fit.at_input) if fit.at_input else None,
         "missing_bytes": fit.missing_bytes,
     }

@@ -113,7 +113,7 @@ def _ledger(subject: Subject, ledger: Document) -> Iterator[str]:
         yield text("No published figures are known.")
         return
     own = subject.card.input_shape if subject.card else ()
-    shape = subject.entry.report.input.shape[1:]
+    shape = subject.entry.report.input_shape
     if shape != own:
         yield text(f"For the published input {shape_text(own)}, not for {shape_text(shape)}.")
     yield stacked(document_part(_without(ledger, "model")))

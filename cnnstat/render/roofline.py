@@ -152,7 +152,7 @@ def _named(device: Device | None) -> str:
 
 
 def _subtitle(report: Report, dtype: str, peak: Peak) -> str:
-    shapes = ", ".join("x".join(map(str, s.shape[1:])) for s in report.inputs.values())
+    shapes = ", ".join("x".join(map(str, report.without_batch(s))) for s in report.inputs.values())
     flops, moved = scaled(round(peak.flops_per_s)), scaled(round(peak.bytes_per_s))
     return (
         f"input {shapes}, batch {report.batch:,}, {dtype}: {flops}FLOP/s, {moved}B/s, "

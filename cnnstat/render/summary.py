@@ -141,7 +141,7 @@ def _folded(entry: LayerColumn, rest: Sequence[Layer]) -> Cell:
 def _subtitle(report: Report, card: ModelCard | None) -> str:
     n = report.batch
     shapes = ", ".join(
-        f"{'x'.join(map(str, spec.shape[1:])) or 'scalar'} {spec.dtype}"
+        f"{'x'.join(map(str, report.without_batch(spec))) or 'scalar'} {spec.dtype}"
         for spec in report.inputs.values()
     )
     parts = [f"{card.family} {card.year}"] if card else []
@@ -236,7 +236,11 @@ def _payload(
             "year": card.year if card else None,
             "reference": reference,
         },
-        "input": {"shape": list(report.input.shape), "dtype": report.input.dtype},
+        "input": {
+            "shape": list(report.input.shape),
+            "dtype": report.input.dtype,
+            **({"has_batch": False} if report.single else {}),
+        },
         "convention": {
             "name": report.convention.name,
             "counted": totals.counted if report.knows("counted") else None,

@@ -10,16 +10,13 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from cnnstat.errors import unknown
 from cnnstat.sweep.columns import BY_KEY, Mode, check_mode
 from cnnstat.sweep.expression import Expression, parse
-from cnnstat.sweep.space import Point, Sample, Space
+from cnnstat.sweep.space import Sample, Space
 from cnnstat.sweep.values import AxisValue, spelled
-
-if TYPE_CHECKING:
-    from cnnstat.ir.tensor import TensorSpec
 
 SETTING_COLUMNS = ("input", "batch", "dtype")
 FIXED_COLUMNS = ("position", "model", *SETTING_COLUMNS, "classes", "status", "error")
@@ -211,24 +208,22 @@ def plain_value(value: AxisValue) -> int | float | str | None:
     return spelled(value) if isinstance(value, tuple) else value
 
 
-def reader(
-    point: Point, space: Space, spec: TensorSpec, figure: Callable[[str], int | None]
-) -> Callable[[str], object]:
-    """Return what a condition reads: the columns of a point, a figure computed when it is read."""
-    axes = {axis: value for (axis, _), value in zip(space.axes, point.values, strict=True)}
+def reader(row: Row, space: Space, figure: Callable[[str], int | None]) -> Callable[[str], object]:
+    """Return what a condition reads: the columns of a row, a figure computed when it is read."""
+    axes = {axis: value for (axis, _), value in zip(space.axes, row.values, strict=True)}
 
     def read(name: str) -> object:
         key = figure_of(name, space)
         if key is not None:
             return figure(key)
         if name == "input":
-            return side(spec.shape[1:])
+            return side(row.input)
         if name in space.inputs:
             return side_of(axes[name])
         if name == "batch":
-            return spec.shape[0]
+            return row.batch
         if name == "dtype":
-            return spec.dtype
+            return row.dtype
         return plain_value(axes.get(name.removeprefix("parameters.")))
 
     return read

@@ -96,7 +96,8 @@ def _side(report: Report) -> float:
 
 def _extents(report: Report) -> tuple[int, ...]:
     """Return height and width of the first input that is images; nothing where none is."""
-    return next((spec.shape[2:] for spec in report.entering.values() if spec.rank == 4), ())
+    shapes = map(report.without_batch, report.entering.values())
+    return next((shape[1:] for shape in shapes if len(shape) == 3), ())
 
 
 def _macs(reports: Sequence[Report]) -> Series:
