@@ -217,6 +217,15 @@ def test_a_bad_archive(tmp_path: Path) -> None:
         api.load(str(tmp_path / "missing.keras"))
 
 
+def test_a_damaged_archive_is_refused(tmp_path: Path) -> None:
+    path = Path(archived(tmp_path, str(list(range(1000)))))
+    stored = bytearray(path.read_bytes())
+    stored[60:80] = b"\xff" * 20  # inside the compressed configuration
+    path.write_bytes(stored)
+    with pytest.raises(ModelError, match=r"not a \.keras archive"):
+        api.load(str(path))
+
+
 def test_a_bomb_is_refused(tmp_path: Path) -> None:
     path = archived(tmp_path, " " * (65 * 2**20))
     assert Path(path).stat().st_size < 2**20

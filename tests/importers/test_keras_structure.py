@@ -309,8 +309,8 @@ def test_an_array_that_nests_without_end_has_a_shape(tmp_path: Path) -> None:
     [
         (one_layer("Dense", units=3, lora_rank=0.5), "lora_rank (=0.5) must be a whole number"),
         (one_layer("AdaptiveMaxPooling2D", output_size=0), "must be at least 1"),
-        (one_layer("BatchNormalization", axis=9), "axis (=9) must be one of 4"),
-        (one_layer("LayerNormalization", axis=[]), "axis (=[]) must be among 4"),
+        (one_layer("BatchNormalization", axis=9), "axis (=9) must be one of 4 axes"),
+        (one_layer("LayerNormalization", axis=[]), "axis (=[]) must be one of 4 axes"),
         (one_layer("TimeDistributed", layer=3), "layer must be a layer"),
         (one_layer("Split", 5, 1, module="keras.src.ops.numpy"), "cannot be split into 5 parts"),
     ],

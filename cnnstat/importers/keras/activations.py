@@ -42,7 +42,7 @@ FUNCTIONS = (*ACTIVATIONS, "softmax", "log_softmax", "glu", "tanh_shrink")
 
 def is_elementwise(activation: Any) -> bool:
     """Return whether an activation acts on each element alone, with one operation of its own."""
-    name = name_of(activation)
+    name = name_of(activation).lower()
     return name == "linear" or name in ACTIVATIONS
 
 
@@ -50,16 +50,7 @@ def name_of(activation: Any) -> str:
     """Return the name of an activation: a text, or a dict of a function or a layer."""
     if isinstance(activation, dict):
         inner = activation.get("config")
-        if isinstance(inner, str):
-            return inner
-        kind = str(activation.get("class_name", ""))
-        options = inner if isinstance(inner, dict) else {}
-        plain = {"name", "trainable", "dtype"}
-        return (
-            {"ReLU": "relu", "Softmax": "softmax"}.get(kind, kind)
-            if (not any(value for key, value in options.items() if key not in plain))
-            else kind
-        )
+        return inner if isinstance(inner, str) else str(activation.get("class_name", ""))
     return "linear" if activation is None else str(activation)
 
 
@@ -68,6 +59,10 @@ def activated(call: Call, x: Tensor, activation: Any, *, suffix: bool = True) ->
     name = name_of(activation)
     if name == "linear":
         return x
+    if isinstance(activation, dict) and isinstance(activation.get("config"), dict):
+        inner = call.inner_layer("activation", entry=activation)
+        results = call.inside(inner, name.lower() if suffix else "", [x])
+        return results[0] if results is not None and len(results) == 1 else None
     end = name if suffix else ""
     if name in ("softmax", "log_softmax"):
         return normalized_exponentials(call, x, -1, logarithm=name != "softmax", suffix=end)
@@ -77,8 +72,6 @@ def activated(call: Call, x: Tensor, activation: Any, *, suffix: bool = True) ->
         shrunk = call.add(ops.Tanh(), x, suffix=f"{end}/tanh" if end else "tanh")
         return call.add(ops.Pointwise("sub"), x, shrunk, suffix=end)
     op = ACTIVATIONS.get(name)
-    if op is None and isinstance(activation, dict):
-        return _layer(call, x, activation)
     return None if op is None else call.add(op, x, suffix=end)
 
 
@@ -90,15 +83,6 @@ def _gated(call: Call, x: Tensor, suffix: str) -> Tensor:
         raise call.error(f"glu halves the last axis, and {last} elements are odd")
     spec = TensorSpec((*front, last // 2), x.dtype)
     return call.add(ops.Function("glu", (spec,), (("dim", -1),)), x, suffix=suffix)
-
-
-def _layer(call: Call, x: Tensor, activation: dict[str, Any]) -> Tensor | None:
-    """Return a tensor behind an activation that is a layer with options or parameters."""
-    if not isinstance(activation.get("config"), dict):
-        return None
-    inner = call.inner_layer("activation", entry=activation)
-    results = call.inside(inner, inner.kind.lower(), [x])
-    return results[0] if results is not None and len(results) == 1 else None
 
 
 def normalized_exponentials(
@@ -160,9 +144,8 @@ def elu(call: Call) -> Tensor:
 
 def prelu(call: Call) -> Tensor | None:
     """``PReLU``: a slope for each element, or one along each of the ``shared_axes``."""
-    x = call.x
-    shared = call.option("shared_axes") or []
-    shape = [1 if axis + 1 in shared else extent for axis, extent in enumerate(x.shape[1:])]
+    x, shared = call.x, call.option("shared_axes", [])
+    shape = [1 if axis in shared else extent for axis, extent in enumerate(x.shape)][1:]
     channels = x.shape[-1]
     if shape == [1] * (len(shape) - 1) + [channels] or len(shape) == 1:
         return call.add(ops.PReLU(channels), call.with_channels_first(x))
@@ -173,10 +156,8 @@ def prelu(call: Call) -> Tensor | None:
 
 
 def softmax(call: Call) -> Tensor | None:
-    """``Softmax``."""
-    axis = call.option("axis", -1)
-    if isinstance(axis, list) and len(axis) == 1:
-        axis = axis[0]
-    if type(axis) is not int or len(call.tensors) > 1:
+    """``Softmax`` along one axis."""
+    axes = call.places(call.option("axis", -1), call.x.spec.rank)
+    if len(axes) > 1 or len(call.tensors) > 1:
         return None
-    return normalized_exponentials(call, call.x, axis)
+    return normalized_exponentials(call, call.x, axes[0])

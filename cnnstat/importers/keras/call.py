@@ -13,18 +13,14 @@ from typing import Any
 
 from cnnstat.errors import ModelError
 from cnnstat.importers.assembly import Assembly
-from cnnstat.importers.keras.policies import Policy, policy_of
-from cnnstat.importers.keras.structure import Arguments as CallArguments
-from cnnstat.importers.keras.structure import LayerConfig, Source, layer_of
+from cnnstat.importers.keras.structure import Arguments, LayerConfig, Source, layer_of
 from cnnstat.ir.graph import Value
-from cnnstat.ir.op import Arguments, Op, Role
+from cnnstat.ir.op import Argument, Op, Role
 from cnnstat.ir.tensor import DTYPE_BYTES, TensorSpec
 from cnnstat.ops import Parameter, Rearrange, View
 
 MAX_ELEMENTS = 2**62
 """Most elements of a tensor: as many bytes no address reaches."""
-
-CHANNELS_FIRST = "channels_first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +67,11 @@ def channels_first(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (shape[0], shape[-1], *shape[1:-1])
 
 
+def shown_axes(rank: int) -> tuple[int, ...]:
+    """Return the order in which the axes of a tensor with its channels first are shown."""
+    return (0, *range(2, rank), 1) if rank > 2 else ()
+
+
 @dataclass
 class Layers:
     """Nodes of all calls so far: which node holds the weights of which part of a layer."""
@@ -90,7 +91,7 @@ class Call:
     layer: LayerConfig
     path: str
     tensors: list[Tensor]
-    arguments: CallArguments
+    arguments: Arguments
     """As the file has them, with a ``Source`` in the place of each tensor."""
     layers: Layers
     part: str = ""
@@ -112,45 +113,49 @@ class Call:
             raise self.error(f"{key} (={value!r}) must be a whole number")
         return value
 
-    def flag(self, key: str, *, default: bool) -> bool:
-        """Return an option that is true or false."""
-        return bool(self.option(key, default))
+    @property
+    def has_bias(self) -> bool:
+        """Whether the layer adds a bias, as most do by default."""
+        return bool(self.option("use_bias", default=True))
 
-    def axes(self, key: str, rank: int, default: Any = 1) -> tuple[int, ...]:
+    @property
+    def rank(self) -> int:
+        """The number of spatial axes: as the class says (``Conv2D``), else those of its tensor."""
+        stated = [int(letter) for letter in self.layer.kind if letter.isdecimal()]
+        return stated[0] if stated else self.x.spec.rank - 2
+
+    def axes(self, key: str, default: Any = 1) -> tuple[int, ...]:
         """Return an option with one whole number per spatial axis; one alone stands for all."""
         value = self.option(key, default)
-        values = [value] * rank if type(value) is int else value
-        if not isinstance(values, list | tuple) or [type(v) for v in values] != [int] * rank:
-            raise self.error(f"{key} (={value!r}) must be {rank} whole numbers")
+        values = [value] * self.rank if type(value) is int else value
+        if not isinstance(values, list | tuple) or [type(v) for v in values] != [int] * self.rank:
+            raise self.error(f"{key} (={value!r}) must be {self.rank} whole numbers")
         return tuple(values)
 
-    def pairs(self, key: str, rank: int) -> tuple[tuple[int, int], ...]:
+    def pairs(self, key: str) -> tuple[tuple[int, int], ...]:
         """Return elements before and after each axis: n, (n, m) per axis, or ((a, b), ...)."""
         value = self.option(key, 0)
-        values: Any = [value] * rank if type(value) is int else value
-        if rank == 1 and isinstance(values, list | tuple) and len(values) == 2:
+        values: Any = [value] * self.rank if type(value) is int else value
+        if self.rank == 1 and isinstance(values, list | tuple) and len(values) == 2:
             values = [values]
         sides = [[v, v] if type(v) is int else v for v in values or ()]
-        if len(sides) != rank or any(
+        if len(sides) != self.rank or any(
             not isinstance(s, list | tuple) or [type(v) for v in s] != [int, int] for s in sides
         ):
             raise self.error(f"{key} (={value!r}) must be a pair of whole numbers per axis")
         return tuple((before, after) for before, after in sides)
 
-    @property
-    def is_channels_first(self) -> bool:
-        """Whether Keras itself has the channels first in this layer."""
-        return bool(self.option("data_format") == CHANNELS_FIRST)
-
-    @property
-    def policy(self) -> Policy:
-        """The types in which the layer computes and stores."""
-        return policy_of(self.layer.options.get("dtype", "float32"))
+    def places(self, axis: Any, rank: int) -> tuple[int, ...]:
+        """Return one axis or a list of them, counted from 0; raise ``ModelError`` for any other."""
+        stated = axis if isinstance(axis, list) else [axis]
+        if not stated or any(type(a) is not int or not -rank <= a < rank for a in stated):
+            raise self.error(f"axis (={axis!r}) must be one of {rank} axes")
+        return tuple(a % rank for a in stated)
 
     @property
     def is_frozen(self) -> bool:
         """Whether training leaves the layer's weights alone: one frozen thing around suffices."""
-        return self.frozen or not self.flag("trainable", default=True)
+        return self.frozen or not self.option("trainable", default=True)
 
     def inside(
         self, inner: LayerConfig, part: str, tensors: Sequence[Tensor]
@@ -178,26 +183,23 @@ class Call:
         inner = layer_of({"name": key, **entry}, self.path)
         return self.layers.inner.setdefault((id(self.layer), part or key), inner)
 
+    def stated(self, position: int, name: str, default: Any = None) -> Any:
+        """Return an argument of the call, by its position or its name, else the option."""
+        positional = self.arguments.positional
+        if position < len(positional):
+            return positional[position]
+        value = self.arguments.named.get(name)
+        return self.layer.options.get(name, default) if value is None else value
+
     def argument(self, position: int, name: str) -> Tensor | None:
         """Return the tensor that is an argument of the call; None where it is none."""
-        positional = self.arguments.positional
-        value = positional[position] if position < len(positional) else self.named.get(name)
-        sources = self.arguments.sources()
-        return self.tensors[sources.index(value)] if isinstance(value, Source) else None
+        value = self.stated(position, name)
+        known = isinstance(value, Source)
+        return self.tensors[self.arguments.sources().index(value)] if known else None
 
     def error(self, message: str) -> ModelError:
         """Return an error about this layer."""
         return ModelError(f"{self.path} ({self.layer.kind}): {message}")
-
-    @property
-    def named(self) -> dict[str, Any]:
-        """Arguments of the call by name."""
-        return self.arguments.named
-
-    @property
-    def constants(self) -> tuple[float, ...]:
-        """Numbers among the positional arguments, in order (``x * 2.0``)."""
-        return tuple(each for each in self.arguments.positional if type(each) in (int, float))
 
     # -- tensors --------------------------------------------------------------------------------
 
@@ -208,39 +210,28 @@ class Call:
             raise self.error("it is called without a tensor")
         return self.tensors[0]
 
-    def image(self, rank: int) -> Tensor:
-        """Return the first tensor with its channels first; ``rank`` is the number of spatial axes.
-
-        Raises ``ModelError`` for another rank.
-        """
-        x = self.x
-        if x.spec.rank != rank + 2:
+    def image(self) -> Tensor:
+        """Return the first tensor, its channels first. Raises ``ModelError`` for another rank."""
+        x, rank = self.x, self.rank + 2
+        if x.spec.rank != rank:
             shape = "x".join(map(str, x.shape))
-            raise self.error(f"it needs {rank + 2} axes, batch and channels included, got {shape}")
-        if self.is_channels_first:
+            raise self.error(f"it needs {rank} axes, batch and channels included, got {shape}")
+        if self.option("data_format") == "channels_first":  # Keras itself has them so here
             return self.as_keras(x)
         return self.with_channels_first(x)
 
     def with_channels_first(self, x: Tensor) -> Tensor:
         """Return a tensor whose last axis in Keras' order is axis 1 of the graph."""
-        if x.channels_first or x.spec.rank < 3:
+        rank = x.spec.rank
+        if x.channels_first or rank < 3:
             return x
-        made = TensorSpec(channels_first(x.spec.shape), x.dtype)
-        return self._transposed(x, made, channels_first=True)
+        return self.permuted(x, (0, rank - 1, *range(1, rank - 1)), channels_first=True)
 
     def as_keras(self, x: Tensor) -> Tensor:
         """Return a tensor whose axes lie in Keras' order."""
         if not x.channels_first:
             return x
-        return self._transposed(x, TensorSpec(x.shape, x.dtype), channels_first=False)
-
-    def _transposed(self, x: Tensor, made: TensorSpec, *, channels_first: bool) -> Tensor:
-        rank = made.rank
-        forward = (0, rank - 1, *range(1, rank - 1))
-        backward = (0, *range(2, rank), 1)
-        order = forward if channels_first else backward
-        view = View("permute", (made,), (("dims", order),))
-        return self.add(view, x, suffix="permute", channels_first=channels_first)
+        return self.permuted(x, (0, *range(2, x.spec.rank), 1))
 
     def alike(self, tensors: Sequence[Tensor]) -> list[Tensor]:
         """Return tensors in one order of axes: channels first if one of equal rank has them so."""
@@ -292,22 +283,18 @@ class Call:
             outputs,
             tied_to=owner,
             row=self.path,
-            axes=_shown_axes(outputs[0].rank) if channels_first else (),
+            axes=shown_axes(outputs[0].rank) if channels_first else (),
             frozen=bool(weights) and (frozen or self.is_frozen),
         )
         if weights:
             self.layers.owners.setdefault((id(self.layer), end), first.node)
-            self._note_dtype(assembly.nodes[first.node].name, inputs)
+            acted = [spec.dtype for spec in specs if spec.is_float] or ["float32"]
+            if acted[0] != self.layer.policy.stored:  # the graph's weights have what they act on
+                assembly.weight_dtypes[assembly.nodes[first.node].name] = self.layer.policy.stored
         return tuple(
             Tensor(Value(first.node, number), spec, channels_first and spec.rank > 2)
             for number, spec in enumerate(outputs)
         )
-
-    def _note_dtype(self, name: str, inputs: Sequence[Tensor]) -> None:
-        """Note the dtype of weights that are not stored in that of what they act on."""
-        acted = [x.dtype for x in inputs if x.spec.is_float]
-        if (acted or ["float32"])[0] != self.policy.stored:
-            self.layers.assembly.weight_dtypes[name] = self.policy.stored
 
     def parameter(
         self,
@@ -319,25 +306,48 @@ class Call:
         frozen: bool = False,
     ) -> Tensor:
         """Add a stored tensor of the layer, in its policy's type unless ``dtype`` is another."""
-        op = Parameter(shape, role, dtype or self.policy.stored)
+        op = Parameter(shape, role, dtype or self.layer.policy.stored)
         return self.add_all(op, suffix=suffix, frozen=frozen)[0]
 
-    def computed(self, x: Tensor, suffix: str) -> Tensor:
-        """Return a stored tensor in the type in which the layer computes."""
-        return self.cast(x, self.policy.compute, suffix)
+    def weight(
+        self, shape: tuple[int, ...], suffix: str, role: Role = "weight", *, frozen: bool = False
+    ) -> Tensor:
+        """Add a stored tensor, and return it in the type in which the layer computes."""
+        stored = self.parameter(shape, suffix, role, frozen=frozen)
+        return self.cast(stored, self.layer.policy.compute, f"{suffix}/to")
 
     def viewed(
         self,
         shape: tuple[int, ...],
         x: Tensor,
         kind: str = "reshape",
-        arguments: Arguments = (),
         *,
         suffix: str = "",
+        **arguments: Argument,
     ) -> Tensor:
-        """Add a view whose axes lie in Keras' order; ``arguments`` are the view's own."""
-        view = View(kind, (TensorSpec(shape, x.dtype),), arguments)
-        return self.add(view, x, suffix=suffix, channels_first=False)
+        """Add a view of a shape; ``arguments`` are the view's own."""
+        view = View(kind, (TensorSpec(shape, x.dtype),), tuple(arguments.items()))
+        return self.add(view, x, suffix=suffix)
+
+    def copied(self, shape: tuple[int, ...], x: Tensor, kind: str, **arguments: Argument) -> Tensor:
+        """Add a tensor that has elements of another; ``arguments`` are those of the movement."""
+        spec = TensorSpec(shape, x.dtype)
+        return self.add(Rearrange(kind, (spec,), tuple(arguments.items())), x)
+
+    def permuted(
+        self,
+        x: Tensor,
+        order: tuple[int, ...],
+        suffix: str = "permute",
+        *,
+        channels_first: bool = False,
+    ) -> Tensor:
+        """Return a tensor with its axes in another order."""
+        if suffix and order == tuple(range(x.spec.rank)):
+            return x
+        made = TensorSpec(tuple(x.spec.shape[axis] for axis in order), x.dtype)
+        view = View("permute", (made,), (("dims", order),))
+        return self.add(view, x, suffix=suffix, channels_first=channels_first)
 
     def cast(self, x: Tensor, dtype: str, suffix: str = "to") -> Tensor:
         """Return a tensor in another element type."""
@@ -350,7 +360,7 @@ class Call:
 
         Source: keras.layers.Layer, ``autocast``.
         """
-        kind = self.policy.compute
+        kind = self.layer.policy.compute
         if all(x.dtype == kind or not x.spec.is_float for x in self.tensors):
             return self
         cast: dict[Value, Tensor] = {}
@@ -359,11 +369,6 @@ class Call:
                 suffix = "to" if number == 0 else f"to_{number}"
                 cast[x.value] = self.cast(x, kind, suffix) if x.spec.is_float else x
         return replace(self, tensors=[cast[x.value] for x in self.tensors])
-
-
-def _shown_axes(rank: int) -> tuple[int, ...]:
-    """Return the order in which the axes of a tensor with its channels first are shown."""
-    return (0, *range(2, rank), 1) if rank > 2 else ()
 
 
 Rule = Callable[[Call], Tensor | tuple[Tensor, ...] | None]

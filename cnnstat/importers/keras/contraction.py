@@ -1,4 +1,4 @@
-"""Products of two tensors by an equation, as ``einsum`` and ``EinsumDense`` have them.
+"""Products of two tensors by an equation, as ``einsum``, ``EinsumDense`` and ``Dot`` have them.
 
 [b, m, k] [b, k, p] -> [b, m, p]: b are the axes that both tensors and the result have, k those that
 are summed, m and p those of one tensor alone.
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
-from string import ascii_letters
+from string import ascii_letters, ascii_lowercase, ascii_uppercase
 from typing import NamedTuple
 
 from cnnstat import ops
 from cnnstat.importers.keras.activations import finished
 from cnnstat.importers.keras.call import Call, Tensor
-from cnnstat.importers.keras.shapes import permuted
+from cnnstat.importers.keras.normalization import unit
 
 
 class Contraction(NamedTuple):
@@ -24,10 +24,6 @@ class Contraction(NamedTuple):
     right: str
     result: str
     extents: Mapping[str, int]
-
-    def extent(self, labels: str) -> int:
-        """Return the product of the extents of some labels."""
-        return prod(self.extents[label] for label in labels)
 
     def shape(self, labels: str) -> tuple[int, ...]:
         """Return the extents of some labels."""
@@ -79,7 +75,7 @@ def matrix_product(call: Call, left: Tensor, right: Tensor, plan: Contraction) -
     front = plan.shape(shared)
     first = _ordered(call, left, plan.left, shared + rows + summed, "left")
     second = _ordered(call, right, plan.right, shared + summed + columns, "right")
-    m, k, p = (plan.extent(labels) for labels in (rows, summed, columns))
+    m, k, p = (prod(plan.shape(labels)) for labels in (rows, summed, columns))
     first = call.viewed((*front, m, k), first, suffix="left/view")
     second = call.viewed((*front, k, p), second, suffix="right/view")
     product = call.add(ops.MatMul(), first, second, suffix="product")
@@ -90,12 +86,36 @@ def matrix_product(call: Call, left: Tensor, right: Tensor, plan: Contraction) -
 
 def _ordered(call: Call, x: Tensor, labels: str, wanted: str, name: str) -> Tensor:
     order = tuple(labels.index(label) for label in wanted)
-    return permuted(call, x, order, f"{name}/permute")
+    return call.permuted(x, order, f"{name}/permute")
+
+
+def dot(call: Call) -> Tensor | None:
+    """``Dot``: the products of two tensors along one axis of each, summed; the batch is shared."""
+    if len(call.tensors) != 2:
+        return None
+    left, right = (call.as_keras(x) for x in call.tensors)
+    axes = call.option("axes", -1)
+    axes = [axes, axes] if type(axes) is int else axes
+    a, b = axes[0] % left.spec.rank, axes[1] % right.spec.rank
+    if 0 in (a, b):
+        return None
+    if call.option("normalize"):
+        left, right = unit(call, left, a, "left/unit"), unit(call, right, b, "right/unit")
+    first = ascii_lowercase[: left.spec.rank]
+    second = list(first[0] + ascii_uppercase[1 : right.spec.rank])
+    second[b] = first[a]
+    rest = [label for label in (*first[1:], *second[1:]) if label != first[a]]
+    equation = f"{first},{''.join(second)}->{first[0]}{''.join(rest)}"
+    plan = contracted(equation, left.spec.shape, right.spec.shape)
+    if plan is None:
+        raise call.error(f"the axes {a} and {b} must have the same extent")
+    product = matrix_product(call, left, right, plan)
+    return product if rest else call.viewed((*product.spec.shape, 1), product)
 
 
 def einsum_dense(call: Call) -> Tensor | None:
     """``EinsumDense``: a product with a kernel by an equation, a bias along some of its axes."""
-    if call.policy.quantized or call.option("lora_rank"):
+    if call.layer.policy.quantized or call.option("lora_rank"):
         return None
     equation, x = str(call.option("equation", "")), call.as_keras(call.x)
     shape = _kernel_shape(call, equation, x.spec.shape)
@@ -105,8 +125,7 @@ def einsum_dense(call: Call) -> Tensor | None:
     bias_axes = call.option("bias_axes", "")
     if set(bias_axes) - set(plan.result):
         return None
-    kernel = call.computed(call.parameter(shape, "kernel"), "kernel/to")
-    made = matrix_product(call, x, kernel, plan)
+    made = matrix_product(call, x, call.weight(shape, "kernel"), plan)
     if bias_axes:
         first = min(plan.result.index(axis) for axis in bias_axes)
         wide = tuple(plan.extents[a] if a in bias_axes else 1 for a in plan.result[first:])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from cnnstat import ops
 from cnnstat.importers.keras.activations import finished
-from cnnstat.importers.keras.call import Call, Rule, Tensor
+from cnnstat.importers.keras.call import Call, Tensor
 from cnnstat.ir.window import Padding
 
 CONVOLUTIONS = {1: ops.Conv1d, 2: ops.Conv2d, 3: ops.Conv3d}
@@ -26,97 +26,63 @@ def _padding(call: Call, kernel: tuple[int, ...], dilation: tuple[int, ...]) -> 
     raise call.error(f"padding (={kind!r}) must be valid, same or causal (along one axis)")
 
 
-def convolution(rank: int) -> Rule:
-    """``Conv1D``, ``Conv2D``, ``Conv3D``."""
-
-    def rule(call: Call) -> Tensor | None:
-        if call.option("lora_rank"):
-            return None
-        x = call.image(rank)
-        kernel, dilation = call.axes("kernel_size", rank), call.axes("dilation_rate", rank)
-        op = CONVOLUTIONS[rank](
-            call.integer("filters"),
-            kernel,
-            call.axes("strides", rank),
-            _padding(call, kernel, dilation),
-            dilation,
-            call.integer("groups", 1),
-            call.flag("use_bias", default=True),
-        )
-        return finished(call, call.add(op, x))
-
-    return rule
-
-
-def depthwise(rank: int) -> Rule:
-    """``DepthwiseConv1D``, ``DepthwiseConv2D``: ``depth_multiplier`` kernels a channel."""
-
-    def rule(call: Call) -> Tensor | None:
-        x = _depthwise(call, call.image(rank), rank, bias=call.flag("use_bias", default=True))
-        return finished(call, x)
-
-    return rule
-
-
-def _depthwise(call: Call, x: Tensor, rank: int, *, bias: bool, suffix: str = "") -> Tensor:
-    channels = x.spec.shape[1]
-    kernel, dilation = call.axes("kernel_size", rank), call.axes("dilation_rate", rank)
-    op = CONVOLUTIONS[rank](
-        channels * call.integer("depth_multiplier", 1),
-        kernel,
-        call.axes("strides", rank),
-        _padding(call, kernel, dilation),
-        dilation,
-        channels,
-        bias,
-    )
+def _convolved(
+    call: Call, x: Tensor, filters: int, groups: int, *, bias: bool, suffix: str = ""
+) -> Tensor:
+    kernel, dilation = call.axes("kernel_size"), call.axes("dilation_rate")
+    padding, stride = _padding(call, kernel, dilation), call.axes("strides")
+    op = CONVOLUTIONS[call.rank](filters, kernel, stride, padding, dilation, groups, bias)
     return call.add(op, x, suffix=suffix)
 
 
-def separable(rank: int) -> Rule:
+def convolution(call: Call) -> Tensor | None:
+    """``Conv1D``, ``Conv2D``, ``Conv3D``."""
+    if call.option("lora_rank"):
+        return None
+    filters, groups = call.integer("filters"), call.integer("groups", 1)
+    return finished(call, _convolved(call, call.image(), filters, groups, bias=call.has_bias))
+
+
+def depthwise(call: Call) -> Tensor | None:
+    """``DepthwiseConv1D``, ``DepthwiseConv2D``: ``depth_multiplier`` kernels a channel."""
+    return finished(call, _each_channel(call, bias=call.has_bias))
+
+
+def _each_channel(call: Call, *, bias: bool, suffix: str = "") -> Tensor:
+    x = call.image()
+    channels = x.spec.shape[1]
+    filters = channels * call.integer("depth_multiplier", 1)
+    return _convolved(call, x, filters, channels, bias=bias, suffix=suffix)
+
+
+def separable(call: Call) -> Tensor | None:
     """``SeparableConv1D``, ``SeparableConv2D``: a depthwise convolution, then one of 1x1."""
-
-    def rule(call: Call) -> Tensor | None:
-        x = _depthwise(call, call.image(rank), rank, bias=False, suffix="depthwise")
-        op = CONVOLUTIONS[rank](
-            call.integer("filters"), (1,) * rank, bias=call.flag("use_bias", default=True)
-        )
-        return finished(call, call.add(op, x))
-
-    return rule
+    x = _each_channel(call, bias=False, suffix="depthwise")
+    one = (1,) * call.rank
+    op = CONVOLUTIONS[call.rank](call.integer("filters"), one, bias=call.has_bias)
+    return finished(call, call.add(op, x))
 
 
-def transposed(rank: int) -> Rule:
+def transposed(call: Call) -> Tensor | None:
     """``Conv1DTranspose``, ``Conv2DTranspose``, ``Conv3DTranspose``."""
-
-    def rule(call: Call) -> Tensor | None:
-        kernel, stride = call.axes("kernel_size", rank), call.axes("strides", rank)
-        dilation = call.axes("dilation_rate", rank)
-        same = call.option("padding", "valid") == "same"
-        extra = call.option("output_padding")
-        stated = None if extra is None else call.axes("output_padding", rank)
-        sides = [
-            _transposed_sides(k, s, d, same=same, stated=None if stated is None else stated[axis])
-            for axis, (k, s, d) in enumerate(zip(kernel, stride, dilation, strict=True))
-        ]
-        if any(more >= max(s, d) for (_, more), s, d in zip(sides, stride, dilation, strict=True)):
-            return None
-        padding: tuple[int | tuple[int, int], ...] = tuple(
-            before if before == after else (before, after) for (before, after), _ in sides
-        )
-        op = TRANSPOSED[rank](
-            call.integer("filters"),
-            kernel,
-            stride,
-            padding,
-            dilation,
-            tuple(more for _, more in sides),
-            call.integer("groups", 1),
-            call.flag("use_bias", default=True),
-        )
-        return finished(call, call.add(op, call.image(rank)))
-
-    return rule
+    kernel, stride = call.axes("kernel_size"), call.axes("strides")
+    dilation = call.axes("dilation_rate")
+    same = call.option("padding", "valid") == "same"
+    free = call.option("output_padding") is None
+    stated = [None] * call.rank if free else call.axes("output_padding")
+    sides = [
+        _transposed_sides(k, s, d, same=same, stated=extra)
+        for k, s, d, extra in zip(kernel, stride, dilation, stated, strict=True)
+    ]
+    if any(more >= max(s, d) for (_, more), s, d in zip(sides, stride, dilation, strict=True)):
+        return None
+    padding = tuple(before if before == after else (before, after) for (before, after), _ in sides)
+    added = tuple(more for _, more in sides)
+    filters, groups = call.integer("filters"), call.integer("groups", 1)
+    op = TRANSPOSED[call.rank](
+        filters, kernel, stride, padding, dilation, added, groups, call.has_bias
+    )
+    return finished(call, call.add(op, call.image()))
 
 
 def _transposed_sides(
@@ -140,12 +106,12 @@ def _transposed_sides(
 
 def dense(call: Call) -> Tensor | None:
     """``Dense``: a fully connected layer over the last axis."""
-    rank, mode = call.integer("lora_rank", 0), call.policy.quantized
+    rank, mode = call.integer("lora_rank", 0), call.layer.policy.quantized
     if rank < 0:
         raise call.error(f"lora_rank (={rank}) must not be negative")
     if rank or mode:
         return None if mode not in ("", "int8") else _by_parts(call, rank, quantized=bool(mode))
-    op = ops.Linear(call.integer("units"), call.flag("use_bias", default=True))
+    op = ops.Linear(call.integer("units"), call.has_bias)
     return finished(call, call.add(op, call.as_keras(call.x)))
 
 
@@ -161,25 +127,24 @@ def _by_parts(call: Call, rank: int, *, quantized: bool) -> Tensor | None:
         (features, units), "kernel", dtype="int8" if quantized else "", frozen=True
     )
     if rank:
-        a = call.computed(call.parameter((features, rank), "lora_kernel_a"), "lora_kernel_a/to")
-        b = call.computed(call.parameter((rank, units), "lora_kernel_b"), "lora_kernel_b/to")
+        a = call.weight((features, rank), "lora_kernel_a")
+        b = call.weight((rank, units), "lora_kernel_b")
     if quantized:
         whole = call.add(ops.Pointwise("dynamic_quantize", "int8"), x, suffix="quantize")
         made = call.add(ops.MatMul(), whole, kernel)
         scale = call.parameter((units,), "kernel_scale", frozen=True)
         made = call.add(ops.Pointwise("dequantize", x.dtype), made, scale, suffix="dequantize")
         if rank:
-            added = call.add(
-                ops.MatMul(), call.add(ops.MatMul(), x, a, suffix="lora_a"), b, suffix="lora_b"
-            )
-            made = call.add(ops.Pointwise("add"), made, _weighted(call, added), suffix="lora")
+            reduced = call.add(ops.MatMul(), x, a, suffix="lora_a")
+            added = _weighted(call, call.add(ops.MatMul(), reduced, b, suffix="lora_b"))
+            made = call.add(ops.Pointwise("add"), made, added, suffix="lora")
     else:
         product = _weighted(call, call.add(ops.MatMul(), a, b, suffix="lora"))
-        kernel = call.computed(kernel, "kernel/to")
+        kernel = call.cast(kernel, call.layer.policy.compute, "kernel/to")
         kernel = call.add(ops.Pointwise("add"), kernel, product, suffix="lora/add")
         made = call.add(ops.MatMul(), x, kernel)
-    if call.flag("use_bias", default=True):
-        bias = call.computed(call.parameter((units,), "bias", "bias"), "bias/to")
+    if call.has_bias:
+        bias = call.weight((units,), "bias", "bias")
         made = call.add(ops.Pointwise("add"), made, bias, suffix="bias/add")
     return finished(call, made)
 

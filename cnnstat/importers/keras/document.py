@@ -25,46 +25,35 @@ def read_config(path: str) -> dict[str, Any]:
     lower = path.lower()
     try:
         if lower.endswith(HDF5):
-            return parse_config(_of_hdf5(path), path)
-        if lower.endswith(".keras"):
-            return parse_config(_of_archive(path), path)
-        size = Path(path).stat().st_size
-        return parse_config(_bounded(Path(path).read_bytes, size, path), path)
+            content = _of_hdf5(path)
+        elif lower.endswith(".keras"):
+            content = _of_archive(path)
+        else:
+            with open(path, "rb") as file:
+                content = file.read(MAX_CONFIG_BYTES + 1)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise UsageError(f"cannot read {path}: {reason}") from error
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+    if len(content) > MAX_CONFIG_BYTES:
+        raise ModelError(
+            f"{path}: its configuration has too many bytes; at most {MAX_CONFIG_BYTES:,} are read"
+        )
+    return parse_config(content, path)
 
 
 def _of_archive(path: str) -> bytes:
     try:
-        with zipfile.ZipFile(path) as archive:
-            entry = archive.getinfo(CONFIG)
-            if entry.file_size > MAX_CONFIG_BYTES:
-                raise _too_large(path, entry.file_size)
-            with archive.open(entry) as file:
-                content = file.read(MAX_CONFIG_BYTES + 1)
-            return _bounded(lambda: content, len(content), path)
+        with zipfile.ZipFile(path) as archive, archive.open(CONFIG) as file:
+            return file.read(MAX_CONFIG_BYTES + 1)
     except KeyError:
         raise ModelError(
             f"{path}: the archive has no {CONFIG}; save the model with model.save('NAME.keras')"
         ) from None
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # what zipfile, or a decompressor of its own, raises
         raise ModelError(
             f"{path}: not a .keras archive ({error}); save the model with model.save('NAME.keras')"
         ) from error
-
-
-def _bounded(read: Any, size: int, path: str) -> bytes:
-    if size > MAX_CONFIG_BYTES:
-        raise _too_large(path, size)
-    content: bytes = read()
-    return content
-
-
-def _too_large(path: str, size: int) -> ModelError:
-    return ModelError(
-        f"{path}: its configuration has {size:,} bytes; at most {MAX_CONFIG_BYTES:,} are read"
-    )
 
 
 def _of_hdf5(path: str) -> bytes:

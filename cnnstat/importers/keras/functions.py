@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from cnnstat import ops
-from cnnstat.importers.keras import activations, arranging, maps
-from cnnstat.importers.keras.arranging import axes_of, stated
+from cnnstat.importers.keras import activations, arranging, maps, shapes
+from cnnstat.importers.keras.arranging import axes_of
 from cnnstat.importers.keras.call import Call, Rule, Tensor
 from cnnstat.importers.keras.contraction import contracted, matrix_product
-from cnnstat.ir.op import Arguments
+from cnnstat.importers.keras.normalization import unit
 from cnnstat.ir.tensor import TensorSpec
 
 
@@ -21,8 +20,9 @@ def arithmetic(kind: str, dtype: str | None = None) -> Rule:
         tensors = call.alike([*call.tensors, *_constants(call)])
         if not tensors:
             return None
-        numbers: Arguments = tuple(("other", each) for each in call.constants[:1])
-        return call.add(ops.Pointwise(kind, dtype, numbers), *tensors)
+        numbers = [each for each in call.arguments.positional if type(each) in (int, float)]
+        arguments = tuple(("other", each) for each in numbers[:1])
+        return call.add(ops.Pointwise(kind, dtype, arguments), *tensors)
 
     return rule
 
@@ -33,18 +33,13 @@ def _constants(call: Call) -> list[Tensor]:
     for number, each in enumerate(call.arguments.positional):
         config = each.get("config") if isinstance(each, dict) else None
         if isinstance(config, dict) and "value" in config and "class_name" in each:
-            spec = TensorSpec(_shape_of(config["value"]), "float32")
-            constant = ops.Rearrange("constant", (spec,))
-            made.append(call.add(constant, suffix=f"constant_{number}", channels_first=False))
+            shape, value = [], config["value"]
+            while isinstance(value, list) and value:
+                shape.append(len(value))
+                value = value[0]
+            constant = ops.Rearrange("constant", (TensorSpec(tuple(shape), "float32"),))
+            made.append(call.add(constant, suffix=f"constant_{number}"))
     return made
-
-
-def _shape_of(value: Any) -> tuple[int, ...]:
-    shape = []
-    while isinstance(value, list) and value:
-        shape.append(len(value))
-        value = value[0]
-    return tuple(shape)
 
 
 def elementwise(kind: str) -> Rule:
@@ -53,29 +48,14 @@ def elementwise(kind: str) -> Rule:
 
 
 def reduction(kind: str) -> Rule:
-    """``keras.ops.mean`` and its kin."""
+    """``keras.ops.mean`` and its kin; ``cumsum`` and its kin, which keep every axis."""
 
     def rule(call: Call) -> Tensor:
         x = call.as_keras(call.x)
-        keep = bool(stated(call, 2, "keepdims", default=False))
+        keep = bool(call.stated(2, "keepdims", default=False))
         return call.add(ops.Reduce(kind, axes_of(call, x.spec.rank), keep), x)
 
     return rule
-
-
-def running(kind: str) -> Rule:
-    """``keras.ops.cumsum`` and its kin."""
-
-    def rule(call: Call) -> Tensor | None:
-        x = call.as_keras(call.x)
-        return call.add(ops.Reduce(kind, axes_of(call, x.spec.rank)), x) if x.spec.rank else None
-
-    return rule
-
-
-def clip(call: Call) -> Tensor:
-    """``clip`` between two numbers."""
-    return call.add(ops.Pointwise("clamp"), call.x)
 
 
 def where(call: Call) -> Tensor | None:
@@ -87,16 +67,14 @@ def where(call: Call) -> Tensor | None:
 
 def matmul(call: Call) -> Tensor | None:
     """``matmul``, ``dot`` of matrices: a product of the last two axes."""
-    if len(call.tensors) != 2:
-        return None
-    left, right = (call.as_keras(x) for x in call.tensors)
-    return call.add(ops.MatMul(), left, right)
+    tensors = [call.as_keras(x) for x in call.tensors]
+    return call.add(ops.MatMul(), *tensors) if len(tensors) == 2 else None
 
 
 def einsum(call: Call) -> Tensor | None:
     """``einsum`` of two tensors."""
-    equation = stated(call, 0, "subscripts")
-    equation = call.layer.options.get("subscripts") if not isinstance(equation, str) else equation
+    equation = call.stated(0, "subscripts")
+    equation = equation if isinstance(equation, str) else call.option("subscripts")
     if len(call.tensors) != 2 or not isinstance(equation, str):
         return None
     left, right = (call.as_keras(x) for x in call.tensors)
@@ -104,35 +82,28 @@ def einsum(call: Call) -> Tensor | None:
     return None if plan is None else matrix_product(call, left, right, plan)
 
 
-def pooling(kind: str) -> Rule:
-    """``max_pool``, ``average_pool``: as the layer of as many axes, whose options they have."""
-    return lambda call: maps.pooling(kind, call.x.spec.rank - 2)(call)
-
-
 def norm(call: Call) -> Tensor | None:
     """``norm`` of vectors along axes: the root of the sum of squares."""
-    if stated(call, 1, "ord") not in (None, 2, "euclidean", "fro"):
+    if call.stated(1, "ord") not in (None, 2, "euclidean", "fro"):
         return None
-    x = call.as_keras(call.x)
-    axis = stated(call, 2, "axis")
-    axes = () if axis is None else tuple(axis) if isinstance(axis, list) else (axis,)
-    keep = bool(stated(call, 3, "keepdims", default=False))
+    x, axis = call.as_keras(call.x), call.stated(2, "axis")
+    axes = () if axis is None else call.places(axis, x.spec.rank)
+    keep = bool(call.stated(3, "keepdims", default=False))
     return call.add(ops.Reduce("norm", axes, keep), x)
 
 
 def normalize(call: Call) -> Tensor | None:
     """``normalize``: vectors along one axis divided by their length."""
-    axis = stated(call, 1, "axis", -1)
-    if stated(call, 2, "order", 2) != 2 or type(axis) is not int:
+    axis = call.stated(1, "axis", -1)
+    if call.stated(2, "order", 2) != 2 or type(axis) is not int:
         return None
     x = call.as_keras(call.x)
-    arguments = (("dim", x.axis(axis)), ("p", 2))
-    return call.add(ops.Function("lp_normalization", (x.spec,), arguments), x)
+    return unit(call, x, x.axis(axis))
 
 
 def top_k(call: Call) -> tuple[Tensor, ...] | None:
     """``top_k``: the largest elements of the last axis, and their places."""
-    x, k = call.as_keras(call.x), stated(call, 1, "k")
+    x, k = call.as_keras(call.x), call.stated(1, "k")
     if type(k) is not int or not 1 <= k <= x.spec.shape[-1]:
         return None
     shape = (*x.spec.shape[:-1], k)
@@ -146,63 +117,47 @@ ELEMENTWISE = (
 )
 """Functions of one tensor whose work is defined by PyTorch's name, which is Keras' own."""
 
+ARITHMETIC = {
+    **{name.capitalize(): name for name in ("add", "maximum", "minimum", "sqrt", "rsqrt", "exp")},
+    **{name.capitalize(): name for name in ("log", "abs", "reciprocal", "sin", "cos", "sign")},
+    **{"Subtract": "sub", "Multiply": "mul", "Divide": "div", "TrueDivide": "div"},
+    **{"FloorDivide": "floor_divide", "Mod": "remainder", "Power": "pow", "Square": "pow"},
+    **{"Absolute": "abs", "Negative": "neg", "Clip": "clamp"},
+    **{"Round": "round", "Floor": "round", "Ceil": "round"},
+}
+"""Kinds of ``Pointwise`` by Keras' functions."""
+
 COMPARISONS = ("Equal", "NotEqual", "Greater", "GreaterEqual", "Less", "LessEqual")
+REDUCTIONS = (
+    *("Mean", "Sum", "Max", "Min", "Prod", "Var", "Std", "Any", "All", "Logsumexp"),
+    *("Argmax", "Argmin", "Cumsum", "Cumprod"),
+)
 
 FUNCTIONS: dict[str, Rule] = {
-    "Add": arithmetic("add"),
-    "Subtract": arithmetic("sub"),
-    "Multiply": arithmetic("mul"),
-    "Divide": arithmetic("div"),
-    "TrueDivide": arithmetic("div"),
-    "FloorDivide": arithmetic("floor_divide"),
-    "Mod": arithmetic("remainder"),
-    "Power": arithmetic("pow"),
-    "Maximum": arithmetic("maximum"),
-    "Minimum": arithmetic("minimum"),
+    **{name: arithmetic(kind) for name, kind in ARITHMETIC.items()},
     **{name: arithmetic("compare", "bool") for name in COMPARISONS},
     **{f"Logical{name}": arithmetic("logical", "bool") for name in ("And", "Or", "Xor", "Not")},
     **{
         name.title().replace("_", ""): partial(activations.function, name=name)
         for name in activations.FUNCTIONS
     },
-    "Sqrt": arithmetic("sqrt"),
-    "Rsqrt": arithmetic("rsqrt"),
-    "Square": arithmetic("pow"),
-    "Exp": arithmetic("exp"),
-    "Log": arithmetic("log"),
-    "Absolute": arithmetic("abs"),
-    "Abs": arithmetic("abs"),
-    "Negative": arithmetic("neg"),
-    "Reciprocal": arithmetic("reciprocal"),
-    "Sin": arithmetic("sin"),
-    "Cos": arithmetic("cos"),
-    "Sign": arithmetic("sign"),
-    **{name: arithmetic("round") for name in ("Round", "Floor", "Ceil")},
     **{
         f"Arc{name[1:]}" if name[0] == "a" else name.capitalize(): elementwise(name)
         for name in ELEMENTWISE
     },
-    **{
-        name: reduction(name.lower())
-        for name in ("Mean", "Sum", "Max", "Min", "Prod", "Var", "Std", "Any", "All", "Logsumexp")
-    },
+    **{name: reduction(name.lower()) for name in REDUCTIONS},
     "Amax": reduction("max"),
     "Amin": reduction("min"),
-    "Argmax": reduction("argmax"),
-    "Argmin": reduction("argmin"),
-    "Cumsum": running("cumsum"),
-    "Cumprod": running("cumprod"),
     "Transpose": arranging.transpose,
     "Swapaxes": arranging.swapaxes,
     "Reshape": arranging.reshape,
-    "Concatenate": arranging.concatenate,
+    "Concatenate": shapes.concatenate,
     "Stack": arranging.stack,
     "Split": arranging.split,
     "ExpandDims": arranging.expand_dims,
     "Squeeze": arranging.squeeze,
     "GetItem": arranging.get_item,
     "Cast": arranging.cast,
-    "Clip": clip,
     "Where": where,
     "Matmul": matmul,
     "Einsum": einsum,
@@ -210,12 +165,12 @@ FUNCTIONS: dict[str, Rule] = {
     "Norm": norm,
     "Normalize": normalize,
     "TopK": top_k,
-    "Flip": arranging.moved("flip", arranging.flipped),
-    "Roll": arranging.moved("roll", arranging.rolled),
+    "Flip": arranging.flip,
+    "Roll": arranging.roll,
     "Repeat": arranging.repeat,
     "Tile": arranging.tile,
     "OneHot": arranging.one_hot,
-    "MaxPool": pooling("max"),
-    "AveragePool": pooling("mean"),
+    "MaxPool": maps.pooling,
+    "AveragePool": maps.pooling,
 }
 """Rules of functions by the names of their classes in Keras."""

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from cnnstat.count.report import UNCOUNTED_WEIGHTS, Note
 from cnnstat.errors import ModelError, ShapeError
 from cnnstat.importers.assembly import Assembly
 from cnnstat.importers.declared import Declared, FileModel, entering_specs
-from cnnstat.importers.keras.call import Call, Layers, Tensor, channels_first
+from cnnstat.importers.keras.call import Call, Layers, Tensor, channels_first, shown_axes
 from cnnstat.importers.keras.document import read_config
-from cnnstat.importers.keras.order import Recorded, in_order, recorded_shapes
-from cnnstat.importers.keras.policies import policy_of
 from cnnstat.importers.keras.structure import (
-    Arguments,
     LayerConfig,
     Network,
+    Recorded,
     Source,
+    in_order,
     network_of,
+    recorded_shapes,
 )
 from cnnstat.importers.keras.table import is_function, rule_of
-from cnnstat.importers.keras.unknown import Known
 from cnnstat.importers.naming import Names
 from cnnstat.importers.reference import Imported, Shapes
 from cnnstat.ir.graph import Value
@@ -32,6 +31,20 @@ from cnnstat.ops import Input, Opaque, Parameter
 
 MAX_CALLS = 100_000
 """Most calls of layers that are read: nested models can multiply without end."""
+
+
+class Known(NamedTuple):
+    """Facts of a live model that its configuration does not state, by the places of layers.
+
+    A place is a path (``encoder/attention``). ``weights`` are those of each layer, without
+    ``frozen``: those that a layer that is trained leaves alone (a quantised kernel, one behind a
+    LoRA). ``shapes`` are those of each layer's result, ``results`` those of the model's.
+    """
+
+    weights: Mapping[str, tuple[Weight, ...]] = {}
+    frozen: Mapping[str, tuple[Weight, ...]] = {}
+    shapes: Mapping[str, tuple[int | None, ...]] = {}
+    results: tuple[tuple[int | None, ...] | None, ...] = ()
 
 
 def load_keras(path: str) -> FileModel:
@@ -67,9 +80,8 @@ def keras_model(config: Mapping[str, Any], reference: str, known: Known | None =
 
 def _input_layers(network: Network) -> list[LayerConfig]:
     """Return the input layers in the order in which the model takes them."""
-    if network.is_sequential:
-        return [network.layers[0]]
-    return [network.by_name[end.layer] for end in network.inputs if end.layer in network.by_name]
+    by_name = {layer.name: layer for layer in network.layers}
+    return [by_name[end.layer] for end in network.inputs if end.layer in by_name]
 
 
 def _declared(layer: LayerConfig, reference: str) -> Declared:
@@ -95,6 +107,16 @@ Results = tuple[Tensor, ...]
 """Results of one call of a layer."""
 
 
+class _Within(NamedTuple):
+    """The network around a layer."""
+
+    prefix: str = ""
+    """Path of the network's call."""
+    place: str = ""
+    """The same path without the numbers of calls."""
+    frozen: bool = False
+
+
 class _Reading:
     """Adds the nodes of a network's calls, in an order in which they can run."""
 
@@ -113,82 +135,42 @@ class _Reading:
         self.layers = Layers(self.assembly, self._wrapped)
         self.paths: dict[str, int] = {}
         self.calls = 0
-        self.frozen = False  # whether a network around the layer is
-        self.place = ""  # of the network around the layer, without numbers of calls
         self.known = known
         self.as_declared = all(
             specs[name].shape[1:] == spec.shape[1:] for name, spec in declared.items()
         )
         """Whether the shapes that the file records hold, but for the batch."""
         self.batch = next(iter(specs.values())).shape[0]
-        self.unknown: list[tuple[str, str]] = []  # path and class of layers without a rule
         self.entering: dict[str, TensorSpec] = {}  # specs of the inputs in the graph's order
 
     def imported(self) -> Imported:
-        entering: list[Tensor] = [self._enter(layer) for layer in _input_layers(self.network)]
-        leaving = self._inside(self.network, entering, "", "")
+        entering = [self._enter(layer) for layer in _input_layers(self.network)]
+        leaving = self._run(self.network, entering, _Within())
         values = tuple(dict.fromkeys(x.value for x in leaving))
         graph = self.assembly.finish(self.network.name, values)
-        return Imported(graph, self._notes(), inputs=self.entering)
-
-    def _notes(self) -> tuple[Note, ...]:
-        notes = [
-            Note(UNCOUNTED_WEIGHTS, path, f"the parameters of this {kind} are not known")
-            for path, kind in self.unknown
-        ]
-        return (*self.assembly.notes, *notes)
+        return Imported(graph, tuple(self.assembly.notes), inputs=self.entering)
 
     def _enter(self, layer: LayerConfig) -> Tensor:
         spec = self.specs[layer.name]
         first = spec.rank > 3
-        shape = channels_first(spec.shape) if first else spec.shape
-        made = TensorSpec(shape, spec.dtype)
-        axes = (0, *range(2, spec.rank), 1) if first else ()
-        value = self.assembly.add(
-            layer.name, Input(shape[1:], spec.dtype), (), (made,), row=layer.name, axes=axes
-        )
+        made = TensorSpec(channels_first(spec.shape) if first else spec.shape, spec.dtype)
+        op, axes = Input(made.shape[1:], spec.dtype), shown_axes(spec.rank) if first else ()
+        value = self.assembly.add(layer.name, op, (), (made,), row=layer.name, axes=axes)
         self.entering[layer.name] = made
         return Tensor(value, made, first)
 
-    def _inside(
-        self, network: Network, entering: Sequence[Tensor], prefix: str, place: str
-    ) -> tuple[Tensor, ...]:
-        """Return what leaves a network, whose layers are frozen where it is itself."""
-        around = self.frozen, self.place
-        self.frozen, self.place = self.frozen or network.is_frozen, place
-        leaving = self._run(network, entering, prefix)
-        self.frozen, self.place = around
-        return leaving
-
-    def _run(self, network: Network, entering: Sequence[Tensor], prefix: str) -> tuple[Tensor, ...]:
+    def _run(self, network: Network, entering: Sequence[Tensor], within: _Within) -> Results:
         """Return what leaves a network that is called with these tensors."""
-        if network.is_sequential:
-            return self._sequence(network, entering, prefix)
+        within = within._replace(frozen=within.frozen or network.is_frozen)
         made: dict[tuple[str, int], Results] = {}
         for end, tensor in zip(network.inputs, entering, strict=False):
             made[(end.layer, end.call)] = (tensor,)
-        recorded = recorded_shapes(network, self.known.results if not self.place else ())
+        recorded = recorded_shapes(network, () if within.place else self.known.results)
         for layer, number in in_order(network, self.reference):
             key = (layer.name, number)
-            if key in made or not layer.calls:
-                continue
-            call = layer.calls[number]
-            made[key] = self._call(layer, call, made, prefix, recorded.get(key, {}))
+            if key not in made and layer.calls:
+                made[key] = self._call(layer, number, made, within, recorded.get(key, {}))
         return tuple(self._result(made, end) for end in network.outputs)
-
-    def _sequence(
-        self, network: Network, entering: Sequence[Tensor], prefix: str
-    ) -> tuple[Tensor, ...]:
-        current: Results = tuple(entering[:1])
-        for position, layer in enumerate(network.layers[1:], 1):
-            after = network.layers[position + 1] if position + 1 < len(network.layers) else None
-            built = after.built_on if after is not None else None
-            shape = tuple(built) if isinstance(built, list) and not _is_nested(built) else None
-            shapes = {0: Source("", 0, 0, shape)}
-            made = {("", 0): current}
-            arguments = Arguments((Source("", 0, 0),), {})
-            current = self._call(layer, arguments, made, prefix, shapes)[:1]
-        return current
 
     def _result(self, made: Mapping[tuple[str, int], Results], end: Source) -> Tensor:
         results = made.get((end.layer, end.call))
@@ -202,23 +184,27 @@ class _Reading:
     def _call(
         self,
         layer: LayerConfig,
-        arguments: Arguments,
+        number: int,
         made: Mapping[tuple[str, int], Results],
-        prefix: str,
+        within: _Within,
         shapes: Recorded,
     ) -> Results:
         self.calls += 1
         if self.calls > MAX_CALLS:
             raise ModelError(f"{self.reference}: more than {MAX_CALLS:,} calls of layers")
+        arguments = layer.calls[number]
         tensors = [self._result(made, source) for source in arguments.sources()]
-        path = self._path(prefix + layer.name)
+        path = self._path(within.prefix + layer.name)
         self.assembly.classes[path] = layer.kind
+        place = within.place + layer.name
         if layer.network is not None:
-            return self._inside(layer.network, tensors, f"{path}/", f"{self.place}{layer.name}/")
+            return self._run(
+                layer.network, tensors, _Within(f"{path}/", f"{place}/", within.frozen)
+            )
         rule = rule_of(layer)
         if rule is None or not all(x.is_known for x in tensors):
-            return self._opaque(layer, path, tensors, shapes)
-        call = Call(layer, path, tensors, arguments, self.layers, frozen=self.frozen)
+            return self._opaque(layer, path, tensors, shapes, within)
+        call = Call(layer, path, tensors, arguments, self.layers, frozen=within.frozen)
         count = len(self.assembly.nodes)
         try:
             results = rule(call if is_function(layer) else call.autocast())
@@ -232,11 +218,13 @@ class _Reading:
             message = f"{self.reference}: {path} ({layer.kind}) has an invalid option"
             raise ModelError(f"{message}: {error}") from error
         if results is None:
-            self._take_back(count)
-            return self._opaque(layer, path, tensors, shapes)
+            self.assembly.drop(count)
+            owners = self.layers.owners.items()
+            self.layers.owners = {key: node for key, node in owners if node < count}
+            return self._opaque(layer, path, tensors, shapes, within)
         results = results if not isinstance(results, Tensor) else (results,)
         if len(results) <= max(shapes, default=0):
-            more = self._opaque(layer, f"{path}/results", list(results), shapes, weights=())
+            more = self._opaque(layer, f"{path}/results", list(results), shapes, within, weights=())
             return (*results, *more[len(results) :])
         return results
 
@@ -244,19 +232,11 @@ class _Reading:
         """Return the results of a layer that is inside another one; None where it has no rule."""
         layer = call.layer
         if layer.network is not None:
-            around, self.frozen = self.frozen, call.frozen
-            results = self._inside(layer.network, call.tensors, f"{call.path}/", f"{call.path}/")
-            self.frozen = around
-            return results
+            inside = f"{call.path}/"
+            return self._run(layer.network, call.tensors, _Within(inside, inside, call.frozen))
         rule = rule_of(layer)
         made = None if rule is None else rule(call.autocast())
         return (made,) if isinstance(made, Tensor) else made
-
-    def _take_back(self, count: int) -> None:
-        """Forget the nodes of a rule that gave up half-way."""
-        self.assembly.drop(count)
-        owners = self.layers.owners
-        self.layers.owners = {key: node for key, node in owners.items() if node < count}
 
     def _path(self, name: str) -> str:
         count = self.paths[name] = self.paths.get(name, 0) + 1
@@ -268,50 +248,52 @@ class _Reading:
         path: str,
         tensors: list[Tensor],
         shapes: Recorded,
+        within: _Within,
         weights: tuple[Weight, ...] | None = None,
     ) -> Results:
         """Add a row whose work is unknown, of the shape that the file records, if any."""
+        place, notes = within.place + layer.name, self.assembly.notes
         if weights is None:
-            weights = self.known.weights.get(self.place + layer.name)
+            weights = self.known.weights.get(place)
         if weights is None and not is_function(layer):
-            self.unknown.append((path, layer.kind))
-        specs = self._recorded_specs(layer, shapes)
-        inputs = tuple(x.value for x in tensors)
-        op = Opaque(layer.kind, specs, stored=weights or ())
+            message = f"the parameters of this {layer.kind} are not known"
+            notes.append(Note(UNCOUNTED_WEIGHTS, path, message))
+        specs = self._recorded_specs(layer, place, shapes)
         owner = self.layers.owners.get((id(layer), UNKNOWN_LAYER))
-        frozen = self.frozen or layer.options.get("trainable") is False
         if owner is None:
-            for each in self.known.frozen.get(self.place + layer.name, ()):
+            for each in self.known.frozen.get(place, ()):
                 stored = Parameter(each.shape, each.role, each.dtype or "float32")
                 name = f"{path}/{each.name.rpartition('/')[2]}"
-                entering = stored.infer(())
-                self.assembly.add(name, stored, (), entering, row=path, frozen=True)
+                self.assembly.add(name, stored, (), stored.infer(()), row=path, frozen=True)
         node = self.assembly.add(
-            path, op, inputs, specs, tied_to=owner, row=path, frozen=frozen
+            path,
+            Opaque(layer.kind, specs, stored=weights or ()),
+            tuple(x.value for x in tensors),
+            specs,
+            tied_to=owner,
+            row=path,
+            frozen=within.frozen or layer.options.get("trainable") is False,
         ).node
         self.layers.owners.setdefault((id(layer), UNKNOWN_LAYER), node)
         if UNKNOWN in specs:
             message = f"the shape that {layer.kind} returns is not known"
-            self.assembly.notes.append(Note("unknown_shape", path, message))
+            notes.append(Note("unknown_shape", path, message))
         return tuple(
             Tensor(Value(node, number), spec, is_known=spec is not UNKNOWN)
             for number, spec in enumerate(specs)
         )
 
-    def _recorded_specs(self, layer: LayerConfig, shapes: Recorded) -> tuple[TensorSpec, ...]:
+    def _recorded_specs(
+        self, layer: LayerConfig, place: str, shapes: Recorded
+    ) -> tuple[TensorSpec, ...]:
         """Return the specs of a call's results, as the file or the live model has them."""
-        usual = policy_of(layer.options.get("dtype", "float32")).compute
         specs = []
         for number in range(max(shapes, default=0) + 1):
             _, _, _, shape, kind = shapes.get(number, Source("", 0, 0))
             if shape is None and number == 0:
-                shape = self.known.shapes.get(self.place + layer.name)
+                shape = self.known.shapes.get(place)
             extents = () if shape is None else tuple(e for e in shape[1:] if type(e) is int)
             fits = self.as_declared and shape is not None and len(extents) == len(shape[1:])
-            dtype = kind if kind in DTYPE_BYTES else usual
+            dtype = kind if kind in DTYPE_BYTES else layer.policy.compute
             specs.append(TensorSpec((self.batch, *extents), dtype) if fits else UNKNOWN)
         return tuple(specs)
-
-
-def _is_nested(shape: list[Any]) -> bool:
-    return any(isinstance(each, list | dict) for each in shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from sys import stderr
 from typing import Any
@@ -13,14 +13,18 @@ from typing import Any
 from cnnstat.errors import MissingDependencyError, ModelError, UsageError, unknown
 from cnnstat.importers.declared import FileModel
 from cnnstat.importers.keras.document import parse_config
-from cnnstat.importers.keras.importing import keras_model
-from cnnstat.importers.keras.unknown import known_of
+from cnnstat.importers.keras.importing import Known, keras_model
+from cnnstat.ir.op import Role, Weight
+from cnnstat.ir.tensor import DTYPE_BYTES
 
 REFUSAL = "not available with the torch backend"
 """Part of Keras' message for models that it refuses to build on PyTorch."""
 
 BACKENDS = ("tensorflow", "torch", "jax")
 """Backends that Keras can run on, in the order in which an installed one is chosen."""
+
+STATISTICS = ("moving_mean", "moving_variance", "mean", "variance", "count", "vector_u")
+"""Names of variables that are no parameters, whether their layer is frozen or not."""
 
 
 def is_keras_model(candidate: object) -> bool:
@@ -43,6 +47,55 @@ def model_of_object(model: Any, reference: str) -> FileModel:
             f"{reference}: this keras.Model has no configuration ({type(error).__name__}: {error})"
         ) from error
     return keras_model(parse_config(text, reference), reference, known_of(model))
+
+
+def known_of(model: Any) -> Known:
+    """Return what a built ``keras.Model`` tells of its variables and results."""
+    weights, frozen, shapes = {}, {}, {}
+    for place, layer in _layers(model, ""):
+        stored = [(each, _weight(each, layer)) for each in layer.weights]
+        apart = [
+            each.role != "buffer" and not v.trainable and layer.trainable for v, each in stored
+        ]
+        weights[place] = tuple(w for (_, w), alone in zip(stored, apart, strict=True) if not alone)
+        frozen[place] = tuple(w for (_, w), alone in zip(stored, apart, strict=True) if alone)
+        if (shape := _shape(layer)) is not None:
+            shapes[place] = shape
+    results = tuple(tuple(x.shape) for x in getattr(model, "outputs", None) or ())
+    return Known(weights, frozen, shapes, results)
+
+
+def _layers(model: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    for layer in getattr(model, "layers", ()):
+        place = f"{prefix}{layer.name}"
+        yield place, layer
+        if hasattr(layer, "layers"):
+            yield from _layers(layer, f"{place}/")
+
+
+def _shape(layer: Any) -> tuple[int | None, ...] | None:
+    """Return the shape of a layer's result; None of a layer with several, or several calls."""
+    try:
+        shape = layer.output.shape
+        return tuple(shape)
+    except (AttributeError, ValueError, RuntimeError, TypeError):
+        return None
+
+
+def _weight(variable: Any, layer: Any) -> Weight:
+    """Return a variable: a parameter, also where its layer is frozen, or a buffer.
+
+    A layer that is trained has parameters that are not where it is quantised or has a LoRA.
+    """
+    path = str(getattr(variable, "path", variable.name))
+    last = path.rpartition("/")[2]
+    dtype = str(variable.dtype)
+    role: Role = "bias" if last in ("bias", "beta") else "weight"
+    adapted = getattr(layer, "lora_enabled", False) or getattr(layer, "quantization_mode", None)
+    untrained = not variable.trainable and layer.trainable and not adapted
+    if last in STATISTICS or untrained:
+        role = "buffer"
+    return Weight(path, tuple(variable.shape), role, dtype if dtype in DTYPE_BYTES else None)
 
 
 def application(reference: str, arguments: Mapping[str, Any] | None = None) -> FileModel:

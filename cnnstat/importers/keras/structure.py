@@ -1,16 +1,20 @@
-"""Layers of a configuration and their calls, in the forms of Keras 2 and Keras 3.
+"""Layers of a configuration and their calls, in the forms of Keras 2 and Keras 3, and their order.
 
 A call's arguments are kept as they are, with a ``Source`` in the place of each tensor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from cnnstat.errors import ModelError
 from cnnstat.importers.naming import printable
+from cnnstat.ir.tensor import DTYPE_BYTES
 
 NETWORKS = ("Functional", "Sequential", "Model")
 """Classes whose configuration has layers of its own."""
@@ -44,10 +48,39 @@ class Arguments(NamedTuple):
         """Return the tensors in the arguments, in order."""
         return list(_sources([*self.positional, *self.named.values()]))
 
-    def mapped(self, change: Callable[[Source], Source]) -> Arguments:
-        """Return the arguments with a change made to each tensor."""
-        positional = tuple(_mapped(each, change) for each in self.positional)
-        return Arguments(positional, {k: _mapped(v, change) for k, v in self.named.items()})
+    def mapped(self, change: Callable[[Any], Any]) -> Arguments:
+        """Return the arguments with a change made to each part of them."""
+        return Arguments(tuple(_mapped(self.positional, change)), _mapped(self.named, change))
+
+
+MIXED = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
+"""Policies that compute in the named type and store float32."""
+
+
+class Policy(NamedTuple):
+    """Types of computation and of weights; ``quantized`` is the mode of a quantised layer."""
+
+    compute: str = "float32"
+    stored: str = "float32"
+    quantized: str = ""
+
+
+def policy_of(options: Any) -> Policy:
+    """Return the policy of a layer's ``dtype``: a name, or a policy object of Keras 2 or 3.
+
+    A policy that is not known counts as float32, Keras' own default.
+    """
+    config = {"name": options} if isinstance(options, str) else {}
+    if isinstance(options, dict) and isinstance(options.get("config"), dict):
+        config = options["config"]
+    if "default_policy" in config:
+        return policy_of(config["default_policy"])
+    name = str(config.get("name", config.get("source_name", "float32")))
+    mode = str(config.get("mode", ""))
+    if name in MIXED:
+        return Policy(MIXED[name], "float32", mode)
+    kind = name if name in DTYPE_BYTES else "float32"
+    return Policy(kind, kind, mode)
 
 
 @dataclass(frozen=True)
@@ -60,21 +93,23 @@ class LayerConfig:
     options: dict[str, Any]
     calls: tuple[Arguments, ...] = ()
     network: Network | None = None
-    built_on: Any = None
-    """Shape of its input as the file records it; None where it does not."""
+    built_on: tuple[int | None, ...] | None = None
+    """Shape of its input as the file records it; None where it does not, or of several."""
+
+    @property
+    def policy(self) -> Policy:
+        """The types in which the layer computes and stores."""
+        return policy_of(self.options.get("dtype"))
 
 
-@dataclass(frozen=True)
-class Network:
+class Network(NamedTuple):
     """Layers in the order of the file, the tensors that enter and those that leave."""
 
     name: str
     layers: tuple[LayerConfig, ...]
     inputs: tuple[Source, ...]
     outputs: tuple[Source, ...]
-    is_sequential: bool = False
-    by_name: dict[str, LayerConfig] = field(default_factory=dict)
-    is_frozen: bool = False
+    is_frozen: bool
 
 
 def network_of(config: dict[str, Any], source: str, depth: int = 0) -> Network:
@@ -94,24 +129,38 @@ def network_of(config: dict[str, Any], source: str, depth: int = 0) -> Network:
     if not isinstance(entries, list) or not entries:
         raise ModelError(f"{source}: the model has no layers")
     layers = tuple(layer_of(entry, source, depth) for entry in entries)
-    by_name = {layer.name: layer for layer in layers}
     name = str(options.get("name", "model"))
+    is_frozen = options.get("trainable", True) is False
     if kind == "Sequential":
-        return _sequential(name, layers, by_name, options)
-    if len(by_name) != len(layers):
+        layers = _chained(layers, options)
+        entering, leaving = (Source(layers[end].name, 0, 0) for end in (0, -1))
+        network = Network(name, layers, (entering,), (leaving,), is_frozen)
+    else:
+        ends = [_ends(options.get(key), source) for key in ("input_layers", "output_layers")]
+        network = Network(name, layers, ends[0], ends[1], is_frozen)
+    if len({layer.name for layer in layers}) != len(layers):
         raise ModelError(f"{source}: two layers of {name} have the same name")
-    entering = _ends(options.get("input_layers"), source)
-    leaving = _ends(options.get("output_layers"), source)
-    network = Network(
-        name, layers, entering, leaving, by_name=by_name, is_frozen=_is_frozen(options)
+    calls = [call for entry in entries for call in entry.get("inbound_nodes") or ()]
+    return _numbered_from_zero(network, is_keras2=any(isinstance(call, list) for call in calls))
+
+
+def _chained(layers: tuple[LayerConfig, ...], options: dict[str, Any]) -> tuple[LayerConfig, ...]:
+    """Return the layers of a ``Sequential``, each called with the result of the one before it."""
+    first = layers[0]
+    if first.kind != "InputLayer":
+        shape = options.get("build_input_shape") or first.options.get("batch_input_shape")
+        dtype = first.options.get("dtype", "float32")
+        stated = {
+            "batch_shape": shape or first.built_on,
+            "dtype": dtype if isinstance(dtype, str) else "float32",
+        }
+        name = "input" if all(layer.name != "input" for layer in layers) else "model_input"
+        layers = (LayerConfig("InputLayer", "keras.layers", name, stated), *layers)
+    called = (
+        replace(after, calls=(Arguments((Source(before.name, 0, 0, after.built_on),), {}),))
+        for before, after in pairwise(layers)
     )
-    return _numbered_from_zero(network, is_keras2=_is_keras2(entries))
-
-
-def _is_keras2(entries: list[Any]) -> bool:
-    """Return whether calls are lists of tensors, as Keras 2 writes them."""
-    calls = [each for entry in entries for each in entry.get("inbound_nodes") or ()]
-    return any(isinstance(each, list) for each in calls)
+    return (layers[0], *called)
 
 
 def _numbered_from_zero(network: Network, *, is_keras2: bool) -> Network:
@@ -123,47 +172,24 @@ def _numbered_from_zero(network: Network, *, is_keras2: bool) -> Network:
     inner = {
         layer.name
         for layer in network.layers
-        if layer.network is not None and (is_keras2 or not layer.network.is_sequential)
+        if layer.network is not None and (is_keras2 or layer.kind != "Sequential")
     }
-    read = [source for layer in network.layers for call in layer.calls for source in call.sources()]
     if is_keras2:
+        read = [s for layer in network.layers for call in layer.calls for s in call.sources()]
         inner -= {each.layer for each in (*read, *network.outputs) if each.call == 0}
-    if not inner:
+
+    def renumbered(part: Any) -> Any:
+        shifted = isinstance(part, Source) and part.layer in inner and part.call > 0
+        return part._replace(call=part.call - 1) if shifted else part
+
+    network = network._replace(outputs=tuple(map(renumbered, network.outputs)))
+    if not is_keras2 or not inner:
         return network
-
-    def renumbered(source: Source) -> Source:
-        shifted = source.layer in inner and source.call > 0
-        return source._replace(call=source.call - 1) if shifted else source
-
-    outputs = tuple(renumbered(each) for each in network.outputs)
-    if not is_keras2:
-        return replace(network, outputs=outputs)
     layers = tuple(
         replace(layer, calls=tuple(call.mapped(renumbered) for call in layer.calls))
         for layer in network.layers
     )
-    by_name = {layer.name: layer for layer in layers}
-    return replace(network, layers=layers, outputs=outputs, by_name=by_name)
-
-
-def _sequential(
-    name: str,
-    layers: tuple[LayerConfig, ...],
-    by_name: dict[str, LayerConfig],
-    options: dict[str, Any],
-) -> Network:
-    first = layers[0]
-    if first.kind != "InputLayer":
-        shape = options.get("build_input_shape") or first.options.get("batch_input_shape")
-        shape = shape or first.built_on
-        dtype = first.options.get("dtype", "float32")
-        entry = {"batch_shape": shape, "dtype": dtype if isinstance(dtype, str) else "float32"}
-        layers = (LayerConfig("InputLayer", "keras.layers", "input", entry), *layers)
-    return Network(name, layers, (), (), True, by_name, _is_frozen(options))
-
-
-def _is_frozen(options: dict[str, Any]) -> bool:
-    return options.get("trainable", True) is False
+    return network._replace(layers=layers)
 
 
 def layer_of(entry: Any, source: str, depth: int = 0) -> LayerConfig:
@@ -179,68 +205,47 @@ def layer_of(entry: Any, source: str, depth: int = 0) -> LayerConfig:
     elif isinstance(options, list):
         raise ModelError(f"{source}: the configuration of a {kind} is a list")
     name = str(entry.get("name") or options.get("name") or kind.lower())
+    # Keras 3 names no module for a user's own class, Keras 2 none for those of Keras
+    module = str(entry.get("module") or entry.get("registered_name") or "")
     calls = tuple(_call(each, source) for each in entry.get("inbound_nodes") or ())
     built = entry.get("build_config")
     shape = built.get("input_shape") if isinstance(built, dict) else None
-    return LayerConfig(kind, defined_in(entry), name, options, calls, network, shape)
-
-
-def defined_in(entry: dict[str, Any]) -> str:
-    """Return the module that defines a layer's class, or the name that it is registered under.
-
-    Keras 3 gives no module for a class of the user's own; Keras 2 gives none for its own either.
-    """
-    return str(entry.get("module") or entry.get("registered_name") or "")
+    single = isinstance(shape, list) and not any(isinstance(n, list | dict) for n in shape)
+    built_on = tuple(shape) if single and shape else None
+    return LayerConfig(kind, module, name, options, calls, network, built_on)
 
 
 def _call(entry: Any, source: str) -> Arguments:
     """Return one call: ``{"args": ..., "kwargs": ...}`` in Keras 3, a list of tensors in 2."""
     if isinstance(entry, dict) and "args" in entry:
-        named = entry.get("kwargs") or {}
-        return Arguments(
-            tuple(_tensors(each, source) for each in entry["args"]),
-            {key: _tensors(value, source) for key, value in named.items()},
-        )
+        written = Arguments(tuple(entry["args"]), entry.get("kwargs") or {})
+        return written.mapped(lambda part: _keras3(part, source))
     if isinstance(entry, list) and entry and isinstance(entry[0], str):
         entry = [entry]
-    if not isinstance(entry, list):
-        raise ModelError(f"{source}: a layer's inbound node is {entry!r:.60}")
     tensors, named = [], {}
-    for each in entry:
+    for each in entry if isinstance(entry, list) else [entry]:
         if not isinstance(each, list) or len(each) < 3:
             raise ModelError(f"{source}: a layer's inbound node is {each!r:.60}")
         tensors.append(_history(each, source))
         extra = each[3] if len(each) > 3 and isinstance(each[3], dict) else {}
-        named.update({key: _keras2(value, source) for key, value in extra.items()})
+        for key, value in extra.items():  # a tensor is [layer, call, result] there
+            is_tensor = isinstance(value, list) and len(value) == 3 and isinstance(value[0], str)
+            named[key] = _history(value, source) if is_tensor else value
     return Arguments((tensors[0] if len(tensors) == 1 else tensors,), named)
 
 
-def _keras2(value: Any, source: str) -> Any:
-    """Return a named argument of Keras 2, where a tensor is ``[layer, call, result]``."""
-    if isinstance(value, list) and len(value) == 3 and isinstance(value[0], str):
-        return _history(value, source)
-    return value
-
-
-def _tensors(value: Any, source: str) -> Any:
-    """Return an argument with a ``Source`` in the place of each tensor."""
-    if isinstance(value, dict):
-        if value.get("class_name") == "__keras_tensor__":
-            options = value.get("config", {})
-            shape = options.get("shape")
-            origin = _history(options.get("keras_history"), source)
-            dtype = str(options.get("dtype") or "")
-            return origin._replace(shape=None if shape is None else tuple(shape), dtype=dtype)
-        return {key: _tensors(each, source) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_tensors(each, source) for each in value]
-    return value
+def _keras3(part: Any, source: str) -> Any:
+    """Return a part of an argument of Keras 3, a ``Source`` where it is a tensor."""
+    if not isinstance(part, dict) or part.get("class_name") != "__keras_tensor__":
+        return part
+    options = part.get("config", {})
+    shape, dtype = options.get("shape"), str(options.get("dtype") or "")
+    origin = _history(options.get("keras_history"), source)
+    return origin._replace(shape=None if shape is None else tuple(shape), dtype=dtype)
 
 
 def _history(value: Any, source: str) -> Source:
-    if not isinstance(value, list) or len(value) < 3 or not isinstance(value[0], str):
-        raise ModelError(f"{source}: a tensor's origin is {value!r:.60}, not [layer, call, result]")
-    if type(value[1]) is not int or type(value[2]) is not int:
+    if not isinstance(value, list) or [type(each) for each in value[:3]] != [str, int, int]:
         raise ModelError(f"{source}: a tensor's origin is {value!r:.60}, not [layer, call, result]")
     if not 0 <= value[2] < MAX_RESULTS:
         raise ModelError(
@@ -254,8 +259,8 @@ def _ends(value: Any, source: str) -> tuple[Source, ...]:
     """Return the inputs or outputs of a network: one tensor, a list, or a dict of tensors."""
     if isinstance(value, list) and len(value) == 3 and isinstance(value[0], str):
         return (_history(value, source),)
-    if isinstance(value, dict):
-        value = _in_order(value)
+    if isinstance(value, dict):  # in the order of the keys, as Keras flattens it
+        value = [value[key] for key in sorted(value)]
     if not isinstance(value, list):
         raise ModelError(f"{source}: the model does not say which layers are its inputs or outputs")
     return tuple(end for each in value for end in _ends(each, source))
@@ -265,22 +270,67 @@ def _sources(value: Any) -> list[Source]:
     if isinstance(value, Source):
         return [value]
     if isinstance(value, dict):
-        value = _in_order(value)
-    if isinstance(value, list | tuple):
-        return [each for item in value for each in _sources(item)]
-    return []
+        value = [value[key] for key in sorted(value)]
+    return [each for item in value for each in _sources(item)] if isinstance(value, list) else []
 
 
-def _in_order(values: dict[str, Any]) -> list[Any]:
-    """Return the values of a dict in the order of their keys, as Keras flattens it."""
-    return [values[key] for key in sorted(values)]
-
-
-def _mapped(value: Any, change: Callable[[Source], Source]) -> Any:
-    if isinstance(value, Source):
-        return change(value)
+def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Return a value, or the lists and dicts in it, with a change made to each part."""
+    changed = change(value)
+    if changed is not value or isinstance(value, Source):
+        return changed
     if isinstance(value, dict):
         return {key: _mapped(each, change) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_mapped(each, change) for each in value]
-    return value
+    return [_mapped(each, change) for each in value] if isinstance(value, list | tuple) else value
+
+
+def in_order(network: Network, reference: str) -> list[tuple[LayerConfig, int]]:
+    """Return the calls of a network in an order in which they can run, branch by branch.
+
+    Raises ``ModelError`` where calls wait for each other, or for a layer that does not exist.
+    """
+    calls = {
+        (layer.name, number): (layer, {(s.layer, s.call) for s in call.sources()})
+        for layer in network.layers
+        for number, call in enumerate(layer.calls or (Arguments((), {}),))
+    }
+    entering = {(end.layer, end.call) for end in network.inputs}
+    sorter = TopologicalSorter(dict.fromkeys(calls, ()))
+    for key, (_, sources) in calls.items():
+        sorter.add(key, *(sources - entering))
+    with suppress(CycleError):  # the calls outside the cycle have an order all the same
+        sorter.prepare()
+    ordered: dict[tuple[str, int], tuple[LayerConfig, int]] = {}
+    queue = [*reversed(sorter.get_ready())]
+    while queue:
+        key = queue.pop()
+        if key in calls:
+            ordered[key] = (calls[key][0], key[1])
+            sorter.done(key)
+            queue += reversed(sorter.get_ready())
+    if len(ordered) < len(calls):
+        stuck = [name for name, number in calls if (name, number) not in ordered]
+        raise ModelError(f"{reference}: {', '.join(stuck[:3])} read tensors that no layer produces")
+    return list(ordered.values())
+
+
+Recorded = Mapping[int, Source]
+"""A call's results that are read, by number: their shapes, as far as the file records them."""
+
+
+def recorded_shapes(
+    network: Network, leaving: Sequence[tuple[int | None, ...] | None]
+) -> dict[tuple[str, int], dict[int, Source]]:
+    """Return the results of each call that are read, with their shapes where they are known.
+
+    ``leaving`` are the shapes of the results that leave the network, where they are known.
+    """
+    recorded: dict[tuple[str, int], dict[int, Source]] = {}
+    inside = [s for layer in network.layers for call in layer.calls for s in call.sources()]
+    known = [*leaving, *[None] * (len(network.outputs) - len(leaving))]
+    outside = [s._replace(shape=shape) for s, shape in zip(network.outputs, known, strict=False)]
+    for source in (*inside, *outside):
+        results = recorded.setdefault((source.layer, source.call), {})
+        if source.shape is not None or source.result not in results:
+            results[source.result] = source
+    return recorded

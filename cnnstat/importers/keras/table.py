@@ -1,18 +1,12 @@
 """Rules of Keras' layers by class; a class that is not here is a row whose work is unknown.
 
-Tables of functions of ``keras.ops``, some of which have the names of layers, and of layers of
-sequences are imported where a model has one: start-up time is a feature.
+Functions of ``keras.ops``, some of which have the names of layers, and layers of sequences are
+imported where a model has one: start-up time is a feature.
 """
 
 from __future__ import annotations
 
-from cnnstat.importers.keras import (
-    activations,
-    convolutions,
-    maps,
-    normalization,
-    shapes,
-)
+from cnnstat.importers.keras import activations, convolutions, maps, normalization, shapes
 from cnnstat.importers.keras.call import Rule
 from cnnstat.importers.keras.structure import LayerConfig
 
@@ -24,6 +18,24 @@ AUGMENTATIONS = (
     *("RandomElasticTransform", "RandAugment", "AugMix", "CutMix", "MixUp"),
 )
 """Layers that change images at random in training, and pass them on when the model is used."""
+
+BY_RANK: dict[str, Rule] = {
+    "Conv{}D": convolutions.convolution,
+    "Conv{}DTranspose": convolutions.transposed,
+    "DepthwiseConv{}D": convolutions.depthwise,
+    "SeparableConv{}D": convolutions.separable,
+    "MaxPooling{}D": maps.pooling,
+    "AveragePooling{}D": maps.pooling,
+    "GlobalMaxPooling{}D": maps.global_pooling,
+    "GlobalAveragePooling{}D": maps.global_pooling,
+    "AdaptiveMaxPooling{}D": maps.adaptive_pooling,
+    "AdaptiveAveragePooling{}D": maps.adaptive_pooling,
+    "ZeroPadding{}D": maps.zero_padding,
+    "Cropping{}D": maps.cropping,
+    "UpSampling{}D": maps.up_sampling,
+    "SpatialDropout{}D": maps.dropout,
+}
+"""Rules of layers whose class names the number of spatial axes, 1 to 3."""
 
 RULES: dict[str, Rule] = {
     "Activation": activations.activation,
@@ -40,13 +52,7 @@ RULES: dict[str, Rule] = {
     "Rescaling": normalization.rescaling,
     "Normalization": normalization.normalization,
     "Resizing": maps.resizing,
-    "LayerScale": maps.layer_scale,
-    "StochasticDepth": maps.stochastic_depth,
-    "CustomScaleLayer": maps.custom_scale,
     "Dropout": maps.dropout,
-    "SpatialDropout1D": maps.dropout,
-    "SpatialDropout2D": maps.dropout,
-    "SpatialDropout3D": maps.dropout,
     "AlphaDropout": maps.dropout,
     "GaussianDropout": maps.dropout,
     "GaussianNoise": activations.identity,
@@ -70,22 +76,39 @@ RULES: dict[str, Rule] = {
     "RMSNormalization": normalization.rms_norm,
     "UnitNormalization": normalization.unit_norm,
     **dict.fromkeys(AUGMENTATIONS, activations.identity),
-    **{f"Conv{n}D": convolutions.convolution(n) for n in (1, 2, 3)},
-    **{f"Conv{n}DTranspose": convolutions.transposed(n) for n in (1, 2, 3)},
-    **{f"DepthwiseConv{n}D": convolutions.depthwise(n) for n in (1, 2)},
-    **{f"SeparableConv{n}D": convolutions.separable(n) for n in (1, 2)},
-    **{f"MaxPooling{n}D": maps.pooling("max", n) for n in (1, 2, 3)},
-    **{f"AveragePooling{n}D": maps.pooling("mean", n) for n in (1, 2, 3)},
-    **{f"GlobalMaxPooling{n}D": maps.global_pooling("max", n) for n in (1, 2, 3)},
-    **{f"GlobalAveragePooling{n}D": maps.global_pooling("mean", n) for n in (1, 2, 3)},
-    **{f"AdaptiveMaxPooling{n}D": maps.adaptive_pooling("max", n) for n in (1, 2, 3)},
-    **{f"AdaptiveAveragePooling{n}D": maps.adaptive_pooling("mean", n) for n in (1, 2, 3)},
-    **{f"ZeroPadding{n}D": maps.zero_padding(n) for n in (1, 2, 3)},
-    **{f"Cropping{n}D": maps.cropping(n) for n in (1, 2, 3)},
-    **{f"UpSampling{n}D": maps.up_sampling(n) for n in (1, 2, 3)},
+    **{name.format(rank): rule for name, rule in BY_RANK.items() for rank in (1, 2, 3)},
 }
+
+APPLICATIONS: dict[str, Rule] = {
+    "LayerScale": maps.layer_scale,
+    "StochasticDepth": maps.stochastic_depth,
+    "CustomScaleLayer": maps.custom_scale,
+}
+"""Layers that files of keras.applications define."""
+
 PACKAGES = ("", "keras", "tf_keras")
 """Packages whose classes the names in ``RULES`` mean; a file of Keras 2 names none."""
+
+
+def _sequence_rules() -> dict[str, Rule]:
+    from cnnstat.importers.keras import attention, contraction, sequences
+
+    return {
+        "LSTM": sequences.recurrent,
+        "GRU": sequences.recurrent,
+        "SimpleRNN": sequences.recurrent,
+        "RNN": sequences.cells,
+        "TimeDistributed": sequences.time_distributed,
+        "Bidirectional": sequences.bidirectional,
+        "SpectralNormalization": sequences.spectral_normalization,
+        "MultiHeadAttention": attention.multi_head_attention,
+        "GroupQueryAttention": attention.multi_head_attention,
+        "GroupedQueryAttention": attention.multi_head_attention,
+        "Attention": attention.dot_attention,
+        "AdditiveAttention": attention.additive_attention,
+        "Dot": contraction.dot,
+        "EinsumDense": contraction.einsum_dense,
+    }
 
 
 def rule_of(layer: LayerConfig) -> Rule | None:
@@ -93,18 +116,15 @@ def rule_of(layer: LayerConfig) -> Rule | None:
 
     A registered class of the user's own may have the name of a layer of Keras.
     """
-    package = layer.module.removeprefix("tensorflow.").partition(".")[0]
-    if package not in PACKAGES:
+    if layer.module.removeprefix("tensorflow.").partition(".")[0] not in PACKAGES:
         return None
     if is_function(layer):
         from cnnstat.importers.keras.functions import FUNCTIONS
 
         return FUNCTIONS.get(layer.kind)
-    if layer.kind in RULES:
-        return RULES[layer.kind]
-    from cnnstat.importers.keras.sequencetable import RULES as MORE
-
-    return MORE.get(layer.kind)
+    if "applications" in layer.module:
+        return APPLICATIONS.get(layer.kind)
+    return RULES.get(layer.kind) or _sequence_rules().get(layer.kind)
 
 
 def is_function(layer: LayerConfig) -> bool:
