@@ -213,6 +213,17 @@ def test_glu_halves_the_features() -> None:
     assert report.totals.macs == 3 * 2
 
 
+def test_gated_attention_has_a_gate_for_each_feature() -> None:
+    x = keras.Input((6, 8))
+    try:
+        gated = L.MultiHeadAttention(2, 4, value_dim=3, use_gate=True)(x, x)
+        grouped = L.GroupQueryAttention(4, 6, 2, use_gate=True)(x, x)
+    except (TypeError, ValueError):
+        pytest.skip("a Keras without gates")
+    model = keras.Model(x, [gated, grouped])
+    check_totals(model)
+
+
 def test_a_rule_that_gives_up_leaves_no_weights_behind() -> None:
     class Cell(L.Layer):  # type: ignore[misc]
         """A cell of the user's own."""

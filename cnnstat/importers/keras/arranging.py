@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from cnnstat import ops
-from cnnstat.importers.keras.call import Call, Tensor
+from cnnstat.importers.keras.call import Call, Results, Tensor
 from cnnstat.importers.keras.shapes import filled, padded
 from cnnstat.ir.tensor import TensorSpec
 
@@ -52,7 +52,7 @@ def stack(call: Call) -> Tensor:
     return call.add(ops.Rearrange("stack", (spec,), (("dim", axis),)), *tensors)
 
 
-def split(call: Call) -> tuple[Tensor, ...]:
+def split(call: Call) -> Results:
     """``split``: equal parts along an axis, or parts between positions."""
     x = call.as_keras(call.x)
     axis = x.axis(call.stated(2, "axis", 0))

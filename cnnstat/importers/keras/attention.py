@@ -6,9 +6,7 @@ from math import prod
 
 from cnnstat import ops
 from cnnstat.importers.keras.activations import normalized_exponentials
-from cnnstat.importers.keras.call import Call, Tensor
-
-Results = tuple[Tensor, ...]
+from cnnstat.importers.keras.call import Call, Results, Tensor
 
 
 def multi_head_attention(call: Call) -> Results | None:
@@ -31,26 +29,16 @@ def multi_head_attention(call: Call) -> Results | None:
     mask, wanted = call.argument(6, "attention_mask"), bool(call.stated(7, SCORES))
     if sum((mask is not None, wanted, fewer != heads)) > 1:
         return None
-
-    def projected(x: Tensor, count: int, size: int, name: str) -> Tensor:
-        made = call.add(ops.Linear(count * size, call.has_bias), x, suffix=name)
-        made = call.viewed((*x.spec.shape[:-1], count, size), made, suffix=f"{name}/split")
-        return _heads_first(call, made, over, name)
-
-    q, k = projected(query, heads, width, "query"), projected(key, fewer, width, "key")
+    q = _projected(call, query, (heads, width), over, "query")
+    k = _projected(call, key, (fewer, width), over, "key")
     masks = [] if mask is None else [_mask(call, call.as_keras(mask), q.spec.rank)]
-    v = projected(value, fewer, call.integer("value_dim", width), "value")
+    v = _projected(call, value, (fewer, call.integer("value_dim", width)), over, "value")
     if wanted:
         scaled = call.add(ops.Pointwise("mul"), q, suffix="scale")
         mixed, *scores = _mixed(call, _product(call, scaled, k), v)
     else:
         mixed, scores = call.add(ops.Attention(), q, k, v, *masks), []
-    joined = _heads_last(call, mixed, query.spec.shape[:-1], over)
-    shape = call.option("output_shape")
-    out = prod(shape) if isinstance(shape, list) else shape or query.spec.shape[-1]
-    result = call.add(ops.Linear(out, call.has_bias), joined, suffix="attention_output")
-    if isinstance(shape, list) and len(shape) > 1:
-        result = call.viewed((*query.spec.shape[:-1], *shape), result)
+    result = _joined(call, query, _heads_last(call, mixed, query.spec.shape[:-1], over))
     others = [query.spec.shape[a] for a in range(1, rank - 1) if a not in over]
     there, here = ([x.spec.shape[a] for a in over] for x in (query, key))
     full = (query.spec.shape[0], *others, heads, *there, *here)
@@ -58,6 +46,29 @@ def multi_head_attention(call: Call) -> Results | None:
 
 
 SCORES = "return_attention_scores"
+
+
+def _projected(
+    call: Call, x: Tensor, heads: tuple[int, int], over: tuple[int, ...], name: str
+) -> Tensor:
+    """Return features of some heads, each of some size, with the heads first."""
+    made = call.add(ops.Linear(prod(heads), call.has_bias), x, suffix=name)
+    made = call.viewed((*x.spec.shape[:-1], *heads), made, suffix=f"{name}/split")
+    return _heads_first(call, made, over, name)
+
+
+def _joined(call: Call, query: Tensor, heads: Tensor) -> Tensor:
+    """Return what the heads make together, each feature times its gate where there are gates."""
+    if call.option("use_gate"):
+        gate = call.add(ops.Linear(heads.spec.shape[-1], call.has_bias), query, suffix="gate")
+        gate = call.add(ops.Sigmoid(), gate, suffix="gate/sigmoid")
+        heads = call.add(ops.Pointwise("mul"), heads, gate, suffix="gate/mul")
+    shape = call.option("output_shape")
+    out = prod(shape) if isinstance(shape, list) else shape or query.spec.shape[-1]
+    result = call.add(ops.Linear(out, call.has_bias), heads, suffix="attention_output")
+    if isinstance(shape, list) and len(shape) > 1:
+        result = call.viewed((*query.spec.shape[:-1], *shape), result)
+    return result
 
 
 def _heads_first(call: Call, x: Tensor, over: tuple[int, ...], name: str) -> Tensor:

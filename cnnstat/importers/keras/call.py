@@ -36,7 +36,10 @@ class Tensor:
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape in Keras' order of axes."""
-        return channels_last(self.spec.shape) if self.channels_first else self.spec.shape
+        if not self.channels_first:
+            return self.spec.shape
+        n, c, *spatial = self.spec.shape
+        return (n, *spatial, c)
 
     @property
     def dtype(self) -> str:
@@ -57,19 +60,13 @@ class Tensor:
         return 1 if axis == rank - 1 else axis + 1
 
 
-def channels_last(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """(n, c, spatial ...) -> (n, spatial ..., c)."""
-    return (shape[0], *shape[2:], shape[1])
-
-
-def channels_first(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """(n, spatial ..., c) -> (n, c, spatial ...)."""
-    return (shape[0], shape[-1], *shape[1:-1])
-
-
 def shown_axes(rank: int) -> tuple[int, ...]:
     """Return the order in which the axes of a tensor with its channels first are shown."""
     return (0, *range(2, rank), 1) if rank > 2 else ()
+
+
+Results = tuple[Tensor, ...]
+"""Results of one call of a layer."""
 
 
 @dataclass
@@ -77,7 +74,7 @@ class Layers:
     """Nodes of all calls so far: which node holds the weights of which part of a layer."""
 
     assembly: Assembly
-    wrapped: Callable[[Call], tuple[Tensor, ...] | None]
+    wrapped: Callable[[Call], Results | None]
     """Returns the results of a layer that is inside another one; None where it has no rule."""
     owners: dict[tuple[int, str], int] = field(default_factory=dict)
     inner: dict[tuple[int, str], LayerConfig] = field(default_factory=dict)
@@ -157,9 +154,7 @@ class Call:
         """Whether training leaves the layer's weights alone: one frozen thing around suffices."""
         return self.frozen or not self.option("trainable", default=True)
 
-    def inside(
-        self, inner: LayerConfig, part: str, tensors: Sequence[Tensor]
-    ) -> tuple[Tensor, ...] | None:
+    def inside(self, inner: LayerConfig, part: str, tensors: Sequence[Tensor]) -> Results | None:
         """Return the results of a layer that is inside this one; None where it has no rule.
 
         ``part`` is a prefix of the names of its nodes.
@@ -174,14 +169,13 @@ class Call:
         ``part`` tells two copies of it apart, ``entry`` is the option where it is inside another.
         Raises ``ModelError`` where there is none.
         """
-        known = self.layers.inner.get((id(self.layer), part or key))
-        if known is not None:
-            return known
-        entry = self.option(key) if entry is None else entry
-        if not isinstance(entry, dict) or not isinstance(entry.get("config"), dict):
-            raise self.error(f"{key} must be a layer")
-        inner = layer_of({"name": key, **entry}, self.path)
-        return self.layers.inner.setdefault((id(self.layer), part or key), inner)
+        place = (id(self.layer), part or key)
+        if place not in self.layers.inner:
+            entry = self.option(key) if entry is None else entry
+            if not isinstance(entry, dict) or not isinstance(entry.get("config"), dict):
+                raise self.error(f"{key} must be a layer")
+            self.layers.inner[place] = layer_of({"name": key, **entry}, self.path)
+        return self.layers.inner[place]
 
     def stated(self, position: int, name: str, default: Any = None) -> Any:
         """Return an argument of the call, by its position or its name, else the option."""
@@ -258,7 +252,7 @@ class Call:
         suffix: str = "",
         channels_first: bool | None = None,
         frozen: bool = False,
-    ) -> tuple[Tensor, ...]:
+    ) -> Results:
         """Add a node; return all its results. Errors are those of the operator.
 
         ``frozen``: training leaves its weights alone, even where the layer is trained.
@@ -269,25 +263,21 @@ class Call:
         if any(spec.numel > MAX_ELEMENTS for spec in outputs):
             raise self.error(f"it makes a tensor of more than {MAX_ELEMENTS:,} elements")
         end = "/".join(part for part in (self.part, suffix) if part)
-        name = f"{self.path}/{end}" if end else self.path
-        owner = None
-        weights = op.weights(specs)
-        if weights:
-            owner = self.layers.owners.get((id(self.layer), end))
+        weights, holder = op.weights(specs), (id(self.layer), end)
         if channels_first is None:
             channels_first = bool(inputs) and inputs[0].channels_first
         first = assembly.add(
-            name,
+            f"{self.path}/{end}" if end else self.path,
             op,
             tuple(x.value for x in inputs),
             outputs,
-            tied_to=owner,
+            tied_to=self.layers.owners.get(holder) if weights else None,
             row=self.path,
             axes=shown_axes(outputs[0].rank) if channels_first else (),
             frozen=bool(weights) and (frozen or self.is_frozen),
         )
         if weights:
-            self.layers.owners.setdefault((id(self.layer), end), first.node)
+            self.layers.owners.setdefault(holder, first.node)
             acted = [spec.dtype for spec in specs if spec.is_float] or ["float32"]
             if acted[0] != self.layer.policy.stored:  # the graph's weights have what they act on
                 assembly.weight_dtypes[assembly.nodes[first.node].name] = self.layer.policy.stored
@@ -309,11 +299,9 @@ class Call:
         op = Parameter(shape, role, dtype or self.layer.policy.stored)
         return self.add_all(op, suffix=suffix, frozen=frozen)[0]
 
-    def weight(
-        self, shape: tuple[int, ...], suffix: str, role: Role = "weight", *, frozen: bool = False
-    ) -> Tensor:
+    def weight(self, shape: tuple[int, ...], suffix: str, role: Role = "weight") -> Tensor:
         """Add a stored tensor, and return it in the type in which the layer computes."""
-        stored = self.parameter(shape, suffix, role, frozen=frozen)
+        stored = self.parameter(shape, suffix, role)
         return self.cast(stored, self.layer.policy.compute, f"{suffix}/to")
 
     def viewed(
@@ -371,5 +359,5 @@ class Call:
         return replace(self, tensors=[cast[x.value] for x in self.tensors])
 
 
-Rule = Callable[[Call], Tensor | tuple[Tensor, ...] | None]
+Rule = Callable[[Call], Tensor | Results | None]
 """Adds the nodes of a call; None where the layer has an option that the rule does not know."""

@@ -33,37 +33,44 @@ class Contraction(NamedTuple):
 def contracted(equation: str, left: tuple[int, ...], right: tuple[int, ...]) -> Contraction | None:
     """Return what an equation says of two shapes; None where it is no plain product of them."""
     labels = _labels(equation, len(left), len(right))
-    if labels is None or len(labels[0]) != len(left) or len(labels[1]) != len(right):
-        return None
-    first, second, result = labels
     extents: dict[str, int] = {}
-    for label, extent in (*zip(first, left, strict=True), *zip(second, right, strict=True)):
+    for label, extent in zip("".join(labels[:2]), left + right, strict=True) if labels else ():
         if extents.setdefault(label, extent) != extent:
             return None
-    plain = all(len(set(each)) == len(each) for each in labels) and set(result) <= set(extents)
+    return _plain(labels, extents)
+
+
+Labels = tuple[str, str, str]
+"""A letter for each axis of both tensors and of the result."""
+
+
+def _plain(labels: Labels | None, extents: Mapping[str, int]) -> Contraction | None:
+    """Return a plain product: no axis twice in a tensor, none of one tensor alone summed."""
+    if labels is None or any(len(set(each)) != len(each) for each in labels):
+        return None
+    first, second, result = labels
     alone = (set(first) ^ set(second)) - set(result)
-    return Contraction(first, second, result, extents) if plain and not alone else None
+    return Contraction(*labels, extents) if set(result) <= set(extents) and not alone else None
 
 
-def _labels(equation: str, rank: int, other: int) -> tuple[str, str, str] | None:
-    """Return the labels of both tensors and the result, an ellipsis spelt out."""
+def _labels(equation: str, rank: int, other: int | None = None) -> Labels | None:
+    """Return the labels of both tensors and the result, an ellipsis spelt out.
+
+    ``other`` is the rank of the second, where its labels alone do not say it.
+    """
     plain = equation.replace(" ", "")
     before, arrow, result = plain.partition("->")
     first, comma, second = before.partition(",")
-    if not arrow or not comma or "," in second:
+    if not arrow or not comma or "," in second or (other is None and "..." in second):
         return None
-    free = [letter for letter in ascii_letters if letter not in plain]
-    counts = [n - len(part.replace("...", "")) for part, n in ((first, rank), (second, other))]
-    hidden = (
-        max(count for count, part in zip(counts, (first, second), strict=True) if "..." in part)
-        if "..." in before
-        else 0
-    )
-    if hidden > len(free) or hidden < 0:
-        return None
-    spelt = "".join(free[:hidden])
+    ranks = (rank, len(second) if other is None else other)
+    hidden = [
+        n - len(part) + 3 for part, n in zip((first, second), ranks, strict=True) if "..." in part
+    ]
+    free = "".join(letter for letter in ascii_letters if letter not in plain)
+    spelt = free[: max(hidden, default=0)]
     one, two, three = (part.replace("...", spelt) for part in (first, second, result))
-    return one, two, three
+    return (one, two, three) if (len(one), len(two)) == ranks else None
 
 
 def matrix_product(call: Call, left: Tensor, right: Tensor, plan: Contraction) -> Tensor:
@@ -117,35 +124,24 @@ def einsum_dense(call: Call) -> Tensor | None:
     """``EinsumDense``: a product with a kernel by an equation, a bias along some of its axes."""
     if call.layer.policy.quantized or call.option("lora_rank"):
         return None
-    equation, x = str(call.option("equation", "")), call.as_keras(call.x)
-    shape = _kernel_shape(call, equation, x.spec.shape)
-    plan = None if shape is None else contracted(equation, x.spec.shape, shape)
-    if plan is None or shape is None:
+    x, stated = call.as_keras(call.x), call.option("output_shape", [])
+    stated = [stated] if type(stated) is int else list(stated)
+    labels = _labels(str(call.option("equation", "")), x.spec.rank)
+    if labels is None or len(stated) > len(labels[2]):
+        return None
+    known = zip(reversed(labels[2]), reversed(stated), strict=False)
+    extents = {label: extent for label, extent in known if type(extent) is int}
+    extents |= dict(zip(labels[0], x.spec.shape, strict=True))
+    plan = _plain(labels, extents)
+    if plan is None or not set(plan.right) <= set(extents):
         return None
     bias_axes = call.option("bias_axes", "")
     if set(bias_axes) - set(plan.result):
         return None
-    made = matrix_product(call, x, call.weight(shape, "kernel"), plan)
+    made = matrix_product(call, x, call.weight(plan.shape(plan.right), "kernel"), plan)
     if bias_axes:
         first = min(plan.result.index(axis) for axis in bias_axes)
         wide = tuple(plan.extents[a] if a in bias_axes else 1 for a in plan.result[first:])
         bias = call.parameter(wide, "bias", "bias")
         made = call.add(ops.Pointwise("add"), made, bias, suffix="add")
     return finished(call, made)
-
-
-def _kernel_shape(call: Call, equation: str, shape: tuple[int, ...]) -> tuple[int, ...] | None:
-    """Return the shape of the kernel: each label is an axis of the input or of ``output_shape``."""
-    second = equation.replace(" ", "").partition("->")[0].partition(",")[2]
-    labels = _labels(equation, len(shape), len(second))
-    if labels is None or "..." in second or len(labels[0]) != len(shape):
-        return None
-    stated = call.option("output_shape", [])
-    stated = [stated] if type(stated) is int else list(stated)
-    result = labels[2]
-    if len(stated) > len(result):
-        return None
-    known = dict(zip(result[len(result) - len(stated) :], stated, strict=True))
-    known = {label: extent for label, extent in known.items() if type(extent) is int}
-    known |= dict(zip(labels[0], shape, strict=True))
-    return tuple(known[x] for x in labels[1]) if set(labels[1]) <= set(known) else None

@@ -7,7 +7,7 @@ from functools import partial
 from cnnstat import ops
 from cnnstat.importers.keras import activations, arranging, maps, shapes
 from cnnstat.importers.keras.arranging import axes_of
-from cnnstat.importers.keras.call import Call, Rule, Tensor
+from cnnstat.importers.keras.call import Call, Results, Rule, Tensor
 from cnnstat.importers.keras.contraction import contracted, matrix_product
 from cnnstat.importers.keras.normalization import unit
 from cnnstat.ir.tensor import TensorSpec
@@ -101,7 +101,7 @@ def normalize(call: Call) -> Tensor | None:
     return unit(call, x, x.axis(axis))
 
 
-def top_k(call: Call) -> tuple[Tensor, ...] | None:
+def top_k(call: Call) -> Results | None:
     """``top_k``: the largest elements of the last axis, and their places."""
     x, k = call.as_keras(call.x), call.stated(1, "k")
     if type(k) is not int or not 1 <= k <= x.spec.shape[-1]:

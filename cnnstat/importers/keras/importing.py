@@ -9,7 +9,7 @@ from cnnstat.count.report import UNCOUNTED_WEIGHTS, Note
 from cnnstat.errors import ModelError, ShapeError
 from cnnstat.importers.assembly import Assembly
 from cnnstat.importers.declared import Declared, FileModel, entering_specs
-from cnnstat.importers.keras.call import Call, Layers, Tensor, channels_first, shown_axes
+from cnnstat.importers.keras.call import Call, Layers, Results, Tensor, shown_axes
 from cnnstat.importers.keras.document import read_config
 from cnnstat.importers.keras.structure import (
     LayerConfig,
@@ -103,9 +103,6 @@ def _declared(layer: LayerConfig, reference: str) -> Declared:
 UNKNOWN_LAYER = "?"
 """Part of a layer without a rule that owns its weights."""
 
-Results = tuple[Tensor, ...]
-"""Results of one call of a layer."""
-
 
 class _Within(NamedTuple):
     """The network around a layer."""
@@ -153,7 +150,8 @@ class _Reading:
     def _enter(self, layer: LayerConfig) -> Tensor:
         spec = self.specs[layer.name]
         first = spec.rank > 3
-        made = TensorSpec(channels_first(spec.shape) if first else spec.shape, spec.dtype)
+        n, *spatial = spec.shape
+        made = TensorSpec((n, spatial[-1], *spatial[:-1]), spec.dtype) if first else spec
         op, axes = Input(made.shape[1:], spec.dtype), shown_axes(spec.rank) if first else ()
         value = self.assembly.add(layer.name, op, (), (made,), row=layer.name, axes=axes)
         self.entering[layer.name] = made

@@ -6,8 +6,9 @@ import importlib.util
 import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext, redirect_stdout
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout, suppress
 from sys import stderr
+from types import SimpleNamespace
 from typing import Any
 
 from cnnstat.errors import MissingDependencyError, ModelError, UsageError, unknown
@@ -53,14 +54,14 @@ def known_of(model: Any) -> Known:
     """Return what a built ``keras.Model`` tells of its variables and results."""
     weights, frozen, shapes = {}, {}, {}
     for place, layer in _layers(model, ""):
-        stored = [(each, _weight(each, layer)) for each in layer.weights]
-        apart = [
-            each.role != "buffer" and not v.trainable and layer.trainable for v, each in stored
-        ]
-        weights[place] = tuple(w for (_, w), alone in zip(stored, apart, strict=True) if not alone)
-        frozen[place] = tuple(w for (_, w), alone in zip(stored, apart, strict=True) if alone)
-        if (shape := _shape(layer)) is not None:
-            shapes[place] = shape
+        stored = [(_weight(each, layer), each.trainable) for each in layer.weights]
+        apart = [w.role != "buffer" and layer.trainable and not trained for w, trained in stored]
+        weights[place], frozen[place] = (
+            tuple(w for (w, _), alone in zip(stored, apart, strict=True) if alone is wanted)
+            for wanted in (False, True)
+        )
+        with suppress(AttributeError, ValueError, RuntimeError, TypeError):  # several, or none
+            shapes[place] = tuple(layer.output.shape)
     results = tuple(tuple(x.shape) for x in getattr(model, "outputs", None) or ())
     return Known(weights, frozen, shapes, results)
 
@@ -71,15 +72,6 @@ def _layers(model: Any, prefix: str) -> Iterator[tuple[str, Any]]:
         yield place, layer
         if hasattr(layer, "layers"):
             yield from _layers(layer, f"{place}/")
-
-
-def _shape(layer: Any) -> tuple[int | None, ...] | None:
-    """Return the shape of a layer's result; None of a layer with several, or several calls."""
-    try:
-        shape = layer.output.shape
-        return tuple(shape)
-    except (AttributeError, ValueError, RuntimeError, TypeError):
-        return None
 
 
 def _weight(variable: Any, layer: Any) -> Weight:
@@ -138,25 +130,11 @@ def _built(build: Callable[..., Any], options: Mapping[str, Any]) -> Any:
         if REFUSAL not in str(error) or "backend" not in names:
             raise
     real = names["backend"]
-    names["backend"] = _OtherName(real)
+    names["backend"] = SimpleNamespace(**{**vars(real), "backend": lambda: "jax"})
     try:
         return build(**options)
     finally:
         names["backend"] = real
-
-
-class _OtherName:
-    """Keras' module ``backend`` under another name of the backend."""
-
-    def __init__(self, real: Any) -> None:
-        self._real = real
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._real, name)
-
-    def backend(self) -> str:
-        """Return the name of a backend that Keras does not refuse."""
-        return "jax"
 
 
 def builder(reference: str) -> Callable[..., Any]:

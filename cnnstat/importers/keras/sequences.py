@@ -6,9 +6,7 @@ from typing import Any
 
 from cnnstat import ops
 from cnnstat.importers.keras.activations import is_elementwise
-from cnnstat.importers.keras.call import Call, Tensor
-
-Results = tuple[Tensor, ...]
+from cnnstat.importers.keras.call import Call, Results, Tensor
 
 KINDS = {"LSTM": "LSTM", "GRU": "GRU", "SimpleRNN": "RNN"}
 MERGED = {"sum": "add", "mul": "mul", "ave": "add"}
