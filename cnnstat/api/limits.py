@@ -203,11 +203,11 @@ def report_figure(report: Report, key: str) -> object:
 
 
 def _training_figure(report: Report, key: str) -> object:
-    from cnnstat.render.training import totals_payload
+    from cnnstat.render.columns import trained
 
     if report.training is None:
         return None
-    value = totals_payload(report.training)[key]
+    value = trained(report.training.total)[key]
     if report.training.is_complete or not isinstance(value, int):
         return value
     return AtLeast(value)

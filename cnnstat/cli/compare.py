@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cnnstat.api import ModelComparison
     from cnnstat.render.document import Document
 
-KEYS = tuple(entry.column.key for entry in COLUMNS)
+KEYS = tuple(column.key for column in COLUMNS)
 OPTIONS = {
     "models": argument("MODEL", f"The models, each {REFERENCE}.", "a line-up in historical order"),
     "input": option(

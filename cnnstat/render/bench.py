@@ -2,82 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, replace
+from functools import partial
+from operator import attrgetter
+from typing import Any
 
 from cnnstat.bench.measurement import OK, LayerTime, Measurement, Run, payload
-from cnnstat.errors import unknown
-from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
+from cnnstat.render.document import (
+    NEVER_DROPPED,
+    Cell,
+    Column,
+    Document,
+    Section,
+    cells_of,
+    column_of,
+    largest_first,
+)
 from cnnstat.render.numbers import bytes_text, number
-from cnnstat.render.sorting import largest_first
 
-
-class _RunColumn(NamedTuple):
-    column: Column
-    get: Callable[[Run], Cell]
-    applies: Callable[[Run], bool] | None = None
-    """The column is shown only if this holds for any run; None: always."""
-
-
-def _field(column: Column, applies: Callable[[Run], bool] | None = None) -> _RunColumn:
-    return _RunColumn(column, lambda run: getattr(run, column.key), applies)
-
-
-RUN_COLUMNS: tuple[_RunColumn, ...] = (
-    _field(Column("model", "Model", keep=NEVER_DROPPED, group=True)),
-    _field(Column("batch", "Batch", "count", keep=8)),
-    _field(Column("dtype", "Dtype", keep=4)),
-    _field(Column("mode", "Mode", keep=6)),
-    _field(Column("status", "Status", keep=8), lambda run: run.status != OK),
-    _field(Column("median_ms", "Median ms", "number", keep=NEVER_DROPPED)),
-    _field(Column("p25_ms", "p25", "number", keep=5)),
-    _field(Column("p75_ms", "p75", "number", keep=5)),
-    _field(Column("p95_ms", "p95", "number", keep=3)),
-    _field(Column("min_ms", "Min", "number", keep=2)),
-    _field(
-        Column("ratio_to_baseline", "To baseline", "ratio", keep=8),
-        lambda run: run.ratio_to_baseline is not None,
-    ),
-    _field(Column("images_per_s", "Images/s", "number", keep=8)),
-    _field(Column("gmacs_per_s", "GMACs/s", "number", keep=7)),
-    _field(Column("gflops_per_s", "GFLOP/s", "number", keep=1)),
-    _field(Column("share_of_matmul", "% of peak matmul", "percent", keep=5)),
-    _field(Column("share_of_copy", "% of peak copy", "percent", keep=4)),
-    _field(Column("share_of_bound", "% of bound", "percent", keep=7)),
-    _field(Column("bound_by", "Bound by", keep=6)),
-    _field(Column("macs_per_byte", "MACs/B", "number", keep=3)),
-    _field(
-        Column("peak_memory_bytes", "Peak memory", "bytes", keep=6),
-        lambda run: run.peak_memory_bytes is not None,
-    ),
-    _field(
-        Column("predicted_peak_bytes", "Predicted", "bytes", keep=5),
-        lambda run: run.predicted_peak_bytes is not None,
-    ),
-    _field(
-        Column("param_bytes", "Params", "bytes", keep=2),
-        lambda run: run.peak_memory_bytes is not None,
-    ),
-    _field(
-        Column("predicted_activation_bytes", "Activations", "bytes", keep=2),
-        lambda run: run.peak_memory_bytes is not None,
-    ),
-    _field(Column("samples", "Samples", "count", keep=1)),
+RUN_COLUMNS = (
+    Column("model", "Model", keep=NEVER_DROPPED, group=True),
+    Column("batch", "Batch", "count", 8),
+    Column("dtype", "Dtype", keep=4),
+    Column("mode", "Mode", keep=6),
+    Column("status", "Status", keep=8),
+    Column("median_ms", "Median ms", "number", NEVER_DROPPED),
+    Column("p25_ms", "p25", "number", 5),
+    Column("p75_ms", "p75", "number", 5),
+    Column("p95_ms", "p95", "number", 3),
+    Column("min_ms", "Min", "number", 2),
+    Column("ratio_to_baseline", "To baseline", "ratio", 8),
+    Column("images_per_s", "Images/s", "number", 8),
+    Column("gmacs_per_s", "GMACs/s", "number", 7),
+    Column("gflops_per_s", "GFLOP/s", "number", 1),
+    Column("share_of_matmul", "% of peak matmul", "percent", 5),
+    Column("share_of_copy", "% of peak copy", "percent", 4),
+    Column("share_of_bound", "% of bound", "percent", 7),
+    Column("bound_by", "Bound by", keep=6),
+    Column("macs_per_byte", "MACs/B", "number", 3),
+    Column("peak_memory_bytes", "Peak memory", "bytes", 6),
+    Column("predicted_peak_bytes", "Predicted", "bytes", 5),
+    Column("param_bytes", "Params", "bytes", 2),
+    Column("predicted_activation_bytes", "Activations", "bytes", 2),
+    Column("samples", "Samples", "count", 1),
 )
 """Every column of a table of runs; the keys are those of the JSON form."""
 
-LAYER_COLUMNS: tuple[Column, ...] = (
+SHOWN_WITH = {
+    "ratio_to_baseline": "ratio_to_baseline",
+    "peak_memory_bytes": "peak_memory_bytes",
+    "predicted_peak_bytes": "predicted_peak_bytes",
+    "param_bytes": "peak_memory_bytes",
+    "predicted_activation_bytes": "peak_memory_bytes",
+}
+"""Columns that are shown only if any run has a figure, and this figure."""
+
+LAYER_COLUMNS = (
     Column("model", "Model", keep=2, group=True),
-    Column("batch", "Batch", "count", keep=1, group=True),
+    Column("batch", "Batch", "count", 1, group=True),
     Column("dtype", "Dtype", keep=1, group=True),
     Column("layer", "Layer", keep=NEVER_DROPPED),
     Column("detail", "Operator", keep=5),
-    Column("median_ms", "Median ms", "number", keep=NEVER_DROPPED, heat=True),
-    Column("share", "Share", "percent", keep=8),
-    Column("gmacs_per_s", "GMACs/s", "number", keep=7),
-    Column("bound_ms", "Bound ms", "number", keep=4),
-    Column("share_of_bound", "% of bound", "percent", keep=6),
+    Column("median_ms", "Median ms", "number", NEVER_DROPPED, heat=True),
+    Column("share", "Share", "percent", 8),
+    Column("gmacs_per_s", "GMACs/s", "number", 7),
+    Column("bound_ms", "Bound ms", "number", 4),
+    Column("share_of_bound", "% of bound", "percent", 6),
     Column("bound_by", "Bound by", keep=6),
 )
 """Columns of a table of layers."""
@@ -111,10 +102,8 @@ LAYER_DEFINITIONS = (
 
 def check_sort(key: str | None, *, layers: bool) -> None:
     """Raise ``UsageError`` with the nearest keys where no column of layers or of runs has one."""
-    columns = LAYER_COLUMNS if layers else tuple(entry.column for entry in RUN_COLUMNS)
-    keys = [column.key for column in columns]
-    if key is not None and key.replace("-", "_") not in keys:
-        raise unknown("column", key, keys)
+    if key is not None:
+        column_of(key, LAYER_COLUMNS if layers else RUN_COLUMNS)
 
 
 def bench_document(
@@ -126,44 +115,46 @@ def bench_document(
     Layers are sorted within their run. Raises ``UsageError`` for an unknown key.
     """
     layered = any(run.layers for run in measurement.runs)
-    check_sort(sort, layers=layered)
+    columns: tuple[Column, ...] = LAYER_COLUMNS if layered else RUN_COLUMNS
     if sort is not None:
-        measurement = _sorted(measurement, sort.replace("-", "_"), layered=layered)
+        measurement = _sorted(measurement, column_of(sort, columns).key, layered=layered)
     runs = measurement.runs
-    shown = [c for c in RUN_COLUMNS if c.applies is None or any(map(c.applies, runs))]
-    columns = LAYER_COLUMNS if layered else tuple(entry.column for entry in shown)
-    rows = (
-        [_layer_row(run, row) for run in runs for row in run.layers]
-        if layered
-        else [tuple(entry.get(run) for entry in shown) for run in runs]
-    )
+    rows: list[dict[str, Cell]]
+    if layered:
+        rows = [_layer_row(run, row) for run in runs for row in run.layers]
+    else:
+        columns = tuple(column for column in columns if _applies(column.key, runs))
+        rows = [{column.key: getattr(run, column.key) for column in columns} for run in runs]
     return Document(
         title=_title(measurement),
         subtitle=_subtitle(measurement.environment),
         columns=columns,
-        rows=tuple(rows),
+        rows=cells_of(columns, rows),
         sections=tuple(_sections(measurement, baseline, layered=layered)),
         payload=payload(measurement),
     )
 
 
+def _applies(key: str, runs: Iterable[Run]) -> bool:
+    """Return whether a column says anything about these runs."""
+    if key == "status":
+        return any(run.status != OK for run in runs)
+    figure = SHOWN_WITH.get(key)
+    return figure is None or any(getattr(run, figure) is not None for run in runs)
+
+
 def _sorted(measurement: Measurement, key: str, *, layered: bool) -> Measurement:
     """Return the measurement with its layers or its runs sorted by a column."""
+    runs = measurement.runs
     if not layered:
-        get = next(entry.get for entry in RUN_COLUMNS if entry.column.key == key)
-        return replace(measurement, runs=tuple(largest_first(measurement.runs, get)))
-    place = [column.key for column in LAYER_COLUMNS].index(key)
+        return replace(measurement, runs=tuple(largest_first(runs, attrgetter(key))))
     return replace(
         measurement,
         runs=tuple(
-            replace(run, layers=tuple(largest_first(run.layers, _cell(run, place))))
-            for run in measurement.runs
+            replace(run, layers=tuple(largest_first(run.layers, partial(_layer_cell, run, key))))
+            for run in runs
         ),
     )
-
-
-def _cell(run: Run, place: int) -> Callable[[LayerTime], Cell]:
-    return lambda row: _layer_row(run, row)[place]
 
 
 def _title(measurement: Measurement) -> str:
@@ -183,12 +174,17 @@ def _subtitle(environment: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def _layer_row(run: Run, row: LayerTime) -> tuple[Cell, ...]:
-    operator = f"{row.type} {row.detail}".strip()
-    return (
-        *(run.model, run.batch, run.dtype, row.name, operator, row.median_ms, row.share),
-        *(row.gmacs_per_s, row.bound_ms, row.share_of_bound, row.bound_by),
-    )
+def _layer_row(run: Run, row: LayerTime) -> dict[str, Cell]:
+    return {
+        **asdict(row),
+        **{key: getattr(run, key) for key in ("model", "batch", "dtype")},
+        "layer": row.name,
+        "detail": f"{row.type} {row.detail}".strip(),
+    }
+
+
+def _layer_cell(run: Run, key: str, row: LayerTime) -> Cell:
+    return _layer_row(run, row)[key]
 
 
 def _sections(

@@ -9,20 +9,20 @@ from cnnstat.count.conventions import FVCORE, PAPER, TORCH
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
 
 COLUMNS = (
-    Column("model", "Model", keep=NEVER_DROPPED, definition="the model that was checked"),
+    Column("model", "Model", "text", NEVER_DROPPED, "the model that was checked"),
     Column(
         "agree",
         "Agree",
         keep=NEVER_DROPPED,
         definition="yes if all figures are equal; partly if an operator could not be counted",
     ),
-    Column("differences", "Differences", "count", 8, definition="figures that are not equal"),
-    Column("operators", "Operators", "count", 4, definition="operators of the model"),
-    Column("params", "Parameters", "count", 6, definition="as PyTorch stores them"),
-    Column("macs", "MACs", "count", 5, definition="multiply-accumulates"),
-    Column("torch_flops", "FlopCounterMode", "count", 7, definition="counted by PyTorch"),
-    Column("fvcore_flops", "fvcore", "count", 7, definition="counted by fvcore"),
-    Column("left_out", "fvcore leaves out", keep=3, definition="operators without a rule there"),
+    Column("differences", "Differences", "count", 8, "figures that are not equal"),
+    Column("operators", "Operators", "count", 4, "operators of the model"),
+    Column("params", "Parameters", "count", 6, "as PyTorch stores them"),
+    Column("macs", "MACs", "count", 5, "multiply-accumulates"),
+    Column("torch_flops", "FlopCounterMode", "count", 7, "counted by PyTorch"),
+    Column("fvcore_flops", "fvcore", "count", 7, "counted by fvcore"),
+    Column("left_out", "fvcore leaves out", "text", 3, "operators without a rule there"),
 )
 
 

@@ -1,30 +1,21 @@
-"""The columns of a table of layers that a list of keys names, or the default ones."""
+"""The columns of a table that a list of keys names, or the default ones of a table of layers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cnnstat.count.report import Report
-from cnnstat.errors import UsageError, unknown
+from cnnstat.errors import UsageError
 from cnnstat.render.columns import DEVICE, LAYER_COLUMNS, TRAINING, LayerColumn
+from cnnstat.render.document import Cell, column_of
 
 if TYPE_CHECKING:
     from cnnstat.bench.roofline import Peak
 
 DEFAULT: tuple[str, ...] = tuple(entry.key for entry in LAYER_COLUMNS[:9])
 """The columns of the lecture tables."""
-
-WITH_FORMULAS = (
-    "layer",
-    "operator",
-    "output",
-    "params_formula",
-    "activation_formula",
-    "macs_formula",
-)
-"""The default columns with --formulas."""
 
 IN_TRAINING = (
     *("layer", "operator", "output", "params"),
@@ -39,16 +30,20 @@ FORMULA_OF = {
 }
 """The column that writes out the arithmetic of a figure."""
 
-_BY_KEY = {entry.key: entry for entry in LAYER_COLUMNS}
+WITH_FORMULAS = ("layer", "operator", "output", *FORMULA_OF.values())
+"""The default columns with --formulas."""
 
 
-def layer_column(key: str) -> LayerColumn:
-    """Return the column of this key; raise ``UsageError`` with the nearest keys if none has it."""
-    entry = _BY_KEY.get(key)
-    if entry is None:
-        titles = {entry.column.title: key for key, entry in reversed(_BY_KEY.items())}  # the first
-        raise unknown("column", key, _BY_KEY, titles=titles)
-    return entry
+def named_keys(text: str, default: Sequence[str], every: Iterable[str]) -> list[str]:
+    """Return the keys that a list names (``a,b``); ``+a,b`` adds to the default, ``all`` is every.
+
+    Raises ``UsageError`` if it names none.
+    """
+    named = [key.strip().replace("-", "_") for key in text.removeprefix("+").split(",")]
+    keys = [key for each in named if each for key in (every if each == "all" else [each])]
+    if not keys:
+        raise UsageError(f"columns {text!r}: name at least one of {', '.join(every)}")
+    return list(dict.fromkeys([*default, *keys] if text.startswith("+") else keys))
 
 
 def chosen(
@@ -70,30 +65,28 @@ def chosen(
     keys = [*default, *(["counted"] if convention != "paper" else [])]
     keys += ["bound_ms"] if peak is not None else []
     if text is not None:
-        named = [key.strip().replace("-", "_") for key in text.removeprefix("+").split(",")]
-        if not any(named):
-            raise UsageError(f"columns {text!r}: name at least one of {', '.join(_BY_KEY)}")
-        if named == ["all"]:
-            named = [key for key, entry in _BY_KEY.items() if _is_ready(entry, training, peak)]
-        else:
-            named = [key for key in named if key]
-        keys = [*keys, *named] if text.startswith("+") else named
+        ready = [entry.key for entry in LAYER_COLUMNS if _is_ready(entry, training, peak)]
+        keys = named_keys(text, keys, ready)
     keys = _with_formulas(keys) if formulas else keys
-    entries = [column_for(key, training=training, peak=peak) for key in keys]
-    return tuple(_named(entry, convention) for entry in dict.fromkeys(entries))
+    entries = [column_for(key, training=training, peak=peak) for key in dict.fromkeys(keys)]
+    return tuple(
+        entry._replace(column=replace(entry.column, title=convention))
+        if entry.key == "counted"
+        else entry
+        for entry in entries
+    )
 
 
 def column_for(key: str, *, training: bool = False, peak: Peak | None = None) -> LayerColumn:
     """Return a column that has all that it needs; raise ``UsageError`` for what is missing."""
-    entry = layer_column(key.replace("-", "_"))
+    column = column_of(key, [entry.column for entry in LAYER_COLUMNS])
+    entry = next(entry for entry in LAYER_COLUMNS if entry.column is column)
     if not _is_ready(entry, training, peak):
         raise UsageError(f"column {entry.key}: add {entry.needs}")
-    if entry.key != "bound_ms" or peak is None:
-        return entry
-    return bound_column(entry, peak)
+    return entry if entry.key != "bound_ms" or peak is None else _bound_column(entry, peak)
 
 
-def bound_column(entry: LayerColumn, peak: Peak) -> LayerColumn:
+def _bound_column(entry: LayerColumn, peak: Peak) -> LayerColumn:
     """Return the column of the bound of each layer at a device's peak rates."""
     from cnnstat.bench.roofline import node_bounds_ms, row_bound_ms
 
@@ -104,11 +97,10 @@ def bound_column(entry: LayerColumn, peak: Peak) -> LayerColumn:
             known[:] = [(report, node_bounds_ms(report, peak))]
         return known[0][1]
 
-    return entry._replace(
-        column=replace(entry.column, keep=8),  # it was asked for
-        get=lambda layer: row_bound_ms(parts(layer.report), layer),
-        total=lambda report: sum(part for part in parts(report) if part is not None),
-    )
+    def total(report: Report) -> Cell:
+        return sum(part for part in parts(report) if part is not None)
+
+    return entry._replace(get=lambda layer: row_bound_ms(parts(layer.report), layer), total=total)
 
 
 def _is_ready(entry: LayerColumn, training: bool, peak: Peak | None) -> bool:
@@ -123,11 +115,3 @@ def _with_formulas(keys: Sequence[str]) -> list[str]:
     if not any(key in FORMULA_OF for key in keys):
         return [*keys, *formulas]
     return [FORMULA_OF.get(key, key) for key in keys]
-
-
-def _named(entry: LayerColumn, convention: str) -> LayerColumn:
-    if entry.key != "counted":
-        return entry
-    from dataclasses import replace
-
-    return entry._replace(column=replace(entry.column, title=convention))

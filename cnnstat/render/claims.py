@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from cnnstat.ledger.claim import Claim, as_text, count, raw, shown
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
-from cnnstat.render.published import published_line
+from cnnstat.render.summary import published_line
 
 COLUMNS = (
-    Column("model", "Model", keep=7, group=True, definition="name of the model"),
-    Column("quantity", "Quantity", keep=8, wrap=True, definition="published quantity"),
-    Column("published", "Published", keep=NEVER_DROPPED, wrap=True, definition="as printed"),
-    Column("computed", "Computed", "count", NEVER_DROPPED, wrap=True, definition="by cnnstat"),
+    Column("model", "Model", "text", 7, "name of the model", group=True),
+    Column("quantity", "Quantity", "text", 8, "published quantity", wrap=True),
+    Column("published", "Published", "text", NEVER_DROPPED, "as printed", wrap=True),
+    Column("computed", "Computed", "count", NEVER_DROPPED, "by cnnstat", wrap=True),
     Column(
         "unit",
         "Unit",
@@ -20,10 +20,10 @@ COLUMNS = (
         wrap=True,
         definition="of the computed value, or of its parts in order",
     ),
-    Column("verdict", "Verdict", keep=NEVER_DROPPED, definition="result of the comparison"),
-    Column("id", "Id", keep=3, wrap=True, definition="stable name of the entry"),
-    Column("source", "Source", keep=5, wrap=True, definition="publication, and the place in it"),
-    Column("explanation", "Explanation", keep=1, definition="reason for a difference"),
+    Column("verdict", "Verdict", "text", NEVER_DROPPED, "result of the comparison"),
+    Column("id", "Id", "text", 3, "stable name of the entry", wrap=True),
+    Column("source", "Source", "text", 5, "publication, and the place in it", wrap=True),
+    Column("explanation", "Explanation", "text", 1, "reason for a difference"),
 )
 
 MEANINGS = (

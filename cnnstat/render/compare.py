@@ -2,102 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from cnnstat.count.compare import ALIASES, FURTHER, MEASURES, Comparison, Entry
-from cnnstat.errors import UsageError, unknown
+from cnnstat.errors import UsageError
 from cnnstat.ledger.claim import Quoted
-from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
+from cnnstat.render.choice import named_keys
+from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section, column_of
 from cnnstat.render.numbers import cell_text
-from cnnstat.render.summary import known_totals
+from cnnstat.render.summary import known_totals, published_payload
 
 Rate = Literal["error", "accuracy"]
-Getter = Callable[[Entry], Cell]
 RATIO = "_ratio"
 MANY = 8
 """The title names at most this many models."""
 
-
-class EntryColumn(NamedTuple):
-    """A column and its cell of one entry."""
-
-    column: Column
-    get: Getter
-
-
-def _measure(column: Column) -> EntryColumn:
-    return EntryColumn(column, MEASURES[column.key])
-
-
-def _error(attribute: str) -> Getter:
-    return lambda entry: "" if entry.error is None else getattr(entry.error, attribute)
-
-
-COLUMNS: tuple[EntryColumn, ...] = (
-    EntryColumn(
-        Column("model", "Model", keep=NEVER_DROPPED, definition="the model's name or reference"),
-        lambda entry: entry.name,
-    ),
-    EntryColumn(
-        Column("input", "Input", "shape", 1, definition="input without the batch"),
-        lambda entry: entry.report.input_shape,
-    ),
-    EntryColumn(
-        Column("year", "Year", "year", 5, definition="year of the paper"), lambda entry: entry.year
-    ),
-    _measure(
-        Column("depth", "Depth", "count", 5, definition="weighted layers on the longest path")
-    ),
-    _measure(Column("params", "Params", "scaled", 8, definition="weights and biases")),
-    _measure(Column("macs", "MACs", "scaled", 8, definition="multiply-accumulates")),
-    _measure(
-        Column("flops", "FLOPs", "scaled", 4, definition="2 per MAC and every other operation")
-    ),
-    EntryColumn(
-        Column("counted", "Counted", "scaled", 8, definition="work under the convention"),
-        FURTHER["counted"],
-    ),
-    _measure(
-        Column("activation_bytes", "Memory", "bytes", 7, definition="bytes of all activations")
-    ),
-    _measure(
-        Column("peak_activation_bytes", "Peak", "bytes", 6, definition="most bytes alive at once")
-    ),
-    _measure(
-        Column("macs_per_param", "MACs per param", "number", 3, definition="MACs / parameters")
-    ),
-    _measure(
-        Column("top1_error", "Top-1 error, %", "number", 6, definition="as published or measured")
-    ),
-    _measure(
-        Column("top5_error", "Top-5 error, %", "number", 6, definition="as published or measured")
-    ),
-    EntryColumn(
-        Column("top1_accuracy", "Top-1 accuracy, %", "number", 6, definition="100 - top-1 error"),
-        FURTHER["top1_accuracy"],
-    ),
-    EntryColumn(
-        Column("top5_accuracy", "Top-5 accuracy, %", "number", 6, definition="100 - top-5 error"),
-        FURTHER["top5_accuracy"],
-    ),
-    EntryColumn(
-        Column("error_models", "Error of", keep=4, definition="one model, or an ensemble"),
-        lambda entry: "" if entry.error is None else "several" if entry.error.ensemble else "one",
-    ),
-    EntryColumn(
-        Column("error_dataset", "Error on", keep=0, definition="data set of the error"),
-        _error("dataset"),
-    ),
-    EntryColumn(
-        Column("error_setting", "Setting", keep=0, definition="averaged crops and scales"),
-        _error("setting"),
-    ),
-    EntryColumn(
-        Column("error_source", "Source", keep=0, definition="where the error was published"),
-        _error("source"),
-    ),
+COLUMNS = (
+    Column("model", "Model", "text", NEVER_DROPPED, "the model's name or reference"),
+    Column("input", "Input", "shape", 1, "input without the batch"),
+    Column("year", "Year", "year", 5, "year of the paper"),
+    Column("depth", "Depth", "count", 5, "weighted layers on the longest path"),
+    Column("params", "Params", "scaled", 8, "weights and biases"),
+    Column("macs", "MACs", "scaled", 8, "multiply-accumulates"),
+    Column("flops", "FLOPs", "scaled", 4, "2 per MAC and every other operation"),
+    Column("counted", "Counted", "scaled", 8, "work under the convention"),
+    Column("activation_bytes", "Memory", "bytes", 7, "bytes of all activations"),
+    Column("peak_activation_bytes", "Peak", "bytes", 6, "most bytes alive at once"),
+    Column("macs_per_param", "MACs per param", "number", 3, "MACs / parameters"),
+    Column("top1_error", "Top-1 error, %", "number", 6, "as published or measured"),
+    Column("top5_error", "Top-5 error, %", "number", 6, "as published or measured"),
+    Column("top1_accuracy", "Top-1 accuracy, %", "number", 6, "100 - top-1 error"),
+    Column("top5_accuracy", "Top-5 accuracy, %", "number", 6, "100 - top-5 error"),
+    Column("error_models", "Error of", "text", 4, "one model, or an ensemble"),
+    Column("error_dataset", "Error on", "text", 0, "data set of the error"),
+    Column("error_setting", "Setting", "text", 0, "averaged crops and scales"),
+    Column("error_source", "Source", "text", 0, "where the error was published"),
 )
 """Every column of a comparison; with a baseline, each figure has a ratio column."""
 
@@ -105,10 +46,10 @@ RATIO_KEEP = {"params": 8, "macs": 8, "activation_bytes": 5}
 """``keep`` of a figure's ratio; all other ratios leave a narrow table first."""
 
 MAY_BE_EMPTY = frozenset(
-    (
+    [
         *("year", "top1_error", "top5_error", "top1_accuracy", "top5_accuracy"),
         *("error_models", "error_dataset", "error_setting", "error_source"),
-    )
+    ]
 )
 """Columns that are left out where no model has anything in them."""
 
@@ -137,17 +78,12 @@ def compare_document(
 
     ``rate`` shows errors or accuracies. Raises ``UsageError`` for an unknown column.
     """
-    chosen = _chosen(comparison, columns, rate)
+    known = all_columns(comparison)
     names = dict.fromkeys(entry.name for entry in comparison.entries)
-    inputs = dict.fromkeys(entry.input for entry in comparison.entries)
-    sweep = len(inputs) > len(names)
+    if len({entry.input for entry in comparison.entries}) > len(names):
+        known["input"] = replace(known["input"], keep=NEVER_DROPPED)
+    shown = _chosen(comparison, known, columns, rate)
     batches = dict.fromkeys(entry.report.batch for entry in comparison.entries)
-    shown = [
-        replace(entry.column, keep=NEVER_DROPPED)
-        if sweep and entry.column.key == "input"
-        else entry.column
-        for entry in chosen
-    ]
     baseline = comparison.baseline
     subtitle = f"batch {', '.join(f'{batch:,}' for batch in batches)}"
     if baseline is not None:
@@ -155,8 +91,11 @@ def compare_document(
     return Document(
         title=_names(names),
         subtitle=subtitle,
-        columns=tuple(shown),
-        rows=tuple(tuple(c.get(entry) for c in chosen) for entry in comparison.entries),
+        columns=shown,
+        rows=tuple(
+            tuple(_cell(comparison, entry, column.key) for column in shown)
+            for entry in comparison.entries
+        ),
         sections=tuple(_sections(comparison, quoted)),
         payload=_payload(comparison, quoted),
     )
@@ -189,55 +128,50 @@ def label(entry: Entry, comparison: Comparison) -> str:
     return f"{entry.name}@{entry.input}" if names.count(entry.name) > 1 else entry.name
 
 
-def all_columns(comparison: Comparison) -> dict[str, EntryColumn]:
+def all_columns(comparison: Comparison) -> dict[str, Column]:
     """Return every column by key; with a baseline, a ratio follows each figure."""
-    columns: dict[str, EntryColumn] = {}
+    columns: dict[str, Column] = {}
     conventions = dict.fromkeys(entry.report.convention.name for entry in comparison.entries)
-    for entry in COLUMNS:
-        key = entry.column.key
-        if key == "counted":
-            entry = entry._replace(column=replace(entry.column, title=", ".join(conventions)))
-        columns[key] = entry
+    for column in COLUMNS:
+        key = column.key
+        columns[key] = replace(column, title=", ".join(conventions)) if key == "counted" else column
         if comparison.baseline is not None and key in MEASURES:
-            column = Column(
-                key + RATIO,
-                f"{entry.column.title.removesuffix(', %')} ratio",
-                "ratio",
-                RATIO_KEEP.get(key, 2),
-                definition=f"{entry.column.definition}, relative to the baseline",
+            title = f"{column.title.removesuffix(', %')} ratio"
+            words = f"{column.definition}, relative to the baseline"
+            columns[key + RATIO] = Column(
+                key + RATIO, title, "ratio", RATIO_KEEP.get(key, 2), words
             )
-            columns[column.key] = EntryColumn(column, _ratio(comparison, key))
     return columns
 
 
-def _ratio(comparison: Comparison, key: str) -> Getter:
-    return lambda entry: comparison.ratio(entry, key)
+def _cell(comparison: Comparison, entry: Entry, key: str) -> Cell:
+    figure, error = MEASURES.get(key) or FURTHER.get(key), entry.error
+    if figure is not None:
+        return figure(entry)
+    if key.endswith(RATIO):
+        return comparison.ratio(entry, key.removesuffix(RATIO))
+    if key == "error_models":
+        return "" if error is None else "several" if error.ensemble else "one"
+    if key.startswith("error_"):
+        return "" if error is None else str(getattr(error, key.removeprefix("error_")))
+    return {"model": entry.name, "input": entry.report.input_shape, "year": entry.year}[key]
 
 
-def _chosen(comparison: Comparison, text: str | None, rate: Rate) -> tuple[EntryColumn, ...]:
+def _chosen(
+    comparison: Comparison, known: Mapping[str, Column], text: str | None, rate: Rate
+) -> tuple[Column, ...]:
     """Return the columns that a list of keys names; ``+a,b`` and ``all`` as in a summary."""
-    known = all_columns(comparison)
-    if text is None:
-        return tuple(known[key] for key in _default(comparison, known, rate))
-    parts = text.removeprefix("+").split(",")
-    named = [key for part in parts if (key := part.strip().replace("-", "_"))]
-    keys = [ALIASES.get(key, key) for key in named]
-    if not keys:
-        raise UsageError(f"columns {text!r}: name at least one of {', '.join(known)}")
-    if keys == ["all"]:
-        keys = list(known)
-    if text.startswith("+"):
-        keys = [*_default(comparison, known, rate), *(key for key in keys if key != "all")]
+    keys = _default(comparison, known, rate)
+    if text is not None:
+        keys = [ALIASES.get(key, key) for key in named_keys(text, keys, known)]
     for key in keys:
-        if key.endswith(RATIO) and comparison.baseline is None and key[: -len(RATIO)] in MEASURES:
+        if key.removesuffix(RATIO) in MEASURES and key not in known:
             raise UsageError(f"column {key!r}: a ratio needs --baseline MODEL")
-        if key not in known:
-            titles = {entry.column.title: key for key, entry in known.items()}
-            raise unknown("column", key, known, titles=titles)
-    return tuple(known[key] for key in dict.fromkeys(keys))
+    every = tuple(known.values())
+    return tuple(dict.fromkeys(column_of(key, every) for key in keys))
 
 
-def _default(comparison: Comparison, known: Mapping[str, EntryColumn], rate: Rate) -> list[str]:
+def _default(comparison: Comparison, known: Iterable[str], rate: Rate) -> list[str]:
     """Return the keys of the default columns: all that say something about these models."""
     left_out = {f"top{k}_{'error' if rate == 'accuracy' else 'accuracy'}" for k in (1, 5)}
     if all(entry.report.convention.name == "paper" for entry in comparison.entries):
@@ -246,11 +180,11 @@ def _default(comparison: Comparison, known: Mapping[str, EntryColumn], rate: Rat
         left_out.add("error_models")
     return [
         key
-        for key, entry in known.items()
-        if key.removesuffix(RATIO) not in left_out
+        for key in known
+        if (figure := key.removesuffix(RATIO)) not in left_out
         and (
-            key.removesuffix(RATIO) not in MAY_BE_EMPTY
-            or any(entry.get(each) not in (None, "") for each in comparison.entries)
+            figure not in MAY_BE_EMPTY
+            or any(_cell(comparison, each, key) not in (None, "") for each in comparison.entries)
         )
     ]
 
@@ -340,16 +274,7 @@ def _payload(comparison: Comparison, quoted: Sequence[Quoted]) -> dict[str, obje
         "baseline": None if baseline is None else label(baseline, comparison),
         "models": [model_payload(comparison, entry) for entry in comparison.entries],
         "published": [
-            {
-                "models": list(ratio.models),
-                "quantity": ratio.said.quantity,
-                "published": ratio.said.published,
-                "computed": ratio.said.value,
-                "verdict": ratio.said.verdict,
-                "source": ratio.said.source,
-                "explanation": ratio.said.explanation,
-            }
-            for ratio in quoted
+            {"models": list(models), **published_payload(said)} for models, said in quoted
         ],
     }
 

@@ -39,11 +39,11 @@ def _columns(left: str, right: str) -> tuple[Column, ...]:
         for side in SIDES
     ]
     return (
-        Column("change", "", keep=NEVER_DROPPED, definition="~ changed, - left, + right only"),
-        Column("layer", "Layer", keep=NEVER_DROPPED, definition="its name, or both names"),
+        Column("change", "", "text", NEVER_DROPPED, "~ changed, - left, + right only"),
+        Column("layer", "Layer", "text", NEVER_DROPPED, "its name, or both names"),
         *operators,
         *figures,
-        Column("fields", "Differs", keep=3, definition="attributes that differ"),
+        Column("fields", "Differs", "text", 3, "attributes that differ"),
     )
 
 

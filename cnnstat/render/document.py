@@ -7,10 +7,12 @@ rely on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Literal, TypeVar
+
+from cnnstat.errors import unknown
 
 Cell = int | float | str | bool | tuple[int, ...] | None
 
@@ -20,6 +22,8 @@ Kind = Literal["text", "count", "scaled", "bytes", "shape", "number", "percent",
 percent; a factor as ``8.9x``; a year."""
 
 NEVER_DROPPED = 9
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,8 @@ class Column:
     title: str
     kind: Kind = "text"
     keep: int = 5
-    heat: bool = False
     definition: str = ""
+    heat: bool = False
     group: bool = False
     wrap: bool = False
     pair: str = ""
@@ -100,6 +104,42 @@ class Document:
     sections: tuple[Section, ...] = ()
     subtitle: str = ""
     labels: tuple[str, ...] = ()
+
+
+def cells_of(
+    columns: Sequence[Column], rows: Iterable[Mapping[str, Cell]]
+) -> tuple[tuple[Cell, ...], ...]:
+    """Return the cells of rows that have a value for the key of every column."""
+    return tuple(tuple([row[column.key] for column in columns]) for row in rows)
+
+
+def column_of(key: str, columns: Sequence[Column]) -> Column:
+    """Return the column of a key, ``-`` for ``_``; raise ``UsageError`` with the nearest keys."""
+    by_key = {column.key: column for column in columns}
+    column = by_key.get(key.replace("-", "_"))
+    if column is None:
+        titles = {each.title: each.key for each in reversed(columns)}  # the first of equal titles
+        raise unknown("column", key, by_key, titles=titles)
+    return column
+
+
+def definitions(columns: Iterable[Column]) -> list[str]:
+    """Return a sentence for each column that has a definition."""
+    return [f"{each.title}: {each.definition}." for each in columns if each.definition]
+
+
+def largest_first(rows: Iterable[Row], get: Callable[[Row], Cell]) -> list[Row]:
+    """Return the rows sorted by a cell: largest first, unknown before all; words alphabetically."""
+    cells = [(get(row), row) for row in rows]
+    if any(isinstance(cell, str) and cell for cell, _ in cells):
+        return [row for _, row in sorted(cells, key=lambda pair: str(pair[0]))]
+    return [row for _, row in sorted(cells, key=lambda pair: _size(pair[0]), reverse=True)]
+
+
+def _size(cell: Cell) -> tuple[bool, tuple[float, ...]]:
+    if isinstance(cell, tuple):
+        return False, cell
+    return cell is None, (float(cell),) if isinstance(cell, int | float) else ()
 
 
 def with_columns(document: Document, places: Sequence[int]) -> Document:

@@ -12,7 +12,7 @@ from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Secti
 from cnnstat.zoo.card import ModelCard
 
 COLUMNS = (
-    Column("layer", "Layer", keep=7, group=True, definition="row of the model; total at the end"),
+    Column("layer", "Layer", "text", 7, "row of the model; total at the end", group=True),
     Column(
         "quantity",
         "Figure",
@@ -20,8 +20,8 @@ COLUMNS = (
         wrap=True,
         definition="derived quantity and its unit",
     ),
-    Column("derivation", "How", keep=NEVER_DROPPED, wrap=True, definition="rule and its numbers"),
-    Column("result", "Result", "count", NEVER_DROPPED, definition="result of the rule"),
+    Column("derivation", "How", "text", NEVER_DROPPED, "rule and its numbers", wrap=True),
+    Column("result", "Result", "count", NEVER_DROPPED, "result of the rule"),
 )
 
 Named = tuple[str, Step]

@@ -5,36 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnnstat.memory.fit import Fit
-from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
+from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section, definitions
 from cnnstat.render.memory import fit_lines, reserve_words, setting_words
 from cnnstat.render.memory_payload import fit_payload
 
 COLUMNS = (
     Column("model", "Model", keep=NEVER_DROPPED, group=True),
-    Column("memory", "Memory", keep=NEVER_DROPPED, definition="the memory to fit into"),
-    Column("batch", "Largest batch", "count", NEVER_DROPPED, definition="most images that fit"),
-    Column("total_bytes", "Memory needed", "bytes", 7, definition="in total, at that batch"),
-    Column("param_bytes", "Parameters", "bytes", 5, definition="bytes of the weights and biases"),
+    Column("memory", "Memory", "text", NEVER_DROPPED, "the memory to fit into"),
+    Column("batch", "Largest batch", "count", NEVER_DROPPED, "most images that fit"),
+    Column("total_bytes", "Memory needed", "bytes", 7, "in total, at that batch"),
+    Column("param_bytes", "Parameters", "bytes", 5, "bytes of the weights and biases"),
+    Column("state_bytes", "Optimiser, buffers", "bytes", 4, "stored in addition to them"),
     Column(
-        "state_bytes", "Optimiser, buffers", "bytes", 4, definition="stored in addition to them"
+        *("peak_bytes", "Peak", "bytes", 6),
+        "of the forward and backward pass, or of the optimiser's step",
     ),
-    Column(
-        "peak_bytes",
-        "Peak",
-        "bytes",
-        6,
-        definition="of the forward and backward pass, or of the optimiser's step",
-    ),
-    Column(
-        "input", "Largest input", "shape", 8, definition="largest square image that fits at batch 1"
-    ),
-    Column(
-        "input_total_bytes",
-        "Memory at that input",
-        "bytes",
-        3,
-        definition="in total, for that image",
-    ),
+    Column("input", "Largest input", "shape", 8, "largest square image that fits at batch 1"),
+    Column("input_total_bytes", "Memory at that input", "bytes", 3, "in total, for that image"),
 )
 
 
@@ -43,19 +30,22 @@ def fit_document(fits_of_models: Sequence[Sequence[Fit]]) -> Document:
     flat = [each for fits in fits_of_models for each in fits]
     partial = sorted({op for each in flat for op in each.smallest.unknown})
     sections = []
-    short = [f"{each.smallest.report.name}: {line}" for each in flat for line in _short(each)]
+    short = [
+        f"{each.smallest.report.name}: {next(fit_lines(each))}"
+        for each in flat
+        if each.at_batch is None
+    ]
     if short:
         sections.append(Section("Does not fit", tuple(short)))
     if partial:
         named = f"the memory of the following is unknown: {', '.join(partial)}"
         line = f"{named}; bytes are lower bounds, batches and inputs upper bounds"
         sections.append(Section("Partial", (line,)))
-    defined = [f"{c.title}: {c.definition}." for c in COLUMNS if c.definition]
     sections.append(
         Section(
             "Definitions",
             (
-                *defined,
+                *definitions(COLUMNS),
                 "One more image, or the next larger input, does not fit. GiB is 1024^3 bytes, GB "
                 "1000^3; a bare G is read as GiB.",
                 *([reserve_words()] if any(each.reserved_bytes for each in flat) else []),
@@ -101,7 +91,3 @@ def _row(fit: Fit) -> tuple[Cell, ...]:
         wide.report.input_shape if wide else "",
         wide.total_bytes if wide else "",
     )
-
-
-def _short(fit: Fit) -> list[str]:
-    return list(fit_lines(fit))[:1] if fit.at_batch is None else []

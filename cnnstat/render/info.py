@@ -8,12 +8,12 @@ from dataclasses import asdict
 from cnnstat.count.expected import Expected
 from cnnstat.ledger.claim import Published
 from cnnstat.render.document import NEVER_DROPPED, Column, Document, Section
-from cnnstat.render.published import published_line, published_payload
+from cnnstat.render.summary import published_line, published_payload
 from cnnstat.zoo.card import Accuracy, ModelCard
 
 COLUMNS = (
-    Column("item", "Item", keep=NEVER_DROPPED, definition="entry of the card"),
-    Column("content", "Content", keep=NEVER_DROPPED, wrap=True, definition="from the sources"),
+    Column("item", "Item", "text", NEVER_DROPPED, "entry of the card"),
+    Column("content", "Content", "text", NEVER_DROPPED, "from the sources", wrap=True),
 )
 
 
@@ -38,7 +38,7 @@ def info_document(
         rows=tuple(_rows(card, aliases)),
         payload={
             **_payload(card, aliases, average),
-            "published": published_payload(published),
+            "published": list(map(published_payload, published)),
             "published_figures": known,
         },
         sections=tuple(_sections(card, average, published, known)),

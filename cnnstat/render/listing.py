@@ -9,13 +9,13 @@ from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document
 from cnnstat.zoo.card import ModelCard
 
 COLUMNS = (
-    Column("family", "Family", keep=4, group=True, definition="architecture family"),
-    Column("name", "Name", keep=NEVER_DROPPED, definition="name for MODEL"),
-    Column("title", "Title", keep=3, definition="full name of the model"),
-    Column("year", "Year", "year", 5, definition="year of publication"),
-    Column("input", "Input", "shape", 6, definition="default input, without the batch"),
-    Column("params", "Parameters", "count", 8, heat=True, definition="weights and biases"),
-    Column("macs", "MACs", "count", 8, heat=True, definition="multiply-accumulates, batch 1"),
+    Column("family", "Family", "text", 4, "architecture family", group=True),
+    Column("name", "Name", "text", NEVER_DROPPED, "name for MODEL"),
+    Column("title", "Title", "text", 3, "full name of the model"),
+    Column("year", "Year", "year", 5, "year of publication"),
+    Column("input", "Input", "shape", 6, "default input, without the batch"),
+    Column("params", "Parameters", "count", 8, "weights and biases", heat=True),
+    Column("macs", "MACs", "count", 8, "multiply-accumulates, batch 1", heat=True),
 )
 
 

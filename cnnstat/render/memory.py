@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
 
 from cnnstat.count.layer import Layer
 from cnnstat.memory.fit import CUDA_RESERVE_PERCENT, Fit
 from cnnstat.memory.memory import LayerMemory, Measured, MemoryPlan, Peak, Settings
 from cnnstat.render.columns import operator_text
-from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
-from cnnstat.render.measured_memory import Line, measured_lines, unwatched_lines
+from cnnstat.render.document import (
+    NEVER_DROPPED,
+    Cell,
+    Column,
+    Document,
+    Section,
+    cells_of,
+    definitions,
+)
 from cnnstat.render.memory_payload import memory_payload
 from cnnstat.render.numbers import bytes_text, count, fixed
+from cnnstat.render.totals import Line, aligned
 
 PARTS = {
     "input": "inputs",
@@ -26,68 +33,49 @@ PARTS = {
 HEAVIEST = 3
 
 
-class MemoryColumn(NamedTuple):
-    """A column, its cell of one row, and whether the cells of all rows add up."""
-
-    column: Column
-    get: Callable[[Layer, LayerMemory], Cell]
-    adds_up: bool = False
-
-
-LIVE = MemoryColumn(
-    Column(
-        "live_bytes",
-        "Live",
-        "bytes",
-        8,
-        heat=True,
-        definition="alive at the layer's peak in the forward pass, weights left out",
-    ),
-    lambda layer, row: row.live_bytes,
-)
-IDEAL = MemoryColumn(
-    Column("ideal_bytes", "Ideal", "bytes", 4, definition="the same, in place wherever possible"),
-    lambda layer, row: row.ideal_bytes,
-)
-SAVED = MemoryColumn(
-    Column(
-        "saved_bytes",
-        "Saved",
-        "bytes",
-        8,
-        heat=True,
-        definition="first saved here for the backward pass, each storage once",
-    ),
-    lambda layer, row: row.saved_bytes,
-    adds_up=True,
-)
-BACKWARD = MemoryColumn(
-    Column(
-        "backward_bytes",
-        "Backward",
-        "bytes",
-        6,
-        heat=True,
-        definition="alive at the layer's peak in the backward pass",
-    ),
-    lambda layer, row: row.backward_bytes,
-)
 NAMED = (
-    MemoryColumn(Column("layer", "Layer", keep=NEVER_DROPPED), lambda layer, row: layer.name),
-    MemoryColumn(
-        Column("operator", "Type and kernel", keep=NEVER_DROPPED),
-        lambda layer, row: operator_text(layer),
-    ),
-    MemoryColumn(
-        Column("output", "Output", "shape", 5), lambda layer, row: layer.output_without_batch
+    Column("layer", "Layer", keep=NEVER_DROPPED),
+    Column("operator", "Type and kernel", keep=NEVER_DROPPED),
+    Column("output", "Output", "shape", 5),
+    Column(
+        *("live_bytes", "Live", "bytes", 8),
+        "alive at the layer's peak in the forward pass, weights left out",
+        heat=True,
     ),
 )
-BY_MODE = {
-    "inference": (*NAMED, LIVE, IDEAL),
-    "training": (*NAMED, LIVE, SAVED, BACKWARD),
+COLUMNS = {
+    "inference": (
+        *NAMED,
+        Column("ideal_bytes", "Ideal", "bytes", 4, "the same, in place wherever possible"),
+    ),
+    "training": (
+        *NAMED,
+        Column(
+            *("saved_bytes", "Saved", "bytes", 8),
+            "first saved here for the backward pass, each storage once",
+            heat=True,
+        ),
+        Column(
+            *("backward_bytes", "Backward", "bytes", 6),
+            "alive at the layer's peak in the backward pass",
+            heat=True,
+        ),
+    ),
 }
 """The columns of each mode."""
 
+MEASURED = {
+    "param_bytes": "parameters",
+    "buffer_bytes": "buffers",
+    "gradient_bytes": "gradients",
+    "optimizer_bytes": "optimiser state",
+    "saved_bytes": "saved for backward",
+    "peak_live_bytes": "peak of the forward pass",
+    "backward_peak_bytes": "peak of the backward pass",
+    "optimizer_step_bytes": "temporary memory of the optimiser's step",
+    "workspace_bytes": "workspaces and rounding",
+}
+"""Quantities of both a measurement and a plan, in the order of the table."""
 
 MOST_ALIVE = 4
 """Tensors at the ideal peak that the text names; JSON has them all."""
@@ -106,22 +94,26 @@ def memory_document(
     ``measured`` is a measurement and the prediction for it; ``next_batch`` the plan with one image
     more, which tells the memory of an image.
     """
-    columns = BY_MODE[plan.settings.mode]
+    columns = COLUMNS[plan.settings.mode]
     rows = [(layer, plan.of(layer)) for layer in plan.report.layers]
-    total: list[Cell] = ["total", *([""] * (len(columns) - 1))]
-    for at, entry in enumerate(columns):
-        if entry.adds_up:
-            total[at] = plan.saved_bytes
+    sums: dict[str, Cell] = {"layer": "total", "saved_bytes": plan.saved_bytes}
     return Document(
         title=f"{plan.report.name}: memory of {_doing(plan.settings)}",
         subtitle=_subtitle(plan),
-        columns=tuple(entry.column for entry in columns),
-        rows=tuple(tuple(entry.get(*row) for entry in columns) for row in rows),
-        total=tuple(total) if any(entry.adds_up for entry in columns) else None,
+        columns=columns,
+        rows=cells_of(columns, [_row(*row) for row in rows]),
+        total=tuple(sums.get(column.key, "") for column in columns)
+        if plan.settings.mode == "training"
+        else None,
         lower_bound=plan.status == "partial",
         sections=tuple(_sections(plan, rows, measured, fits, next_batch)),
         payload=memory_payload(plan, reference, rows, measured, fits),
     )
+
+
+def _row(layer: Layer, memory: LayerMemory) -> dict[str, Cell]:
+    named = {"layer": layer.name, "operator": operator_text(layer)}
+    return {**named, "output": layer.output_without_batch, **memory._asdict()}
 
 
 def setting_words(settings: Settings) -> str:
@@ -157,7 +149,7 @@ def _sections(
     yield Section("In short", tuple(_short(plan, rows, fits, next_batch)))
     yield Section("Memory needed", aligned(_totals(plan)))
     if measured is not None:
-        said = (*aligned(measured_lines(*measured)), *unwatched_lines(plan, measured[1]))
+        said = (*aligned(_measured_lines(*measured)), *_unwatched_lines(plan, measured[1]))
         yield Section("Measured and predicted", said)
     if plan.unknown:
         yield Section(
@@ -322,12 +314,41 @@ def _peak_line(name: str, peak: Peak, least: str) -> Line:
     return name, f"{least}{bytes_text(peak.bytes)}", f"at {peak.layer}: {parts}"
 
 
-def aligned(lines: Iterator[Line]) -> tuple[str, ...]:
-    """Return lines of three columns: name, figure, words."""
-    rows = list(lines)
-    first = max(len(line[0]) for line in rows)
-    second = max(len(line[1]) for line in rows)
-    return tuple(f"{a:<{first}}  {b:>{second}}  {c}".rstrip() for a, b, c in rows)
+def _measured_lines(measured: Measured, predicted: Measured) -> Iterator[Line]:
+    """Yield each quantity as measured, with its prediction."""
+    for key, name in MEASURED.items():
+        real, ours = getattr(measured, key), getattr(predicted, key)
+        if real is None:
+            continue
+        if ours is None:
+            yield name, count(real), "bytes measured, not predicted"
+        else:
+            off = "equal" if real == ours else f"predicted is {_difference(real, ours)} off"
+            yield name, count(real), f"bytes measured, {count(ours)} predicted: {off}"
+
+
+def _unwatched_lines(plan: MemoryPlan, predicted: Measured) -> Iterator[str]:
+    """Yield why a measured peak differs from the plan's."""
+    unwatched = [
+        f"the {peak.phase} pass at {count(peak.bytes)} bytes"
+        for peak, watched in (
+            (plan.forward_peak, predicted.peak_live_bytes),
+            (plan.backward_peak, predicted.backward_peak_bytes),
+        )
+        if peak is not None and watched not in (None, peak.bytes)
+    ]
+    if unwatched:
+        yield (
+            "PyTorch does not add gradients in place while they are measured; "
+            f"otherwise the peaks are in {' and '.join(unwatched)}, as above."
+        )
+
+
+def _difference(measured: int, predicted: int) -> str:
+    """Return the error of a prediction in percent of the measurement."""
+    if not measured:
+        return "all"
+    return f"{100 * (predicted - measured) / measured:+.3g} %"
 
 
 def reserve_words() -> str:
@@ -339,9 +360,7 @@ def reserve_words() -> str:
 
 
 def _definitions(plan: MemoryPlan) -> Iterator[str]:
-    for entry in BY_MODE[plan.settings.mode]:
-        if entry.column.definition:
-            yield f"{entry.column.title}: {entry.column.definition}."
+    yield from definitions(COLUMNS[plan.settings.mode])
     yield (
         "Not included: the loss after the outputs, PyTorch itself, workspaces of "
         "kernels and the rounding of an allocator; MB is 1000^2 bytes, MiB 1024^2."

@@ -17,8 +17,8 @@ def stages_document(table: StageTable, papers: Sequence[Printed | None] = ()) ->
     """
     printed = [papers_flops(figure) for figure in papers] or [None] * len(table.models)
     columns = (
-        Column("stage", "Stage", keep=NEVER_DROPPED, group=True, definition="name of the stage"),
-        Column("output", "Output", keep=8, group=True, definition="output extents"),
+        Column("stage", "Stage", "text", NEVER_DROPPED, "name of the stage", group=True),
+        Column("output", "Output", "text", 8, "output extents", group=True),
         *(
             Column(name, name, keep=NEVER_DROPPED, wrap=True, definition=f"layers of {name}")
             for name in table.models

@@ -12,11 +12,10 @@ from cnnstat.count.report import Note, Report, Totals
 from cnnstat.count.tree import Branch, tree
 from cnnstat.ir.tensor import UNKNOWN
 from cnnstat.render.choice import DEFAULT, chosen, column_for
-from cnnstat.render.columns import LayerColumn
-from cnnstat.render.document import Cell, Computed, Document, Section
+from cnnstat.render.columns import Getter, LayerColumn, known, trained
+from cnnstat.render.document import Cell, Computed, Document, Section, largest_first
 from cnnstat.render.numbers import bytes_text, count
-from cnnstat.render.published import published_line, published_payload
-from cnnstat.render.totals import brief_lines, totals_lines
+from cnnstat.render.totals import aligned, brief_lines, totals
 from cnnstat.zoo.card import ModelCard
 
 if TYPE_CHECKING:
@@ -81,8 +80,6 @@ def summary_document(
     else:
         layers = report.view(expand=view.expand, depth=view.depth)
         if view.sort is not None:
-            from cnnstat.render.sorting import largest_first
-
             get = column_for(view.sort, training=trains, peak=view.peak).get
             layers = tuple(largest_first(layers, get))
     shown = layers if view.top is None else layers[: view.top]
@@ -159,7 +156,7 @@ def _sections(
     published: Sequence[Published],
     checked: Check | None,
 ) -> Iterator[Section]:
-    yield Section("Totals", totals_lines(report), brief=brief_lines(report))
+    yield Section("Totals", aligned(totals(report)), brief=brief_lines(report))
     if published:
         lines = tuple(map(published_line, published))
         yield Section("Published and computed", lines, brief=(_verdicts(published),))
@@ -210,6 +207,26 @@ def _legend(columns: Sequence[LayerColumn]) -> Section:
     )
 
 
+def published_line(p: Published) -> str:
+    """Return the verdict, the published and the computed figure, and the reason."""
+    figures = f"{p.quantity}: published {p.published}, computed {p.computed_with_unit} ({p.source})"
+    why = f"; {p.explanation}" if p.explanation else ""
+    return f"{p.verdict:<10}  {figures}{why}"
+
+
+def published_payload(p: Published) -> dict[str, object]:
+    """Return a published figure as JSON has it."""
+    return {
+        "quantity": p.quantity,
+        "published": p.published,
+        "computed": p.value,
+        "unit": p.unit or None,
+        "verdict": p.verdict,
+        "source": p.source,
+        "explanation": p.explanation,
+    }
+
+
 def _payload(
     report: Report,
     reference: str,
@@ -224,16 +241,14 @@ def _payload(
     """Return the JSON contract ``cnnstat.summary/1``."""
     if branches:
         layers = [each.layer for each in branches if not each.is_module]
-    totals = report.totals
-    entries = [_layer(layer) for layer in layers]
-    built: dict[str, object] = {
+    traffic = sum(each.total for each in report.traffic) if report.knows("traffic_bytes") else None
+    bound = None if view.peak is None else column_for("bound_ms", peak=view.peak).get
+    payload: dict[str, object] = {
         "schema": "cnnstat.summary/1",
         "status": report.status,
         "model": {
             "name": report.name,
-            "title": card.title if card else None,
-            "family": card.family if card else None,
-            "year": card.year if card else None,
+            **{key: card and getattr(card, key) for key in ("title", "family", "year")},
             "reference": reference,
         },
         "input": {
@@ -243,60 +258,44 @@ def _payload(
         },
         "convention": {
             "name": report.convention.name,
-            "counted": totals.counted if report.knows("counted") else None,
+            "counted": report.totals.counted if report.knows("counted") else None,
         },
-        "layers": entries,
-        "totals": {
-            **known_totals(report),
-            "traffic_bytes": sum(each.total for each in report.traffic)
-            if report.knows("traffic_bytes")
-            else None,
-        },
-        "published": published_payload(published),
+        "layers": [_layer(layer, bound) for layer in layers],
+        "totals": {**known_totals(report), "traffic_bytes": traffic, **_step(report)},
+        "published": list(map(published_payload, published)),
         "notes": [note._asdict() for note in report.notes],
         "params_status": report.params_status,
     }
-    if view.peak is not None:
-        bound = column_for("bound_ms", peak=view.peak)
-        for entry, layer in zip(entries, layers, strict=True):
-            entry["bound_ms"] = bound.get(layer)
     if report.training is not None:
-        from cnnstat.render.training import layer_payload, totals_payload
-
-        built["training_status"] = report.training_status
-        built["totals"] = {**built["totals"], **totals_payload(report.training)}  # type: ignore[dict-item]
-        for entry, layer in zip(entries, layers, strict=True):
-            entry.update(layer_payload(layer))
+        payload["training_status"] = report.training_status
     if checked is not None:
         from cnnstat.render.check import check_payload
 
-        built["check"] = check_payload(checked)
+        payload["check"] = check_payload(checked)
     if omitted:
-        built["omitted_layers"] = omitted
+        payload["omitted_layers"] = omitted
     if branches:
-        built["modules"] = [_layer(each.layer) for each in branches if each.is_module]
+        payload["modules"] = [_layer(each.layer) for each in branches if each.is_module]
     options = {"expand": view.expand, "depth": view.depth, "sort": view.sort}
     if any(options.values()):  # the rows are not the layers in order
-        built["view"] = {name: value for name, value in options.items() if value}
-    return built
+        payload["view"] = {name: value for name, value in options.items() if value}
+    return payload
 
+
+FIGURES = (
+    *("weights", "biases", "params", "buffers", "macs", "flops"),
+    *("activation_bytes", "cached_activation_bytes", "counted"),
+)
+"""Keys of a layer's figures, in the order of the payload."""
 
 TOTALS = tuple(name for name in Totals.__slots__ if name != "counted")
 """Keys of the payload's totals, in order."""
 
 
-STORED = ("weights", "biases", "params")
-"""Keys of a layer's parameters; null where some of its weights are not counted."""
-
-
-BYTES = ("activation_bytes", "cached_activation_bytes")
-"""Keys of a layer's bytes; null where the shape of one of its results is unknown."""
-
-
-def _layer(layer: Layer) -> dict[str, object]:
-    counted = layer.counts_all_weights
+def _layer(layer: Layer, bound: Getter | None = None) -> dict[str, object]:
     field = layer.receptive_field
-    return {
+    jump = None if field is None else field.jump
+    entry: dict[str, object] = {
         "name": layer.name,
         "path": layer.path,
         "type": layer.type,
@@ -304,22 +303,27 @@ def _layer(layer: Layer) -> dict[str, object]:
         "detail": layer.detail,
         "input_shapes": [list(spec.shape) for spec in layer.inputs],
         "output_shape": None if layer.output == UNKNOWN else list(layer.output.shape),
-        **{key: getattr(layer, key) if counted else None for key in STORED},
-        "buffers": layer.buffers,
-        "macs": layer.macs,
-        "flops": layer.flops,
-        **{key: getattr(layer, key) if layer.has_all_shapes else None for key in BYTES},
-        "counted": layer.counted,
+        **{key: known(layer, key) for key in FIGURES},
         "receptive_field": None if field is None else list(field.size),
-        "jump": None
-        if field is None or field.jump is None
-        else [int(j) if j.denominator == 1 else str(j) for j in field.jump],
+        "jump": jump and [int(j) if j.denominator == 1 else str(j) for j in jump],
         "formulas": layer.formulas,
         "traffic_bytes": layer.traffic.total if layer.has_all_shapes else None,
         "intensity": layer.intensity,
     }
+    if bound is not None:
+        entry["bound_ms"] = bound(layer)
+    return entry if layer.report.training is None else entry | trained(layer.training)
 
 
 def known_totals(report: Report) -> dict[str, object]:
     """Return the totals of the JSON contract; None where a file of weights tells nothing."""
     return {key: getattr(report.totals, key) if report.knows(key) else None for key in TOTALS}
+
+
+def _step(report: Report) -> dict[str, int | None]:
+    """Return the totals of a training step, and of an epoch where its images are known."""
+    training = report.training
+    if training is None:
+        return {}
+    epoch = training.epoch._asdict() if training.epoch else {}
+    return trained(training.total) | {f"epoch_{key}": figure for key, figure in epoch.items()}

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from cnnstat.count.report import Report
 from cnnstat.count.saved import SavedReport
 from cnnstat.ir.tensor import DTYPE_BYTES
 from cnnstat.render.numbers import bytes_text, count, scaled, shape_text
 
+if TYPE_CHECKING:
+    from cnnstat.count.training import StepWork, Training
 
-def totals_lines(report: Report) -> tuple[str, ...]:
-    """Return one aligned line per total: name, figure, definition."""
-    entries = list(_totals(report))
-    names = max(len(name) for name, _, _ in entries)
-    figures = max(len(figure) for _, figure, _ in entries)
-    return tuple(
-        f"{name:<{names}}  {figure:>{figures}}  {words}".rstrip() for name, figure, words in entries
-    )
+Line = tuple[str, str, str]
+"""Name, figure, words."""
 
 
-def totals_line(report: Report) -> str:
+def aligned(lines: Iterable[Line]) -> tuple[str, ...]:
+    """Return lines of three columns."""
+    rows = list(lines)
+    names, figures = (max(len(row[place]) for row in rows) for place in (0, 1))
+    return tuple(f"{a:<{names}}  {b:>{figures}}  {c}".rstrip() for a, b, c in rows)
+
+
+def _totals_line(report: Report) -> str:
     """Return what the total row of a table does not say, in one line."""
     totals = report.totals
     least, known, stored = _bounds(report)
@@ -52,15 +56,12 @@ def _bounds(report: Report) -> tuple[str, str, str]:
 
 def brief_lines(report: Report) -> tuple[str, ...]:
     """Return that line, and one for each total of a training step where it was asked for."""
-    if report.training is None:
-        return (totals_line(report),)
-    from cnnstat.render.training import training_totals
-
-    totals = training_totals(report.training, report.batch)
-    return (totals_line(report), *[f"{name} {figure}: {words}" for name, figure, words in totals])
+    steps = () if report.training is None else training_totals(report.training, report.batch)
+    return (_totals_line(report), *(f"{name} {figure}: {words}" for name, figure, words in steps))
 
 
-def _totals(report: Report) -> Iterator[tuple[str, str, str]]:
+def totals(report: Report) -> Iterator[Line]:
+    """Yield every total: its name, its figure and its definition."""
     totals = report.totals
     least, known, stored = _bounds(report)
     yield (
@@ -84,10 +85,11 @@ def _totals(report: Report) -> Iterator[tuple[str, str, str]]:
         f"{least}{count(totals.flops)}",
         f"{scaled(totals.flops)}: 2 per MAC plus every other operation of the forward pass",
     )
-    yield from _convention(report)
+    rule = report.convention
+    if rule.name != "paper":
+        figure = _counted(report, count)
+        yield f"{rule.name} convention", figure, f"{rule.unit}: {rule.title}"
     if report.training is not None:
-        from cnnstat.render.training import training_totals
-
         yield from training_totals(report.training, report.batch)
     for name, size, words in (
         ("activations", totals.activation_bytes, "sum of the rows' outputs, the input included"),
@@ -108,13 +110,6 @@ def _totals(report: Report) -> Iterator[tuple[str, str, str]]:
     yield from _last_map(report)
 
 
-def _convention(report: Report) -> Iterator[tuple[str, str, str]]:
-    rule = report.convention
-    if rule.name != "paper":
-        figure = _counted(report, count)
-        yield f"{rule.name} convention", figure, f"{rule.unit}: {rule.title}"
-
-
 def _counted(report: Report, text: Callable[[int], str]) -> str:
     figures = report.totals_figures
     return f"{'>= ' if figures.unknown_counted else ''}{text(figures.counted)}"
@@ -130,7 +125,7 @@ def _values(report: Report, size: int) -> str:
     return f"{count(size // DTYPE_BYTES[dtypes.pop()])} values: "
 
 
-def _last_map(report: Report) -> Iterator[tuple[str, str, str]]:
+def _last_map(report: Report) -> Iterator[Line]:
     """Yield the receptive field of the last layer that does not read everything."""
     layer = report.last_map
     if layer is None:
@@ -148,3 +143,38 @@ def _last_map(report: Report) -> Iterator[tuple[str, str, str]]:
         shape_text(field.size),
         f"of one element of {layer.name}, {jump} apart; inputs beyond the border included",
     )
+
+
+def training_totals(training: Training, batch: int) -> Iterator[Line]:
+    """Yield name, figure and definition of each total of a training step."""
+    step, least = training.total, "" if training.is_complete else ">= "
+    images = f"{batch:,} image{'' if batch == 1 else 's'}"
+    yield (
+        "training step",
+        f"{least}{count(step.macs)}",
+        f"{scaled(step.macs)} MACs for {images}: forward {count(step.forward_macs)} + input "
+        f"gradients {count(step.input_gradient_macs)} + weight gradients "
+        f"{count(step.weight_gradient_macs)}",
+    )
+    yield "FlopCounterMode", f"{least}{count(step.flop_counter)}", _counter(step)
+    if training.epoch is not None:
+        epoch = training.epoch
+        words = (
+            f"{scaled(epoch.macs)} MACs for {count(epoch.images)} images in "
+            f"{count(epoch.steps)} steps"
+        )
+        yield "epoch", f"{least}{count(epoch.macs)}", words
+
+
+def _counter(step: StepWork) -> str:
+    """Return how PyTorch's count comes about, and why it is not twice that of the products."""
+    words = "FLOPs of the forward and backward pass as PyTorch counts them"
+    more = step.flop_counter - 2 * step.macs
+    if more > 0:
+        return (
+            f"{words}: 2 per MAC, plus {count(more)} that no kernel computes (the counter "
+            "multiplies weight gradients of grouped convolutions by the number of groups)"
+        )
+    if more < 0:
+        return f"{words}: 2 per MAC, for operators with a formula"
+    return f"{words}: 2 per MAC"
