@@ -214,7 +214,7 @@ def roofline(model: str, *, subject: Subject, rates: Rates, picture: Picture) ->
         write(lambda: roofline_figure(read_result(model)))
         return
     from cnnstat.bench.roofline import compute_dtype
-    from cnnstat.render.plots.layerbounds import layer_bounds_figure
+    from cnnstat.render.plots.roofline import layer_bounds_figure
 
     report = subject.analyze(subject.load(model)).report
     peak, kind = rates.peak_of(report, device), compute_dtype(report)

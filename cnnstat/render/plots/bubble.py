@@ -19,6 +19,7 @@ from cnnstat.render.plots.style import (
     count_axis,
     fitted,
     heading,
+    log_axis,
     new_figure,
     styled,
 )
@@ -27,6 +28,7 @@ from cnnstat.zoo.card import ModelCard
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 Rate = Literal["top1", "top5"]
 
@@ -179,66 +181,38 @@ def _panel(
             linewidths=0.6,
             zorder=2,
         )
-    axes.set_xscale("log")
     low, high = min(b.macs for b in members), max(b.macs for b in members)
-    axes.set_xlim(low / 2.2, high * 2.2)
+    log_axis(axes, "x", (low / 2.2, high * 2.2))
+    count_axis(axes, "x")
     worst, best = min(b.accuracy for b in members), max(b.accuracy for b in members)
     margin = max(0.18 * (best - worst), 0.5)
     axes.set_ylim(worst - margin, best + margin)
-    _ticks(axes, low / 2.2, high * 2.2)
 
 
-def _ticks(axes: Axes, low: float, high: float) -> None:
-    from matplotlib.ticker import FixedLocator, NullLocator
+def _key(mark: str, points: float, colour: str, label: str) -> Line2D:
+    """Return a mark with its words, for a key."""
+    from matplotlib.lines import Line2D
 
-    wide = high / low > 1000
-    steps = (1,) if wide else (1, 2, 5)
-    places = [
-        step * 10**power
-        for power in range(1, 16)
-        for step in steps
-        if low <= step * 10**power <= high
-    ]
-    axes.xaxis.set_major_locator(FixedLocator(places))
-    axes.xaxis.set_minor_locator(NullLocator())
-    count_axis(axes, "x")
+    edge = {"markeredgecolor": "#333333", "markeredgewidth": 0.6}
+    look = {"marker": mark, "markersize": points, "markerfacecolor": colour, **edge}
+    return Line2D([], [], linestyle="none", label=label, **look)  # type: ignore[arg-type]
 
 
 def _legend(figure: Figure, most: int, looks: dict[str, tuple[str, str]]) -> None:
     """Show the families, and three circles with the parameters that they stand for."""
-    from matplotlib.lines import Line2D
-
     first = _round_below(most)
     values = list(dict.fromkeys((first, _round_below(first // 4), _round_below(first // 20))))
     handles = [
-        Line2D(
-            [],
-            [],
-            linestyle="none",
-            marker="o",
-            markersize=2 * _radius(value, most),
-            markerfacecolor="#cccccc",
-            markeredgecolor="#333333",
-            markeredgewidth=0.6,
-            label=f"{scaled(value).replace('.00', '')} parameters",
+        _key(
+            "o",
+            2 * _radius(value, most),
+            "#cccccc",
+            f"{scaled(value).replace('.00', '')} parameters",
         )
         for value in reversed(values)
         if value > 0
     ]
-    families = [
-        Line2D(
-            [],
-            [],
-            linestyle="none",
-            marker=mark,
-            markersize=6,
-            markerfacecolor=colour,
-            markeredgecolor="#333333",
-            markeredgewidth=0.6,
-            label=name,
-        )
-        for name, (colour, mark) in looks.items()
-    ]
+    families = [_key(mark, 6, colour, name) for name, (colour, mark) in looks.items()]
     widest = 2 * _radius(values[0], most) / 8  # in units of the type's 8 points
     figure.legend(
         handles=handles,
@@ -249,6 +223,10 @@ def _legend(figure: Figure, most: int, looks: dict[str, tuple[str, str]]) -> Non
         handleheight=widest + 0.5,
     )
     figure.legend(handles=families, loc="outside right upper", fontsize=7)
+
+
+def _short(value: int) -> str:
+    return scaled(value).replace(".00", "")
 
 
 def _round_below(value: int) -> int:

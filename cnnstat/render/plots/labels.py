@@ -93,9 +93,7 @@ class _Place(NamedTuple):
     line: Line | None
 
 
-def label_points(
-    axes: Axes, points: Sequence[Point], *, avoid: Sequence[Line] = (), fontsize: float = 7.5
-) -> None:
+def label_points(axes: Axes, points: Sequence[Point], avoid: Sequence[Line] = ()) -> None:
     """Write the labels of points, off the lines to ``avoid`` (data coordinates).
 
     The limits of the axes and the layout must be final.
@@ -117,7 +115,7 @@ def label_points(
     for index in _crowded_first(centres):
         point = points[index]
         text = axes.text(
-            point.x, point.y, shown(point.label), fontsize=fontsize, ha="center", va="center"
+            point.x, point.y, shown(point.label), fontsize=7.5, ha="center", va="center"
         )
         extent = text.get_window_extent()
         size = (extent.width + 2 * GAP * scale, extent.height + 2 * GAP * scale)

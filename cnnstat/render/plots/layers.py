@@ -47,7 +47,12 @@ class Panel(NamedTuple):
     colour: str
     values: tuple[int | None, ...]
     total: str
-    unit: str = ""
+    unit: str
+
+    @property
+    def heights(self) -> list[int]:
+        """The values, zero where they are unknown."""
+        return [value or 0 for value in self.values]
 
 
 class Section(NamedTuple):
@@ -60,14 +65,9 @@ class Section(NamedTuple):
     places: tuple[int, ...]
 
     @property
-    def first(self) -> int:
-        """Number of the first layer."""
-        return min(self.places)
-
-    @property
-    def last(self) -> int:
-        """Number of the last layer."""
-        return max(self.places)
+    def middle(self) -> float:
+        """Where its name stands on the axis."""
+        return (min(self.places) + max(self.places)) / 2
 
 
 def layers_figure(*reports: Report, depth: int | None = None) -> Figure:
@@ -96,7 +96,8 @@ def _rows(report: Report, depth: int | None) -> Sequence[Layer]:
 def _fill(figure: Figure | SubFigure, report: Report, rows: Sequence[Layer]) -> Sequence[Axes]:
     """Draw one model into a figure or a part of one; return its panels."""
     named = len(rows) <= names_that_fit(figure, MOST_NAMES)
-    parts = single(rows) if named else spans_of(rows)
+    each = [Section(row.name, (place,)) for place, row in enumerate(rows)]
+    parts = each if named else spans_of(rows)
     panels: Sequence[Axes] = figure.subplots(3, 1, sharex=True)
     shapes = ", ".join(shape_text(spec.shape) for spec in report.inputs.values())
     heading(figure, f"{shown(report.name)}, input {shapes}")
@@ -105,7 +106,7 @@ def _fill(figure: Figure | SubFigure, report: Report, rows: Sequence[Layer]) -> 
         title = f"{panel.title}: {panel.total}{_most(panel, parts)}"
         axes.set_title(fitted(figure, title, margin=AXIS))
     if named:
-        _names(panels[-1], rows)
+        _name(panels[-1], parts)
     else:
         _spans(panels, parts, rows)
     return panels
@@ -115,27 +116,16 @@ def panels_of(report: Report, rows: Sequence[Layer]) -> tuple[Panel, ...]:
     """Return parameters, activation memory and MACs of the rows."""
     totals = report.totals
     least = "at least " if report.status == "partial" else ""
-    return (
-        Panel("Parameters", BLUE, tuple(row.params for row in rows), scaled(totals.params)),
-        Panel(
-            "Activation memory",
-            ORANGE,
-            tuple(row.activation_bytes for row in rows),
-            bytes_text(totals.activation_bytes),
-            "B",
-        ),
-        Panel(
-            "Multiply-accumulates",
-            GREEN,
-            tuple(row.macs for row in rows),
-            f"{least}{scaled(totals.macs)}",
-        ),
+    size = bytes_text(totals.activation_bytes)
+    work = f"{least}{scaled(totals.macs)}"
+    return tuple(
+        Panel(title, colour, tuple(getattr(row, key) for row in rows), total, unit)
+        for title, colour, key, total, unit in (
+            ("Parameters", BLUE, "params", scaled(totals.params), ""),
+            ("Activation memory", ORANGE, "activation_bytes", size, "B"),
+            ("Multiply-accumulates", GREEN, "macs", work, ""),
+        )
     )
-
-
-def single(rows: Sequence[Layer]) -> list[Section]:
-    """Return every row as a section of its own."""
-    return [Section(row.name, (place,)) for place, row in enumerate(rows)]
 
 
 def spans_of(rows: Sequence[Layer]) -> list[Section]:
@@ -148,7 +138,7 @@ def spans_of(rows: Sequence[Layer]) -> list[Section]:
 
 
 def _draw(axes: Axes, panel: Panel, *, bars: bool) -> None:
-    heights = _known(panel)
+    heights = panel.heights
     places = range(len(heights))
     if bars:
         axes.bar(places, heights, color=panel.colour, width=0.75)
@@ -168,14 +158,10 @@ def _most(panel: Panel, parts: Sequence[Section]) -> str:
     """Return where the largest part of a quantity is: ``, 74.3% of it in fc6``."""
     if None in panel.values or not any(panel.values):
         return ""
-    known = _known(panel)
+    known = panel.heights
     sums = [(sum(known[place] for place in part.places), part.name) for part in parts]
     most, name = max(sums, key=lambda pair: pair[0])
     return f", {100 * most / sum(known):.1f}% of it in {_short(name)}"
-
-
-def _known(panel: Panel) -> list[int]:
-    return [value or 0 for value in panel.values]
 
 
 def _short(name: str) -> str:
@@ -183,11 +169,10 @@ def _short(name: str) -> str:
     return name if len(name) <= LETTERS else f"{name[: LETTERS - 3]}..."
 
 
-def _names(axes: Axes, rows: Sequence[Layer]) -> None:
-    from matplotlib.ticker import FixedLocator
-
-    axes.xaxis.set_major_locator(FixedLocator(range(len(rows))))
-    axes.set_xticklabels([_short(row.name) for row in rows], rotation=90, fontsize=7)
+def _name(axes: Axes, parts: Sequence[Section]) -> None:
+    """Write the names of layers or stages under an axis."""
+    axes.set_xticks([part.middle for part in parts])
+    axes.set_xticklabels([_short(part.name) for part in parts], rotation=90, fontsize=7)
 
 
 def _spans(panels: Sequence[Axes], spans: Sequence[Section], rows: Sequence[Layer]) -> None:
@@ -195,7 +180,6 @@ def _spans(panels: Sequence[Axes], spans: Sequence[Section], rows: Sequence[Laye
 
     The widest come first, then those with the most parameters.
     """
-    from matplotlib.ticker import FixedLocator
 
     def rank(span: Section) -> tuple[int, int]:
         return -len(span.places), -sum(rows[place].params for place in span.places)
@@ -203,16 +187,12 @@ def _spans(panels: Sequence[Axes], spans: Sequence[Section], rows: Sequence[Laye
     spacing = len(rows) / names_that_fit(panels[-1].figure, 55)  # rows a line of rotated type takes
     shown: list[Section] = []
     for span in sorted(spans, key=rank):
-        middle = (span.first + span.last) / 2
-        if all(abs(middle - (other.first + other.last) / 2) >= spacing for other in shown):
+        if all(abs(span.middle - other.middle) >= spacing for other in shown):
             shown.append(span)
-    shown.sort(key=lambda span: span.first)
-    axes = panels[-1]
-    axes.xaxis.set_major_locator(FixedLocator([(s.first + s.last) / 2 for s in shown]))
-    axes.set_xticklabels([_short(span.name) for span in shown], rotation=90, fontsize=7)
-    axes.set_xlabel(f"{len(rows):,} layers in order")
-    wide = [span for span in spans if span.last - span.first >= spacing]
-    for panel in panels:
-        for span in wide:
-            for edge in (span.first - 0.5, span.last + 0.5):
+    _name(panels[-1], shown)
+    panels[-1].set_xlabel(f"{len(rows):,} layers in order")
+    for span in spans:
+        first, last = min(span.places), max(span.places)
+        for panel in panels if last - first >= spacing else ():
+            for edge in (first - 0.5, last + 0.5):
                 panel.axvline(edge, color="#aaaaaa", linewidth=0.5, zorder=0)

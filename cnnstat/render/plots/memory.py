@@ -31,6 +31,13 @@ MOST_NAMES = 45
 NARROW = 3.4
 """Inches of a plot below which the lines of the key stand one below the other."""
 
+FORWARD = ("live_bytes", "forward pass", BLUE, "-")
+OTHER = {
+    "inference": ("ideal_bytes", "ideal", GREEN, "--"),
+    "training": ("backward_bytes", "backward pass", ORANGE, "--"),
+}
+"""Lines of a plot: key, words, colour and dash; the second one by mode."""
+
 
 def memory_figure(*plans: MemoryPlan) -> Figure:
     """Return the plot of plans side by side, on the same scale.
@@ -50,32 +57,19 @@ def _fill(figure: Figure | SubFigure, plan: MemoryPlan) -> Axes:
     names = [layer.name for layer in plan.report.layers]
     axes: Axes = figure.subplots()
     where = range(len(rows))
-    forward = [row.live_bytes for row in rows]
-    axes.step(where, forward, where="mid", color=BLUE, label="live, forward pass")
-    _mark_peak(axes, forward, names, BLUE)
     if plan.settings.mode == "training":
         saved = list(accumulate(row.saved_bytes for row in rows))
         axes.fill_between(where, saved, step="mid", color=GREEN, alpha=0.3, label="saved so far")
-        back = [row.backward_bytes for row in rows]
-        axes.step(
-            where, back, where="mid", color=ORANGE, linestyle="--", label="live, backward pass"
-        )
-        _mark_peak(axes, back, names, ORANGE)
-    else:
-        ideal = [row.ideal_bytes for row in rows]
-        axes.step(where, ideal, where="mid", color=GREEN, linestyle="--", label="live, ideal")
-        _mark_peak(axes, ideal, names, GREEN)
+    for key, words, colour, dash in (FORWARD, OTHER[plan.settings.mode]):
+        values = [getattr(row, key) for row in rows]
+        axes.step(where, values, where="mid", color=colour, linestyle=dash, label=f"live, {words}")
+        top = max(values)
+        at = values.index(top)
+        peak = f"{bytes_text(top)} at {shown(names[at])}"
+        axes.plot([at], [top], marker="v", linestyle="none", color=colour, label=peak, zorder=4)
     _label(figure, axes, plan, names)
     figure.legend(loc="outside lower center", ncols=2 if inches(figure) > NARROW else 1, fontsize=7)
     return axes
-
-
-def _mark_peak(axes: Axes, values: list[int], names: list[str], colour: str) -> None:
-    """Mark the highest layer of a line, and name it in the legend."""
-    top = max(values)
-    at = values.index(top)
-    name = f"{bytes_text(top)} at {shown(names[at])}"
-    axes.plot([at], [top], marker="v", linestyle="none", color=colour, label=name, zorder=4)
 
 
 def _label(figure: Figure | SubFigure, axes: Axes, plan: MemoryPlan, names: list[str]) -> None:

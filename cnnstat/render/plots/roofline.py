@@ -1,7 +1,9 @@
-"""Measured runs and the measured roofline of their device: rate over arithmetic intensity.
+"""Rooflines: measured runs, or the layers of a model, as rate over arithmetic intensity.
 
-The roof is the copy rate times the intensity, up to the matrix-product rate; both were measured
-with the runs. A run above it used caches, or fewer multiplications than its definition counts.
+The roof is the memory's rate times the intensity, up to the peak rate. Measured runs have rates
+that were measured with them: a run above the roof used caches, or fewer multiplications than its
+definition counts. A layer is a dot on a device's roof by definition, at the rate that its bound
+allows; its area is its share of the sum of the bounds. The largest are named.
 """
 
 from __future__ import annotations
@@ -10,12 +12,15 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
+from cnnstat.bench.devices import Device
+from cnnstat.bench.layerbounds import LayerBound, layer_bounds, total_ms
 from cnnstat.bench.measurement import OK, Measurement, Run
-from cnnstat.bench.roofline import Rates
+from cnnstat.bench.roofline import Peak, Rates
+from cnnstat.count.report import Report
 from cnnstat.errors import UsageError
 from cnnstat.render.numbers import number, scaled
-from cnnstat.render.plots.labels import Point, label_points
-from cnnstat.render.plots.style import PALETTE, heading, new_figure, styled
+from cnnstat.render.plots.labels import Line, Point, Spot, label_points
+from cnnstat.render.plots.style import PALETTE, count_axis, heading, log_axis, new_figure, styled
 from cnnstat.render.safe_text import shown
 
 if TYPE_CHECKING:
@@ -25,6 +30,12 @@ if TYPE_CHECKING:
 MARKERS = "osD^vPX*"
 DASHES = ("-", "--", "-.", ":")
 RADIUS = 3.0
+
+NAMED = 8
+"""Layers that are named: those with the largest bounds."""
+
+LARGEST = 14.0
+"""Radius of a layer that is the whole model, in points."""
 
 
 class Measured(NamedTuple):
@@ -46,48 +57,32 @@ def measured_points(measurement: Measurement) -> tuple[Measured, ...]:
         for run in measurement.runs
         if run.status == OK and run.gmacs_per_s and run.macs_per_byte > 0
     ]
-    several = {
-        key: len({getattr(run, key) for run in runs}) > 1
-        for key in ("batch", "mode", "channels_last", "compiled", "cuda_graph", "input_shape")
-    }
+    keys = ("batch", "mode", "channels_last", "compiled", "cuda_graph")
+    several = {key for key in keys if len({getattr(run, key) for run in runs}) > 1}
     return tuple(
         Measured(run.macs_per_byte, 1e9 * (run.gmacs_per_s or 0), run.dtype, _label(run, several))
         for run in runs
     )
 
 
-def _label(run: Run, several: Mapping[str, bool]) -> str:
-    words = [run.model]
-    if several["batch"]:
-        words.append(f"x{run.batch}")
-    if several["mode"] and run.mode != "inference":
-        words.append(run.mode)
-    for key, word in (
-        ("channels_last", "channels last"),
-        ("compiled", "compiled"),
-        ("cuda_graph", "CUDA graph"),
-    ):
-        if several[key] and getattr(run, key):
-            words.append(word)
-    return " ".join(words)
+def _label(run: Run, several: set[str]) -> str:
+    words = {
+        "batch": f"x{run.batch}",
+        "mode": "" if run.mode == "inference" else run.mode,
+        "channels_last": "channels last" if run.channels_last else "",
+        "compiled": "compiled" if run.compiled else "",
+        "cuda_graph": "CUDA graph" if run.cuda_graph else "",
+    }
+    return " ".join([run.model, *(word for key, word in words.items() if word and key in several)])
 
 
 def rates_of(measurement: Measurement) -> dict[str, Rates]:
     """Return the device's rates by element type; empty where they were not measured."""
-    reference = measurement.environment.get("reference")
-    reference = reference if isinstance(reference, Mapping) else {}
-    copied = _positive(reference.get("copy"), "bytes_per_s")
-    products = reference.get("matmul")
-    if copied is None or not isinstance(products, Mapping):
-        return {}
-    rates = {dtype: _positive(entry, "macs_per_s") for dtype, entry in products.items()}
-    return {dtype: Rates(rate, copied) for dtype, rate in rates.items() if rate is not None}
-
-
-def _positive(entry: object, key: str) -> float | None:
-    value = entry.get(key) if isinstance(entry, Mapping) else None
-    fits = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
-    return float(value) if fits and isinstance(value, int | float) else None
+    reference = measurement.environment.get("reference") or {}
+    copied = (reference.get("copy") or {}).get("bytes_per_s")
+    products = reference.get("matmul") or {}
+    rates = {dtype: product["macs_per_s"] for dtype, product in products.items()}
+    return {dtype: Rates(rate, copied) for dtype, rate in rates.items() if rate and copied}
 
 
 def roofline_figure(measurement: Measurement) -> Figure:
@@ -100,18 +95,17 @@ def roofline_figure(measurement: Measurement) -> Figure:
             "nothing to plot: the result has no measured rates of the device "
             "('reference' in its environment)"
         )
-    dtypes = list(dict.fromkeys(point.dtype for point in points))
     with styled():
         figure = new_figure(4.4)
         axes = figure.subplots()
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-        low, high = _limits(points, rates)
-        axes.set_xlim(low, high)
-        for place, dtype in enumerate(dtypes):
+        edges = [rate.macs_per_s / rate.bytes_per_s for rate in rates.values()]
+        limits = _limits([*(point.macs_per_byte for point in points), *edges])
+        roofs: list[Line] = []
+        for place, dtype in enumerate(dict.fromkeys(point.dtype for point in points)):
             colour = PALETTE[place % len(PALETTE)]
             if dtype in rates:
-                _roof(axes, dtype, rates[dtype], (low, high), colour, DASHES[place % len(DASHES)])
+                words, dash = f"bound, {dtype}: {{}}MACs/s, {{}}B/s", DASHES[place % len(DASHES)]
+                roofs += _roof(axes, rates[dtype], limits, words, colour, dash)
             members = [point for point in points if point.dtype == dtype]
             axes.plot(
                 [point.macs_per_byte for point in members],
@@ -125,77 +119,129 @@ def roofline_figure(measurement: Measurement) -> Figure:
                 label=f"measured, {shown(dtype)}",
                 zorder=3,
             )
-        _decorate(figure, axes, measurement, points, rates)
-        roofs = [_corners(rates[dtype], (low, high)) for dtype in dtypes if dtype in rates]
+        reached = [*(p.macs_per_s for p in points), *(r.macs_per_s for r in rates.values())]
+        floor = min([*reached, *(limits[0] * rate.bytes_per_s for rate in rates.values())])
+        _decorate(axes, limits, (floor / 2.5, max(reached) * 2.5))
+        axes.set_xlabel("Arithmetic intensity (multiply-accumulates per byte to and from memory)")
+        axes.set_ylabel("Multiply-accumulates per second")
+        _head(figure, _device_words(measurement.environment))
         label_points(
-            axes,
-            [Point(p.macs_per_byte, p.macs_per_s, RADIUS, p.label) for p in points],
-            avoid=[line for corners in roofs for line in pairwise(corners)],
+            axes, [Point(p.macs_per_byte, p.macs_per_s, RADIUS, p.label) for p in points], roofs
         )
     return figure
 
 
-def _limits(points: Sequence[Measured], rates: Mapping[str, Rates]) -> tuple[float, float]:
+def _device_words(environment: Mapping[str, object]) -> list[str]:
+    threads = environment.get("threads")
+    on_cpu = environment.get("device_type") == "cpu"
+    words = [f"{threads} thread{'' if threads == 1 else 's'}"] if on_cpu else []
+    return [str(environment.get("device_name")), *words]
+
+
+def layer_bounds_figure(
+    report: Report, peak: Peak, *, dtype: str, device: Device | None = None
+) -> Figure:
+    """Return the plot of a model's layers. Raises ``UsageError`` where no FLOPs are known."""
+    bounds = [each for each in layer_bounds(report, peak) if each.bound_ms and each.flops]
+    if not bounds:
+        raise UsageError(f"{report.name}: no layer has FLOPs to plot")
+    total = total_ms(tuple(bounds))
+    with styled():
+        figure = new_figure(4.4)
+        axes = figure.subplots()
+        ridge = peak.flops_per_s / peak.bytes_per_s
+        limits = _limits([*map(_intensity, bounds), ridge])
+        roof = _roof(axes, peak, limits, "roof: {}FLOP/s, {}B/s")
+        for limit, colour in (("memory", PALETTE[0]), ("compute", PALETTE[1])):
+            members = [each for each in bounds if each.limit == limit]
+            if not members:
+                continue
+            part = number(total_ms(tuple(members)))
+            axes.scatter(
+                list(map(_intensity, members)),
+                list(map(_rate, members)),
+                s=[(2 * _radius(each, total)) ** 2 for each in members],
+                color=colour,
+                edgecolor="#333333",
+                linewidth=0.6,
+                alpha=0.8,
+                zorder=3,
+                label=f"{limit}-bound layers: {len(members)}, {part} ms",
+            )
+        _decorate(axes, limits, (limits[0] * peak.bytes_per_s, 3 * peak.flops_per_s))
+        axes.set_xlabel("Arithmetic intensity (FLOPs per byte to and from memory)")
+        axes.set_ylabel("FLOPs per second that the bound allows")
+        words = [report.name, f"batch {report.batch:,}", dtype]
+        _head(figure, [*words, device.title] if device else words)
+        named = [
+            Point(_intensity(each), _rate(each), _radius(each, total), name)
+            for each, name in _largest(bounds)
+        ]
+        label_points(axes, named, roof)
+    return figure
+
+
+def _largest(bounds: list[LayerBound]) -> list[tuple[LayerBound, str]]:
+    """Return the layers to name, the largest bounds first; dots that coincide share one name."""
+    places: dict[tuple[str, str], list[LayerBound]] = {}
+    for each in sorted(bounds, key=lambda each: -(each.bound_ms or 0.0)):
+        place = (f"{_intensity(each):.2g}", f"{_rate(each):.2g}")
+        places.setdefault(place, []).append(each)
+    return [
+        (same[0], same[0].layer.name + (f" x{len(same)}" if len(same) > 1 else ""))
+        for same in list(places.values())[:NAMED]
+    ]
+
+
+def _intensity(bound: LayerBound) -> float:
+    return (bound.flops or 0) / bound.traffic_bytes
+
+
+def _rate(bound: LayerBound) -> float:
+    """Return the FLOPs a second that the bound allows."""
+    return 1e3 * (bound.flops or 0) / (bound.bound_ms or 1.0)
+
+
+def _radius(bound: LayerBound, total: float) -> float:
+    return float(max(2.0, LARGEST * ((bound.bound_ms or 0.0) / total) ** 0.5))
+
+
+def _limits(intensities: Sequence[float]) -> Spot:
     """Return limits that include every point and every roof's edge."""
-    edges = [rate.macs_per_s / rate.bytes_per_s for rate in rates.values()]
-    intensities = [point.macs_per_byte for point in points] + edges
     return min(intensities) / 3, max(intensities) * 3
 
 
 def _roof(
-    axes: Axes, dtype: str, rates: Rates, limits: tuple[float, float], colour: str, dash: str
-) -> None:
-    corners = _corners(rates, limits)
+    axes: Axes,
+    rates: Rates | Peak,
+    limits: Spot,
+    words: str,
+    colour: str = "#333333",
+    dash: str = "-",
+) -> list[Line]:
+    """Draw a roof, with both rates in its label; return its two lines."""
+    (low, high), (rate, copied) = limits, rates
+    corners = [(low, low * copied), (rate / copied, rate), (high, rate)]
     axes.plot(
-        [x for x, _ in corners],
-        [y for _, y in corners],
+        *zip(*corners, strict=True),
         color=colour,
         linestyle=dash,
         linewidth=1.4,
-        label=(
-            f"bound, {dtype}: {scaled(round(rates.macs_per_s))} MACs/s, "
-            f"{scaled(round(rates.bytes_per_s))}B/s"
-        ),
+        label=words.format(scaled(round(rate)), scaled(round(copied))),
     )
+    return list(pairwise(corners))
 
 
-def _corners(rates: Rates, limits: tuple[float, float]) -> list[tuple[float, float]]:
-    """Return the roof's corners, MACs per byte and per second."""
-    low, high = limits
-    edge = rates.macs_per_s / rates.bytes_per_s
-    return [
-        (low, low * rates.bytes_per_s),
-        (edge, rates.macs_per_s),
-        (high, rates.macs_per_s),
-    ]
+def _decorate(axes: Axes, across: Spot, up: Spot) -> None:
+    """Give the axes their limits and ticks."""
+    from matplotlib.ticker import FuncFormatter
 
-
-def _decorate(
-    figure: Figure,
-    axes: Axes,
-    measurement: Measurement,
-    points: Sequence[Measured],
-    rates: Mapping[str, Rates],
-) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    low = axes.get_xlim()[0]
-    floors = [low * rate.bytes_per_s for rate in rates.values()]
-    lowest = min([point.macs_per_s for point in points] + floors)
-    highest = max([p.macs_per_s for p in points] + [r.macs_per_s for r in rates.values()])
-    axes.set_ylim(lowest / 2.5, highest * 2.5)
-    axes.set_xlabel("Arithmetic intensity (multiply-accumulates per byte to and from memory)")
-    axes.set_ylabel("Multiply-accumulates per second")
+    log_axis(axes, "x", across)
+    log_axis(axes, "y", up)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
-    axes.yaxis.set_major_formatter(
-        FuncFormatter(lambda value, _: scaled(round(value)).replace(".00", ""))
-    )
-    for axis, (least, most) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if most < 1000 * least else (1,)))
-        axis.set_minor_formatter(NullFormatter())
-    where = [shown(str(measurement.environment.get("device_name")))]
-    threads = measurement.environment.get("threads")
-    if measurement.environment.get("device_type") == "cpu":
-        where.append(f"{threads} thread{'' if threads == 1 else 's'}")
-    heading(figure, ", ".join(where))
+    count_axis(axes, "y")
+
+
+def _head(figure: Figure, words: Sequence[str]) -> None:
+    heading(figure, ", ".join(map(shown, words)))
     figure.legend(loc="outside lower center", ncols=2, fontsize=7)

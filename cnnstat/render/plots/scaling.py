@@ -31,13 +31,27 @@ FACTORS = ((1, 2), (3, 4), (1, 1), (5, 4), (3, 2), (2, 1))
 
 
 class Series(NamedTuple):
-    """One line: its values at the sizes, in order."""
+    """One line: a total at every size, by its key."""
 
     name: str
-    values: tuple[int, ...]
+    key: str
     colour: str
     marker: str
-    dash: str
+    dash: str = "-"
+
+
+PANELS = (
+    ("Multiply-accumulates", "", [Series("multiply-accumulates", "macs", GREEN, "o")]),
+    (
+        *("Activation memory", "B"),
+        [
+            Series("all activations", "activation_bytes", ORANGE, "s"),
+            Series("peak", "peak_activation_bytes", RED, "^", "-."),
+        ],
+    ),
+    ("Parameters", "", [Series("parameters", "params", BLUE, "D")]),
+)
+"""Title, unit and lines of each panel."""
 
 
 def default_sizes(extents: tuple[int, ...]) -> list[tuple[int, ...]]:
@@ -77,13 +91,8 @@ def _ordered(reports: Sequence[Report]) -> list[Report]:
 def _fill(figure: Figure | SubFigure, reports: Sequence[Report]) -> Sequence[Axes]:
     """Draw one model into a figure or a part of one; return its panels."""
     heading(figure, f"{shown(reports[0].name)}, batch {reports[0].batch}")
-    drawn = (
-        ("Multiply-accumulates", "", [_macs(reports)]),
-        ("Activation memory", "B", _memory(reports)),
-        ("Parameters", "", [_params(reports)]),
-    )
     panels: Sequence[Axes] = figure.subplots(3, 1, sharex=True)
-    for axes, (title, unit, series) in zip(panels, drawn, strict=True):
+    for axes, (title, unit, series) in zip(panels, PANELS, strict=True):
         _draw(axes, title, unit, series, reports)
     _sizes(panels[-1], reports)
     return panels
@@ -100,45 +109,26 @@ def _extents(report: Report) -> tuple[int, ...]:
     return next((shape[1:] for shape in shapes if len(shape) == 3), ())
 
 
-def _macs(reports: Sequence[Report]) -> Series:
-    values = tuple(report.totals.macs for report in reports)
-    return Series("multiply-accumulates", values, GREEN, "o", "-")
-
-
-def _memory(reports: Sequence[Report]) -> list[Series]:
-    every = tuple(report.totals.activation_bytes for report in reports)
-    peak = tuple(report.totals.peak_activation_bytes for report in reports)
-    return [
-        Series("all activations", every, ORANGE, "s", "-"),
-        Series("peak", peak, RED, "^", "-."),
-    ]
-
-
-def _params(reports: Sequence[Report]) -> Series:
-    values = tuple(report.totals.params for report in reports)
-    return Series("parameters", values, BLUE, "D", "-")
-
-
 def _draw(
     axes: Axes, title: str, unit: str, series: Sequence[Series], reports: Sequence[Report]
 ) -> None:
     sides = [_side(report) for report in reports]
-    for line in series:
+    values = [[getattr(report.totals, line.key) for report in reports] for line in series]
+    for line, heights in zip(series, values, strict=True):
         axes.plot(
             sides,
-            line.values,
+            heights,
             color=line.colour,
             marker=line.marker,
             linestyle=line.dash,
             markersize=4,
             linewidth=1.2,
-            label=shown(line.name),
+            label=line.name,
         )
     if title != "Parameters":
-        first = series[0].values[0]
         axes.plot(
             sides,
-            [first * (side / sides[0]) ** 2 for side in sides],
+            [values[0][0] * (side / sides[0]) ** 2 for side in sides],
             color=GREY,
             linestyle=":",
             linewidth=1,
@@ -147,7 +137,7 @@ def _draw(
         )
         axes.legend(loc="upper left", fontsize=7)
     axes.set_title(title)
-    axes.set_ylim(0, 1.12 * max(max(line.values) for line in series) or 1)
+    axes.set_ylim(0, 1.12 * max(map(max, values)) or 1)
     count_axis(axes, "y", unit)
 
 

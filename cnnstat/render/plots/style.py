@@ -28,11 +28,11 @@ Picture = Literal["svg", "png", "pdf"]
 
 PICTURES: tuple[Picture, ...] = get_args(Picture)
 WIDTH = 6.4
+"""Inches."""
 HEADING = 9
 """Points of the type of headings."""
 AXIS = 0.8
 """Inches to the left of a panel, for its axis and labels."""
-"""Inches."""
 
 BLUE, ORANGE, GREEN, RED = "#0072b2", "#e69f00", "#009e73", "#d55e00"
 PINK, SKY, YELLOW, GREY = "#cc79a7", "#56b4e9", "#f0e442", "#666666"
@@ -266,6 +266,16 @@ def same_scale(panels: Sequence[Axes]) -> None:
 def names_that_fit(figure: Figure | SubFigure, most: int) -> int:
     """Return how many rotated names fit, of those that do on the usual width."""
     return int(most * inches(figure) / WIDTH)
+
+
+def log_axis(axes: Axes, which: Literal["x", "y"], limits: tuple[float, float]) -> None:
+    """Give an axis limits and a logarithmic scale, with a tick at 1, 2 and 5 where they fit."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axes.set(**{f"{which}scale": "log", f"{which}lim": limits})
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if limits[1] < 1000 * limits[0] else (1,)))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def count_axis(axes: Axes, which: Literal["x", "y"], unit: str = "") -> None:

@@ -6,7 +6,7 @@ import csv
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from cnnstat.errors import UsageError, unknown
 from cnnstat.render.plots.style import BLUE, PALETTE, RED, count_axis, new_figure, styled
@@ -123,30 +123,22 @@ def _number(text: str | None) -> object:
 
 def dots(rows: Iterable[Flat], x: Ranking, y: Ranking, colour: str | None) -> Dots:
     """Return what is drawn; raise ``UsageError`` for an unknown column or no model to draw."""
-    points = Dots([], [], [], [], 0)
-    left_out, names = 0, False
+    points: list[tuple[float, float, object]] = []
+    left_out = 0
     for row in rows:
-        if not names:
-            _check((x.name, y.name, *([colour] if colour else [])), row)
-            names = True
+        for name in (x.name, y.name, colour) if not points and not left_out else ():
+            if name is not None and name not in row:
+                known = [key for key in row if key not in ("error", "position")]
+                raise unknown("column", name, known)
         across, up = _value(row, x.name), _value(row, y.name)
         if across is None or up is None:
             left_out += 1
-            continue
-        points.x.append(across)
-        points.y.append(up)
-        points.colours.append(None if colour is None else row.get(colour))
-    if not points.x:
+        else:
+            points.append((across, up, row.get(colour) if colour else None))
+    if not points:
         raise UsageError(f"nothing to plot: no model has both {x.name} and {y.name}")
-    return points._replace(
-        front=_front(points.x, points.y, x.largest, y.largest), left_out=left_out
-    )
-
-
-def _check(names: Iterable[str], row: Flat) -> None:
-    for name in names:
-        if name not in row:
-            raise unknown("column", name, [key for key in row if key not in ("error", "position")])
+    xs, ys, colours = map(list, zip(*points, strict=True))
+    return Dots(xs, ys, colours, _front(xs, ys, x.largest, y.largest), left_out)
 
 
 def _value(row: Flat, name: str) -> float | None:
@@ -160,14 +152,11 @@ def _value(row: Flat, name: str) -> float | None:
 
 def _front(x: list[float], y: list[float], more_x: bool, more_y: bool) -> list[tuple[float, float]]:
     """Return the points that nothing dominates, from the best x on."""
-    points = sorted(
-        set(zip(x, y, strict=True)),
-        key=lambda p: (-p[0] if more_x else p[0], -p[1] if more_y else p[1]),
-    )
+    right, up = -1 if more_x else 1, -1 if more_y else 1
     front: list[tuple[float, float]] = []
-    for point in points:
-        if not front or (point[1] > front[-1][1] if more_y else point[1] < front[-1][1]):
-            front.append(point)
+    for a, b in sorted(set(zip(x, y, strict=True)), key=lambda p: (right * p[0], up * p[1])):
+        if not front or up * b < up * front[-1][1]:
+            front.append((a, b))
     return front
 
 
@@ -183,8 +172,8 @@ def sweep_figure(path: str, *, x: str = "macs", y: str = "params", colour: str |
         axes = figure.subplots()
         _scatter(axes, points, colour)
         _draw_front(axes, points)
-        for which, column, values in (("x", across, points.x), ("y", up, points.y)):
-            _axis(axes, "x" if which == "x" else "y", column.name, values)
+        _axis(axes, "x", across.name, points.x)
+        _axis(axes, "y", up.name, points.y)
         left = f", {points.left_out:,} without figures left out" if points.left_out else ""
         axes.set_title(f"{os.path.basename(path)}: {len(points.x):,} models{left}")
         axes.legend(loc="best", fontsize=7, title=colour if _named(points.colours) else None)
@@ -226,8 +215,7 @@ def _scatter(axes: Axes, dots: Dots, colour: str | None) -> None:
 
 def _draw_front(axes: Axes, dots: Dots) -> None:
     axes.plot(
-        [point[0] for point in dots.front],
-        [point[1] for point in dots.front],
+        *zip(*dots.front, strict=True),
         color=RED,
         linewidth=1.1,
         marker="o",
@@ -238,12 +226,10 @@ def _draw_front(axes: Axes, dots: Dots) -> None:
     )
 
 
-def _axis(axes: Axes, which: str, name: str, values: list[float]) -> None:
+def _axis(axes: Axes, which: Literal["x", "y"], name: str, values: list[float]) -> None:
     figure = BY_KEY.get(name.removeprefix("figures."))
     low, high = min(values), max(values)
-    side = axes.xaxis if which == "x" else axes.yaxis
     if low > 0 and high > LOGARITHMIC * low:
-        (axes.set_xscale if which == "x" else axes.set_yscale)("log")
-    count_axis(axes, "x" if which == "x" else "y", "B" if figure and figure.kind == "bytes" else "")
-    words = f"{name}: {figure.definition}" if figure else name
-    side.set_label_text(words)
+        axes.set(**{f"{which}scale": "log"})
+    count_axis(axes, which, "B" if figure and figure.kind == "bytes" else "")
+    axes.set(**{f"{which}label": f"{name}: {figure.definition}" if figure else name})
