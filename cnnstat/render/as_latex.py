@@ -18,14 +18,9 @@ from cnnstat.render.formats import Look
 MISSING = "--"
 
 SPECIAL = {
+    **{character: f"\\{character}" for character in "{}$&%#_"},
+    **{character: f"{{{character}}}" for character in "[]*"},
     "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "%": r"\%",
-    "#": r"\#",
-    "_": r"\_",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
@@ -33,37 +28,15 @@ SPECIAL = {
     "|": r"\textbar{}",
     '"': "''",
     "`": r"\textasciigrave{}",
-    "[": "{[}",
-    "]": "{]}",
-    "*": "{*}",
 }
 """Characters that LaTeX does not print as they are, or reads as an option after a row's end."""
 
-MATH = {
-    **dict(
-        zip("αβγδεζη", ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta"), strict=True)
-    ),
-    **dict(zip("θικλμνξ", ("theta", "iota", "kappa", "lambda", "mu", "nu", "xi"), strict=True)),
-    **dict(
-        zip(
-            "πρστυφχψω",
-            ("pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"),
-            strict=True,
-        )
-    ),
-    **dict(
-        zip(
-            "ΓΔΘΛΠΣΦΨΩ",
-            ("Gamma", "Delta", "Theta", "Lambda", "Pi", "Sigma", "Phi", "Psi", "Omega"),
-            strict=True,
-        )
-    ),
-    **dict(
-        zip(
-            "≤≥≠≈∞√∑⋅", ("leq", "geq", "neq", "approx", "infty", "surd", "sum", "cdot"), strict=True
-        )
-    ),
-}
+NAMES = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
+    "upsilon phi chi psi omega Gamma Delta Theta Lambda Pi Sigma Phi Psi Omega leq geq neq approx "
+    "infty surd sum cdot"
+)
+MATH = dict(zip("αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΠΣΦΨΩ≤≥≠≈∞√∑⋅", NAMES.split(), strict=True))
 """Characters that LaTeX has in formulas, by the name of the command."""
 
 WITHOUT_T1 = "«»ÐÞðþĄąĐđĘęĦħĮįĸĿŀŉŊŋŦŧŲųſ"

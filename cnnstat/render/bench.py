@@ -129,7 +129,7 @@ def bench_document(
         title=_title(measurement),
         subtitle=_subtitle(measurement.environment),
         columns=columns,
-        rows=cells_of(columns, rows),
+        rows=tuple(cells_of(columns, row) for row in rows),
         sections=tuple(_sections(measurement, baseline, layered=layered)),
         payload=payload(measurement),
     )

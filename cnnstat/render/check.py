@@ -29,10 +29,8 @@ COLUMNS = (
 def check_document(checks: Sequence[Check]) -> Document:
     """Return the document of ``cnnstat check``."""
     remarkable = [check for check in checks if check.differences or _status(check) == "partial"]
-    sections = tuple(
-        Section(check.name, (*difference_lines(check), *uncounted_lines(check)))
-        for check in remarkable
-    )
+    sections = tuple(Section(check.name, _remarks(check)) for check in remarkable)
+    limitations = [f"{row.op.__name__}.{row.tensor}: {row.reason}" for row in LIMITATIONS]
     return Document(
         title=f"{len(checks)} model{'s' if len(checks) != 1 else ''} checked: {_outcome(checks)}",
         subtitle="shapes, parameters and counts of every operator, without a tolerance",
@@ -46,7 +44,7 @@ def check_document(checks: Sequence[Check]) -> Document:
                 for row in LIMITATIONS
             ],
         },
-        sections=(*sections, Section("Not compared", (*limitation_lines(), *_by_sums(checks)))),
+        sections=(*sections, Section("Not compared", (*limitations, *_by_sums(checks)))),
     )
 
 
@@ -58,9 +56,10 @@ def counter_lines(check: Check) -> tuple[str, ...]:
         ("fvcore", FVCORE, measured.fvcore_total),
     )
     lines = [
-        f"{title}: {theirs:,} {convention.unit}, {_verdict(check.counted(convention), theirs)}"
+        f"{title}: {theirs:,} {convention.unit}, "
+        + ("equal to cnnstat's count" if ours == theirs else f"cnnstat counts {ours:,}")
         for title, convention, theirs in counts
-        if theirs is not None
+        if theirs is not None and (ours := check.counted(convention)) is not None
     ]
     if measured.left_out:
         lines.append(f"fvcore leaves out: {_left_out(check)}")
@@ -68,23 +67,16 @@ def counter_lines(check: Check) -> tuple[str, ...]:
         compared = "sums of parameters, buffers" if check.by_sums else "shapes, parameters"
         operators = len(check.shaped.nodes) - len(check.uncounted)
         lines.append(f"{compared} and counts agree for {operators:,} operators")
-    return (*lines, *difference_lines(check), *uncounted_lines(check))
+    return (*lines, *_remarks(check))
 
 
-def difference_lines(check: Check) -> tuple[str, ...]:
-    """Return one line per difference: the place, the quantity and both figures."""
-    return tuple(map(_difference, check.differences))
-
-
-def uncounted_lines(check: Check) -> tuple[str, ...]:
-    """Return one line per operator without a rule, which nothing could be compared with."""
-    return (
-        tuple(
-            f"{node.name} ({node.op.type_name}): not counted by cnnstat, so not compared"
-            for node in check.uncounted
-        )
-        + check.hidden
-    )
+def _remarks(check: Check) -> tuple[str, ...]:
+    """Return one line per difference, and per operator that nothing could be compared with."""
+    uncounted = [
+        f"{node.name} ({node.op.type_name}): not counted by cnnstat, so not compared"
+        for node in check.uncounted
+    ]
+    return (*map(_difference, check.differences), *uncounted, *check.hidden)
 
 
 def _outcome(checks: Sequence[Check]) -> str:
@@ -94,23 +86,15 @@ def _outcome(checks: Sequence[Check]) -> str:
         return f"{differing} of {len(checks)} models differ"
     uncounted = sum(len(check.uncounted) for check in checks)
     if uncounted:
-        return f"no differences, but {_operators(uncounted)} could not be counted"
+        operators = f"{uncounted:,} operator{'' if uncounted == 1 else 's'}"
+        return f"no differences, but {operators} could not be counted"
     if any(check.hidden for check in checks):
         return "no differences, but not every weight could be counted"
     return "everything agrees"
 
 
-def _operators(number: int) -> str:
-    return f"{number:,} operator{'' if number == 1 else 's'}"
-
-
 def _status(check: Check) -> str:
     return "partial" if check.uncounted or check.hidden else "complete"
-
-
-def limitation_lines() -> tuple[str, ...]:
-    """Return the known differences, each with its reason."""
-    return tuple(f"{row.op.__name__}.{row.tensor}: {row.reason}" for row in LIMITATIONS)
 
 
 def _by_sums(checks: Sequence[Check]) -> tuple[str, ...]:
@@ -122,10 +106,6 @@ def _by_sums(checks: Sequence[Check]) -> tuple[str, ...]:
         f"{', '.join(own)}: the module itself runs, so sums are compared, not operators; fvcore "
         "is not used, because it traces modules with real tensors",
     )
-
-
-def _verdict(ours: int, theirs: int) -> str:
-    return "equal to cnnstat's count" if ours == theirs else f"cnnstat counts {ours:,}"
 
 
 def _difference(row: Difference) -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cnnstat.ledger.claim import Claim, as_text, count, raw, shown
+from cnnstat.ledger.claim import Claim, as_text, count, raw
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
-from cnnstat.render.summary import published_line
 
 COLUMNS = (
     Column("model", "Model", "text", 7, "name of the model", group=True),
@@ -75,11 +74,6 @@ def claim_payload(claim: Claim) -> dict[str, object]:
         ],
         "source": claim.source,
     }
-
-
-def claim_line(claim: Claim) -> str:
-    """Return one claim in words, for text below a table."""
-    return published_line(shown(claim))
 
 
 def _row(claim: Claim) -> tuple[Cell, ...]:

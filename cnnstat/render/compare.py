@@ -45,13 +45,8 @@ COLUMNS = (
 RATIO_KEEP = {"params": 8, "macs": 8, "activation_bytes": 5}
 """``keep`` of a figure's ratio; all other ratios leave a narrow table first."""
 
-MAY_BE_EMPTY = frozenset(
-    [
-        *("year", "top1_error", "top5_error", "top1_accuracy", "top5_accuracy"),
-        *("error_models", "error_dataset", "error_setting", "error_source"),
-    ]
-)
-"""Columns that are left out where no model has anything in them."""
+ACCURACY = ("top1_error", "top5_error", "dataset", "setting", "source", "ensemble")
+"""Keys of an error rate in JSON."""
 
 MORE_OR_LESS = {
     "depth": ("depth", "deeper", "shallower"),
@@ -183,7 +178,7 @@ def _default(comparison: Comparison, known: Iterable[str], rate: Rate) -> list[s
         for key in known
         if (figure := key.removesuffix(RATIO)) not in left_out
         and (
-            figure not in MAY_BE_EMPTY
+            not figure.startswith(("year", "top", "error_"))
             or any(_cell(comparison, each, key) not in (None, "") for each in comparison.entries)
         )
     ]
@@ -294,13 +289,6 @@ def model_payload(comparison: Comparison, entry: Entry) -> dict[str, object]:
         "totals": known_totals(report),
         "convention": {"name": report.convention.name, "counted": FURTHER["counted"](entry)},
         "macs_per_param": MEASURES["macs_per_param"](entry),
-        "accuracy": _accuracy(entry),
+        "accuracy": entry.error and {key: getattr(entry.error, key) for key in ACCURACY},
         "ratios": None if comparison.baseline is None else ratios,
     }
-
-
-def _accuracy(entry: Entry) -> dict[str, object] | None:
-    if entry.error is None:
-        return None
-    keys = ("top1_error", "top5_error", "dataset", "setting", "source", "ensemble")
-    return {key: getattr(entry.error, key) for key in keys}

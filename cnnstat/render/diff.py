@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cnnstat.count.compare import MEASURES, Comparison
+from cnnstat.count.compare import MEASURES, Comparison, Entry
 from cnnstat.count.diff import Change, DiffRow
 from cnnstat.count.layer import Layer
-from cnnstat.count.report import Report
 from cnnstat.render.columns import operator_text
 from cnnstat.render.compare import MORE_OR_LESS, model_payload, ratio_text
-from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Kind, Section
+from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Kind, Section, cells_of
 from cnnstat.render.numbers import bytes_text, count, number
 
 MARK: dict[Change, str] = {"same": "", "changed": "~", "removed": "-", "added": "+"}
@@ -29,20 +28,16 @@ OF_EACH: tuple[tuple[str, str, Kind, int, str], ...] = (
 
 def _columns(left: str, right: str) -> tuple[Column, ...]:
     """Return the columns: a mark, the layer's name, then each attribute of both sides."""
-    operators = [
-        Column(f"{side}_operator", model, keep=NEVER_DROPPED, definition=f"layer of {model}")
-        for side, model in zip(SIDES, (left, right), strict=True)
-    ]
-    figures = [
-        Column(f"{side}_{key}", f"{side} {title}", kind, keep, definition=words, pair=key)
-        for key, title, kind, keep, words in OF_EACH
-        for side in SIDES
-    ]
     return (
         Column("change", "", "text", NEVER_DROPPED, "~ changed, - left, + right only"),
         Column("layer", "Layer", "text", NEVER_DROPPED, "its name, or both names"),
-        *operators,
-        *figures,
+        Column("left_operator", left, "text", NEVER_DROPPED, f"layer of {left}"),
+        Column("right_operator", right, "text", NEVER_DROPPED, f"layer of {right}"),
+        *(
+            Column(f"{side}_{key}", f"{side} {title}", kind, keep, words, pair=key)
+            for key, title, kind, keep, words in OF_EACH
+            for side in SIDES
+        ),
         Column("fields", "Differs", "text", 3, "attributes that differ"),
     )
 
@@ -55,12 +50,13 @@ def diff_document(comparison: Comparison, rows: Sequence[DiffRow]) -> Document:
     left, right = comparison.entries
     changed = {change: sum(row.change == change for row in rows) for change in MARK}
     counts = ", ".join(f"{n} {change}" for change, n in changed.items() if n)
+    columns = _columns(left.name, right.name)
     return Document(
         title=f"{left.name} | {right.name}",
         subtitle=f"left {left.name}, right {right.name}; layers: {counts}",
-        columns=_columns(left.name, right.name),
-        rows=tuple(_row(row) for row in rows),
-        total=_zipped("", "total", _total(left.report), _total(right.report), ""),
+        columns=columns,
+        rows=tuple(cells_of(columns, _row(row)) for row in rows),
+        total=cells_of(columns, {"layer": "total", **_both(*map(_total, (left, right)))}),
         lower_bound="partial" in (left.report.status, right.report.status),
         sections=(
             Section("Totals, left | right: ratio of right to left", tuple(_totals(comparison))),
@@ -70,28 +66,28 @@ def diff_document(comparison: Comparison, rows: Sequence[DiffRow]) -> Document:
     )
 
 
-def _row(row: DiffRow) -> tuple[Cell, ...]:
+def _row(row: DiffRow) -> dict[str, Cell]:
     names = dict.fromkeys(layer.name for layer in (row.left, row.right) if layer)
+    both = _both(*map(_side, (row.left, row.right)))
     mark, fields = MARK[row.change], ", ".join(row.fields)
-    return _zipped(mark, " | ".join(names), _side(row.left), _side(row.right), fields)
+    return {"change": mark, "layer": " | ".join(names), "fields": fields, **both}
 
 
-def _zipped(
-    mark: str, name: str, left: tuple[Cell, ...], right: tuple[Cell, ...], fields: str
-) -> tuple[Cell, ...]:
-    both = [cell for pair in zip(left, right, strict=True) for cell in pair]
-    return mark, name, *both, fields
+def _both(left: dict[str, Cell], right: dict[str, Cell]) -> dict[str, Cell]:
+    sides = zip(SIDES, (left, right), strict=True)
+    return {f"{side}_{key}": cell for side, cells in sides for key, cell in cells.items()}
 
 
-def _side(layer: Layer | None) -> tuple[Cell, ...]:
+def _side(layer: Layer | None) -> dict[str, Cell]:
     if layer is None:
-        return "", "", "", ""
-    return operator_text(layer), layer.output_without_batch, layer.params, layer.macs
+        return {}
+    figures: dict[str, Cell] = {"params": layer.params, "macs": layer.macs}
+    return {"operator": operator_text(layer), "output": layer.output_without_batch, **figures}
 
 
-def _total(report: Report) -> tuple[Cell, ...]:
-    totals = report.totals_figures
-    return "", "", totals.params, totals.work.macs
+def _total(entry: Entry) -> dict[str, Cell]:
+    totals = entry.report.totals_figures
+    return {"params": totals.params, "macs": totals.work.macs}
 
 
 def _totals(comparison: Comparison) -> list[str]:

@@ -7,7 +7,7 @@ rely on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, TypeVar
@@ -106,11 +106,9 @@ class Document:
     labels: tuple[str, ...] = ()
 
 
-def cells_of(
-    columns: Sequence[Column], rows: Iterable[Mapping[str, Cell]]
-) -> tuple[tuple[Cell, ...], ...]:
-    """Return the cells of rows that have a value for the key of every column."""
-    return tuple(tuple([row[column.key] for column in columns]) for row in rows)
+def cells_of(columns: Iterable[Column], row: Mapping[str, Cell]) -> tuple[Cell, ...]:
+    """Return the cells of a row by the keys of columns; empty where it has none."""
+    return tuple([row.get(column.key, "") for column in columns])
 
 
 def column_of(key: str, columns: Sequence[Column]) -> Column:
@@ -142,7 +140,7 @@ def _size(cell: Cell) -> tuple[bool, tuple[float, ...]]:
     return cell is None, (float(cell),) if isinstance(cell, int | float) else ()
 
 
-def with_columns(document: Document, places: Sequence[int]) -> Document:
+def with_columns(document: Document, places: Collection[int]) -> Document:
     """Return a document with the columns at these places, in this order."""
 
     def picked(row: tuple[Cell, ...]) -> tuple[Cell, ...]:

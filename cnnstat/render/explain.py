@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 
 from cnnstat.count.explain import Step, layer_steps, model_steps, overview, select
 from cnnstat.count.report import Report
-from cnnstat.ledger.claim import Claim
-from cnnstat.render.claims import claim_line, claim_payload
+from cnnstat.ledger.claim import Claim, shown
+from cnnstat.render.claims import claim_payload
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
+from cnnstat.render.summary import published_line
 from cnnstat.zoo.card import ModelCard
 
 COLUMNS = (
@@ -89,21 +91,14 @@ def _row(name: str, step: Step) -> tuple[Cell, ...]:
 
 
 def _payload(name: str, step: Step) -> dict[str, object]:
-    result = list(step.result) if isinstance(step.result, tuple) else step.result
-    return {
-        "layer": name,
-        "quantity": step.quantity,
-        "derivation": step.derivation,
-        "result": result,
-        "unit": step.unit or None,
-    }
+    return {"layer": name, **asdict(step), "unit": step.unit or None}
 
 
 def _sections(
     card: ModelCard | None, claims: Sequence[Claim], *, as_published: bool
 ) -> Iterator[Section]:
     if claims:
-        yield Section("Published figures", tuple(claim_line(claim) for claim in claims))
+        yield Section("Published figures", tuple(published_line(shown(claim)) for claim in claims))
     elif card and not as_published:
         shape = "x".join(map(str, card.input_shape))
         yield Section(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cnnstat.memory.fit import Fit
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section, definitions
 from cnnstat.render.memory import fit_lines, reserve_words, setting_words
-from cnnstat.render.memory_payload import fit_payload
+from cnnstat.render.memory_payload import fit_payload, settings_payload
 
 COLUMNS = (
     Column("model", "Model", keep=NEVER_DROPPED, group=True),
@@ -63,11 +63,7 @@ def fit_document(fits_of_models: Sequence[Sequence[Fit]]) -> Document:
         sections=tuple(sections),
         payload={
             "schema": "cnnstat.fit/1",
-            "mode": settings.mode,
-            "optimizer": settings.optimizer if settings.mode == "training" else None,
-            "amp": settings.amp,
-            "checkpoint": settings.checkpoint,
-            "device": settings.device,
+            **settings_payload(settings),
             "fits": [
                 {"model": each.smallest.report.name, "status": each.smallest.status}
                 | fit_payload(each)

@@ -45,29 +45,28 @@ def info_document(
     )
 
 
-def _rows(card: ModelCard, aliases: Sequence[str]) -> Iterator[tuple[str, str]]:
-    paper = card.paper
-    yield "paper", f"{paper.authors}: {paper.title}, {paper.venue}"
-    yield "published", f"{paper.year}, {paper.url}"
-    yield "input", "x".join(map(str, card.input_shape))
-    if card.classes:
-        yield "classes", f"{card.classes:,}"
-    if card.result:
-        yield "result", card.result
-    if card.departs:
-        yield "departs", card.departs
-    if aliases:
-        yield "also", ", ".join(aliases)
-    training = card.training
-    if training is None:
-        return
-    yield "optimizer", training.optimizer
-    yield "batch", training.batch
-    yield "learning rate", training.learning_rate
-    yield "weight decay", training.decay
-    yield "regularization", training.regularization
-    if training.initialization:
-        yield "initialization", training.initialization
+def _rows(card: ModelCard, aliases: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the entries that the card has."""
+    paper, training = card.paper, card.training
+    rows = [
+        ("paper", f"{paper.authors}: {paper.title}, {paper.venue}"),
+        ("published", f"{paper.year}, {paper.url}"),
+        ("input", "x".join(map(str, card.input_shape))),
+        ("classes", f"{card.classes:,}" if card.classes else ""),
+        ("result", card.result),
+        ("departs", card.departs),
+        ("also", ", ".join(aliases)),
+    ]
+    if training is not None:
+        rows += [
+            ("optimizer", training.optimizer),
+            ("batch", training.batch),
+            ("learning rate", training.learning_rate),
+            ("weight decay", training.decay),
+            ("regularization", training.regularization),
+            ("initialization", training.initialization),
+        ]
+    return [(item, content) for item, content in rows if content]
 
 
 def _sections(

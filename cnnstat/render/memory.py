@@ -101,10 +101,8 @@ def memory_document(
         title=f"{plan.report.name}: memory of {_doing(plan.settings)}",
         subtitle=_subtitle(plan),
         columns=columns,
-        rows=cells_of(columns, [_row(*row) for row in rows]),
-        total=tuple(sums.get(column.key, "") for column in columns)
-        if plan.settings.mode == "training"
-        else None,
+        rows=tuple(cells_of(columns, _row(*row)) for row in rows),
+        total=cells_of(columns, sums) if plan.settings.mode == "training" else None,
         lower_bound=plan.status == "partial",
         sections=tuple(_sections(plan, rows, measured, fits, next_batch)),
         payload=memory_payload(plan, reference, rows, measured, fits),

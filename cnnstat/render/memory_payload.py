@@ -8,7 +8,7 @@ from cnnstat.count.arena import arena, at_peak, extent, shape_of
 from cnnstat.count.layer import Layer
 from cnnstat.count.report import Report
 from cnnstat.memory.fit import Fit
-from cnnstat.memory.memory import LayerMemory, Measured, MemoryPlan
+from cnnstat.memory.memory import LayerMemory, Measured, MemoryPlan, Settings
 
 STORED = (
     *("param_bytes", "buffer_bytes", "gradient_bytes", "optimizer_bytes"),
@@ -25,18 +25,13 @@ def memory_payload(
     fits: Sequence[Fit],
 ) -> dict[str, object]:
     """Return the JSON contract ``cnnstat.memory/1``."""
-    settings = plan.settings
     return {
         "schema": "cnnstat.memory/1",
         "status": plan.status,
         "model": {"name": plan.report.name, "reference": reference},
         "input": {"shape": list(plan.report.input.shape), "dtype": plan.report.input.dtype},
-        "mode": settings.mode,
         "batch": plan.batch,
-        "optimizer": settings.optimizer if settings.mode == "training" else None,
-        "amp": settings.amp,
-        "checkpoint": settings.checkpoint,
-        "device": settings.device,
+        **settings_payload(plan.settings),
         "totals": totals_payload(plan),
         "layers": [
             {"name": layer.name, "path": layer.path, **row._asdict()} for layer, row in rows
@@ -46,6 +41,17 @@ def memory_payload(
         "predicted_for_measured": None if measured is None else measured[1]._asdict(),
         "unknown_operators": list(plan.unknown),
         **arena_payload(plan.report),
+    }
+
+
+def settings_payload(settings: Settings) -> dict[str, object]:
+    """Return the settings of a plan."""
+    return {
+        "mode": settings.mode,
+        "optimizer": settings.optimizer if settings.mode == "training" else None,
+        "amp": settings.amp,
+        "checkpoint": settings.checkpoint,
+        "device": settings.device,
     }
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from cnnstat.render.as_html import definitions, page, sections, table
 from cnnstat.render.document import Document
@@ -129,8 +128,6 @@ main.cnnstat p, main.cnnstat li:not(.aligned), main.cnnstat figcaption { max-wid
 PANZOOM = "panzoom.min.js"
 """The library that pans and zooms drawings; its licence and version are next to it."""
 
-Kind = Literal["plot"]
-
 
 @dataclass(frozen=True, slots=True)
 class Picture:
@@ -138,7 +135,6 @@ class Picture:
 
     svg: str
     caption: str
-    kind: Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +300,7 @@ def _blocks(name: str, chapter: Chapter) -> Iterator[str]:
 def _figure(picture: Picture, scope: str) -> str:
     return (
         f"<figure><figcaption>{html_text(picture.caption)}</figcaption>\n"
-        f'<div class="scroll picture {picture.kind}">{_scoped(picture.svg, scope)}</div></figure>'
+        f'<div class="scroll picture plot">{_scoped(picture.svg, scope)}</div></figure>'
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from cnnstat.count.compare import Comparison, Entry, ErrorRate
 from cnnstat.count.explain import layer_steps
@@ -18,6 +18,9 @@ from cnnstat.errors import CnnstatError, UsageError
 from cnnstat.ledger.claim import Quoted
 from cnnstat.render.compare import MANY, compare_document
 from cnnstat.render.document import Document, with_columns
+from cnnstat.render.graph.as_dot import render_dot
+from cnnstat.render.graph.as_mermaid import render_mermaid
+from cnnstat.render.graph.folding import states
 from cnnstat.render.graph.outline import outline
 from cnnstat.render.numbers import cell_text, shape_text
 from cnnstat.render.page import (
@@ -34,7 +37,14 @@ from cnnstat.render.page import (
     text,
     words_part,
 )
+from cnnstat.render.plots.bubble import Candidate, Rate, bubble_figure, bubbles
+from cnnstat.render.plots.layers import layers_figure
+from cnnstat.render.plots.scaling import scaling_figure
+from cnnstat.render.plots.style import inline_svg
 from cnnstat.zoo.card import ModelCard
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,30 +77,17 @@ def report_page(
     """
     names = [subject.entry.name for subject in subjects]
     title = ", ".join(names) if len(names) <= MANY else f"{len(names)} models"
-    chapters = (
-        []
-        if len(subjects) == 1
-        else [_comparison(compare_document(comparison, quoted=quoted, rate=rate), subjects)]
-    )
-    chapters += [_model(subject, f"m{number}") for number, subject in enumerate(subjects)]
+    chapters = []
+    if len(subjects) > 1:
+        document = compare_document(comparison, quoted=quoted, rate=rate)
+        side_by_side = Block("Side by side", (document_part(document),))
+        bubbles = Block("Accuracy over work", tuple(_bubbles(subjects)))
+        chapters.append(Chapter("Comparison", document.subtitle, (side_by_side, bubbles)))
+    for number, subject in enumerate(subjects):
+        blocks = tuple(_blocks(subject, f"m{number}"))
+        chapters.append(Chapter(subject.summary.title, subject.summary.subtitle, blocks))
     line = "Every figure is computed from the architecture, layer by layer, by cnnstat."
     return render_page(title, chapters, line=line, foot=foot)
-
-
-def _comparison(document: Document, subjects: Sequence[Subject]) -> Chapter:
-    return Chapter(
-        "Comparison",
-        document.subtitle,
-        (
-            Block("Side by side", (document_part(document),)),
-            Block("Accuracy over work", tuple(_bubbles(subjects))),
-        ),
-    )
-
-
-def _model(subject: Subject, scope: str) -> Chapter:
-    blocks = tuple(_blocks(subject, scope))
-    return Chapter(subject.summary.title, subject.summary.subtitle, blocks)
 
 
 def _blocks(subject: Subject, scope: str) -> Iterator[Block]:
@@ -100,10 +97,12 @@ def _blocks(subject: Subject, scope: str) -> Iterator[Block]:
     rows = subject.entry.report.layers
     ids = [f"{scope}-row-{number}" for number in range(len(rows))]
     whys = ((f"{scope}-why-{number}", _steps(row)) for number, row in enumerate(rows))
-    parts = (SEARCH, document_part(_ordered(subject.summary), ids), derivations_part(whys))
-    yield Block("Layers", parts)
+    keys = [column.key for column in subject.summary.columns]
+    first = [keys.index(key) for key in FIRST if key in keys]
+    ordered = with_columns(subject.summary, dict.fromkeys([*first, *range(len(keys))]))
+    yield Block("Layers", (SEARCH, document_part(ordered, ids), derivations_part(whys)))
     yield Block("Drawing", tuple(_drawing(subject, scope, ids)))
-    yield Block("Plots", (_layers(subject), _scaling(subject)))
+    yield Block("Plots", tuple(_plots(subject)))
     if subject.ledger is not None:
         yield Block("Published figures", tuple(_ledger(subject, subject.ledger)))
 
@@ -116,18 +115,12 @@ def _ledger(subject: Subject, ledger: Document) -> Iterator[str]:
     shape = subject.entry.report.input_shape
     if shape != own:
         yield text(f"For the published input {shape_text(own)}, not for {shape_text(shape)}.")
-    yield stacked(document_part(_without(ledger, "model")))
+    others = [n for n, column in enumerate(ledger.columns) if column.key != "model"]
+    yield stacked(document_part(with_columns(ledger, others)))
 
 
 FIRST = ("layer", "params", "macs", "activation_bytes", "output", "operator")
 """The columns that a narrow page shows without scrolling."""
-
-
-def _ordered(document: Document) -> Document:
-    """Return the table of layers with the columns that matter most first."""
-    keys = [column.key for column in document.columns]
-    first = [keys.index(key) for key in FIRST if key in keys]
-    return with_columns(document, [*first, *(n for n in range(len(keys)) if n not in first)])
 
 
 def _steps(row: Layer) -> Iterator[tuple[str, str, str]]:
@@ -137,38 +130,32 @@ def _steps(row: Layer) -> Iterator[tuple[str, str, str]]:
         yield quantity, cell_text(step.result, "count"), step.derivation
 
 
-def _without(document: Document, key: str) -> Document:
-    """Return a document without a column that is the same in every row."""
-    keys = [column.key for column in document.columns]
-    return with_columns(document, [n for n, each in enumerate(keys) if each != key])
-
-
-def _plot(make: Callable[[], str], caption: str) -> str | Picture:
+def _plot(make: Callable[[], Figure], caption: str) -> str | Picture:
     """Return a plot, or a line with the reason why there is none."""
     try:
-        return Picture(make(), caption, "plot")
+        return Picture(inline_svg(make(), label=caption), caption)
     except CnnstatError as error:
         return text(f"No plot: {error}")
 
 
+def _plots(subject: Subject) -> Iterator[str | Picture]:
+    yield _plot(
+        lambda: layers_figure(subject.entry.report),
+        "Parameters, activation memory and multiply-accumulates of every layer.",
+    )
+    yield _plot(lambda: scaling_figure(subject.sizes), "The model at other input sizes.")
+
+
 def _bubbles(subjects: Sequence[Subject]) -> Iterator[str | Picture]:
     """Yield the chart of the error rate that most models have, and the models without it."""
-    from cnnstat.render.plots.bubble import Candidate, Rate, bubble_figure, bubbles
-
     models = [Candidate(s.entry.report.name, s.entry.report, s.card, _own(s)) for s in subjects]
     rates: tuple[Rate, ...] = ("top1", "top5")
     charts = {rate: bubbles(models, rate=rate) for rate in rates}
     rate = max(rates, key=lambda rate: len(charts[rate][0]))
     circles, without = charts[rate]
     words = f"top-{rate.removeprefix('top')}"
-
-    def make() -> str:
-        from cnnstat.render.plots.style import inline_svg
-
-        return inline_svg(bubble_figure(circles, rate=rate), label=caption)
-
     caption = f"{words.capitalize()} accuracy over multiply-accumulates; area: parameters."
-    yield _plot(make, caption)
+    yield _plot(lambda: bubble_figure(circles, rate=rate), caption)
     if circles and without:
         yield text(f"Without a published {words} error: {', '.join(without)}.")
 
@@ -179,42 +166,14 @@ def _own(subject: Subject) -> ErrorRate | None:
     return None if subject.card and error in subject.card.accuracy else error
 
 
-def _layers(subject: Subject) -> str | Picture:
-    def make() -> str:
-        from cnnstat.render.plots.layers import layers_figure
-        from cnnstat.render.plots.style import inline_svg
-
-        return inline_svg(layers_figure(subject.entry.report), label=caption)
-
-    caption = "Parameters, activation memory and multiply-accumulates of every layer."
-    return _plot(make, caption)
-
-
-def _scaling(subject: Subject) -> str | Picture:
-    def make() -> str:
-        from cnnstat.render.plots.scaling import scaling_figure
-        from cnnstat.render.plots.style import inline_svg
-
-        return inline_svg(scaling_figure(subject.sizes), label=caption)
-
-    caption = "The model at other input sizes."
-    return _plot(make, caption)
-
-
 def _drawing(subject: Subject, scope: str, ids: Sequence[str]) -> Iterator[str]:
     """Yield the drawing, or the reason why Graphviz cannot draw it and the drawing as text."""
-    from cnnstat.render.graph.as_dot import render_dot
-    from cnnstat.render.graph.folding import states
-
     report = subject.entry.report
-    drawing = outline(report)
+    drawing, title = outline(report), subject.entry.title
     rows = {row.name: name for row, name in zip(report.layers, ids, strict=True)}
     try:
-        pictures = states(drawing, title=subject.entry.title, rows=rows, scope=scope)
+        pictures = states(drawing, title=title, rows=rows, scope=scope)
     except UsageError as error:
-        from cnnstat.render.graph.as_mermaid import render_mermaid
-
-        title = subject.entry.title
         yield text(f"No drawing here: {error}")
         yield folded("The drawing as Mermaid text", render_mermaid(drawing, title=title))
         yield folded("The drawing as DOT text", render_dot(drawing, title=title))

@@ -80,9 +80,9 @@ def roofline_document(
         title=f"{report.name}: bound of each layer on {_named(device)}",
         subtitle=_subtitle(report, dtype, peak),
         columns=COLUMNS,
-        rows=cells_of(COLUMNS, shown),
+        rows=tuple(cells_of(COLUMNS, row) for row in shown),
         rest=_folded(rows[len(shown) :]),
-        total=_cells({"layer": "total", **sums, "share": 1.0}),
+        total=cells_of(COLUMNS, {"layer": "total", **sums, "share": 1.0}),
         lower_bound=partial,
         sections=_sections(report, bounds, total, peak, device, partial=partial),
         payload={
@@ -148,10 +148,6 @@ def _payload(row: Row) -> dict[str, object]:
     return {**entries, "fusion_saves_ms": None if saved == "" else saved}
 
 
-def _cells(figures: Row) -> tuple[Cell, ...]:
-    return tuple(figures.get(column.key, "") for column in COLUMNS)
-
-
 def _folded(rest: Sequence[Row]) -> tuple[Cell, ...] | None:
     """Return the row that sums up all layers beyond ``--top``."""
     if not rest:
@@ -160,7 +156,7 @@ def _folded(rest: Sequence[Row]) -> tuple[Cell, ...] | None:
     for key in SUMMED:
         cells = [row[key] for row in rest]
         sums[key] = None if None in cells else sum(c for c in cells if isinstance(c, int | float))
-    return _cells(sums)
+    return cells_of(COLUMNS, sums)
 
 
 def _limited(bounds: Sequence[LayerBound], limit: str) -> float:

@@ -140,14 +140,7 @@ def _shown(document: Document, cells: Grid, width: int | None) -> dict[int, int]
         cropped = [index for index in shown if shown[index] < widths[index]]
         if cropped:
             shown[min(cropped, key=lambda index: shown[index])] += 1
-    return _with_whole_titles(document, cells, shown, width)
-
-
-def _with_whole_titles(
-    document: Document, cells: Grid, shown: dict[int, int], width: int
-) -> dict[int, int]:
-    """Return the widths with every title on one line, if that fits."""
-    wider = {
+    wider = {  # with every title on one line
         index: max(size, cell_len(cells.titles[index]) + 2 * document.columns[index].heat)
         for index, size in shown.items()
     }
@@ -193,13 +186,16 @@ def _table(document: Document, cells: Grid, shown: dict[int, int], look: Look) -
     columns = document.columns
     inner = {index: width - 2 * columns[index].heat for index, width in shown.items()}
     titles = [
-        Block([_placed(w, inner[i], columns[i], look) for w in _words(cells.titles[i], inner[i])])
+        [
+            _placed(words, inner[i], columns[i], look)
+            for words in wrapped(cells.titles[i], inner[i], indent=0)
+        ]
         for i in shown
     ]
     rule = ("─" if look.unicode else "-") * _needed(shown)
     widths = list(shown.values())
     at_top = any(column.wrap for column in columns)
-    yield from _joined([Block(b.lines, "bold") for b in titles], widths, at_top=False)
+    yield from _joined([Block(lines, "bold") for lines in titles], widths, at_top=False)
     yield [Span(rule)]
     above: tuple[str, ...] = ()
     for row, levels in zip(cells.rows, cells.levels, strict=True):
@@ -229,18 +225,6 @@ def _joined(blocks: list[Block], widths: list[int], *, at_top: bool) -> Iterator
         for span in spans[1:]:
             line += (gap, span)
         yield line
-
-
-def _words(title: str, width: int) -> list[str]:
-    """Return a column's title as lines of at most ``width``; words are not broken."""
-    lines = [""]
-    for word in title.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if cell_len(longer) <= width or not lines[-1]:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return lines
 
 
 def _cell(text: str, level: int, column: Column, width: int, look: Look) -> Block:

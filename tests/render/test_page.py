@@ -49,9 +49,9 @@ def svg(name: str) -> str:
 
 def chapters(title: str = "a: A") -> list[Chapter]:
     pictures = (
-        Picture(svg("m"), "first", "plot"),
+        Picture(svg("m"), "first"),
         text("x"),
-        Picture(svg("m"), "second", "plot"),
+        Picture(svg("m"), "second"),
     )
     return [Chapter(title, "line", (Block("Part one", pictures), Block("Two", (text("x"),))))]
 

@@ -13,8 +13,7 @@ from typing import NamedTuple
 from cnnstat.render.graph.items import Box, Frame, Item, boxes_of
 from cnnstat.render.graph.labels import (
     COLOURS,
-    box_lines,
-    frame_lines,
+    entries_of,
     is_training_only,
     kind_of,
     title_lines,
@@ -60,51 +59,38 @@ def render_dot(
         f'  node [shape=box, style="rounded,filled", fontname="{FONT}", fontsize=11,'
         ' margin="0.15,0.06", height=0.3]',
         '  edge [arrowsize=0.6, color="#555555"]',
-        *_items(outline.items, ids, Drawn(folded, links)),
+        *_items(outline.items, ids, folded, links),
         *_edges(outline, ids, folded),
         "}",
     ]
     return "\n".join(lines) + "\n"
 
 
-class Drawn(NamedTuple):
-    """How the items at one place are drawn: what is folded, links, the frames around."""
-
-    folded: Collection[str]
-    links: Links
-    level: int = 0
-    outer: int = 1
-    module: str = ""
-
-
-def _items(items: Sequence[Item], ids: Mapping[str, str], drawn: Drawn) -> Iterator[str]:
-    folded, links, level, outer, module = drawn
-    indent = "  " * (level + 1)
-    for item in items:
-        if isinstance(item, Box):
-            entries = _box(item, module) + _link(links.box(item))
-            yield f"{indent}{ids[item.name]} [{entries}]"
+def _items(
+    items: Sequence[Item], ids: Mapping[str, str], folded: Collection[str], links: Links
+) -> Iterator[str]:
+    for level, item, lines in entries_of(items, folded):
+        indent = "  " * (level + 1)
+        if item is None:
+            yield f"{indent}}}"
             continue
-        link = _link(links.frame(item, item.names[0] in folded)) if level == 0 else ""
-        if level == 0 and item.names[0] in folded:
+        label = f"label={_label(lines)}"
+        if isinstance(item, Box):
+            yield f"{indent}{ids[item.name]} [{label}, {_look(item)}{_link(links.box(item))}]"
+            continue
+        is_folded = item.names[0] in folded
+        link = _link(links.frame(item, is_folded)) if level == 0 else ""
+        if level == 0 and is_folded:
             fill, line = COLOURS["module"]
-            label = _label(frame_lines(item, module=module, outer=outer))
-            yield (
-                f'{indent}{ids[item.rows[0].name]} [label={label}, fillcolor="{fill}",'
-                f' color="{line}", penwidth=2{link}]'
-            )
+            look = f'fillcolor="{fill}", color="{line}", penwidth=2'
+            yield f"{indent}{ids[item.rows[0].name]} [{label}, {look}{link}]"
             continue
         shade = SHADES[min(level, len(SHADES) - 1)]
         edge = 'penwidth=2, color="#333333"' if item.repeat.times > 1 else 'color="#999999"'
         name = _title_id(item, ids, level)
-        label = _label(frame_lines(item, module=module, outer=outer))
         yield f"{indent}subgraph cluster_{name} {{"
-        yield (f'{indent}  graph [label="", style="rounded,filled", fillcolor="{shade}", {edge}]')
-        yield f"{indent}  {name} [shape=plain, style=solid, label={label}{link}]"
-        inside = item.names[0] if item.kind == "module" else module
-        around = Drawn(folded, links, level + 1, outer * item.repeat.times, inside)
-        yield from _items(item.items, ids, around)
-        yield f"{indent}}}"
+        yield f'{indent}  graph [label="", style="rounded,filled", fillcolor="{shade}", {edge}]'
+        yield f"{indent}  {name} [shape=plain, style=solid, {label}{link}]"
 
 
 def _title_id(frame: Frame, ids: Mapping[str, str], level: int) -> str:
@@ -161,18 +147,12 @@ def _titles(
             yield from _titles(item.items, ids, (*around, title))
 
 
-def _box(box: Box, module: str) -> str:
+def _look(box: Box) -> str:
     fill, line = COLOURS[kind_of(box.rows[0])]
-    entries = [
-        f"label={_label(box_lines(box, module=module))}",
-        f'fillcolor="{fill}"',
-        f'color="{line}"',
-    ]
+    look = f'fillcolor="{fill}", color="{line}"'
     if is_training_only(box.rows[0]):
-        entries.append('style="rounded,filled,dashed"')
-    if box.repeat.times > 1:
-        entries.append("penwidth=2")
-    return ", ".join(entries)
+        look += ', style="rounded,filled,dashed"'
+    return f"{look}, penwidth=2" if box.repeat.times > 1 else look
 
 
 def _label(lines: Sequence[str]) -> str:

@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from cnnstat.render.graph.items import Box, Item
 from cnnstat.render.graph.labels import (
     COLOURS,
-    box_lines,
-    frame_lines,
+    entries_of,
     is_training_only,
     kind_of,
     title_lines,
@@ -37,7 +36,7 @@ def render_mermaid(outline: Outline, *, title: str = "") -> str:
         f"title: {json.dumps(_inert(heading), ensure_ascii=False)}",
         "---",
         "flowchart TD",
-        *_items(outline.items, ids, indent="  ", outer=1, module=""),
+        *_items(outline.items, ids),
         *(
             f"  {ids[source]} {'-.->' if is_back(outline, source, target) else '-->'} {ids[target]}"
             for source, target in outline.edges
@@ -52,26 +51,17 @@ def render_mermaid(outline: Outline, *, title: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
-def _items(
-    items: Sequence[Item], ids: Mapping[str, str], *, indent: str, outer: int, module: str
-) -> Iterator[str]:
-    for item in items:
-        if isinstance(item, Box):
-            text = _label(box_lines(item, module=module), "<br/>")
-            yield f"{indent}{ids[item.name]}[{text}]:::{kind_of(item.rows[0])}"
-            continue
-        # one line: Mermaid reserves the height of one for the title of a subgraph
-        label = _label(frame_lines(item, module=module, outer=outer), " ")
-        yield f"{indent}subgraph s{len(indent) // 2}_{ids[item.rows[0].name]} [{label}]"
-        inside = item.names[0] if item.kind == "module" else module
-        yield from _items(
-            item.items,
-            ids,
-            indent=f"{indent}  ",
-            outer=outer * item.repeat.times,
-            module=inside,
-        )
-        yield f"{indent}end"
+def _items(items: Sequence[Item], ids: Mapping[str, str]) -> Iterator[str]:
+    for level, item, lines in entries_of(items):
+        indent = "  " * (level + 1)
+        if item is None:
+            yield f"{indent}end"
+        elif isinstance(item, Box):
+            yield f"{indent}{ids[item.name]}[{_label(lines, '<br/>')}]:::{kind_of(item.rows[0])}"
+        else:
+            # one line: Mermaid reserves the height of one for the title of a subgraph
+            name = f"s{level + 1}_{ids[item.rows[0].name]}"
+            yield f"{indent}subgraph {name} [{_label(lines, ' ')}]"
 
 
 def _inert(text: str) -> str:

@@ -60,10 +60,14 @@ class Frame:
 Item = Box | Frame
 
 
-def boxes_of(items: Sequence[Item]) -> Iterator[Box]:
-    """Yield every box in the items, in order."""
+def items_in(items: Sequence[Item]) -> Iterator[Item]:
+    """Yield every item in the items, a frame before what is inside it."""
     for item in items:
-        if isinstance(item, Box):
-            yield item
-        else:
-            yield from boxes_of(item.items)
+        yield item
+        if isinstance(item, Frame):
+            yield from items_in(item.items)
+
+
+def boxes_of(items: Sequence[Item]) -> list[Box]:
+    """Return every box in the items, in order."""
+    return [item for item in items_in(items) if isinstance(item, Box)]

@@ -5,13 +5,13 @@ A box for several rows shows their common values, and the first and last of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Collection, Iterator, Sequence
+from typing import Literal, NamedTuple
 
 from cnnstat.count.figures import Figures
 from cnnstat.count.layer import Layer
 from cnnstat.ir.reach import Sliding
-from cnnstat.render.graph.items import Box, Frame, Item, Repeat
+from cnnstat.render.graph.items import Box, Frame, Item, Repeat, items_in
 from cnnstat.render.graph.outline import Outline
 from cnnstat.render.numbers import count, scaled, shape_text
 
@@ -66,7 +66,7 @@ def title_lines(outline: Outline, title: str = "") -> tuple[str, ...]:
         f"{report.name}: {title}" if title else report.name,
         f"input {shapes}, {count(totals.params)} params, {least}{scaled(totals.macs)} MACs",
     ]
-    if any(True for _ in _repeated(outline.items)):
+    if any(item.repeat.times > 1 for item in items_in(outline.items)):
         lines.append("xN: N equal blocks, drawn once; the boxes inside show one of them")
     if any(is_training_only(row) for box in outline.boxes for row in box.rows):
         lines.append("dashed: in training only")
@@ -75,12 +75,37 @@ def title_lines(outline: Outline, title: str = "") -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _repeated(items: tuple[Item, ...]) -> Iterator[Item]:
+class Entry(NamedTuple):
+    """An item with the number of frames around it and its lines; None where a frame ends."""
+
+    level: int
+    item: Item | None
+    lines: tuple[str, ...] = ()
+
+
+def entries_of(
+    items: Sequence[Item],
+    folded: Collection[str] = (),
+    *,
+    level: int = 0,
+    outer: int = 1,
+    module: str = "",
+) -> Iterator[Entry]:
+    """Yield every item in the order of the drawing; nothing inside outermost ``folded`` frames.
+
+    ``outer`` repeats and the ``module`` are around the items.
+    """
     for item in items:
-        if item.repeat.times > 1:
-            yield item
-        if isinstance(item, Frame):
-            yield from _repeated(item.items)
+        if isinstance(item, Box):
+            yield Entry(level, item, box_lines(item, module=module))
+            continue
+        yield Entry(level, item, frame_lines(item, module=module, outer=outer))
+        if level == 0 and item.names[0] in folded:
+            continue
+        inside = item.names[0] if item.kind == "module" else module
+        times = outer * item.repeat.times
+        yield from entries_of(item.items, level=level + 1, outer=times, module=inside)
+        yield Entry(level, None)
 
 
 def box_lines(box: Box, *, module: str = "") -> tuple[str, ...]:

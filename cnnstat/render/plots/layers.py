@@ -189,7 +189,7 @@ def _spans(panels: Sequence[Axes], spans: Sequence[Section], rows: Sequence[Laye
     for span in sorted(spans, key=rank):
         if all(abs(span.middle - other.middle) >= spacing for other in shown):
             shown.append(span)
-    _name(panels[-1], shown)
+    _name(panels[-1], sorted(shown, key=lambda span: span.middle))
     panels[-1].set_xlabel(f"{len(rows):,} layers in order")
     for span in spans:
         first, last = min(span.places), max(span.places)
