@@ -23,7 +23,7 @@ from cnnstat.count.counted import Counted, Memory
 from cnnstat.errors import CnnstatError, UsageError, unknown
 from cnnstat.importers.reference import file_and_name, form_of
 from cnnstat.ir.tensor import TensorSpec
-from cnnstat.sweep.columns import BY_KEY
+from cnnstat.sweep.columns import BY_KEY, PLANNED
 from cnnstat.sweep.plan import DROPPED, FAILED, KEPT, SKIPPED, Batch, Plan, Row, reader
 from cnnstat.sweep.space import NAMED_INPUT, Point, is_named_input
 from cnnstat.sweep.values import AxisValue
@@ -38,6 +38,7 @@ MODELS, ZOO_MODELS = 64, 1024
 A graph of the zoo is a few blocks, any other model may be large.
 """
 
+_PLANNED = {figure.key for figure in PLANNED}
 LEGAL_WITHIN = 100
 """Points among which one is looked for that tells the names of the models' inputs."""
 
@@ -167,10 +168,8 @@ class _Reader:
     def __call__(self, key: str) -> int | None:
         if key not in self._known:
             figure = BY_KEY[key]
-            if figure.counted is not None:
-                self._known[key] = figure.counted(self._counted)
-            elif figure.planned is not None:
-                self._known[key] = figure.planned(self._planned())
+            source = self._planned() if key in _PLANNED else self._counted
+            self._known[key] = figure.read(source)
         return self._known[key]
 
     def _planned(self) -> MemoryPlan:

@@ -20,7 +20,7 @@ from cnnstat.sweep.run import Counts, Run
 from cnnstat.sweep.selection import Choice, Selection
 
 PART = ".part"
-STREAMED: dict[str, type[JsonFile] | type[CsvFile]] = {"json": JsonFile, "csv": CsvFile}
+STREAMED: dict[str, type[RowFile]] = {"json": JsonFile, "csv": CsvFile}
 
 
 @dataclass(frozen=True)

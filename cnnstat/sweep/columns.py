@@ -7,7 +7,7 @@ for is not computed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
 from cnnstat.errors import UsageError, unknown
 
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
     from cnnstat.memory.memory import MemoryPlan
 
 Mode = Literal["inference", "training"]
-Kind = Literal["count", "bytes"]
+Source = TypeVar("Source")
 
 
-class Figure(NamedTuple):
-    """A column of figures: its key, title and definition, and where it comes from.
-
-    ``modes`` are those that have it; ``counted`` reads it off a count,
-    ``planned`` off a memory plan.
-    """
+class Figure(NamedTuple, Generic[Source]):
+    """A column of figures: its key (the unit in it), title and definition, and how to read it."""
 
     key: str
     title: str
     definition: str
-    counted: Callable[[Counted], int | None] | None = None
-    planned: Callable[[MemoryPlan], int] | None = None
-    kind: Kind = "count"
-    modes: tuple[Mode, ...] = ("inference", "training")
+    read: Callable[[Source], int | None]
+    mode: Mode | None = None
+    """The mode that alone has it."""
+
+    @property
+    def kind(self) -> Literal["count", "bytes"]:
+        """Its unit."""
+        return "bytes" if self.key.endswith("_bytes") else "count"
 
 
-FIGURES: tuple[Figure, ...] = (
+COUNTED: tuple[Figure[Counted], ...] = (
     Figure("params", "Parameters", "weights and biases", lambda c: c.params),
     Figure("weights", "Weights", "multiplicative parameters", lambda c: c.totals.weights),
     Figure("biases", "Biases", "additive parameters", lambda c: c.totals.biases),
@@ -53,37 +53,24 @@ FIGURES: tuple[Figure, ...] = (
         "2 per MAC plus every other operation of the forward pass",
         lambda c: c.totals.flops,
     ),
-    Figure(
-        "param_bytes",
-        "Weights",
-        "bytes of the parameters",
-        lambda c: c.totals.param_bytes,
-        None,
-        "bytes",
-    ),
+    Figure("param_bytes", "Weights", "bytes of the parameters", lambda c: c.totals.param_bytes),
     Figure(
         "activation_bytes",
         "Activations",
         "sum of the layers' outputs, the input included",
         lambda c: c.totals.activation_bytes,
-        None,
-        "bytes",
     ),
     Figure(
         "cached_activation_bytes",
         "Cached",
         "that, plus a copy of each weighted layer's input",
         lambda c: c.totals.activation_bytes + c.totals.cached_bytes,
-        None,
-        "bytes",
     ),
     Figure(
         "peak_activation_bytes",
         "Peak",
         "the most bytes alive at once in the forward pass",
         lambda c: c.peak_activation_bytes,
-        None,
-        "bytes",
     ),
     Figure("depth", "Depth", "weighted layers on the longest path", lambda c: c.depth),
     Figure("paths", "Paths", "distinct paths from input to output", lambda c: c.paths),
@@ -93,78 +80,66 @@ FIGURES: tuple[Figure, ...] = (
         "input elements that an element of the last map reads, along the axis where it is largest",
         lambda c: c.receptive_field,
     ),
+)
+"""Figures that are read off a count."""
+
+PLANNED: tuple[Figure[MemoryPlan], ...] = (
     Figure(
         "inference_bytes",
         "Inference",
         "what an inference pass of eager PyTorch needs, parameters included",
-        None,
         lambda plan: plan.total_bytes,
-        "bytes",
-        ("inference",),
+        "inference",
     ),
     Figure(
         "training_bytes",
         "Training",
         "what a training step of eager PyTorch needs, parameters and optimiser state included",
-        None,
         lambda plan: plan.total_bytes,
-        "bytes",
-        ("training",),
+        "training",
     ),
     Figure(
         "saved_bytes",
         "Saved",
         "what the forward pass leaves for the backward pass",
-        None,
         lambda plan: plan.saved_bytes,
-        "bytes",
-        ("training",),
+        "training",
     ),
     Figure(
         "gradient_bytes",
         "Gradients",
         "bytes of the parameters' gradients",
-        None,
         lambda plan: plan.gradient_bytes,
-        "bytes",
-        ("training",),
+        "training",
     ),
     Figure(
         "optimizer_bytes",
         "Optimiser",
         "bytes of the optimiser's state",
-        None,
         lambda plan: plan.optimizer_bytes,
-        "bytes",
-        ("training",),
+        "training",
     ),
     Figure(
         "peak_live_bytes",
         "Pass",
         "the most bytes alive at once in the passes, parameters left out",
-        None,
         lambda plan: plan.peak.bytes,
-        "bytes",
     ),
 )
+"""Figures that are read off a memory plan."""
 
-BY_KEY: dict[str, Figure] = {figure.key: figure for figure in FIGURES}
+FIGURES: tuple[Figure[Any], ...] = (*COUNTED, *PLANNED)
+BY_KEY = {figure.key: figure for figure in FIGURES}
 DEFAULT = ("params", "macs", "activation_bytes", "peak_activation_bytes", "depth")
 DEFAULT_TRAINING = (*DEFAULT, "training_bytes")
-
-
-def figure_keys(mode: Mode) -> tuple[str, ...]:
-    """Return the keys of the figures that a mode has."""
-    return tuple(figure.key for figure in FIGURES if mode in figure.modes)
 
 
 def check_mode(keys: Iterable[str], mode: Mode) -> None:
     """Raise ``UsageError`` for a figure that the mode does not have."""
     for key in keys:
         figure = BY_KEY.get(key)
-        if figure is not None and mode not in figure.modes:
-            other = figure.modes[0]
-            raise UsageError(f"column {key}: {mode} has none; add --mode {other}")
+        if figure is not None and figure.mode not in (None, mode):
+            raise UsageError(f"column {key}: {mode} has none; add --mode {figure.mode}")
 
 
 def chosen(text: str | None, mode: Mode) -> tuple[str, ...]:
@@ -176,7 +151,7 @@ def chosen(text: str | None, mode: Mode) -> tuple[str, ...]:
     if text is None:
         return default
     if text.strip() == "all":
-        return figure_keys(mode)
+        return tuple(key for key, figure in BY_KEY.items() if figure.mode in (None, mode))
     plus = text.strip().startswith("+")
     keys = [key.strip().replace("-", "_") for key in text.strip().removeprefix("+").split(",")]
     for key in keys:

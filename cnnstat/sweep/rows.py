@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
+from typing import Any
 
 from cnnstat.sweep.engine import Evaluate
 from cnnstat.sweep.plan import FIXED_COLUMNS, Batch, Plan, Row
@@ -31,7 +32,7 @@ def row_data(row: Row, plan: Plan) -> dict[str, object]:
         "model": row.model,
         "parameters": {name: values[name] for name in space.parameters},
     }
-    if "classes" in values and "classes" not in space.parameters:
+    if space.sets_classes:
         data["classes"] = values["classes"]
     if space.inputs:
         data["inputs"] = {axis.removeprefix(NAMED_INPUT): values[axis] for axis in space.inputs}
@@ -57,8 +58,7 @@ def csv_header(plan: Plan) -> list[str]:
     """Return the names of the columns; a figure with the name of a parameter has a prefix."""
     space = plan.space
     names = [f"parameters.{p}" if p in FIXED_COLUMNS else p for p in space.parameters]
-    classes = ["classes"] if any(name == "classes" for name, _ in space.axes) else []
-    classes = [] if "classes" in space.parameters else classes
+    classes = ["classes"] if space.sets_classes else []
     figures = [f"figures.{key}" if key in space.parameters else key for key in plan.figures]
     fixed = ["position", "model", *names, *classes, *space.inputs]
     fixed += ["input", "batch", "dtype", "status"]
@@ -68,13 +68,12 @@ def csv_header(plan: Plan) -> list[str]:
 def csv_lines(rows: Iterable[Row], plan: Plan) -> tuple[str, ...]:
     """Return each row as a line of CSV with its end; figures that are unknown are empty cells."""
     lines: list[str] = []
-    axes = [name for name, _ in plan.space.axes]
-    classes = ["classes"] if "classes" in axes and _is_setting(plan) else []
-    names = (*plan.space.parameters, *classes, *plan.space.inputs)
-    places = [axes.index(name) for name in names]
-    csv.writer(SimpleNamespace(write=lines.append), lineterminator="\n").writerows(
-        [_cells(row, plan, places) for row in rows]
-    )
+    writer = csv.writer(SimpleNamespace(write=lines.append), lineterminator="\n")
+    width = csv_header(plan).index("input")
+    for row in rows:
+        cells = flat_cells(row_data(row, plan), plan)
+        own = ["null" if cell is None else cell for cell in cells[:width]]
+        writer.writerow(map(_text, (*own, *cells[width:])))
     return tuple(lines)
 
 
@@ -105,11 +104,6 @@ def _long_numbers() -> Iterator[None]:
         sys.set_int_max_str_digits(limit)
 
 
-def _is_setting(plan: Plan) -> bool:
-    """Return whether ``classes`` is a setting in this space, not a parameter of the model."""
-    return "classes" not in plan.space.parameters
-
-
 def flat_cells(row: Mapping[str, object], plan: Plan) -> list[object]:
     """Return the cells of a row of plain data under ``csv_header``; what does not apply is None."""
     parameters = row["parameters"]
@@ -131,23 +125,11 @@ def flat_cells(row: Mapping[str, object], plan: Plan) -> list[object]:
     ]
 
 
-def _cells(row: Row, plan: Plan, places: list[int]) -> list[object]:
-    """Return the cells of a row; ``places`` are those of the axes' columns among its values."""
-    position, model, values, shape, batch, dtype, status, figures, error = row
-    cells: list[object] = [position, _text(model)]
-    for place in places:
-        value = values[place]
-        cells.append(value if type(value) is int else _text(spelled(value)))
-    if status == "failed":
-        cells += ["", "", "", status, *[""] * len(plan.figures)]
-    else:
-        cells += ["x".join(map(str, shape)), batch, dtype, status]
-        cells += ["" if figure is None else figure for figure in figures]
-    return [*cells, _text(error)]
-
-
-def _text(text: str) -> str:
-    """Return a text that a spreadsheet does not read as a formula; numbers stay as they are."""
+def _text(cell: Any) -> int | str | None:
+    """Return a cell of a CSV file; what a spreadsheet would read as a formula is quoted."""
+    if type(cell) is int or cell is None:
+        return cell
+    text = spelled(cell)
     if not text.startswith(FORMULA):
         return text
     try:

@@ -37,6 +37,12 @@ class Counts:
         self.evaluated += kept + failed + outcomes.count(DROPPED)
         self.next = batch.start + len(outcomes)
 
+    def add_row(self, position: int, *, failed: bool) -> None:
+        """Count a model by the row that it has in a file."""
+        self.failed += failed
+        self.kept += not failed
+        self.next = position + 1
+
 
 @dataclass
 class Run:

@@ -106,6 +106,11 @@ class Space:
         return tuple(name for name, _ in self.axes if name not in self.settings)
 
     @cached_property
+    def sets_classes(self) -> bool:
+        """Whether the number of classes varies as a setting, not as a parameter."""
+        return self.zoo and any(name == "classes" for name, _ in self.axes)
+
+    @cached_property
     def size(self) -> int:
         """Number of points: the product of the axes' lengths."""
         return prod([len(values) for _, values in self.axes])
