@@ -24,7 +24,9 @@ from cnnstat.errors import CnnstatError, UsageError, unknown
 from cnnstat.importers.reference import file_and_name, form_of
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.sweep.columns import BY_KEY, PLANNED
-from cnnstat.sweep.plan import DROPPED, FAILED, KEPT, SKIPPED, Batch, Plan, Row, reader
+from cnnstat.sweep.plan import DROPPED, FAILED, KEPT, SKIPPED, Batch, Plan, Row, figure_of
+from cnnstat.sweep.rows import row_data
+from cnnstat.sweep.selection import getter
 from cnnstat.sweep.space import NAMED_INPUT, Point, is_named_input
 from cnnstat.sweep.values import AxisValue
 
@@ -54,6 +56,8 @@ class _Evaluator:
         self._memory = Memory()
         self._models: OrderedDict[object, Model] = OrderedDict()
         self._templates: dict[str, Template] = {}
+        names = () if plan.condition is None else plan.condition.names
+        self._columns = {name: getter(name, plan.space) for name in names}
 
     def batch(self, start: int, stop: int) -> Batch:
         begun = time.perf_counter()
@@ -151,9 +155,15 @@ class _Evaluator:
         batch, shape = (1, first.shape) if single else (first.shape[0], first.shape[1:])
         status = "complete" if counted.complete else "partial"
         row = Row(position, point.reference, point.values, shape, batch, first.dtype, status, ())
-        condition = self.plan.condition
-        if condition is not None and not condition.holds(reader(row, self.plan.space, figure)):
-            return DROPPED, None
+        if self.plan.condition is not None:
+            data = row_data(row, self.plan)
+
+            def read(name: str) -> object:
+                key = figure_of(name, self.plan.space)
+                return self._columns[name](data) if key is None else figure(key)
+
+            if not self.plan.condition.holds(read):
+                return DROPPED, None
         return KEPT, row._replace(figures=tuple([figure(key) for key in self.plan.figures]))
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from cnnstat.api.inputs import check_argument, written
@@ -20,12 +20,15 @@ from cnnstat.sweep.engine import Engine, here
 from cnnstat.sweep.plan import Plan, cells_of, check_names
 from cnnstat.sweep.rows import row_data
 from cnnstat.sweep.run import Counts, Run
-from cnnstat.sweep.selection import Choice, Selection, check_choice, rankings
+from cnnstat.sweep.selection import Choice, Selection, rankings
 from cnnstat.sweep.space import NAMED_INPUT, SETTINGS, Space, is_named_input
 from cnnstat.sweep.values import AxisValue, check_values, frozen, parse_values
 
 Values = Mapping[str, "str | Sequence[object]"]
 """Values of each axis: a text as on the command line, or a sequence (a range stays lazy)."""
+
+FILES = {"torch": "such a file", "onnx": "an ONNX file", "keras": "a Keras file"}
+"""Forms of references that take no arguments."""
 
 LARGEST = 10**7
 """Points that run without being confirmed."""
@@ -97,9 +100,14 @@ def make_plan(
         figures += check_names(plan.condition.names, space, kind)
         plan.condition.check(cells_of(space))
     if choice is not None:
-        figures += check_choice(choice, space, kind)
+        figures += check_names(choice.names, space, kind)
     plan = replace(plan, figures=tuple(dict.fromkeys(figures)))
-    _check_first(plan)
+    if space.zoo:  # raises where the first point has no family
+        from cnnstat.zoo.catalog import family_of
+
+        family_of(space.point(0).reference)
+    if space.inputs:
+        check_inputs(plan)
     return plan
 
 
@@ -107,21 +115,20 @@ def _space(reference: str, values: Values) -> Space:
     form = form_of(reference)
     axes = tuple((name, _values(name, each)) for name, each in values.items())
     space = Space(reference, axes, zoo=form == "zoo")
-    if form == "spec" and not space.placeholders:
+    library = reference.lower().startswith("keras:")
+    if form in FILES and not library and set(space.parameters) - set(space.placeholders):
+        raise UsageError(f"{reference}: {FILES[form]} has no parameters to vary, only input, batch")
+    if space.placeholders:
+        return space
+    if form == "spec":
         from cnnstat.importers.spec.reading import template
 
         template(reference).check_arguments(space.parameters)
-    elif form == "torch" and set(space.parameters) - set(space.placeholders):
-        raise UsageError(f"{reference}: such a file has no parameters to vary, only input, batch")
-    elif form == "onnx" and set(space.parameters) - set(space.placeholders):
-        raise UsageError(f"{reference}: an ONNX file has no parameters to vary, only input, batch")
-    elif reference.lower().startswith("keras:") and not space.placeholders:
+    elif library:
         from cnnstat.importers.keras.objects import builder
 
         check_argument_names(reference, builder(reference), space.parameters)
-    elif form == "keras" and set(space.parameters) - set(space.placeholders):
-        raise UsageError(f"{reference}: a Keras file has no parameters to vary, only input, batch")
-    elif form == "python" and not space.placeholders:
+    elif form == "python":
         from cnnstat.pytorch.capture.loading import check_arguments
 
         check_arguments(reference, space.parameters)
@@ -162,17 +169,6 @@ def _check_setting(name: str, value: AxisValue) -> None:
         check_float_dtype(str(value))
     elif name == "batch" and (type(value) is not int or value < 1):
         raise UsageError(f"batch must be a whole number of at least 1, got {value}")
-
-
-def _check_first(plan: Plan) -> None:
-    """Raise ``UsageError`` where the first point has no family, file or callable at all."""
-    point = plan.space.point(0)
-    if plan.space.zoo:
-        from cnnstat.zoo.catalog import family_of
-
-        family_of(point.reference)
-    if plan.space.inputs:
-        check_inputs(plan)
 
 
 def check_size(plan: Plan, *, confirmed: bool, workers: int = 1) -> None:
@@ -249,12 +245,9 @@ def sweep(
     )
     running = Run(plan, evaluate)
     selection = Selection(choice, plan.space)
-    engine = None if executor is None else _engine(executor, in_flight)
+    engine = None
+    if executor is not None:
+        engine = nullcontext(Engine(executor, in_flight or 4 * (os.cpu_count() or 1)))
     for batch in running.batches(engine):
         selection.extend(row_data(row, plan) for row in batch.rows)
     return SweepResult(plan, tuple(selection.rows()), running.counts, running.reason)
-
-
-@contextmanager
-def _engine(executor: Executor, in_flight: int | None) -> Iterator[Engine]:
-    yield Engine(executor, in_flight or 4 * (os.cpu_count() or 1))

@@ -7,7 +7,7 @@ Names of columns: a parameter of the space comes first, a figure of the same nam
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -206,24 +206,3 @@ def side_of(value: AxisValue) -> AxisValue:
 def plain_value(value: AxisValue) -> int | float | str | None:
     """Return a value as a condition sees it: a list as text."""
     return spelled(value) if isinstance(value, tuple) else value
-
-
-def reader(row: Row, space: Space, figure: Callable[[str], int | None]) -> Callable[[str], object]:
-    """Return what a condition reads: the columns of a row, a figure computed when it is read."""
-    axes = {axis: value for (axis, _), value in zip(space.axes, row.values, strict=True)}
-
-    def read(name: str) -> object:
-        key = figure_of(name, space)
-        if key is not None:
-            return figure(key)
-        if name == "input":
-            return side(row.input)
-        if name in space.inputs:
-            return side_of(axes[name])
-        if name == "batch":
-            return row.batch
-        if name == "dtype":
-            return row.dtype
-        return plain_value(axes.get(name.removeprefix("parameters.")))
-
-    return read

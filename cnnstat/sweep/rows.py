@@ -38,12 +38,10 @@ def row_data(row: Row, plan: Plan) -> dict[str, object]:
         data["inputs"] = {axis.removeprefix(NAMED_INPUT): values[axis] for axis in space.inputs}
     if row.status == "failed":
         data |= {"input": None, "batch": None, "dtype": None}
-        figures: Iterable[int | None] = [None] * len(plan.figures)
     else:
         data |= {"input": list(row.input), "batch": row.batch, "dtype": row.dtype}
-        figures = row.figures
     data["status"] = row.status
-    data |= zip(plan.figures, figures, strict=True)
+    data |= zip(plan.figures, row.figures or [None] * len(plan.figures), strict=True)
     if row.error:
         data["error"] = row.error
     return data

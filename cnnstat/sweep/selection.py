@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from cnnstat.errors import UsageError
 from cnnstat.sweep.columns import BY_KEY
-from cnnstat.sweep.plan import Plan, check_names, figure_of, plain_value, side, side_of
+from cnnstat.sweep.plan import Plan, figure_of, plain_value, side, side_of
 from cnnstat.sweep.space import NAMED_INPUT, Space
 
 RowData = Mapping[str, object]
@@ -99,20 +99,16 @@ class Selection:
         self._objectives = [(getter(one.name, space), one.largest) for one in choice.pareto]
         self._order = [(getter(one.name, space), one.largest) for one in choice.sort]
 
-    def add(self, row: RowData) -> None:
-        """Take one row."""
-        if self._objectives:
-            self._compete(row)
-            return
-        self._rows.append(row)
-        top = self._choice.top
-        if top is not None and len(self._rows) > 2 * top + SLACK:
-            self._rows = self._sorted(self._rows)[:top]
-
     def extend(self, rows: Iterable[RowData]) -> None:
         """Take rows."""
+        top = self._choice.top
         for row in rows:
-            self.add(row)
+            if self._objectives:
+                self._compete(row)
+                continue
+            self._rows.append(row)
+            if top is not None and len(self._rows) > 2 * top + SLACK:
+                self._rows = self._sorted(self._rows)[:top]
 
     def rows(self) -> list[RowData]:
         """Return the rows to show, in order."""
@@ -148,11 +144,6 @@ def _sort_key(cell: Cell) -> tuple[bool, float, str]:
 def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
     """Return whether ``one`` is nowhere worse and somewhere better."""
     return one != other and all(a <= b for a, b in zip(one, other, strict=True))
-
-
-def check_choice(choice: Choice, space: Space, mode: str) -> tuple[str, ...]:
-    """Return the figures that a choice reads; raise ``UsageError`` for an unknown column."""
-    return check_names(choice.names, space, "training" if mode == "training" else "inference")
 
 
 def shadowed(plan: Plan, choice: Choice) -> tuple[str, ...]:
