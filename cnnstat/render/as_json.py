@@ -3,7 +3,7 @@
 import json
 from math import isfinite
 
-from cnnstat.render.document import Document
+from cnnstat.render.document import Document, payload_of
 from cnnstat.render.formats import Look
 
 
@@ -12,18 +12,11 @@ def render(document: Document, look: Look) -> str:
 
     JSON has no NaN and no infinity: such a number is null, as unknown figures are.
     """
+    payload = payload_of(document)
     try:
-        return json.dumps(document.payload, indent=2, default=_plain, allow_nan=False)
+        return json.dumps(payload, indent=2, allow_nan=False)
     except ValueError:
-        return json.dumps(_finite(document.payload), indent=2, allow_nan=False)
-
-
-def _plain(value: object) -> dict[str, object]:
-    """Return a mapping as a dict; a payload holds no other type that JSON does not know."""
-    keys = getattr(value, "keys", None)
-    if keys is None:
-        raise TypeError(f"{type(value).__name__} cannot be written as JSON")
-    return {key: value[key] for key in keys()}  # type: ignore[index]
+        return json.dumps(_finite(payload), indent=2)
 
 
 def _finite(value: object) -> object:
@@ -31,7 +24,5 @@ def _finite(value: object) -> object:
     if isinstance(value, float):
         return value if isfinite(value) else None
     if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    if value is None or isinstance(value, str | int):
-        return value
-    return {key: _finite(each) for key, each in _plain(value).items()}
+        return list(map(_finite, value))
+    return {k: _finite(v) for k, v in value.items()} if isinstance(value, dict) else value

@@ -7,9 +7,8 @@ rely on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Literal, TypeVar
 
 from cnnstat.errors import unknown
@@ -62,29 +61,15 @@ class Section:
     brief: tuple[str, ...] | None = None
 
 
-class Computed(Mapping[str, object]):
-    """A payload that is computed when it is first read: only JSON needs it."""
-
-    def __init__(self, build: Callable[[], Mapping[str, object]]) -> None:
-        self._build = build
-
-    @cached_property
-    def _values(self) -> Mapping[str, object]:
-        return self._build()
-
-    def __getitem__(self, key: str) -> object:
-        return self._values[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
+Payload = dict[str, object]
+"""What JSON has of a document."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
     """One table and its text; without a title, the table alone.
+
+    ``payload`` may be a function, which is called for JSON alone.
 
     ``lower_bound``: totals are at least their values (``>= x``).
 
@@ -97,7 +82,7 @@ class Document:
     title: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
-    payload: Mapping[str, object]
+    payload: Payload | Callable[[], Payload]
     rest: tuple[Cell, ...] | None = None
     total: tuple[Cell, ...] | None = None
     lower_bound: bool = False
@@ -138,6 +123,11 @@ def _size(cell: Cell) -> tuple[bool, tuple[float, ...]]:
     if isinstance(cell, tuple):
         return False, cell
     return cell is None, (float(cell),) if isinstance(cell, int | float) else ()
+
+
+def payload_of(document: Document) -> Payload:
+    """Return what JSON has of a document."""
+    return document.payload() if callable(document.payload) else document.payload
 
 
 def with_columns(document: Document, places: Collection[int]) -> Document:

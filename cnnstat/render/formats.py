@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 
 from cnnstat.errors import unknown
-from cnnstat.render.document import Document
+from cnnstat.render.document import Document, payload_of
 from cnnstat.render.safe_text import shown_document
 
 FORMATS: dict[str, str] = {
@@ -59,7 +59,7 @@ def table_alone(document: Document) -> Document:
     """Return a document without title and text; as JSON, its rows by the columns' keys."""
     keys = [column.key for column in document.columns]
     rows = [dict(zip(keys, row, strict=True)) for row in document.rows]
-    payload = {"schema": document.payload["schema"], "rows": rows}
+    payload = {"schema": payload_of(document)["schema"], "rows": rows}
     return replace(document, title="", subtitle="", sections=(), payload=payload)
 
 

@@ -13,7 +13,7 @@ from cnnstat.count.tree import Branch, tree
 from cnnstat.ir.tensor import UNKNOWN
 from cnnstat.render.choice import DEFAULT, chosen, column_for
 from cnnstat.render.columns import Getter, LayerColumn, known, trained
-from cnnstat.render.document import Cell, Computed, Document, Section, largest_first
+from cnnstat.render.document import Cell, Document, Section, largest_first
 from cnnstat.render.numbers import bytes_text, count
 from cnnstat.render.totals import aligned, brief_lines, totals
 from cnnstat.zoo.card import ModelCard
@@ -94,10 +94,8 @@ def summary_document(
         lower_bound="partial"
         in (report.status, report.params_status, report.training_status, report.shapes_status),
         sections=(*_sections(report, card, published, checked), _legend(columns)),
-        payload=Computed(
-            lambda: _payload(
-                *(report, reference, card, published, checked, shown, len(rest), branches, view)
-            )
+        payload=lambda: _payload(
+            *(report, reference, card, published, checked, shown, len(rest), branches, view)
         ),
         labels=tuple("  " * branch.level + branch.label for branch in branches),
     )

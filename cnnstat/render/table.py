@@ -15,8 +15,7 @@ from typing import NamedTuple
 from cnnstat.render.cells import ASCII_MARKS, MARKS, Grid, grid
 from cnnstat.render.document import NEVER_DROPPED, Column, Document, Section, with_columns
 from cnnstat.render.formats import Look
-from cnnstat.render.shortening import shortened
-from cnnstat.render.wrapping import cell_len, wrapped
+from cnnstat.render.width import cell_len, shortened, wrapped
 
 GAP = 2
 FULL_TEXT, LEAST_TEXT = 24, 14

@@ -18,7 +18,7 @@ from cnnstat.render.graph.labels import (
     kind_of,
     title_lines,
 )
-from cnnstat.render.graph.outline import Outline, is_back
+from cnnstat.render.graph.outline import Outline
 from cnnstat.render.safe_text import html_text, shown
 
 FONT = "Helvetica,Arial,sans-serif"
@@ -114,12 +114,13 @@ def _edges(outline: Outline, ids: Mapping[str, str], folded: Collection[str] = (
         for title in titles:
             first_box.setdefault(title, name)
     above: dict[tuple[str, str], None] = {}
-    for source, target in outline.edges:
+    for edge in outline.edges:
+        source, target = edge
         ends = (ids[source], ids[target])
         if ends[0] == ends[1] or ends in drawn:
             continue
         drawn.add(ends)
-        style = f" [{BACK}]" if is_back(outline, source, target) else ""
+        style = f" [{BACK}]" if outline.is_back(edge) else ""
         yield f"  {ends[0]} -> {ends[1]}{style}"
         outside = around[source]
         # A title stands above what enters with the box that runs first in its frame; what enters

@@ -13,7 +13,7 @@ from cnnstat.render.graph.labels import (
     kind_of,
     title_lines,
 )
-from cnnstat.render.graph.outline import Outline, is_back
+from cnnstat.render.graph.outline import Outline
 from cnnstat.render.safe_text import shown
 
 CODES = {
@@ -38,8 +38,8 @@ def render_mermaid(outline: Outline, *, title: str = "") -> str:
         "flowchart TD",
         *_items(outline.items, ids),
         *(
-            f"  {ids[source]} {'-.->' if is_back(outline, source, target) else '-->'} {ids[target]}"
-            for source, target in outline.edges
+            f"  {ids[edge.source]} {'-.->' if outline.is_back(edge) else '-->'} {ids[edge.target]}"
+            for edge in outline.edges
         ),
         *(
             f"  classDef {kind} fill:{COLOURS[kind][0]},stroke:{COLOURS[kind][1]},color:#000000"

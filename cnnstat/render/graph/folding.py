@@ -5,8 +5,7 @@ Graphviz lays out every state separately: all blocks open, all folded, or one of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
 from cnnstat.render.graph.as_dot import Links, render_dot
 from cnnstat.render.graph.graphviz import inline_svg
@@ -23,16 +22,12 @@ MOST = 24
 """From more blocks on, they open only together."""
 
 
-class State(NamedTuple):
-    """One picture: its name (``all``, ``none`` or that of the open block) and its ``<svg>``."""
+def states(
+    outline: Outline, *, title: str, rows: Mapping[str, str], scope: str
+) -> list[tuple[str, str]]:
+    """Return the pictures of a drawing as ``<svg>`` by state, the one to show at first in front.
 
-    name: str
-    svg: str
-
-
-def states(outline: Outline, *, title: str, rows: Mapping[str, str], scope: str) -> list[State]:
-    """Return the pictures of a drawing, the one to show at first in front.
-
+    A state is ``all``, ``none`` or the open block.
     ``rows`` has the id of each row of the table by the row's name: boxes lead there. Titles of
     blocks lead to ``SCOPE-open-STATE``. Raises ``UsageError`` where Graphviz is missing.
     """
@@ -46,18 +41,14 @@ def states(outline: Outline, *, title: str, rows: Mapping[str, str], scope: str)
         ),
     )
 
-    def drawn() -> Iterator[State]:
-        yield State(ALL, inline_svg(render_dot(outline, title=title, links=links)))
-        if not blocks:
-            return
-        names = set(ids)
-        choices = [(NONE, names)]
-        if not alone and len(blocks) > 1:
-            choices += [(ids[name], names - {name}) for name in ids]
-        for state, folded in choices:
-            dot = render_dot(outline, title=title, folded=folded, links=links)
-            yield State(state, inline_svg(dot))
-
-    made = list(drawn())
+    folded: dict[str, set[str]] = {ALL: set()}
+    if blocks:
+        folded[NONE] = set(ids)
+    if len(blocks) > 1 and not alone:
+        folded |= {state: set(ids) - {name} for name, state in ids.items()}
+    made = [
+        (state, inline_svg(render_dot(outline, title=title, folded=names, links=links)))
+        for state, names in folded.items()
+    ]
     first = ALL if len(outline.boxes) <= FEW or len(made) == 1 else NONE
-    return sorted(made, key=lambda state: state.name != first)
+    return sorted(made, key=lambda state: state[0] != first)

@@ -50,7 +50,11 @@ class Outline:
     @property
     def has_back_edges(self) -> bool:
         """Whether a module is drawn once and runs again."""
-        return any(is_back(self, edge.source, edge.target) for edge in self.edges)
+        return any(map(self.is_back, self.edges))
+
+    def is_back(self, edge: Edge) -> bool:
+        """Return whether an edge leads to a box that comes before its source."""
+        return self.order[edge.source] > self.order[edge.target]
 
 
 def outline(report: Report, *, depth: int | None = None) -> Outline:
@@ -68,11 +72,6 @@ def sections(rows: Sequence[Layer]) -> Iterator[tuple[str, tuple[Layer, ...]]]:
     """
     for item in _stages(_modules(rows)):
         yield (item.name if isinstance(item, Box) else item.names[0]), item.rows
-
-
-def is_back(outline: Outline, source: str, target: str) -> bool:
-    """Return whether an edge leads to a box that comes before its source."""
-    return outline.order[source] > outline.order[target]
 
 
 def _modules(rows: Sequence[Layer]) -> tuple[Item, ...]:

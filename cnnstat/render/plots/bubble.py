@@ -73,34 +73,18 @@ def bubbles(
 ) -> tuple[tuple[Bubble, ...], tuple[str, ...]]:
     """Return the models as bubbles, and the names of those without a rate."""
     circles, without = [], []
+    key = f"{rate}_error"
     for name, report, card, own in models:
-        published = () if card is None else card.accuracy
-        entry = _entry([own] if own else published, rate)
-        if entry is None:
+        rates: Sequence[ErrorRate] = [own] if own else card.accuracy if card else ()
+        rated = [each for each in rates if getattr(each, key) is not None]
+        if not rated:
             without.append(name)
             continue
-        totals, (accuracy, wrong) = report.totals, entry
-        circles.append(
-            Bubble(
-                name,
-                card.family if card else OWN,
-                totals.macs,
-                totals.params,
-                100 - wrong,
-                _dataset(accuracy.dataset),
-            )
-        )
+        best = min(rated, key=lambda each: each.ensemble)  # one model before an ensemble
+        family, accuracy = card.family if card else OWN, 100 - getattr(best, key)
+        figures = report.totals.macs, report.totals.params
+        circles.append(Bubble(name, family, *figures, accuracy, _dataset(best.dataset)))
     return tuple(circles), tuple(without)
-
-
-def _entry(rates: Iterable[ErrorRate], rate: Rate) -> tuple[ErrorRate, float] | None:
-    """Return the first error rate of this kind, of one model before an ensemble."""
-    entries = []
-    for accuracy in rates:
-        wrong = accuracy.top1_error if rate == "top1" else accuracy.top5_error
-        if wrong is not None:
-            entries.append((accuracy, wrong))
-    return min(entries, key=lambda entry: entry[0].ensemble, default=None)
 
 
 def _dataset(name: str) -> str:

@@ -1,10 +1,10 @@
-"""Names in a narrow column: at most as wide, and no two alike."""
+"""Text within a width: names of which no two read alike, prose with every word in order."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnstat.render.shortening import shortened
+from cnnstat.render.width import shortened, wrapped
 
 PATHS = st.lists(
     st.lists(st.sampled_from(["encoder", "enc", "block", "0", "1", "12", "conv", "q"]), max_size=6)
@@ -55,3 +55,26 @@ def test_no_two_names_read_alike(names: list[str], width: int) -> None:
 @pytest.mark.parametrize("width", [0, 1, 2, 3])
 def test_a_column_of_hardly_any_width_is_no_error(width: int) -> None:
     assert len(shortened(["encoder/one", "encoder/two"], width)) == 2
+
+
+WORDS = st.lists(st.text("abcdefg", min_size=1, max_size=12), min_size=1, max_size=30)
+
+
+@given(WORDS, st.integers(20, 100))
+def test_no_word_is_lost_and_no_line_too_long(words: list[str], width: int) -> None:
+    lines = wrapped(" ".join(words), width)
+    assert " ".join(lines).split() == words
+    assert max(map(len, lines)) <= width
+
+
+def test_a_continuation_stands_under_the_last_column() -> None:
+    line = "  MACs  12,345  multiply-accumulates of convolutions and fully connected layers"
+    assert wrapped(line, 50) == [
+        "  MACs  12,345  multiply-accumulates of",
+        "                convolutions and fully connected",
+        "                layers",
+    ]
+
+
+def test_without_a_width_nothing_is_wrapped() -> None:
+    assert wrapped("a " * 500, None) == ["a " * 500]

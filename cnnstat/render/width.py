@@ -1,8 +1,9 @@
-"""Names in fewer characters, so that names that differ still differ.
+"""Text within so many columns of a terminal: prose in lines, names in fewer characters.
 
-Names are paths. The first that suffices: leave out the folders that all share; cut the folders at
-the left to as many letters as tell them from their siblings (``e/b/0/1/attention/query``); leave
-out the middle; number what still reads alike.
+Prose is continued and never cut off. Names are paths, and those that differ still differ. The first
+that suffices: leave out the folders that all share; cut the folders at the left to as many letters
+as tell them from their siblings (``e/b/0/1/attention/query``); leave out the middle; number what
+still reads alike.
 """
 
 from __future__ import annotations
@@ -11,6 +12,43 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from typing import Any
+
+
+def cell_len(text: str) -> int:
+    """Return the columns of a terminal that a text takes; wide characters take two."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def wrapped(
+    line: str, width: int | None, *, indent: int | None = None, in_cell: bool = False
+) -> list[str]:
+    """Return a line as lines of at most ``width``; a longer word is broken in a table's cell only.
+
+    A continuation starts where the last column of the line starts (after two or more spaces), or
+    where the line's own text starts if that column lies beyond half of the width; or at ``indent``.
+    """
+    if width is None or len(line) <= width:
+        return [line]
+    import re
+    from textwrap import wrap
+
+    start = len(line) - len(line.lstrip())
+    columns = [match.end() for match in re.finditer(r"(?<=\S) {2,}", line)]
+    if indent is None:
+        indent = max((at for at in columns if at <= width // 2), default=start + 2)
+    broken = in_cell and any(len(word) > width for word in line.split())
+    return wrap(
+        line,
+        width,
+        subsequent_indent=" " * indent,
+        break_long_words=broken,
+        break_on_hyphens=broken,
+        drop_whitespace=True,
+    ) or [""]
 
 
 def shortened(names: Sequence[str], width: int, dots: str = "…") -> list[str]:
