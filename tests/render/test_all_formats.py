@@ -8,11 +8,11 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from cnnstat.cli import output
 from cnnstat.cli.app import COMMANDS, run
 from cnnstat.cli.output import Destination
 from cnnstat.render.as_csv import raw
@@ -74,8 +74,10 @@ def document(request: pytest.FixtureRequest) -> Document:
     def keep(document: Document, to: Destination) -> None:
         documents.append(document)
 
+    name = request.param.split()[0]
+    command = import_module(f"cnnstat.cli.{'listing' if name == 'list' else name}")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(output, "emit", keep)
+        patch.setattr(command, "emit", keep)
         assert run(request.param.split()) == 0
     assert len(documents) == 1
     return documents[0]
