@@ -79,8 +79,28 @@ def table(document: Document, *, sortable: bool, ids: Sequence[str] = ()) -> str
 
     ``ids`` are those of its rows.
     """
-    lines = _table(document, sortable=sortable, ids=ids)
-    return "\n".join(['<div class="scroll">', *lines, "</div>"])
+    cells = grid(document, labelled=True)
+    heads = "".join(
+        _head(column, title, sortable=sortable)
+        for column, title in zip(document.columns, cells.titles, strict=True)
+    )
+    lines = ['<div class="scroll">', "<table>", f"<thead><tr>{heads}</tr></thead>", "<tbody>"]
+    rows = [
+        _cells(document.columns, cells.titles, row, cells.rows[index], cells.levels[index])
+        for index, row in enumerate(document.rows)
+    ]
+    if ids:
+        rows = [f'<tr id="{name}">{row[4:]}' for row, name in zip(rows, ids, strict=True)]
+    lines += rows
+    lines.append("</tbody>")
+    foot = []
+    if document.rest is not None:
+        foot.append(_cells(document.columns, cells.titles, document.rest, cells.rows[-1]))
+    if document.total is not None and cells.total is not None:
+        foot.append(_cells(document.columns, cells.titles, document.total, cells.total))
+    if foot:
+        lines += ["<tfoot>", *foot, "</tfoot>"]
+    return "\n".join([*lines, "</table>", "</div>"])
 
 
 def sections(document: Document, *, level: int = 2) -> str:
@@ -107,31 +127,6 @@ def _item(line: str) -> str:
     """Return one line of text, in a monospaced font if spaces align it."""
     aligned = ' class="aligned"' if "  " in line else ""
     return f"<li{aligned}>{html_text(line)}</li>"
-
-
-def _table(document: Document, *, sortable: bool, ids: Sequence[str]) -> list[str]:
-    cells = grid(document, labelled=True)
-    heads = "".join(
-        _head(column, title, sortable=sortable)
-        for column, title in zip(document.columns, cells.titles, strict=True)
-    )
-    lines = ["<table>", f"<thead><tr>{heads}</tr></thead>", "<tbody>"]
-    rows = [
-        _cells(document.columns, cells.titles, row, cells.rows[index], cells.levels[index])
-        for index, row in enumerate(document.rows)
-    ]
-    if ids:
-        rows = [f'<tr id="{name}">{row[4:]}' for row, name in zip(rows, ids, strict=True)]
-    lines += rows
-    lines.append("</tbody>")
-    foot = []
-    if document.rest is not None:
-        foot.append(_cells(document.columns, cells.titles, document.rest, cells.rows[-1]))
-    if document.total is not None and cells.total is not None:
-        foot.append(_cells(document.columns, cells.titles, document.total, cells.total))
-    if foot:
-        lines += ["<tfoot>", *foot, "</tfoot>"]
-    return [*lines, "</table>"]
 
 
 def _head(column: Column, title: str, *, sortable: bool) -> str:

@@ -1,11 +1,13 @@
-"""Every column of a layer table: one entry with its name, its kind and its value.
+"""Every column of a layer table, and the columns that a list of keys names.
 
-Every format, ``--columns`` and ``--sort`` use the same entries. A new column is one more entry.
+Every format, ``--columns`` and ``--sort`` use the same entries: name, kind and value. A new column
+is one more entry.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,9 +16,11 @@ from cnnstat import ops
 from cnnstat.count.layer import Layer
 from cnnstat.count.report import Report
 from cnnstat.count.saved import SavedLayer
-from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Kind
+from cnnstat.errors import UsageError
+from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Kind, column_of
 
 if TYPE_CHECKING:
+    from cnnstat.bench.roofline import Peak
     from cnnstat.count.training import StepWork
 
 Getter = Callable[[Layer], Cell]
@@ -187,17 +191,14 @@ LAYER_COLUMNS: tuple[LayerColumn, ...] = (
     _summed("macs", "MACs", "count", 8, "multiply-accumulates", heat=True),
     _summed("flops", "FLOPs", "count", 1, "2 per MAC plus every other operation"),
     _summed("counted", "Counted", "count", 8, "work under the chosen convention"),
-    LayerColumn(
-        Column("path", "Module", definition="module that contains the layer"), attrgetter("path")
-    ),
-    LayerColumn(Column("type", "Operator", definition="name of the operator"), attrgetter("type")),
-    LayerColumn(
-        Column("class", "Class", definition="class of the module that the row stands for"),
-        attrgetter("class_name"),
-    ),
-    LayerColumn(
-        Column("detail", "Detail", definition="hyper-parameters and operators that follow"),
-        attrgetter("detail"),
+    *(
+        LayerColumn(Column(key, title, definition=definition), attrgetter(attribute))
+        for key, attribute, title, definition in (
+            ("path", "path", "Module", "module that contains the layer"),
+            ("type", "type", "Operator", "name of the operator"),
+            ("class", "class_name", "Class", "class of the module that the row stands for"),
+            ("detail", "detail", "Detail", "hyper-parameters and operators that follow"),
+        )
     ),
     LayerColumn(
         Column("input_shapes", "Input shapes", definition="input shapes, batch included"),
@@ -285,3 +286,105 @@ LAYER_COLUMNS: tuple[LayerColumn, ...] = (
         lambda layer: layer.macs,
     ),
 )
+
+DEFAULT: tuple[str, ...] = tuple(entry.key for entry in LAYER_COLUMNS[:9])
+"""The columns of the lecture tables."""
+
+IN_TRAINING = (
+    *("layer", "operator", "output", "params"),
+    *("macs", "input_gradient_macs", "weight_gradient_macs", "training_macs"),
+)
+"""The default columns with --mode training."""
+
+FORMULA_OF = {
+    "params": "params_formula",
+    "activation_bytes": "activation_formula",
+    "macs": "macs_formula",
+}
+"""The column that writes out the arithmetic of a figure."""
+
+WITH_FORMULAS = ("layer", "operator", "output", *FORMULA_OF.values())
+"""The default columns with --formulas."""
+
+
+def named_keys(text: str, default: Sequence[str], every: Iterable[str]) -> list[str]:
+    """Return the keys that a list names (``a,b``); ``+a,b`` adds to the default, ``all`` is every.
+
+    Raises ``UsageError`` if it names none.
+    """
+    named = [key.strip().replace("-", "_") for key in text.removeprefix("+").split(",")]
+    keys = [key for each in named if each for key in (every if each == "all" else [each])]
+    if not keys:
+        raise UsageError(f"columns {text!r}: name at least one of {', '.join(every)}")
+    return list(dict.fromkeys([*default, *keys] if text.startswith("+") else keys))
+
+
+def chosen(
+    text: str | None,
+    convention: str,
+    *,
+    formulas: bool = False,
+    training: bool = False,
+    peak: Peak | None = None,
+) -> tuple[LayerColumn, ...]:
+    """Return the columns that a list of keys names (``a,b``); ``+a,b`` adds to the default.
+
+    After the default ones, a convention other than ``paper`` has its own column, under its name,
+    and a device's ``peak`` the bound.
+    With ``formulas`` a figure's formula takes the figure's place, whichever columns are chosen. A
+    ``training`` report has columns of its own.
+    """
+    default = WITH_FORMULAS if formulas else IN_TRAINING if training else DEFAULT
+    keys = [*default, *(["counted"] if convention != "paper" else [])]
+    keys += ["bound_ms"] if peak is not None else []
+    if text is not None:
+        ready = [entry.key for entry in LAYER_COLUMNS if _is_ready(entry, training, peak)]
+        keys = named_keys(text, keys, ready)
+    keys = _with_formulas(keys) if formulas else keys
+    entries = [column_for(key, training=training, peak=peak) for key in dict.fromkeys(keys)]
+    return tuple(
+        entry._replace(column=replace(entry.column, title=convention))
+        if entry.key == "counted"
+        else entry
+        for entry in entries
+    )
+
+
+def column_for(key: str, *, training: bool = False, peak: Peak | None = None) -> LayerColumn:
+    """Return a column that has all that it needs; raise ``UsageError`` for what is missing."""
+    column = column_of(key, [entry.column for entry in LAYER_COLUMNS])
+    entry = next(entry for entry in LAYER_COLUMNS if entry.column is column)
+    if not _is_ready(entry, training, peak):
+        raise UsageError(f"column {entry.key}: add {entry.needs}")
+    return entry if entry.key != "bound_ms" or peak is None else _bound_column(entry, peak)
+
+
+def _bound_column(entry: LayerColumn, peak: Peak) -> LayerColumn:
+    """Return the column of the bound of each layer at a device's peak rates."""
+    from cnnstat.bench.roofline import node_bounds_ms, row_bound_ms
+
+    known: list[tuple[Report, tuple[float | None, ...]]] = []  # the report at hand, once
+
+    def parts(report: Report) -> tuple[float | None, ...]:
+        if not known or known[0][0] is not report:
+            known[:] = [(report, node_bounds_ms(report, peak))]
+        return known[0][1]
+
+    def total(report: Report) -> Cell:
+        return sum(part for part in parts(report) if part is not None)
+
+    return entry._replace(get=lambda layer: row_bound_ms(parts(layer.report), layer), total=total)
+
+
+def _is_ready(entry: LayerColumn, training: bool, peak: Peak | None) -> bool:
+    return {"": True, TRAINING: training, DEVICE: peak is not None}[entry.needs]
+
+
+def _with_formulas(keys: Sequence[str]) -> list[str]:
+    """Return the keys with formulas in place of their figures; all formulas if there is neither."""
+    formulas = FORMULA_OF.values()
+    if any(key in formulas for key in keys):
+        return list(keys)
+    if not any(key in FORMULA_OF for key in keys):
+        return [*keys, *formulas]
+    return [FORMULA_OF.get(key, key) for key in keys]

@@ -9,7 +9,7 @@ from typing import Literal
 from cnnstat.count.compare import ALIASES, FURTHER, MEASURES, Comparison, Entry
 from cnnstat.errors import UsageError
 from cnnstat.ledger.claim import Quoted
-from cnnstat.render.choice import named_keys
+from cnnstat.render.columns import named_keys
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section, column_of
 from cnnstat.render.numbers import cell_text
 from cnnstat.render.summary import known_totals, published_payload
@@ -102,15 +102,10 @@ def headline(comparison: Comparison) -> str:
     baseline = comparison.baseline
     ratios = "" if baseline is None else f"; ratios to {label(baseline, comparison)}"
     lines = [f"{_names(names)}{ratios}"]
-    if len(comparison.entries) <= MANY:
-        lines += [f"{label(e, comparison)}: {_figures(e)}" for e in comparison.entries]
+    for entry in comparison.entries if len(comparison.entries) <= MANY else ():
+        params, macs = (cell_text(MEASURES[key](entry), "count") for key in ("params", "macs"))
+        lines.append(f"{label(entry, comparison)}: {params} parameters, {macs} MACs")
     return "\n".join(lines)
-
-
-def _figures(entry: Entry) -> str:
-    """Return parameters and multiply-accumulates in words."""
-    params, macs = (cell_text(MEASURES[key](entry), "count") for key in ("params", "macs"))
-    return f"{params} parameters, {macs} MACs"
 
 
 def _names(names: Collection[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from cnnstat.count.layer import Layer
 from cnnstat.memory.fit import CUDA_RESERVE_PERCENT, Fit
-from cnnstat.memory.memory import LayerMemory, Measured, MemoryPlan, Peak, Settings
+from cnnstat.memory.memory import LayerMemory, Measured, MemoryPlan, Settings
 from cnnstat.render.columns import operator_text
 from cnnstat.render.document import (
     NEVER_DROPPED,
@@ -96,10 +96,12 @@ def memory_document(
     """
     columns = COLUMNS[plan.settings.mode]
     rows = [(layer, plan.of(layer)) for layer in plan.report.layers]
+    shape = "x".join(map(str, plan.report.input_shape))
     sums: dict[str, Cell] = {"layer": "total", "saved_bytes": plan.saved_bytes}
     return Document(
         title=f"{plan.report.name}: memory of {_doing(plan.settings)}",
-        subtitle=_subtitle(plan),
+        subtitle=f"input {shape} {plan.report.input.dtype}, batch {plan.batch:,}, "
+        + _how(plan.settings),
         columns=columns,
         rows=tuple(cells_of(columns, _row(*row)) for row in rows),
         total=cells_of(columns, sums) if plan.settings.mode == "training" else None,
@@ -116,25 +118,19 @@ def _row(layer: Layer, memory: LayerMemory) -> dict[str, Cell]:
 
 def setting_words(settings: Settings) -> str:
     """Return the mode and the settings in words."""
-    said = [_doing(settings)]
-    if settings.amp:
-        said.append(f"autocast to {settings.amp}")
-    if settings.checkpoint:
-        said.append("blocks recomputed")
-    return ", ".join([*said, f"eager PyTorch on {settings.device}"])
+    return f"{_doing(settings)}, {_how(settings)}"
+
+
+def _how(settings: Settings) -> str:
+    words = [f"autocast to {settings.amp}"] if settings.amp else []
+    words += ["blocks recomputed"] if settings.checkpoint else []
+    return ", ".join([*words, f"eager PyTorch on {settings.device}"])
 
 
 def _doing(settings: Settings) -> str:
     if settings.mode == "inference":
         return "an inference pass"
     return f"a training step with {settings.optimizer}"
-
-
-def _subtitle(plan: MemoryPlan) -> str:
-    spec = plan.report.input
-    how = setting_words(plan.settings).removeprefix(f"{_doing(plan.settings)}, ")
-    shape = "x".join(map(str, plan.report.input_shape))
-    return f"input {shape} {spec.dtype}, batch {plan.batch:,}, {how}"
 
 
 def _sections(
@@ -150,13 +146,8 @@ def _sections(
         said = (*aligned(_measured_lines(*measured)), *_unwatched_lines(plan, measured[1]))
         yield Section("Measured and predicted", said)
     if plan.unknown:
-        yield Section(
-            "Partial",
-            (
-                f"the memory of the following is unknown: {', '.join(plan.unknown)}; "
-                "every figure is a lower bound",
-            ),
-        )
+        named = f"the memory of the following is unknown: {', '.join(plan.unknown)}"
+        yield Section("Partial", (f"{named}; every figure is a lower bound",))
     yield Section("Definitions", tuple(_definitions(plan)))
 
 
@@ -250,46 +241,31 @@ def _alive(plan: MemoryPlan) -> str:
 
 
 def _totals(plan: MemoryPlan) -> Iterator[Line]:
-    least = _least(plan)
-    training = plan.settings.mode == "training"
-    yield "parameters", bytes_text(plan.param_bytes), f"{count(plan.param_bytes)} bytes"
+    for name, size, words in _figures(plan):
+        bound = _least(plan) if name.startswith(("saved", "peak", "memory")) else ""
+        yield name, f"{bound}{bytes_text(size)}", words
+
+
+def _figures(plan: MemoryPlan) -> Iterator[tuple[str, int, str]]:
+    yield "parameters", plan.param_bytes, f"{count(plan.param_bytes)} bytes"
     if plan.buffer_bytes:
-        yield (
-            "buffers",
-            bytes_text(plan.buffer_bytes),
-            "running statistics and other stored tensors",
-        )
-    if training:
-        yield "gradients", bytes_text(plan.gradient_bytes), "one value per parameter"
-        yield (
-            "optimiser state",
-            bytes_text(plan.optimizer_bytes),
-            f"{plan.settings.optimizer}: {_state(plan)}",
-        )
-        yield (
-            "saved for backward",
-            f"{least}{bytes_text(plan.saved_bytes)}",
-            f"{count(plan.saved_bytes)} bytes that autograd saves until the backward pass",
-        )
-    yield _peak_line("peak of the forward pass", plan.forward_peak, least)
+        yield "buffers", plan.buffer_bytes, "running statistics and other stored tensors"
+    if plan.settings.mode == "training":
+        yield "gradients", plan.gradient_bytes, "one value per parameter"
+        optimizer = f"{plan.settings.optimizer}: {_state(plan)}"
+        yield "optimiser state", plan.optimizer_bytes, optimizer
+        saved = f"{count(plan.saved_bytes)} bytes that autograd saves until the backward pass"
+        yield "saved for backward", plan.saved_bytes, saved
+    for peak in filter(None, (plan.forward_peak, plan.backward_peak)):
+        parts = ", ".join(f"{PARTS[kind]} {bytes_text(n)}" for kind, n in peak.parts.items() if n)
+        yield f"peak of the {peak.phase} pass", peak.bytes, f"at {peak.layer}: {parts}"
     if plan.backward_peak is not None:
-        yield _peak_line("peak of the backward pass", plan.backward_peak, least)
-        yield (
-            "optimiser's step",
-            bytes_text(plan.update_bytes),
-            "inputs, gradients and temporary memory of the step",
-        )
+        step = "inputs, gradients and temporary memory of the step"
+        yield "optimiser's step", plan.update_bytes, step
     else:
-        yield (
-            "ideal peak",
-            bytes_text(plan.ideal_peak_bytes),
-            f"at {plan.ideal_peak_layer}, in place wherever possible: {_alive(plan)}",
-        )
-    yield (
-        "memory needed",
-        f"{least}{bytes_text(plan.total_bytes)}",
-        f"{_sum_words(plan)}; {count(plan.total_bytes)} bytes",
-    )
+        ideal = f"at {plan.ideal_peak_layer}, in place wherever possible: {_alive(plan)}"
+        yield "ideal peak", plan.ideal_peak_bytes, ideal
+    yield "memory needed", plan.total_bytes, f"{_sum_words(plan)}; {count(plan.total_bytes)} bytes"
 
 
 def _state(plan: MemoryPlan) -> str:
@@ -307,11 +283,6 @@ def _sum_words(plan: MemoryPlan) -> str:
     return f"{state} + peak of the {plan.peak.phase} pass"
 
 
-def _peak_line(name: str, peak: Peak, least: str) -> Line:
-    parts = ", ".join(f"{PARTS[kind]} {bytes_text(n)}" for kind, n in peak.parts.items() if n)
-    return name, f"{least}{bytes_text(peak.bytes)}", f"at {peak.layer}: {parts}"
-
-
 def _measured_lines(measured: Measured, predicted: Measured) -> Iterator[Line]:
     """Yield each quantity as measured, with its prediction."""
     for key, name in MEASURED.items():
@@ -321,7 +292,8 @@ def _measured_lines(measured: Measured, predicted: Measured) -> Iterator[Line]:
         if ours is None:
             yield name, count(real), "bytes measured, not predicted"
         else:
-            off = "equal" if real == ours else f"predicted is {_difference(real, ours)} off"
+            share = f"{100 * (ours - real) / real:+.3g} %" if real else "all"
+            off = "equal" if real == ours else f"predicted is {share} off"
             yield name, count(real), f"bytes measured, {count(ours)} predicted: {off}"
 
 
@@ -340,13 +312,6 @@ def _unwatched_lines(plan: MemoryPlan, predicted: Measured) -> Iterator[str]:
             "PyTorch does not add gradients in place while they are measured; "
             f"otherwise the peaks are in {' and '.join(unwatched)}, as above."
         )
-
-
-def _difference(measured: int, predicted: int) -> str:
-    """Return the error of a prediction in percent of the measurement."""
-    if not measured:
-        return "all"
-    return f"{100 * (predicted - measured) / measured:+.3g} %"
 
 
 def reserve_words() -> str:

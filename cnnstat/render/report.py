@@ -20,7 +20,7 @@ from cnnstat.render.compare import MANY, compare_document
 from cnnstat.render.document import Document, with_columns
 from cnnstat.render.graph.as_dot import render_dot
 from cnnstat.render.graph.as_mermaid import render_mermaid
-from cnnstat.render.graph.folding import states
+from cnnstat.render.graph.graphviz import states
 from cnnstat.render.graph.outline import outline
 from cnnstat.render.numbers import cell_text, shape_text
 from cnnstat.render.page import (

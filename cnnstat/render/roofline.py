@@ -48,7 +48,6 @@ COLUMNS = (
         "output does not go to memory; empty if it has no single reader",
     ),
 )
-SUMMED = ("flops", "traffic_bytes", "bound_ms", "share")
 Row = dict[str, Cell]
 
 
@@ -76,8 +75,9 @@ def roofline_document(
         "traffic_bytes": sum(each.traffic_bytes for each in bounds),
         "bound_ms": total,
     }
+    named = device.title if device else "the stated rates"
     return Document(
-        title=f"{report.name}: bound of each layer on {_named(device)}",
+        title=f"{report.name}: bound of each layer on {named}",
         subtitle=_subtitle(report, dtype, peak),
         columns=COLUMNS,
         rows=tuple(cells_of(COLUMNS, row) for row in shown),
@@ -109,10 +109,6 @@ def roofline_document(
             "notes": [note._asdict() for note in report.notes],
         },
     )
-
-
-def _named(device: Device | None) -> str:
-    return "the stated rates" if device is None else device.title
 
 
 def _subtitle(report: Report, dtype: str, peak: Peak) -> str:
@@ -153,7 +149,7 @@ def _folded(rest: Sequence[Row]) -> tuple[Cell, ...] | None:
     if not rest:
         return None
     sums: Row = {"layer": f"({len(rest)} more)"}
-    for key in SUMMED:
+    for key in ("flops", "traffic_bytes", "bound_ms", "share"):
         cells = [row[key] for row in rest]
         sums[key] = None if None in cells else sum(c for c in cells if isinstance(c, int | float))
     return cells_of(COLUMNS, sums)

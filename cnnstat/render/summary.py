@@ -11,8 +11,15 @@ from cnnstat.count.layer import Layer
 from cnnstat.count.report import Note, Report, Totals
 from cnnstat.count.tree import Branch, tree
 from cnnstat.ir.tensor import UNKNOWN
-from cnnstat.render.choice import DEFAULT, chosen, column_for
-from cnnstat.render.columns import Getter, LayerColumn, known, trained
+from cnnstat.render.columns import (
+    DEFAULT,
+    Getter,
+    LayerColumn,
+    chosen,
+    column_for,
+    known,
+    trained,
+)
 from cnnstat.render.document import Cell, Document, Section, largest_first
 from cnnstat.render.numbers import bytes_text, count
 from cnnstat.render.totals import aligned, brief_lines, totals

@@ -5,8 +5,7 @@ import pytest
 from cnnstat import api
 from cnnstat.bench.roofline import Peak
 from cnnstat.errors import UsageError
-from cnnstat.render.choice import chosen
-from cnnstat.render.columns import LAYER_COLUMNS
+from cnnstat.render.columns import LAYER_COLUMNS, chosen
 from cnnstat.render.summary import View, summary_document
 from cnnstat.zoo.catalog import names
 

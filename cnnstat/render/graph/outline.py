@@ -14,8 +14,7 @@ from typing import NamedTuple
 from cnnstat.count.layer import Layer
 from cnnstat.count.report import Report
 from cnnstat.count.tree import members_of
-from cnnstat.render.graph.items import Box, Frame, Item, boxes_of
-from cnnstat.render.graph.repeats import collapsed
+from cnnstat.render.graph.items import Box, Frame, Item, boxes_of, collapsed
 
 STAGE = re.compile(r"(.+?\d)(_[a-z]*\d+|[a-z])")
 """Names of one stage: ``conv2_1``, ``conv2_block12``, ``inception_3a``; its name comes first."""
@@ -167,9 +166,9 @@ def _training_only(item: Item) -> bool:
 
 
 class _Place(NamedTuple):
-    """The box that a row is drawn in, and which repeat it is of each frame around, outermost first.
+    """The box that a row is drawn in, and which repeat it is of each frame around.
 
-    A frame is told by the name of the first box in it.
+    A frame is told by its depth and the name of its first row.
     """
 
     box: str
@@ -178,35 +177,33 @@ class _Place(NamedTuple):
 
 def _edges(rows: Sequence[Layer], items: Sequence[Item]) -> Iterator[Edge]:
     """Yield each edge once; those that lead from one repeat to the next are left out."""
-    places = dict(_places(items, ()))
+    places = dict(_places(items, {}))
     row_of = {index: row.name for row in rows for index in row.nodes}
-    seen: set[Edge] = set()
+    edges: dict[Edge, None] = {}
     for row in rows:
         target = places[row.name]
         for index in row.nodes:
             for value in row.report.shaped.nodes[index].inputs:
                 source = places[row_of[value.node]]
-                edge = Edge(source.box, target.box)
                 common = source.repeats.keys() & target.repeats.keys()
                 between = any(source.repeats[key] != target.repeats[key] for key in common)
-                if source.box == target.box or between or edge in seen:
-                    continue
-                seen.add(edge)
-                yield edge
+                if source.box != target.box and not between:
+                    edges[Edge(source.box, target.box)] = None
+    yield from edges
 
 
 def _places(
-    items: Sequence[Item], around: tuple[tuple[tuple[int, str], int], ...]
+    items: Sequence[Item], around: dict[tuple[int, str], int]
 ) -> Iterator[tuple[str, _Place]]:
-    """Yield the place of every row; ``around`` are the frames with their numbers of repeats."""
+    """Yield the place of every row; ``around`` has how often the frames around repeat."""
     for item in items:
         if isinstance(item, Frame):
-            key = (len(around), item.rows[0].name)
-            yield from _places(item.items, (*around, (key, item.repeat.times)))
+            frame = {(len(around), item.rows[0].name): item.repeat.times}
+            yield from _places(item.items, around | frame)
             continue
         for number, row in enumerate(item.rows):
             rest = number // item.repeat.times
             repeats = {}
-            for key, times in reversed(around):
+            for key, times in reversed(around.items()):
                 rest, repeats[key] = divmod(rest, times)
             yield row.name, _Place(item.name, repeats)

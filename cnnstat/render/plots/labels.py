@@ -105,12 +105,12 @@ def label_points(axes: Axes, points: Sequence[Point], avoid: Sequence[Line] = ()
         raise TypeError("labels need a figure, not a subfigure")
     figure.draw_without_rendering()  # carries the layout out
     scale = figure.dpi / 72
-    centres: list[Spot] = []
-    for point in points:
-        x, y = axes.transData.transform((point.x, point.y))
-        centres.append((float(x), float(y)))
+    centres: list[Spot] = [
+        tuple(axes.transData.transform((point.x, point.y)).tolist()) for point in points
+    ]
     discs = [_around(*c, p.radius * scale) for c, p in zip(centres, points, strict=True)]
-    lines = [_pixels(axes, line) for line in avoid]
+    corners = [axes.transData.transform(line).tolist() for line in avoid]
+    lines = [((x0, y0), (x1, y1)) for (x0, y0), (x1, y1) in corners]
     scene = _Scene(Box(*axes.get_window_extent().extents), discs, [], [], lines)
     for index in _crowded_first(centres):
         point = points[index]
@@ -128,11 +128,6 @@ def label_points(axes: Axes, points: Sequence[Point], avoid: Sequence[Line] = ()
             scene.lines.append(place.line)
             ends = axes.transData.inverted().transform(place.line)
             axes.plot(ends[:, 0], ends[:, 1], color="#888888", linewidth=0.6, zorder=1.5)
-
-
-def _pixels(axes: Axes, line: Line) -> Line:
-    (x0, y0), (x1, y1) = axes.transData.transform(line)
-    return (float(x0), float(y0)), (float(x1), float(y1))
 
 
 def _place(
