@@ -90,7 +90,7 @@ class _ModuleModel:
     def own_module(self, default: Mapping[str, TensorSpec]) -> Module:
         from copy import deepcopy
 
-        from cnnstat.pytorch.capture.lazy import with_shapes
+        from cnnstat.pytorch.capture.importing import with_shapes
         from cnnstat.pytorch.named import use_settings
 
         made = deepcopy(self.module) if self.remake is None else self.remake()
@@ -102,7 +102,7 @@ class _ModuleModel:
         self, filling: Callable[[Tensor], Tensor], default: Mapping[str, TensorSpec]
     ) -> Module:
         from cnnstat.pytorch.capture.copying import filled_copy
-        from cnnstat.pytorch.capture.lazy import with_shapes
+        from cnnstat.pytorch.capture.importing import with_shapes
         from cnnstat.pytorch.named import use_settings
 
         inner = getattr(self.module, "_orig_mod", self.module)
@@ -112,7 +112,7 @@ class _ModuleModel:
 
     def real_copy(self, default: Mapping[str, TensorSpec]) -> Module:
         from cnnstat.pytorch.capture.copying import filled_copy, with_contents
-        from cnnstat.pytorch.capture.lazy import with_shapes
+        from cnnstat.pytorch.capture.importing import with_shapes
         from cnnstat.pytorch.named import use_settings
 
         inner = getattr(self.module, "_orig_mod", self.module)

@@ -23,8 +23,8 @@ from cnnstat.errors import UsageError
 from cnnstat.memory import memory
 from cnnstat.pytorch import clock, device, layertimes, rates, steps
 from cnnstat.pytorch.build import build_module
+from cnnstat.pytorch.dispatch import is_compilers
 from cnnstat.pytorch.environment import environment, nvidia_smi_under_load
-from cnnstat.pytorch.higher_order import is_compilers
 
 LOAD_S = 2.0
 """Seconds of matrix products under which a GPU's clocks and power are read."""

@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from torch import fx, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from cnnstat.bench.measurement import LayerTime
 from cnnstat.bench.roofline import Demand, Rates, bound, demands
@@ -24,7 +23,7 @@ from cnnstat.count.report import Report
 from cnnstat.ir.graph import Graph
 from cnnstat.pytorch.build import NODE, forward_graph
 from cnnstat.pytorch.clock import WARM_UP_SHARE
-from cnnstat.pytorch.higher_order import eagerly
+from cnnstat.pytorch.dispatch import FunctionMode, name_of, uncompiled
 from cnnstat.pytorch.module_calls import ModuleCalls
 from cnnstat.pytorch.places import Places
 from cnnstat.pytorch.steps import InOrder
@@ -123,34 +122,25 @@ class CallClock:
         places = Places(self._graph, calls)
         calls.watch(self._watched)
         try:
-            with calls.functions, _TimedCalls(places, self._marks):
+            with uncompiled(), calls.functions, _TimedCalls(places, self._marks):
                 timed = self._marks.seconds(lambda: self._module(*inputs))
         finally:
             calls.forget(self._watched)
         return _sums((places.nodes[call], seconds) for call, seconds in timed)
 
 
-class _TimedCalls(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _TimedCalls(FunctionMode):  # type: ignore[no-untyped-call]
     """Puts every function that PyTorch runs between two marks, by the number of its place."""
 
-    supports_higher_order_operators = True
-
     def __init__(self, places: Places, marks: Marks) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._places, self._marks = places, marks
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
+    def run(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a function between two marks."""
-        if run := eagerly(self, func, args, kwargs):
-            return run()
-        namespace, _, name = func._schema.name.partition("::")
-        if namespace == "prim":  # a question, such as a tensor's device
-            return func(*args, **(kwargs or {}))
-        place = self._places.enter(name)
+        place = self._places.enter(name_of(func))
         begin = self._marks.mark()
-        result = func(*args, **(kwargs or {}))
+        result = func(*args, **kwargs)
         self._marks.add(place, begin)
         return result
 

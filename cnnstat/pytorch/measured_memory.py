@@ -26,6 +26,7 @@ from cnnstat.memory.memory import Measured, MemoryPlan, Settings
 from cnnstat.memory.passes import blocks
 from cnnstat.pytorch.build import NODE, forward_graph, make_modules
 from cnnstat.pytorch.device import release
+from cnnstat.pytorch.dispatch import uncompiled
 from cnnstat.pytorch.meters import Allocator, Meter, Tracker, storage_bytes, storages
 from cnnstat.pytorch.returned import returned
 from cnnstat.pytorch.steps import (
@@ -220,11 +221,12 @@ def available_bytes() -> int | None:
 
 def measure(chosen: Subject, settings: Settings) -> Measured:
     """Return what a pass or a training step takes; needs the memory that it measures."""
-    if settings.device == "cuda":
-        return on_cuda(chosen, settings)
-    if settings.mode == "inference":
-        return Measured(chosen.param_bytes, chosen.buffer_bytes, _tracked_inference(chosen))
-    return _training(chosen, settings)
+    with uncompiled():
+        if settings.device == "cuda":
+            return on_cuda(chosen, settings)
+        if settings.mode == "inference":
+            return Measured(chosen.param_bytes, chosen.buffer_bytes, _tracked_inference(chosen))
+        return _training(chosen, settings)
 
 
 def _tracked_inference(chosen: Subject) -> int:

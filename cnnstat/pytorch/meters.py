@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from cnnstat.pytorch.higher_order import eagerly
+from cnnstat.pytorch.dispatch import FunctionMode
 
 
 class Meter(Protocol):
@@ -28,13 +27,11 @@ class Meter(Protocol):
         """Forget the peak so far."""
 
 
-class Tracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Tracker(FunctionMode):  # type: ignore[no-untyped-call]
     """Follows the storages that operators return; ``owned`` ones, and what they share, are not."""
 
-    supports_higher_order_operators = True
-
     def __init__(self, owned: Iterable[torch.Tensor] = ()) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._sizes: dict[int, int] = {}
         self._owned = storages(owned)
         self.live_bytes = 0
@@ -58,13 +55,9 @@ class Tracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Forget the peak so far."""
         self.peak_bytes = self.live_bytes
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
+    def run(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run an operator and follow its results."""
-        if run := eagerly(self, func, args, kwargs):
-            return run()
-        results = func(*args, **(kwargs or {}))
+        results = func(*args, **kwargs)
         for leaf in tree_leaves(results):
             if isinstance(leaf, torch.Tensor):
                 self.follow(leaf)

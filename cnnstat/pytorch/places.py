@@ -46,13 +46,13 @@ class Places:
         return len(self._keys) - 1
 
     def enter(self, function: str) -> int:
-        """Note a call of an ATen function at this position of the pass; return its number."""
+        """Note a call of a function at this position of the pass; return its number."""
         position = self._calls.position
         key: Key = position.place
         if key not in self._nodes and not position.function:  # functions are not followed there
             key = position.place[:2]
         self._keys.append(key)
-        self._functions.append(function)
+        self._functions.append(function.rpartition("::")[2])
         return self.last
 
     @cached_property

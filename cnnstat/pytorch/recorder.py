@@ -12,12 +12,11 @@ from typing import Any, NamedTuple
 
 import torch
 from torch._subclasses.fake_tensor import is_fake, unset_fake_temporarily
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from cnnstat.memory.tape import Kind, Step, Tape
+from cnnstat.pytorch.dispatch import FunctionMode, name_of
 from cnnstat.pytorch.emptykernels import as_on_cpu, is_known
-from cnnstat.pytorch.higher_order import eagerly
 from cnnstat.pytorch.measured_memory import Packed
 from cnnstat.pytorch.meters import storages
 from cnnstat.pytorch.places import Places
@@ -56,13 +55,11 @@ READS = ("_local_scalar_dense", "is_nonzero", "equal")
 """Functions that tell Python a tensor's value."""
 
 
-class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Recorder(FunctionMode):  # type: ignore[no-untyped-call]
     """Records which storages calls make and when they are freed; stored tensors are left out."""
 
-    supports_higher_order_operators = True
-
     def __init__(self, owned: list[torch.Tensor], places: Places) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.sizes: list[int] = []
         self.steps: list[_Call] = []
         self.unknown: dict[str, None] = {}
@@ -112,20 +109,15 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._random.discard(key)
         self._last[self._alive.pop(key)] = len(self.steps) - 1
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
+    def run(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a function and record it."""
-        if run := eagerly(self, func, args, kwargs):
-            return run()
-        namespace, _, name = func._schema.name.partition("::")
-        if namespace == "prim" or self._is_packing:  # prim: a question, such as a tensor's device
-            return func(*args, **(kwargs or {}))
-        kwargs = kwargs or {}
+        if self._is_packing:
+            return func(*args, **kwargs)
+        name = name_of(func)
         has_values = self._has_values(args, kwargs)
         known = has_values or is_known(func, args)
         if not known:
-            self.unknown[name if namespace == "aten" else func._schema.name] = None
+            self.unknown[name] = None
         if self.making == "input":
             self.making = "activation"
         first = self._number(args[0]) if args else None

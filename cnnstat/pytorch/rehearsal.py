@@ -22,6 +22,7 @@ from cnnstat.errors import PASSED_ON, said
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.memory.memory import Settings
 from cnnstat.memory.passes import Pass, StateBytes, inputs_alone
+from cnnstat.pytorch.dispatch import uncompiled
 from cnnstat.pytorch.measured_memory import (
     Packed,
     Subject,
@@ -126,7 +127,8 @@ def _rehearsed(
     calls = ModuleCalls(fused=True)
     calls.watch(module)
     recorder = Recorder(subject.owned, Places(shaped.graph, calls))
-    with preserved_random_state(), _not_logged(), mode, calls.functions, recorder:
+    random_state, quiet = preserved_random_state(), _not_logged()
+    with random_state, quiet, uncompiled(), mode, calls.functions, recorder:
         recorder.enter(subject.inputs)
         forward_steps = _run(subject, recorder, settings)
     trained = [p for p in module.parameters() if learns and p.grad is not None]

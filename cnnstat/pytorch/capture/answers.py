@@ -8,14 +8,15 @@ errors with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from cnnstat.ir.window import Axes, Window, WindowError, windows
-
-Answer = Callable[[torch.Tensor, dict[str, Any]], torch.Size | None]
+from cnnstat.ir.op import OpError
+from cnnstat.ir.window import WindowError
+from cnnstat.pytorch.capture.calls import Call, axes_of
+from cnnstat.pytorch.capture.table import RULES
+from cnnstat.pytorch.specs import spec_of
 
 LIKE_THEIR_INPUT = frozenset(
     [
@@ -27,15 +28,23 @@ LIKE_THEIR_INPUT = frozenset(
 """Functions whose result is like their first tensor where all tensors are alike."""
 
 
-def known_result(name: str, arguments: dict[str, Any]) -> torch.Tensor | None:
-    """Return the result of an ATen function; None where PyTorch has to be asked."""
-    first = arguments.get("self", arguments.get("input"))
+INFERRED = frozenset(
+    [
+        *(f"{kind}{n}d" for kind in ("conv", "max_pool", "avg_pool") for n in (1, 2, 3)),
+        *("batch_norm", "layer_norm", "linear"),
+    ]
+)
+"""Functions of a contiguous tensor whose result has the shape that their operator infers."""
+
+
+def known_result(call: Call) -> torch.Tensor | None:
+    """Return the result of a call of an ATen function; None where PyTorch has to be asked."""
+    name, arguments, first = call.name, call.arguments, call.first
     if not isinstance(first, torch.Tensor) or not first.is_floating_point():
         return None
-    answer = ANSWERS.get(name)
-    if answer is not None:
-        shape = answer(first, arguments)
-        return first.new_empty(shape) if shape is not None and first.is_contiguous() else None
+    if name in INFERRED or name.startswith("adaptive_avg_pool"):
+        shape = _shape(call, first) if first.is_contiguous() else None
+        return None if shape is None else first.new_empty(shape)
     in_place = name.endswith("_")
     if name[: -1 if in_place else None] not in LIKE_THEIR_INPUT or "out" in arguments:
         return None
@@ -57,91 +66,31 @@ def _matches(first: torch.Tensor, value: Any) -> bool:
     return value is None or isinstance(value, int | float | str)
 
 
-def _same_dtype(x: torch.Tensor, *others: torch.Tensor | None) -> bool:
-    return all(each is None or each.dtype == x.dtype for each in others)
-
-
-def _batch_norm(x: torch.Tensor, a: dict[str, Any]) -> torch.Size | None:
-    mean = a["running_mean"]
-    fits = mean is not None and x.dim() > 1 and mean.numel() == x.shape[1]
-    return x.shape if fits and _same_dtype(x, a["weight"], a["bias"]) else None
-
-
-def _layer_norm(x: torch.Tensor, a: dict[str, Any]) -> torch.Size | None:
-    shape = tuple(a["normalized_shape"])
-    fits = tuple(x.shape[-len(shape) :]) == shape
-    return x.shape if fits and _same_dtype(x, a["weight"], a["bias"]) else None
-
-
-def _global_pool(x: torch.Tensor, a: dict[str, Any]) -> torch.Size | None:
-    fits = x.dim() == len(a["output_size"]) + 2 and set(a["output_size"]) == {1}
-    return torch.Size((*x.shape[:2], *a["output_size"])) if fits else None
-
-
-def _linear(x: torch.Tensor, a: dict[str, Any]) -> torch.Size | None:
-    weight, bias = a["weight"], a["bias"]
-    fits = weight.dim() == 2 and x.dim() > 1 and x.shape[-1] == weight.shape[1]
-    fits = fits and (bias is None or bias.shape == weight.shape[:1])
-    if not fits or not _same_dtype(x, weight, bias):
-        return None
-    return torch.Size((*x.shape[:-1], weight.shape[0]))
-
-
-def axes_of(value: Any, rank: int) -> Axes:
-    """Return one whole number per axis of what PyTorch takes: a number, a list of one or of all."""
-    values = [value] if isinstance(value, int) else list(value)
-    return tuple(int(v) for v in (values * rank if len(values) == 1 else values))
-
-
-def _convolution(x: torch.Tensor, a: dict[str, Any]) -> torch.Size | None:
-    weight, bias, groups = a["weight"], a["bias"], a["groups"]
-    out, per_group, *kernel = weight.shape
-    rank = len(kernel)
-    fits = x.dim() == rank + 2 and x.shape[1] == per_group * groups and not out % groups
-    fits = fits and (bias is None or bias.shape == weight.shape[:1])
-    if not fits or not _same_dtype(x, weight, bias) or isinstance(a["padding"], str):
-        return None
-    return _positions(x, out, a, tuple(kernel))
-
-
-def _pool(rank: int) -> Answer:
-    def answer(x: torch.Tensor, a: dict[str, Any]) -> torch.Size | None:
-        kernel = axes_of(a["kernel_size"], rank)
-        sides = zip(axes_of(a["padding"], rank), kernel, strict=True)
-        fits = x.dim() == rank + 2 and all(2 * p <= k for p, k in sides)
-        return _positions(x, x.shape[1], a, kernel) if fits else None
-
-    return answer
-
-
-def _positions(x: torch.Tensor, c: int, a: dict[str, Any], kernel: Axes) -> torch.Size | None:
-    """Return (n, c, positions of a window); None where it does not fit, for PyTorch to say so."""
-    rank, extents = len(kernel), tuple(x.shape[2:])
-    stride = axes_of(a["stride"] or kernel, rank)
-    padding, dilation = axes_of(a["padding"], rank), axes_of(a.get("dilation", 1), rank)
-    ceil = bool(a.get("ceil_mode", False))
+def _shape(call: Call, x: torch.Tensor) -> tuple[int, ...] | None:
+    """Return the shape of a result; None where the arguments do not fit, for PyTorch to say so."""
+    a = call.arguments
+    if call.name not in INFERRED:
+        size = a["output_size"]
+        fits = x.dim() == len(size) + 2 and set(size) == {1}
+        return (*x.shape[:2], *size) if fits else None
     try:
-        resolved = windows(extents, kernel, stride, padding, dilation, ceil)
-        return torch.Size((x.shape[0], c, *map(Window.out, resolved, extents)))
-    except WindowError:
+        meant = None if _is_special(x, a) else RULES[call.name](call)
+        if meant is None or meant.before:
+            return None
+        specs = (spec_of(x),)
+        wanted = [(weight.shape, x.dtype) for weight in meant.op.weights(specs)]
+        fits = wanted == [(tuple(each.shape), each.dtype) for each in meant.weights]
+        return meant.op.infer(specs)[0].shape if fits else None
+    except (OpError, WindowError):
         return None
 
 
-ANSWERS: dict[str, Answer] = {
-    "conv1d": _convolution,
-    "conv2d": _convolution,
-    "conv3d": _convolution,
-    "max_pool1d": _pool(1),
-    "max_pool2d": _pool(2),
-    "max_pool3d": _pool(3),
-    "avg_pool1d": _pool(1),
-    "avg_pool2d": _pool(2),
-    "avg_pool3d": _pool(3),
-    "batch_norm": _batch_norm,
-    "layer_norm": _layer_norm,
-    "adaptive_avg_pool1d": _global_pool,
-    "adaptive_avg_pool2d": _global_pool,
-    "adaptive_avg_pool3d": _global_pool,
-    "linear": _linear,
-}
-"""Functions of a contiguous tensor: the shape of the result, None where it does not fit."""
+def _is_special(x: torch.Tensor, a: dict[str, Any]) -> bool:
+    """Return whether PyTorch may refuse what the operator does not know of."""
+    if "kernel_size" in a:
+        rank = x.dim() - 2
+        sides = zip(axes_of(a["padding"], rank), axes_of(a["kernel_size"], rank), strict=False)
+        return any(2 * p > k for p, k in sides)
+    extents = tuple(a.get("normalized_shape", ()))
+    other = extents != tuple(x.shape[len(x.shape) - len(extents) :])
+    return other or isinstance(a.get("padding"), str) or a.get("running_mean", x) is None

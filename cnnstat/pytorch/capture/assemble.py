@@ -22,8 +22,8 @@ from cnnstat.ir.op import OpError, Specs
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import WindowError
 from cnnstat.ops import DeformConv2d, MatMul, Opaque, Parameter, Rearrange, Recurrent, View
-from cnnstat.pytorch.capture.capture import Call, Trace
-from cnnstat.pytorch.capture.rules import Meaning, tensors
+from cnnstat.pytorch.capture.calls import Call, Meaning, tensors
+from cnnstat.pytorch.capture.capture import Trace
 from cnnstat.pytorch.capture.translate import plain_name
 from cnnstat.pytorch.specs import spec_of
 
@@ -42,13 +42,13 @@ class Assembled(NamedTuple):
     needs: dict[str, Needs]
 
 
-def assemble(name: str, trace: Trace[Meaning | None]) -> Assembled:
+def assemble(name: str, trace: Trace) -> Assembled:
     """Return the graph of a trace, and what is known of it."""
     return _Reader(name, trace).assembled()
 
 
 class _Reader:
-    def __init__(self, name: str, trace: Trace[Meaning | None]) -> None:
+    def __init__(self, name: str, trace: Trace) -> None:
         self.name = name
         self.trace = trace
         calls = ((call.path, plain_name(call.name)) for call in trace.calls)

@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import torch
 import torch.utils.checkpoint
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from cnnstat.errors import PASSED_ON, CnnstatError, said
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch.capture.answers import known_result
+from cnnstat.pytorch.capture.calls import Call, Meaning
 from cnnstat.pytorch.capture.copying import evaluation_copy
 from cnnstat.pytorch.capture.standins import (
     EMPTY,
@@ -35,8 +35,9 @@ from cnnstat.pytorch.capture.standins import (
     keep_own,
     stored_tensors,
 )
-from cnnstat.pytorch.higher_order import eagerly
-from cnnstat.pytorch.module_calls import Failure, ModuleCalls, Position, module_classes
+from cnnstat.pytorch.capture.translate import leaf, meaning
+from cnnstat.pytorch.dispatch import FunctionMode, name_of, uncompiled
+from cnnstat.pytorch.module_calls import Failure, ModuleCalls, module_classes
 from cnnstat.pytorch.named import UnknownArgumentError, call_arguments, use_settings
 from cnnstat.pytorch.random_state import preserved_random_state
 from cnnstat.pytorch.returned import returned
@@ -47,43 +48,8 @@ SEED = 0
 """Where random numbers start in a run that depends on values: the same figures every time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One function call: its name and overload, arguments by name, results, where it is made.
-
-    Tensors in ``arguments`` and ``results`` are the very objects that flowed, so that identity
-    tells which result is read where. What a later call changes in place is noted as it was:
-    ``specs`` of the results. ``path`` is that of the module; ``leaf`` tells whether it has no
-    submodules.
-    """
-
-    function: Any
-    name: str
-    arguments: dict[str, Any]
-    results: tuple[torch.Tensor, ...]
-    specs: tuple[TensorSpec, ...]
-    path: str
-    leaf: bool
-    position: Position
-    differentiated: bool = True
-    """Whether autograd would record it: not under ``torch.no_grad``."""
-
-    @property
-    def is_atens(self) -> bool:
-        """Whether the function is one of ATen, not of another library with the same name."""
-        return str(self.function._schema.name).startswith("aten::")
-
-    @property
-    def changes_view(self) -> bool:
-        """Whether it shows its first argument in another shape, in place."""
-        return torch.Tag.inplace_view in self.function.tags
-
-
-Meaning = TypeVar("Meaning")
-
-
 @dataclass(slots=True)
-class Trace(Generic[Meaning]):
+class Trace:
     """All calls of one forward pass, in order, with the inputs, the outputs and what is stored.
 
     ``meanings`` runs parallel to ``calls``. ``unregistered`` are the parameters that the forward
@@ -96,7 +62,7 @@ class Trace(Generic[Meaning]):
     unregistered: list[torch.Tensor]
     classes: dict[str, str] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
-    meanings: list[Meaning] = field(default_factory=list)
+    meanings: list[Meaning | None] = field(default_factory=list)
     outputs: tuple[torch.Tensor, ...] = ()
     own_backward: set[str] = field(default_factory=set)
     """Functions with a backward pass of their own: ``OWN_BACKWARD``."""
@@ -127,30 +93,26 @@ def capture(
     module: nn.Module,
     inputs: Mapping[str, TensorSpec],
     *,
-    leaves: Callable[[str], bool],
-    meaning: Callable[[Call], Meaning],
     kind: Kind,
     constants: Mapping[str, object] = MappingProxyType({}),
     training: bool = False,
-) -> Trace[Meaning]:
+) -> Trace:
     """Return the trace of one forward pass of ``module`` in evaluation or training form.
 
     ``inputs`` are passed by name where the forward pass has arguments of these names, else in
-    order. ``leaves`` says of an ATen name whether it is noted as it stands; what is none is split
-    into what it is made of where PyTorch knows how. ``meaning`` is asked at each call, before a
-    later one can change its tensors. ``kind`` is what tensors it runs on. ``constants`` are example
-    tensors for inputs, which a run on contents takes, and other arguments, by name. Raises
-    ``ForwardError`` where the forward pass raises.
+    order. ``kind`` is what tensors it runs on. ``constants`` are example tensors for inputs, which
+    a run on contents takes, and other arguments, by name. Raises ``ForwardError`` where the forward
+    pass raises.
     """
 
-    def traced(*, gradients: bool) -> Trace[Meaning]:
+    def traced(*, gradients: bool) -> Trace:
         with prepared(module, inputs, kind, constants) as run:
             if training:
                 run.subject.train()
             entering = {name: (tensor, spec_of(tensor)) for name, tensor in run.inputs.items()}
             classes = module_classes(run.subject)
-            trace: Trace[Meaning] = Trace(entering, run.stored, run.unregistered, classes)
-            recorder = _Recorder(trace, leaves, meaning, empty=kind in EMPTY, gradients=gradients)
+            trace = Trace(entering, run.stored, run.unregistered, classes)
+            recorder = _Recorder(trace, empty=kind in EMPTY, gradients=gradients)
             result = forward(run, recorder, gradients=gradients)
         trace.outputs = returned(result, torch.Tensor)
         return trace
@@ -172,6 +134,8 @@ class Run(NamedTuple):
     stored: list[Stored]
     unregistered: list[torch.Tensor]
     mode: AbstractContextManager[Any]
+    own_forward: Any
+    """A forward pass of the instance, which the settings of a call stand in front of; or None."""
 
 
 @contextmanager
@@ -180,23 +144,28 @@ def prepared(
     inputs: Mapping[str, TensorSpec],
     kind: Kind,
     constants: Mapping[str, object] = MappingProxyType({}),
+    *,
+    lasting: bool = False,
 ) -> Iterator[Run]:
     """Make all that a forward pass on tensors of a kind needs; arguments are those of ``capture``.
 
-    Stand-ins are made and used in inference mode, so that functions arrive undivided.
+    Stand-ins are made and used in inference mode, so that functions arrive undivided; not where the
+    copy is ``lasting``, a module with parameters.
     """
     devices = None if kind in EMPTY else _cuda_devices(module)  # empty tensors draw nothing
-    with torch.inference_mode(), preserved_random_state(devices, seed=SEED):
+    guard = torch.no_grad() if lasting else torch.inference_mode()
+    with guard, preserved_random_state(devices, seed=SEED):
         mode = mode_of(kind)
-        stand_ins = StandIns(module, inputs, kind, mode)
+        stand_ins = StandIns(module, inputs, kind, mode, lasting=lasting)
         with mode:
             stored = stored_tensors(module, stand_ins)
             device = stored[0].tensor.device if stored else device_of(torch.device("cpu"), kind)
             entering = input_tensors(inputs, device, kind, constants)
         subject = evaluation_copy(module, stand_ins.made, stand_ins.unregistered)
         keep_own(subject, stored)
+        own_forward = subject.__dict__.get("forward")
         use_settings(subject, {key: constants[key] for key in constants if key not in inputs})
-        yield Run(subject, entering, stored, stand_ins.others, mode)
+        yield Run(subject, entering, stored, stand_ins.others, mode, own_forward)
 
 
 def forward(run: Run, watcher: Watcher, *, gradients: bool = False) -> Any:
@@ -211,7 +180,8 @@ def forward(run: Run, watcher: Watcher, *, gradients: bool = False) -> Any:
         arguments, named = call_arguments(run.subject.forward, run.inputs)
     except UnknownArgumentError as error:
         raise ForwardError(Failure(error)) from error
-    with run.mode, torch.set_grad_enabled(gradients), watcher.modules.functions, watcher:
+    gradient_mode = torch.set_grad_enabled(gradients)
+    with uncompiled(), run.mode, gradient_mode, watcher.modules.functions, watcher:
         try:
             return run.subject(*arguments, **named)
         except (CnnstatError, *PASSED_ON):  # the former: of a rule of the user's own
@@ -238,70 +208,45 @@ def _cuda_devices(module: nn.Module) -> set[int]:
     return {t.device.index or 0 for t in tensors if t.device.type == "cuda"}
 
 
-class Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Watcher(FunctionMode):  # type: ignore[no-untyped-call]
     """Sees the calls of functions, and by ``modules`` which module makes them."""
 
-    supports_higher_order_operators = True
-
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.modules = ModuleCalls()
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """Say that no compiler has to be kept out, whose import would take longer than the run."""
-        return False
 
 
 class _Recorder(Watcher):  # type: ignore[no-untyped-call]
-    """Notes calls."""
+    """Notes calls; splits those that are not understood where PyTorch knows their parts."""
 
-    def __init__(
-        self,
-        trace: Trace[Any],
-        leaves: Callable[[str], bool],
-        meaning: Callable[[Call], Any],
-        *,
-        empty: bool,
-        gradients: bool,
-    ) -> None:
+    def __init__(self, trace: Trace, *, empty: bool, gradients: bool) -> None:
         super().__init__()
-        self.trace = trace
-        self.leaves = leaves
-        self.meaning = meaning
-        self.empty = empty
-        self.gradients = gradients
+        self.trace, self.empty, self.gradients = trace, empty, gradients
 
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        """Note one call and pass it on."""
-        kwargs = kwargs or {}
-        if run := eagerly(self, func, args, kwargs):
-            return run()
-        namespace, _, name = func._schema.name.partition("::")
-        if namespace == "prim":  # a question about a tensor, such as its device
-            return func(*args, **kwargs)
-        if not self.leaves(name if namespace == "aten" else func._schema.name):
+    def run(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Note one call, and what it means before a later one can change its tensors."""
+        if not leaf(name_of(func)):
             with self:
                 parts = func.decompose(*args, **kwargs)
             if parts is not NotImplemented:
                 return parts
-        arguments = _bound(func._schema, args, kwargs)
-        result: Any = known_result(name, arguments) if self.empty else None
+        path, is_leaf = self.modules.stack[-1]
+        call = Call(
+            func,
+            func._schema.name.partition("::")[2],
+            _bound(func._schema, args, kwargs),
+            path,
+            is_leaf,
+            self.modules.position,
+            self._is_differentiated(),
+        )
+        result: Any = known_result(call) if self.empty else None
         if result is None:
             result = func(*args, **kwargs)
         results = tuple(leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor))
-        path, leaf = self.modules.stack[-1]
-        specs, position = tuple(map(spec_of, results)), self.modules.position
-        recorded = self._is_differentiated()
-        call = Call(func, name, arguments, results, specs, path, leaf, position, recorded)
+        call = replace(call, results=results, specs=tuple(map(spec_of, results)))
         self.trace.calls.append(call)
-        self.trace.meanings.append(self.meaning(call))
+        self.trace.meanings.append(meaning(call))
         return result
 
     def _is_differentiated(self) -> bool:

@@ -19,7 +19,6 @@ from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch.capture.capture import Watcher, forward, prepared
 from cnnstat.pytorch.capture.importing import on_emptiest
 from cnnstat.pytorch.capture.standins import Kind
-from cnnstat.pytorch.higher_order import eagerly
 from cnnstat.pytorch.stored import named_stored
 
 
@@ -67,18 +66,14 @@ class _Shares(Watcher):  # type: ignore[no-untyped-call]
         self._counter = counter
         self.flops: dict[str, int] = {"": 0}
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
+    def run(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Pass a function on to the counter and note what that makes of it."""
-        if run := eagerly(self, func, args, kwargs):
-            return run()
         before = self._counter.get_total_flops()
         aten = torch.ops.aten
         if func is aten.scaled_dot_product_attention.default:
-            result = aten._scaled_dot_product_attention_math(*args, **(kwargs or {}))[0]
+            result = aten._scaled_dot_product_attention_math(*args, **kwargs)[0]
         else:
-            result = func(*args, **(kwargs or {}))
+            result = func(*args, **kwargs)
         path = self.modules.path
         added = self._counter.get_total_flops() - before
         self.flops[path] = self.flops.get(path, 0) + added

@@ -8,21 +8,31 @@ from typing import TypeVar
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from cnnstat.count.report import Note
 from cnnstat.errors import ModelError
 from cnnstat.importers.reference import Imported
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch.capture.assemble import assemble
-from cnnstat.pytorch.capture.capture import ForwardError, Trace, capture
-from cnnstat.pytorch.capture.lazy import with_shapes
+from cnnstat.pytorch.capture.calls import tensors
+from cnnstat.pytorch.capture.capture import (
+    ForwardError,
+    Trace,
+    Watcher,
+    capture,
+    forward,
+    prepared,
+)
 from cnnstat.pytorch.capture.refusals import check_names, check_read, explained, is_bad_call
-from cnnstat.pytorch.capture.rules import Meaning, tensors
 from cnnstat.pytorch.capture.standins import EMPTY, Kind
-from cnnstat.pytorch.capture.translate import leaf, meaning
-from cnnstat.pytorch.higher_order import is_compilers
+from cnnstat.pytorch.dispatch import is_compilers
+from cnnstat.pytorch.stored import named_stored
 
 Result = TypeVar("Result")
+
+ALL_KINDS: tuple[Kind, ...] = ("meta", "real")
+"""Tensors that a lazy module can run on: a fake one cannot get a shape later."""
 
 VALUES = (
     "the forward pass depends on tensor values: it ran on random inputs with a fixed seed, and "
@@ -47,16 +57,8 @@ def import_module(
     ``ModelError`` with the module's own message and the place where the forward pass fails.
     """
 
-    def captured(subject: nn.Module, kind: Kind) -> Trace[Meaning | None]:
-        return capture(
-            subject,
-            inputs,
-            leaves=leaf,
-            meaning=meaning,
-            kind=kind,
-            constants=constants,
-            training=training,
-        )
+    def captured(subject: nn.Module, kind: Kind) -> Trace:
+        return capture(subject, inputs, kind=kind, constants=constants, training=training)
 
     trace, kind = on_emptiest(name, module, inputs, captured, remake, constants)
     check_read(name, module, inputs, _unread(trace))
@@ -80,7 +82,7 @@ def import_module(
     return Imported(graph, tuple(notes), frozen, needs=needs, training_notes=own)
 
 
-def _unread(trace: Trace[Meaning | None]) -> list[str]:
+def _unread(trace: Trace) -> list[str]:
     """Return the inputs that no function reads."""
     read = {id(each) for call in trace.calls for each in tensors(*call.arguments.values())}
     read |= {id(each) for each in trace.outputs}
@@ -141,3 +143,41 @@ def _uncompiled(run: Callable[[nn.Module, Kind], Result], module: nn.Module, kin
             raise
     with torch.compiler.set_stance("force_eager"):
         return run(module, kind)
+
+
+def with_shapes(
+    module: nn.Module,
+    inputs: Mapping[str, TensorSpec],
+    constants: Mapping[str, object] = MappingProxyType({}),
+    *,
+    kinds: tuple[Kind, ...] = ALL_KINDS,
+) -> nn.Module:
+    """Return a copy of a lazy module in which every parameter has a shape; else the module itself.
+
+    One forward pass gives the shapes. ``kinds`` are the tensors to run on, in turn; the copy keeps
+    those of the first that works. Raises ``ForwardError`` where none does.
+    """
+    if not any(is_lazy(tensor) for _, tensor, _ in named_stored(module)):
+        return module
+    for kind in kinds:
+        try:
+            return _filled(module, inputs, constants, kind)
+        except ForwardError as error:
+            failure = error
+    raise failure
+
+
+def _filled(
+    module: nn.Module,
+    inputs: Mapping[str, TensorSpec],
+    constants: Mapping[str, object],
+    kind: Kind,
+) -> nn.Module:
+    with prepared(module, inputs, kind, constants, lasting=True) as run:
+        watcher = Watcher()
+        forward(run, watcher)
+    watcher.modules.forget(run.subject)
+    run.subject.__dict__.pop("forward", None)
+    if run.own_forward is not None:
+        run.subject.__dict__["forward"] = run.own_forward
+    return run.subject

@@ -6,7 +6,7 @@ count, 2 FLOPs to a multiply-accumulate; what ``FlopCounterMode`` counts is coun
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch.utils.flop_counter import flop_registry
@@ -14,28 +14,18 @@ from torch.utils.flop_counter import flop_registry
 from cnnstat.count.userrules import RULES, OperatorCall, counted
 from cnnstat.errors import PASSED_ON, UsageError, said
 from cnnstat.ir.work import Work
-from cnnstat.pytorch.capture.capture import Call
+from cnnstat.pytorch.capture.calls import Call
 from cnnstat.pytorch.specs import spec_of
-
-
-class RegisteredWork(NamedTuple):
-    """The work of a call, and whose rule it is by."""
-
-    work: Work
-    origin: str
 
 
 def has_rule(name: str) -> bool:
     """Return whether a function (``mylib::mix``) is counted as a whole by a registered rule."""
-    return name in RULES or name.replace("::", ".") in _registered()
+    registered = {str(packet) for packet in flop_registry if not str(packet).startswith("aten.")}
+    return name in RULES or name.replace("::", ".") in registered
 
 
-def _registered() -> set[str]:
-    return {str(packet) for packet in flop_registry if not str(packet).startswith("aten.")}
-
-
-def registered_work(call: Call, reads: tuple[torch.Tensor, ...]) -> RegisteredWork | None:
-    """Return the work of a call by a rule of the user's or of PyTorch's registry; None without."""
+def registered_work(call: Call, reads: tuple[torch.Tensor, ...]) -> tuple[Work | None, str]:
+    """Return the work of a call and whose rule it is by: the user's, or PyTorch's registry's."""
     full = str(call.function._schema.name)
     own = counted(
         OperatorCall(
@@ -47,16 +37,16 @@ def registered_work(call: Call, reads: tuple[torch.Tensor, ...]) -> RegisteredWo
         full,
     )
     if own is not None:
-        return RegisteredWork(*own)
+        return own
     formula = flop_registry.get(call.function.overloadpacket)
     if formula is None:
-        return None
+        return None, ""
     flops = _flops(call, formula)
     # 2 to a multiply-accumulate; an odd one is an addition more
     work = Work(macs=flops // 2, additions=flops % 2)
     inner = getattr(formula, "__wrapped__", formula)
     name = f"{getattr(inner, '__module__', '?')}.{getattr(inner, '__qualname__', inner)}"
-    return RegisteredWork(work, f"torch.utils.flop_counter.register_flop_formula: {name}")
+    return work, f"torch.utils.flop_counter.register_flop_formula: {name}"
 
 
 def _flops(call: Call, formula: Any) -> int:

@@ -71,7 +71,7 @@ def _tensor(
 class StandIns:
     """Makes stand-ins of a kind; floating-point tensors of the main dtype take the inputs'.
 
-    ``made`` has them by the identity of the originals.
+    ``made`` has them by the identity of the originals. ``lasting`` ones of parameters are such.
     """
 
     def __init__(
@@ -80,13 +80,11 @@ class StandIns:
         inputs: Mapping[str, TensorSpec],
         kind: Kind,
         mode: AbstractContextManager[Any],
+        *,
+        lasting: bool = False,
     ) -> None:
-        self.main, self.dtype, self.kind, self.mode = (
-            main_dtype(module),
-            _float_of(inputs),
-            kind,
-            mode,
-        )
+        self.main, self.dtype = main_dtype(module), _float_of(inputs)
+        self.kind, self.mode, self.lasting = kind, mode, lasting
         self.made: dict[int, torch.Tensor] = {}
         self.others: list[torch.Tensor] = []
 
@@ -95,7 +93,10 @@ class StandIns:
         if id(tensor) not in self.made:
             converted = self.dtype is not None and tensor.dtype == self.main
             dtype = self.dtype if converted and self.dtype is not None else tensor.dtype
-            self.made[id(tensor)] = _stand_in(tensor, dtype, self.kind)
+            made = _stand_in(tensor, dtype, self.kind)
+            if self.lasting and isinstance(tensor, nn.Parameter) and not is_lazy(tensor):
+                made = nn.Parameter(made, requires_grad=tensor.requires_grad)
+            self.made[id(tensor)] = made
         return self.made[id(tensor)]
 
     def unregistered(self, tensor: torch.Tensor) -> torch.Tensor:
@@ -113,9 +114,8 @@ def stored_tensors(module: nn.Module, stand_ins: StandIns) -> list[Stored]:
     for name, tensor, trained in named_stored(module):
         if id(tensor) not in stored:
             made = stand_ins(tensor)
-            stored[id(tensor)] = Stored(
-                tensor, made, spec_of(made), trained, tensor.requires_grad, name
-            )
+            spec = TensorSpec(()) if is_lazy(made) else spec_of(made)
+            stored[id(tensor)] = Stored(tensor, made, spec, trained, tensor.requires_grad, name)
     return list(stored.values())
 
 

@@ -6,8 +6,15 @@ from collections.abc import Iterable
 
 from cnnstat import ops
 from cnnstat.pytorch.capture import functions, rules, windows
-from cnnstat.pytorch.capture.rules import Rule, nonlinearity, numbered, pointwise, reduce, unary
-from cnnstat.pytorch.capture.unbatched import unbatched
+from cnnstat.pytorch.capture.calls import Rule
+from cnnstat.pytorch.capture.rules import (
+    nonlinearity,
+    numbered,
+    pointwise,
+    reduce,
+    rule,
+    unbatched,
+)
 
 
 def _alike(rule: Rule, names: Iterable[str]) -> dict[str, Rule]:
@@ -20,18 +27,28 @@ RULES: dict[str, Rule] = {
     **{f"conv{n}d": unbatched(rules.convolution, n) for n in (1, 2, 3)},
     **{f"conv_transpose{n}d": unbatched(rules.convolution, n) for n in (1, 2, 3)},
     "linear": rules.linear,
-    **_alike(rules.product, ("matmul", "mm", "bmm", "mv", "dot", "vdot")),
-    **_alike(rules.product_and_sum, ("addmm", "baddbmm", "addmv")),
+    **{
+        name: rule(lambda a: ops.MatMul(), *reads.split())
+        for name, reads in {
+            **dict.fromkeys(("matmul", "vdot"), "self other"),
+            **dict.fromkeys(("mm", "bmm"), "self mat2"),
+            **{"mv": "self vec", "dot": "self tensor", "addmm": "mat1 mat2 self"},
+            **{"baddbmm": "batch1 batch2 self", "addmv": "mat vec self"},
+        }.items()
+    },
     "batch_norm": rules.batch_norm,
     "layer_norm": rules.layer_norm,
-    "rms_norm": rules.rms_norm,
-    "group_norm": rules.group_norm,
+    "rms_norm": rule(rules.rms_norm, weights=("weight",)),
+    "group_norm": rule(
+        lambda a: ops.GroupNorm(int(a["num_groups"]), a["weight"] is not None, float(a["eps"])),
+        weights=rules.AFFINE,
+    ),
     "instance_norm": rules.instance_norm,
-    "relu": unary(ops.ReLU()),
-    "sigmoid": unary(ops.Sigmoid()),
-    "tanh": unary(ops.Tanh()),
+    "relu": rule(lambda a: ops.ReLU()),
+    "sigmoid": rule(lambda a: ops.Sigmoid()),
+    "tanh": rule(lambda a: ops.Tanh()),
     "relu6": nonlinearity("ReLU6"),
-    "hardtanh": rules.hardtanh,
+    "hardtanh": rule(rules.hardtanh),
     "silu": nonlinearity("SiLU"),
     "gelu": nonlinearity("GELU"),
     "hardswish": nonlinearity("Hardswish"),
@@ -45,17 +62,25 @@ RULES: dict[str, Rule] = {
     "softsign": nonlinearity("Softsign"),
     "hardshrink": numbered("Hardshrink", "lambd", 0.5),
     "softshrink": numbered("Softshrink", "lambd", 0.5),
-    "threshold": rules.threshold,
+    "threshold": rule(
+        lambda a: ops.Nonlinearity("Threshold", (float(a["threshold"]), float(a["value"])))
+    ),
     "log_sigmoid": nonlinearity("LogSigmoid"),
     "erf": nonlinearity("Erf"),
-    "prelu": rules.prelu,
-    **_alike(rules.along(ops.Softmax), ("softmax", "_softmax", "_safe_softmax")),
-    **_alike(rules.along(ops.LogSoftmax), ("log_softmax", "_log_softmax")),
-    **_alike(rules.dropout, ("dropout", "feature_dropout", "alpha_dropout")),
-    "scaled_dot_product_attention": rules.attention,
-    **_alike(windows.max_pool(ops.MaxPool1d), ("max_pool1d", "max_pool1d_with_indices")),
-    **_alike(windows.max_pool(ops.MaxPool2d), ("max_pool2d", "max_pool2d_with_indices")),
-    **_alike(windows.max_pool(ops.MaxPool3d), ("max_pool3d", "max_pool3d_with_indices")),
+    "prelu": rule(lambda a: ops.PReLU(int(a["weight"].numel())), weights=("weight",)),
+    **_alike(rule(lambda a: ops.Softmax(int(a["dim"]))), ("softmax", "_softmax", "_safe_softmax")),
+    **_alike(rule(lambda a: ops.LogSoftmax(int(a["dim"]))), ("log_softmax", "_log_softmax")),
+    **_alike(
+        rule(lambda a: ops.Dropout(float(a["p"]))), ("dropout", "feature_dropout", "alpha_dropout")
+    ),
+    "scaled_dot_product_attention": rule(
+        lambda a: ops.Attention(), "query", "key", "value", "attn_mask"
+    ),
+    **{
+        f"max_pool{kind.rank}d{form}": windows.max_pool(kind)
+        for kind in (ops.MaxPool1d, ops.MaxPool2d, ops.MaxPool3d)
+        for form in ("", "_with_indices")
+    },
     "avg_pool1d": windows.avg_pool(ops.AvgPool1d),
     "avg_pool2d": windows.avg_pool(ops.AvgPool2d),
     "avg_pool3d": windows.avg_pool(ops.AvgPool3d),
@@ -65,8 +90,8 @@ RULES: dict[str, Rule] = {
     "adaptive_max_pool1d": windows.adaptive_pool(ops.AdaptiveMaxPool1d),
     "adaptive_max_pool2d": windows.adaptive_pool(ops.AdaptiveMaxPool2d),
     "adaptive_max_pool3d": windows.adaptive_pool(ops.AdaptiveMaxPool3d),
-    "_weight_norm_interface": rules.weight_norm,
-    "col2im": windows.fold,
+    "_weight_norm_interface": rule(lambda a: ops.WeightNorm(a["dim"] % a["v"].dim()), "v", "g"),
+    "col2im": rule(windows.fold),
     **_alike(windows.interpolate("nearest"), (f"upsample_nearest{n}d" for n in (1, 2, 3))),
     **_alike(
         windows.interpolate("nearest-exact"), (f"_upsample_nearest_exact{n}d" for n in (1, 2, 3))
@@ -77,9 +102,9 @@ RULES: dict[str, Rule] = {
     ),
     "_upsample_bilinear2d_aa": windows.interpolate("linear"),
     **_alike(windows.interpolate("bicubic"), ("upsample_bicubic2d", "_upsample_bicubic2d_aa")),
-    **_alike(rules.concat, ("cat", "concat")),
+    **_alike(rule(lambda a: ops.Concat(int(a["dim"])), "tensors"), ("cat", "concat")),
     "flatten": rules.flatten,
-    "embedding": rules.embedding,
+    "embedding": rule(rules.embedding, "indices", weights=("weight",)),
     "lstm": rules.recurrent("LSTM"),
     "gru": rules.recurrent("GRU"),
     **_alike(rules.recurrent("RNN"), ("rnn_tanh", "rnn_relu")),

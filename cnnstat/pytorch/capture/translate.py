@@ -9,11 +9,10 @@ from __future__ import annotations
 import torch
 
 from cnnstat import ops
-from cnnstat.pytorch.capture.capture import Call
-from cnnstat.pytorch.capture.foreign import FOREIGN
-from cnnstat.pytorch.capture.functions import function, is_defined
+from cnnstat.ops.definitions import DEFINITIONS
+from cnnstat.pytorch.capture.calls import Call, Meaning, plain_arguments, tensors
+from cnnstat.pytorch.capture.functions import FOREIGN, function
 from cnnstat.pytorch.capture.registered import has_rule, registered_work
-from cnnstat.pytorch.capture.rules import Meaning, plain_arguments, tensors
 from cnnstat.pytorch.capture.table import MOVES, RULES, VIEWS
 
 SAME = ("alias", "detach", "lift_fresh")
@@ -23,8 +22,7 @@ SAME = ("alias", "detach", "lift_fresh")
 def leaf(name: str) -> bool:
     """Return whether a function is understood as it stands."""
     plain = plain_name(name)
-    known = is_defined(plain) or any(plain in table for table in (RULES, MOVES, VIEWS))
-    return known or has_rule(name)
+    return any(plain in table for table in (RULES, MOVES, VIEWS, DEFINITIONS)) or has_rule(name)
 
 
 def plain_name(name: str) -> str:
@@ -39,11 +37,9 @@ def meaning(call: Call) -> Meaning | None:
     if name in SAME or _returns_input(call):
         return None
     nested = any(tensor.is_nested for tensor in (*reads, *call.results))
-    known = call.is_atens and not nested
-    rule = RULES.get(name) if known else None
-    if not call.is_atens and not nested:
-        rule = FOREIGN.get(str(call.function._schema.name))
-    meant = rule(call) if rule else None
+    known = call.function.namespace == "aten" and not nested
+    rule = RULES.get(name) if known else FOREIGN.get(str(call.function._schema.name))
+    meant = rule(call) if rule and not nested else None
     if meant is not None:
         return meant
     results = call.specs
@@ -51,7 +47,7 @@ def meaning(call: Call) -> Meaning | None:
         return None
     if not known:
         return _opaque(call, name, reads)
-    if is_defined(name) and name not in RULES:
+    if name in DEFINITIONS and name not in RULES:
         return function(name)(call)
     if name in MOVES or not reads:
         return Meaning(ops.Rearrange(name, results, plain_arguments(call)), reads)
@@ -62,10 +58,7 @@ def meaning(call: Call) -> Meaning | None:
 
 def _opaque(call: Call, name: str, reads: tuple[torch.Tensor, ...]) -> Meaning:
     """Return an operator that cnnstat has no rule for; a user's or library's rule may count it."""
-    counted = registered_work(call, reads)
-    if counted is None:
-        return Meaning(ops.Opaque(name, call.specs), reads)
-    return Meaning(ops.Opaque(name, call.specs, *counted), reads)
+    return Meaning(ops.Opaque(name, call.specs, *registered_work(call, reads)), reads)
 
 
 def _returns_input(call: Call) -> bool:

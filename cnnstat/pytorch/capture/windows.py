@@ -2,90 +2,67 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from cnnstat import ops
-from cnnstat.pytorch.capture.answers import axes_of
-from cnnstat.pytorch.capture.capture import Call
-from cnnstat.pytorch.capture.rules import Meaning, Rule, tensors
-from cnnstat.pytorch.capture.unbatched import unbatched
+from cnnstat.ir.window import Axes
+from cnnstat.pytorch.capture.calls import Call, Meaning, Rule, axes_of, tensors
+from cnnstat.pytorch.capture.rules import unbatched
 
 
-def _pool_window(a: dict[str, Any], rank: int) -> tuple[tuple[int, ...], ...]:
-    """Return kernel, stride and padding of a pooling whose stride is its kernel unless given."""
+def _window(a: dict[str, Any], rank: int) -> tuple[Axes, Axes, Axes, bool]:
+    """Return kernel, stride, padding and rounding; the stride is the kernel unless given."""
     kernel = axes_of(a["kernel_size"], rank)
     stride = axes_of(a["stride"], rank) if a["stride"] else kernel
-    return kernel, stride, axes_of(a["padding"], rank)
+    return kernel, stride, axes_of(a["padding"], rank), bool(a["ceil_mode"])
 
 
 def max_pool(kind: type[ops.MaxPool1d | ops.MaxPool2d | ops.MaxPool3d]) -> Rule:
     """Return the rule of a max-pooling of that class."""
 
-    def rule(call: Call) -> Meaning | None:
-        a = call.arguments
-        if a["self"].dim() != kind.rank + 2:
-            return None
-        kernel, stride, padding = _pool_window(a, kind.rank)
-        dilation, both = axes_of(a["dilation"], kind.rank), len(call.results) > 1
-        op = kind(kernel, stride, padding, bool(a["ceil_mode"]), both, dilation)
+    def read(call: Call) -> Meaning:
+        a, both = call.arguments, len(call.results) > 1
+        op = kind(*_window(a, kind.rank), both, axes_of(a["dilation"], kind.rank))
         return Meaning(op, (a["self"],))
 
-    return unbatched(rule, kind.rank)
+    return unbatched(read, kind.rank)
 
 
 def avg_pool(kind: type[ops.AvgPool1d | ops.AvgPool2d | ops.AvgPool3d]) -> Rule:
     """Return the rule of a mean-pooling of that class; another divisor is as much work."""
 
-    def rule(call: Call) -> Meaning | None:
+    def read(call: Call) -> Meaning:
         a = call.arguments
-        if a["self"].dim() != kind.rank + 2:
-            return None
-        kernel, stride, padding = _pool_window(a, kind.rank)
-        op = kind(kernel, stride, padding, bool(a["ceil_mode"]), bool(a["count_include_pad"]))
+        op = kind(*_window(a, kind.rank), bool(a["count_include_pad"]))
         return Meaning(op, (a["self"],))
 
-    return unbatched(rule, kind.rank)
+    return unbatched(read, kind.rank)
 
 
-_MAXIMA = (ops.AdaptiveMaxPool1d, ops.AdaptiveMaxPool2d, ops.AdaptiveMaxPool3d)
-AdaptivePool = (
-    type[ops.AdaptiveAvgPool1d | ops.AdaptiveAvgPool2d | ops.AdaptiveAvgPool3d]
-    | type[ops.AdaptiveMaxPool1d | ops.AdaptiveMaxPool2d | ops.AdaptiveMaxPool3d]
-)
+def adaptive_pool(kind: type[Any]) -> Rule:
+    """Return the rule of an adaptive pooling of that class; of maxima there may be places, too."""
 
-
-def adaptive_pool(kind: AdaptivePool) -> Rule:
-    """Return the rule of an adaptive pooling of that class."""
-
-    def rule(call: Call) -> Meaning | None:
-        x = call.arguments["self"]
-        if x.dim() != kind.rank + 2:
-            return None
+    def read(call: Call) -> Meaning:
         size = tuple(int(n) for n in call.results[0].shape[2:])
-        if kind is ops.AdaptiveAvgPool2d and size == (1, 1):
-            return Meaning(ops.GlobalAvgPool2d(), (x,))
-        op = kind(size)
-        if isinstance(op, _MAXIMA) and len(call.results) > 1:
-            op = replace(op, return_indices=True)
-        return Meaning(op, (x,))
+        whole = kind is ops.AdaptiveAvgPool2d and size == (1, 1)
+        places = (True,) if len(call.results) > 1 else ()
+        op = ops.GlobalAvgPool2d() if whole else kind(size, *places)
+        return Meaning(op, (call.first,))
 
-    return unbatched(rule, kind.rank)
+    return unbatched(read, kind.rank)
 
 
 def interpolate(mode: str) -> Rule:
     """Return the rule of a resampling in that mode."""
 
-    def rule(call: Call) -> Meaning:
-        x = call.arguments.get("input", call.arguments.get("self"))
+    def read(call: Call) -> Meaning:
         size = tuple(int(n) for n in call.results[0].shape[2:])
-        return Meaning(ops.Interpolate(size, mode), tensors(x))
+        return Meaning(ops.Interpolate(size, mode), tensors(call.first))
 
-    return rule
+    return read
 
 
-def fold(call: Call) -> Meaning:
-    """Read patches that are put back on a map."""
-    a = call.arguments
+def fold(a: dict[str, Any]) -> ops.Fold:
+    """Return the sum of patches that are put back on a map."""
     fields = ("output_size", "kernel_size", "stride", "padding", "dilation")
-    return Meaning(ops.Fold(*[axes_of(a[key], 2) for key in fields]), (a["self"],))
+    return ops.Fold(*[axes_of(a[key], 2) for key in fields])
