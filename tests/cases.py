@@ -14,7 +14,7 @@ from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ops.pointwise import NONLINEARITIES
 from cnnstat.ops.reduction import REDUCTIONS as REDUCTION_KINDS
-from cnnstat.pytorch.general import POINTWISE
+from cnnstat.pytorch.modules import POINTWISE
 
 # LeNet-5, table I of LeCun et al. 1998, cut down to rows of three different lengths, not in order
 # of length.

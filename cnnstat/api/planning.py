@@ -103,7 +103,7 @@ def measured_memory(model: Model, predicted: MemoryPlan) -> tuple[Measured, Meas
             chosen = subject(shaped, settings)
         else:
             chosen = own_subject(model.own_module(), shaped, settings, examples=model.examples)
-        measured = measure(chosen, settings)
+        measured = measure(chosen)
     except CnnstatError:
         raise
     except PASSED_ON:

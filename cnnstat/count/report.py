@@ -165,8 +165,7 @@ class Report:
     @property
     def entering(self) -> dict[str, TensorSpec]:
         """Spec of every input by name, its axes in the graph's own order."""
-        pairs = zip(self.shaped.nodes, self.shaped.facts, strict=True)
-        return {node.name: facts.outputs[0] for node, facts in pairs if node.op.is_input}
+        return self.shaped.entering
 
     @property
     def batch(self) -> int:

@@ -239,15 +239,19 @@ class ShapedGraph:
     facts: tuple[NodeFacts, ...]
 
     def __repr__(self) -> str:
-        pairs = zip(self.nodes, self.facts, strict=True)
-        inputs = [str(facts.outputs[0]) for node, facts in pairs if node.op.is_input]
-        shapes = ", ".join(inputs) or "no input"
+        shapes = ", ".join(map(str, self.entering.values())) or "no input"
         return f"<ShapedGraph {self.graph.name}: {len(self.nodes)} nodes on {shapes}>"
 
     @property
     def nodes(self) -> tuple[Node, ...]:
         """The nodes of the graph."""
         return self.graph.nodes
+
+    @property
+    def entering(self) -> dict[str, TensorSpec]:
+        """Spec of every input by name, its axes in the graph's own order."""
+        pairs = zip(self.nodes, self.facts, strict=True)
+        return {node.name: facts.outputs[0] for node, facts in pairs if node.op.is_input}
 
     def spec(self, value: Value) -> TensorSpec:
         """Return the spec of one value."""

@@ -124,9 +124,8 @@ class _Run:
 
 def parameter_dtype(shaped: ShapedGraph) -> str:
     """Return the dtype of the weights: that of the first input, float32 for an integer one."""
-    pairs = zip(shaped.nodes, shaped.facts, strict=True)
-    entering: list[TensorSpec] = [f.outputs[0] for node, f in pairs if node.op.is_input]
-    return entering[0].dtype if entering and "float" in entering[0].dtype else "float32"
+    first = next(iter(shaped.entering.values()), TensorSpec(()))
+    return first.dtype if "float" in first.dtype else "float32"
 
 
 def _begin(shaped: ShapedGraph, conditions: Conditions, *, training: bool) -> _Run:

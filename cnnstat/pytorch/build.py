@@ -23,9 +23,9 @@ from cnnstat.ir.graph import Graph, ShapedGraph, Value
 from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.memory.lowering import overwriting
-from cnnstat.pytorch.function import Function
+from cnnstat.memory.passes import parameter_dtype
 from cnnstat.pytorch.initialize import Scheme, initialize
-from cnnstat.pytorch.modules import make
+from cnnstat.pytorch.modules import Function, make
 
 Form = Literal["inference", "training"]
 """Which nodes a generated forward pass has: an inference form leaves the ``training_only`` ones
@@ -175,7 +175,7 @@ def make_modules(
         generator.seed()
     else:
         generator.manual_seed(seed)
-    kind = dtype if dtype is not None else _first_dtype(shaped)
+    kind = dtype or getattr(torch, parameter_dtype(shaped))
     place_on = _device(device)
     names = submodule_names(shaped.graph)
     for index, (node, facts) in enumerate(zip(shaped.nodes, shaped.facts, strict=True)):
@@ -226,15 +226,6 @@ def _device(name: str | torch.device) -> torch.device:
         raise UsageError(
             f"unknown device {str(name)!r}: choose from cpu, cuda, mps, meta"
         ) from error
-
-
-def _first_dtype(shaped: ShapedGraph) -> torch.dtype:
-    """Return the dtype of the first input, float32 where that is not a floating-point type."""
-    pairs = zip(shaped.nodes, shaped.facts, strict=True)
-    entering = (facts.outputs[0].dtype for node, facts in pairs if node.op.is_input)
-    name = next(entering, "float32")
-    dtype: torch.dtype = getattr(torch, name if "float" in name else "float32")
-    return dtype
 
 
 def forward_graph(shaped: ShapedGraph, *, form: Form) -> fx.Graph:

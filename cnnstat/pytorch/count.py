@@ -23,6 +23,7 @@ from cnnstat.count.check import Measurement, Shapes
 from cnnstat.errors import MissingDependencyError
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.pytorch.build import NODE, forward_graph, make_modules, submodule_names
+from cnnstat.pytorch.steps import empty_inputs
 
 
 def measure(shaped: ShapedGraph) -> Measurement:
@@ -36,9 +37,8 @@ def measure(shaped: ShapedGraph) -> Measurement:
     for part in module.modules():
         if isinstance(part, nn.ReLU):
             part.inplace = False  # the counters read shapes after the fact; overwriting hides none
-    pairs = zip(shaped.nodes, shaped.facts, strict=True)
-    entering = [facts.outputs[0] for node, facts in pairs if node.op.is_input]
-    inputs = [torch.empty(s.shape, dtype=getattr(torch, s.dtype), device="meta") for s in entering]
+    with torch.device("meta"):
+        inputs = empty_inputs(shaped)
     with torch.no_grad():
         shapes, flops, total = _run(module, inputs, len(shaped.nodes))
         by_module, left_out = _fvcore(module, inputs)

@@ -23,14 +23,10 @@ TransposedOp = ops.ConvTranspose1d | ops.ConvTranspose2d | ops.ConvTranspose3d
 MaxPoolOp = ops.MaxPool1d | ops.MaxPool2d | ops.MaxPool3d
 AvgPoolOp = ops.AvgPool1d | ops.AvgPool2d | ops.AvgPool3d
 
-MAX_POOLS: dict[int, Callable[..., Any]] = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
-AVG_POOLS: dict[int, Callable[..., Tensor]] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
-TRANSPOSED: dict[int, Callable[..., Tensor]] = {
-    1: F.conv_transpose1d,
-    2: F.conv_transpose2d,
-    3: F.conv_transpose3d,
-}
-"""The functions by number of axes."""
+
+def of_rank(source: Any, kind: str, rank: int) -> Any:
+    """Return what a module of PyTorch (or this one) has of a kind for so many axes: ``Conv2d``."""
+    return getattr(source, f"{kind}{rank}d")
 
 
 class _PaddedConv(nn.Module):
@@ -113,7 +109,7 @@ class ConnectedConv2d(nn.Module):
 class Subsampling(nn.Module):
     """Sum of each window times a trained coefficient plus a bias, per map."""
 
-    def __init__(self, channels: int, kernel: tuple[int, int]) -> None:
+    def __init__(self, channels: int, kernel: Any) -> None:
         super().__init__()
         self.kernel = kernel
         self.weight = nn.Parameter(torch.empty(channels))
@@ -144,7 +140,7 @@ class PaddedMaxPool(nn.Module):
 
     def __init__(self, op: MaxPoolOp, pads: Pads) -> None:
         super().__init__()
-        self.pool = MAX_POOLS[op.rank]
+        self.pool = of_rank(F, "max_pool", op.rank)
         self.window = {"kernel_size": op.kernel, "stride": op.stride, "dilation": op.dilation}
         self.pads, self.indices = pads, op.return_indices
 
@@ -177,13 +173,13 @@ class PaddedAvgPool(nn.Module):
 
     def __init__(self, op: AvgPoolOp, pads: Pads, declared: Pads) -> None:
         super().__init__()
-        self.pool = AVG_POOLS[op.rank]
+        self.pool = of_rank(F, "avg_pool", op.rank)
         self.kernel, self.stride, self.pads = op.kernel, op.stride, pads
         self.counted = declared if op.count_include_pad else (0,) * len(pads)
 
     def forward(self, input: Tensor) -> Tensor:
         """(n, c, x ...) -> (n, c, x' ...)."""
-        means = self.pool(F.pad(input, self.pads), self.kernel, self.stride)
+        means: Tensor = self.pool(F.pad(input, self.pads), self.kernel, self.stride)
         rest = [pad - counted for pad, counted in zip(self.pads, self.counted, strict=True)]
         return means / self._share(input, rest) if any(side > 0 for side in rest) else means
 
@@ -192,15 +188,14 @@ class PaddedAvgPool(nn.Module):
         ones = torch.ones_like(input[:1, :1])
         if any(self.counted):
             ones = F.pad(ones, self.counted, value=1.0)
-        return self.pool(F.pad(ones, rest), self.kernel, self.stride)
+        share: Tensor = self.pool(F.pad(ones, rest), self.kernel, self.stride)
+        return share
 
 
 class MaxUnpool2d(nn.Module):
     """Unpooling by switches; a third tensor gives height and width."""
 
-    def __init__(
-        self, kernel: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int]
-    ) -> None:
+    def __init__(self, kernel: Any, stride: Any, padding: Any) -> None:
         super().__init__()
         self.kernel, self.stride, self.padding = kernel, stride, padding
 
@@ -212,7 +207,7 @@ class MaxUnpool2d(nn.Module):
         return F.max_unpool2d(input, indices, self.kernel, self.stride, self.padding, size)
 
 
-class _ShapedConvTranspose(nn.Module):
+class ShapedConvTranspose(nn.Module):
     """Transposed convolution that cuts the two sides of its result differently.
 
     Or one whose result takes the extents of a second tensor. ``cuts`` is the padding before and
@@ -231,8 +226,8 @@ class _ShapedConvTranspose(nn.Module):
             usual = [(int(n) - 1) * s + d * (k - 1) + 1 - sum(cut) for n, k, s, d, cut in axes]
             extra = [int(want) - n for want, n in zip(like.shape[2:], usual, strict=True)]
         stored = (layer.weight, layer.bias, layer.stride, layer.padding)
-        run = TRANSPOSED[input.dim() - 2]
-        result = run(input, *stored, extra, layer.groups, layer.dilation)
+        run = of_rank(F, "conv_transpose", input.dim() - 2)
+        result: Tensor = run(input, *stored, extra, layer.groups, layer.dilation)
         for axis, ((before, after), least) in enumerate(zip(self.cuts, layer.padding, strict=True)):
             if before != after:
                 length = result.shape[axis + 2] - (before - least) - (after - least)
@@ -240,15 +235,15 @@ class _ShapedConvTranspose(nn.Module):
         return result
 
 
-class ShapedConvTranspose1d(_ShapedConvTranspose, nn.ConvTranspose1d):  # type: ignore[misc]
+class ShapedConvTranspose1d(ShapedConvTranspose, nn.ConvTranspose1d):  # type: ignore[misc]
     """(n, c, l), (n, any, l') -> (n, c', l')."""
 
 
-class ShapedConvTranspose2d(_ShapedConvTranspose, nn.ConvTranspose2d):  # type: ignore[misc]
+class ShapedConvTranspose2d(ShapedConvTranspose, nn.ConvTranspose2d):  # type: ignore[misc]
     """(n, c, h, w), (n, any, h', w') -> (n, c', h', w')."""
 
 
-class ShapedConvTranspose3d(_ShapedConvTranspose, nn.ConvTranspose3d):  # type: ignore[misc]
+class ShapedConvTranspose3d(ShapedConvTranspose, nn.ConvTranspose3d):  # type: ignore[misc]
     """(n, c, d, h, w), (n, any, d', h', w') -> (n, c', d', h', w')."""
 
 
@@ -324,3 +319,79 @@ class ZeroPadShortcut(nn.Module):
         """(n, c, h, w) -> (n, c + missing, ceil(h/stride), ceil(w/stride))."""
         thinned = input[:, :, :: self.stride, :: self.stride]
         return F.pad(thinned, (0, 0, 0, 0, 0, self.missing))
+
+
+REDUCTIONS: dict[str, Callable[[Tensor, tuple[int, ...], bool], Any]] = {
+    "sum": lambda x, axes, keep: x.sum(axes, keep),
+    "mean": lambda x, axes, keep: x.mean(axes, keep),
+    "max": lambda x, axes, keep: x.amax(axes, keep),
+    "min": lambda x, axes, keep: x.amin(axes, keep),
+    "argmax": lambda x, axes, keep: x.argmax(_single(axes, x), keep),
+    "argmin": lambda x, axes, keep: x.argmin(_single(axes, x), keep),
+    "any": lambda x, axes, keep: x.any(axes, keep),
+    "all": lambda x, axes, keep: x.all(axes, keep),
+    "norm": lambda x, axes, keep: torch.linalg.vector_norm(x, 2, axes, keep),
+    "l1": lambda x, axes, keep: torch.linalg.vector_norm(x, 1, axes, keep),
+    "sum_square": lambda x, axes, keep: x.square().sum(axes, keep),
+    "log_sum": lambda x, axes, keep: x.sum(axes, keep).log(),
+    "var": lambda x, axes, keep: x.var(axes, keepdim=keep),
+    "std": lambda x, axes, keep: x.std(axes, keepdim=keep),
+    "prod": lambda x, axes, keep: x.prod(axes[0], keep),
+    "logsumexp": lambda x, axes, keep: x.logsumexp(axes, keep),
+    "cumsum": lambda x, axes, keep: x.cumsum(axes[0]),
+    "cumprod": lambda x, axes, keep: x.cumprod(axes[0]),
+}
+
+
+def _single(axes: tuple[int, ...], x: Tensor) -> int | None:
+    return axes[0] if len(axes) == 1 < x.dim() else None
+
+
+class Reduce(nn.Module):
+    """One value of all elements along axes."""
+
+    def __init__(self, op: ops.Reduce, axes: tuple[int, ...]) -> None:
+        super().__init__()
+        self.op, self.axes = op, axes
+
+    def forward(self, input: Tensor) -> Any:
+        """Any -> the reduced values, and their positions where asked for."""
+        if self.op.with_indices:
+            extreme = torch.max if self.op.kind == "max" else torch.min
+            return tuple(extreme(input, self.axes[0], self.op.keepdim))
+        return REDUCTIONS[self.op.kind](input, self.axes, self.op.keepdim)
+
+
+class MatMul(nn.Module):
+    """A matrix product; a module, since fvcore counts by module."""
+
+    def forward(self, left: Tensor, right: Tensor, added: Tensor | None = None) -> Tensor:
+        """[..., m, k] [..., k, n] -> [..., m, n], plus a third tensor where there is one."""
+        product = torch.matmul(left, right)
+        return product if added is None else product + added
+
+
+MODES = {("linear", 1): "linear", ("linear", 2): "bilinear", ("linear", 3): "trilinear"}
+"""PyTorch's names of a mode by the number of axes, where they differ from cnnstat's."""
+
+
+class Interpolate(nn.Module):
+    """Maps resampled to a fixed size."""
+
+    def __init__(self, op: ops.Interpolate) -> None:
+        super().__init__()
+        self.extents = op.output_size
+        self.mode = MODES.get((op.mode, len(op.output_size)), op.mode)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(n, c, ...) -> (n, c, *extents)."""
+        return F.interpolate(input, self.extents, mode=self.mode)
+
+
+class LSTM(nn.LSTM):
+    """An LSTM whose results are one flat tuple: sequence, hidden state, cell state."""
+
+    def forward(self, input: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+        """(n, l, in) -> (n, l, out), (layers, n, hidden), (layers, n, hidden)."""
+        sequence, states = super().forward(input)
+        return (sequence, *states)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -27,16 +27,16 @@ from cnnstat.memory.passes import blocks
 from cnnstat.pytorch.build import NODE, forward_graph, make_modules
 from cnnstat.pytorch.device import release
 from cnnstat.pytorch.dispatch import uncompiled
-from cnnstat.pytorch.meters import Allocator, Meter, Tracker, storage_bytes, storages
+from cnnstat.pytorch.meters import Allocator, Tracker, storage_bytes, storages
 from cnnstat.pytorch.returned import returned
 from cnnstat.pytorch.steps import (
+    LEARNING_RATE,
+    MOMENTUM,
     called_as_captured,
     float_dtype,
     random_inputs,
     take_dtype,
 )
-
-LEARNING_RATE = 1e-5
 
 
 def stored_bytes(module: nn.Module) -> tuple[int, int]:
@@ -95,40 +95,32 @@ class Subject(NamedTuple):
     module: nn.Module
     holder: nn.Module
     inputs: tuple[torch.Tensor, ...]
-    autocast: Callable[[], AbstractContextManager[Any]]
+    settings: Settings
 
     @property
     def owned(self) -> list[torch.Tensor]:
         """Parameters and buffers."""
         return [*self.holder.parameters(), *self.holder.buffers()]
 
-    @property
-    def param_bytes(self) -> int:
-        """Bytes of the parameters."""
-        return stored_bytes(self.holder)[0]
-
-    @property
-    def buffer_bytes(self) -> int:
-        """Bytes of the buffers that belong to the model; index tables of a layer do not."""
-        return stored_bytes(self.holder)[1]
-
     def outputs(self) -> tuple[torch.Tensor, ...]:
-        """Run the forward pass."""
-        with self.autocast():
+        """Run the forward pass, in mixed precision if it is asked for."""
+        amp = self.settings.amp
+        lower = getattr(torch, amp or "bfloat16")
+        with torch.autocast(self.settings.device, lower, enabled=amp is not None):
             result = self.module(*self.inputs)
         return returned(result, torch.Tensor)
 
 
-def subject(shaped: ShapedGraph, settings: Settings, *, seed: int = 0) -> Subject:
+def subject(shaped: ShapedGraph, settings: Settings) -> Subject:
     """Return the module that cnnstat generates for a graph, with random weights and inputs."""
     dtype = float_dtype(shaped) or torch.float32
     device = torch.device(settings.device)
-    root = make_modules(shaped, seed=seed, device=device, dtype=dtype)
+    root = make_modules(shaped, device=device, dtype=dtype)
     module: nn.Module = fx.GraphModule(root, forward_graph(shaped, form=settings.mode))
     if settings.checkpoint:
         module = recomputing(module, shaped)
     module.train(settings.mode == "training")
-    return _subject(module, root, shaped, settings, dtype, seed)
+    return Subject(module, root, random_inputs(shaped, device, dtype, seed=0), settings)
 
 
 def own_subject(
@@ -136,43 +128,18 @@ def own_subject(
     shaped: ShapedGraph,
     settings: Settings,
     *,
-    seed: int = 0,
     examples: Mapping[str, torch.Tensor] = MappingProxyType({}),
 ) -> Subject:
     """Return a module of the user's own, in the dtype of its graph and the mode of the settings.
 
     ``examples`` are inputs with contents by name; the others are random.
     """
-    dtype = float_dtype(shaped)
+    dtype, device = float_dtype(shaped), torch.device(settings.device)
     if dtype is not None:
         take_dtype(module, dtype)
-    module.to(torch.device(settings.device)).train(settings.mode == "training")
-    called = called_as_captured(module, shaped)
-    return _subject(called, module, shaped, settings, dtype or torch.float32, seed, examples)
-
-
-def _subject(
-    module: nn.Module,
-    holder: nn.Module,
-    shaped: ShapedGraph,
-    settings: Settings,
-    dtype: torch.dtype,
-    seed: int,
-    examples: Mapping[str, torch.Tensor] = MappingProxyType({}),
-) -> Subject:
-    device = torch.device(settings.device)
-    inputs = random_inputs(shaped, device, dtype, seed=seed, examples=examples)
-    return Subject(module, holder, inputs, autocast_of(settings, settings.device))
-
-
-def autocast_of(settings: Settings, device: str) -> Callable[[], AbstractContextManager[Any]]:
-    """Return the context of a forward pass: mixed precision, if it is asked for."""
-    lower = getattr(torch, settings.amp or "bfloat16")
-
-    def autocast() -> AbstractContextManager[Any]:
-        return torch.autocast(device, lower, enabled=settings.amp is not None)
-
-    return autocast
+    module.to(device).train(settings.mode == "training")
+    inputs = random_inputs(shaped, device, dtype or torch.float32, seed=0, examples=examples)
+    return Subject(called_as_captured(module, shaped), module, inputs, settings)
 
 
 def recomputing(module: Any, shaped: ShapedGraph) -> nn.Module:
@@ -219,14 +186,14 @@ def available_bytes() -> int | None:
     return int(lines["MemAvailable"].split()[0]) * 1024
 
 
-def measure(chosen: Subject, settings: Settings) -> Measured:
+def measure(chosen: Subject) -> Measured:
     """Return what a pass or a training step takes; needs the memory that it measures."""
     with uncompiled():
-        if settings.device == "cuda":
-            return on_cuda(chosen, settings)
-        if settings.mode == "inference":
-            return Measured(chosen.param_bytes, chosen.buffer_bytes, _tracked_inference(chosen))
-        return _training(chosen, settings)
+        if chosen.settings.device == "cuda":
+            return on_cuda(chosen)
+        if chosen.settings.mode == "inference":
+            return Measured(*stored_bytes(chosen.holder), _tracked_inference(chosen))
+        return _training(chosen)
 
 
 def _tracked_inference(chosen: Subject) -> int:
@@ -247,7 +214,7 @@ class Passes(NamedTuple):
     backward: int | None
 
 
-def both_passes(chosen: Subject, *meters: Meter) -> tuple[Passes, ...]:
+def both_passes(chosen: Subject, *meters: Tracker | Allocator) -> tuple[Passes, ...]:
     """Run a forward and a backward pass, and return the readings of each meter."""
     for meter in meters:
         meter.restart()
@@ -265,22 +232,20 @@ def both_passes(chosen: Subject, *meters: Meter) -> tuple[Passes, ...]:
     return tuple(map(Passes, forward, between, backward))
 
 
-def _training(chosen: Subject, settings: Settings) -> Measured:
-    module = chosen.module
-    optimizer = make_optimizer(module, settings.optimizer)
+def _training(chosen: Subject) -> Measured:
+    optimizer = make_optimizer(chosen)
     tracker = _tracker(chosen)
     with tracker:
         (passes,) = both_passes(chosen, tracker)
-    gradients = [p.grad for p in module.parameters() if p.grad is not None]
-    saved = passes.between if settings.checkpoint else saved_bytes(chosen)
+    gradients = gradients_of(chosen.module)
+    saved = passes.between if chosen.settings.checkpoint else saved_bytes(chosen)
     optimizer.step()  # makes the state
     state = _state(optimizer)
     working = Tracker([*chosen.owned, *gradients, *state])
     with working:
         optimizer.step()
     return Measured(
-        chosen.param_bytes,
-        chosen.buffer_bytes,
+        *stored_bytes(chosen.holder),
         passes.forward,
         passes.backward,
         saved,
@@ -322,28 +287,35 @@ def saved_bytes(chosen: Subject) -> int:
     return storage_bytes(t for t in tensors if t.untyped_storage()._cdata not in owned)
 
 
-def make_optimizer(module: nn.Module, name: str) -> torch.optim.Optimizer:
-    """Return an optimiser of a module's parameters by its name in ``OPTIMIZERS``."""
-    parameters = [p for p in module.parameters() if p.requires_grad]
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "sgd": torch.optim.SGD,
+    "momentum": partial(torch.optim.SGD, momentum=MOMENTUM),
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+}
+
+
+def make_optimizer(chosen: Subject) -> torch.optim.Optimizer:
+    """Return the optimiser of a module's parameters that its settings name."""
+    parameters = [p for p in chosen.module.parameters() if p.requires_grad]
     parameters = parameters or [nn.Parameter(torch.empty(0))]  # it refuses to have none
-    makers: dict[str, Callable[[], torch.optim.Optimizer]] = {
-        "sgd": lambda: torch.optim.SGD(parameters, LEARNING_RATE),
-        "momentum": lambda: torch.optim.SGD(parameters, LEARNING_RATE, momentum=0.9),
-        "adam": lambda: torch.optim.Adam(parameters, LEARNING_RATE),
-        "adamw": lambda: torch.optim.AdamW(parameters, LEARNING_RATE),
-    }
-    return makers[name]()
+    return OPTIMIZERS[chosen.settings.optimizer](parameters, LEARNING_RATE)
 
 
-def on_cuda(chosen: Subject, settings: Settings) -> Measured:
+def gradients_of(module: nn.Module) -> list[torch.Tensor]:
+    """Return the gradients that the parameters of a module have."""
+    return [p.grad for p in module.parameters() if p.grad is not None]
+
+
+def on_cuda(chosen: Subject) -> Measured:
     """Return the allocator's peaks beyond weights, optimiser state and permanent workspaces.
 
     A first pass lets libraries choose their kernels and make their permanent workspaces. The
     workspace is what is allocated, in a pass that is also tracked, beyond the storages that were
     alive: temporary memory of kernels, and what the allocator rounds up.
     """
-    if settings.mode == "training":
-        return _training_on_cuda(chosen, settings)
+    if chosen.settings.mode == "training":
+        return _training_on_cuda(chosen)
     with torch.no_grad():
         chosen.outputs()
         allocator = Allocator(torch.cuda.memory_allocated() - storage_bytes(chosen.inputs))
@@ -353,18 +325,17 @@ def on_cuda(chosen: Subject, settings: Settings) -> Measured:
         allocator.restart()
         tracked = _tracked_inference(chosen)
         workspace = allocator.peak_bytes - tracked
-    return Measured(chosen.param_bytes, chosen.buffer_bytes, peak, workspace_bytes=workspace)
+    return Measured(*stored_bytes(chosen.holder), peak, workspace_bytes=workspace)
 
 
-def _training_on_cuda(chosen: Subject, settings: Settings) -> Measured:
-    module = chosen.module
-    optimizer = make_optimizer(module, settings.optimizer)
+def _training_on_cuda(chosen: Subject) -> Measured:
+    optimizer = make_optimizer(chosen)
     both_passes(chosen)
     optimizer.step()  # makes the state
     optimizer.zero_grad(set_to_none=True)
     allocator = Allocator(torch.cuda.memory_allocated() - storage_bytes(chosen.inputs))
     (passes,) = both_passes(chosen, allocator)
-    gradients = [p.grad for p in module.parameters() if p.grad is not None]
+    gradients = gradients_of(chosen.module)
     gradient_bytes = storage_bytes(gradients)
     before = allocator.live_bytes
     allocator.restart()
@@ -377,8 +348,7 @@ def _training_on_cuda(chosen: Subject, settings: Settings) -> Measured:
         allocated, alive = both_passes(chosen, allocator, tracker)
     higher = max((allocated.forward, alive.forward), (allocated.backward or 0, alive.backward or 0))
     return Measured(
-        chosen.param_bytes,
-        chosen.buffer_bytes,
+        *stored_bytes(chosen.holder),
         passes.forward,
         passes.backward,
         None,

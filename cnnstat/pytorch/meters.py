@@ -4,27 +4,12 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch.utils._pytree import tree_leaves
 
 from cnnstat.pytorch.dispatch import FunctionMode
-
-
-class Meter(Protocol):
-    """The bytes that are alive, and the most that were since a restart."""
-
-    @property
-    def live_bytes(self) -> int:
-        """Bytes alive now."""
-
-    @property
-    def peak_bytes(self) -> int:
-        """The most alive at once since the last ``restart``."""
-
-    def restart(self) -> None:
-        """Forget the peak so far."""
 
 
 class Tracker(FunctionMode):  # type: ignore[no-untyped-call]

@@ -2,25 +2,39 @@
 
 A maker gets the operator and the facts of its node and returns an ``nn.Module``, or a ``Function``
 where PyTorch has a plain function and no weights are held. Modules come uninitialised;
-``initialize`` fills them.
+``initialize`` fills them. Numbers that act on a tensor and arguments of moves are not part of the
+graph, which knows shapes only: operators that depend on them (``UNBUILDABLE``, some kinds of
+``Pointwise``) raise.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
 from cnnstat import ops
 from cnnstat.errors import ModelError
 from cnnstat.ir.graph import NodeFacts
 from cnnstat.ir.op import Op
 from cnnstat.ir.window import Window
-from cnnstat.pytorch import general, layers
-from cnnstat.pytorch.function import Function, Maker
+from cnnstat.pytorch import layers
+from cnnstat.pytorch.layers import of_rank
+
+
+class Function(NamedTuple):
+    """A function of tensors; ``form``: it takes them one by one, as a list, or folds two by two."""
+
+    target: Callable[..., Any]
+    form: Literal["spread", "list", "fold"] = "spread"
+    arguments: tuple[int, ...] = ()
+
+
+Maker = Callable[[Any, NodeFacts], nn.Module | Function | None]
 
 
 def symmetric(windows: tuple[Window, ...], *, pooling: bool = False) -> tuple[int, ...] | None:
@@ -39,53 +53,28 @@ def pads(windows: tuple[Window, ...], extents: tuple[int, ...]) -> layers.Pads:
     return tuple(side for window, n in reversed(axes) for side in window.padding_read(n))
 
 
-CONVOLUTIONS: dict[int, tuple[type[Any], type[Any]]] = {
-    1: (nn.Conv1d, layers.PaddedConv1d),
-    2: (nn.Conv2d, layers.PaddedConv2d),
-    3: (nn.Conv3d, layers.PaddedConv3d),
-}
-TRANSPOSED: dict[int, tuple[type[Any], type[Any]]] = {
-    1: (nn.ConvTranspose1d, layers.ShapedConvTranspose1d),
-    2: (nn.ConvTranspose2d, layers.ShapedConvTranspose2d),
-    3: (nn.ConvTranspose3d, layers.ShapedConvTranspose3d),
-}
-MAX_POOLS: dict[int, type[Any]] = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
-AVG_POOLS: dict[int, type[Any]] = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
-BATCH_NORMS: dict[int, type[nn.Module]] = {
-    2: nn.BatchNorm1d,
-    3: nn.BatchNorm1d,
-    4: nn.BatchNorm2d,
-    5: nn.BatchNorm3d,
-}
-
-
 def convolution(op: ops.Conv1d | ops.Conv2d | ops.Conv3d, facts: NodeFacts) -> Any:
     """Return a convolution, after an explicit padding where the two sides differ."""
-    channels, *extents = facts.inputs[0].shape[1:]
-    windows = op.windows(tuple(extents))
+    channels, extents = facts.inputs[0].shape[1], facts.inputs[0].shape[2:]
+    windows = op.windows(extents)
     padding = symmetric(windows)
-    plain, padded = CONVOLUTIONS[op.rank]
-    arguments: dict[str, Any] = {
-        "kernel_size": op.kernel,
-        "stride": op.stride,
-        "dilation": op.dilation,
-        "groups": op.groups,
-        "bias": op.bias,
-    }
-    if padding is not None:
-        return plain(channels, op.out_channels, padding=padding, **arguments)
-    made: Any = padded(channels, op.out_channels, **arguments)
-    made.pads = pads(windows, tuple(extents))
+    source, name = (layers, "PaddedConv") if padding is None else (nn, "Conv")
+    window = op.kernel, op.stride, padding or 0, op.dilation
+    made: Any = of_rank(source, name, op.rank)(
+        channels, op.out_channels, *window, op.groups, op.bias
+    )
+    if padding is None:
+        made.pads = pads(windows, extents)
     return made
 
 
 def transposed(op: layers.TransposedOp, facts: NodeFacts) -> nn.Module:
     """Return a transposed convolution; a second input or uneven padding shapes its result."""
-    plain, shaped = TRANSPOSED[op.rank]
     windows = op.windows()
     padding = symmetric(windows)
-    kind = plain if len(facts.inputs) == 1 and padding is not None else shaped
-    made: Any = kind(
+    plain = len(facts.inputs) == 1 and padding is not None
+    source, name = (nn, "ConvTranspose") if plain else (layers, "ShapedConvTranspose")
+    made: nn.Module = of_rank(source, name, op.rank)(
         facts.inputs[0].shape[1],
         op.out_channels,
         op.kernel,
@@ -96,15 +85,9 @@ def transposed(op: layers.TransposedOp, facts: NodeFacts) -> nn.Module:
         op.bias,
         op.dilation,
     )
-    if kind is shaped:
+    if isinstance(made, layers.ShapedConvTranspose):
         made.cuts = tuple((w.before, w.after) for w in windows)
-    result: nn.Module = made
-    return result
-
-
-def linear(op: ops.Linear, facts: NodeFacts) -> nn.Module:
-    """Return a fully connected layer."""
-    return nn.Linear(facts.inputs[0].shape[-1], op.out_features, bias=op.bias)
+    return made
 
 
 def max_pool(op: layers.MaxPoolOp, facts: NodeFacts) -> nn.Module:
@@ -114,7 +97,7 @@ def max_pool(op: layers.MaxPoolOp, facts: NodeFacts) -> nn.Module:
     padding = symmetric(windows, pooling=True)
     if padding is None:
         return layers.PaddedMaxPool(op, pads(windows, extents))
-    made: nn.Module = MAX_POOLS[op.rank](
+    made: nn.Module = of_rank(nn, "MaxPool", op.rank)(
         op.kernel, op.stride, padding, op.dilation, op.return_indices, op.ceil_mode
     )
     return made
@@ -128,7 +111,7 @@ def avg_pool(op: layers.AvgPoolOp, facts: NodeFacts) -> nn.Module:
     if padding is None:
         sides = tuple(side for w in reversed(windows) for side in (w.before, w.after))
         return layers.PaddedAvgPool(op, pads(windows, extents), sides)
-    made: nn.Module = AVG_POOLS[op.rank](
+    made: nn.Module = of_rank(nn, "AvgPool", op.rank)(
         op.kernel, op.stride, padding, op.ceil_mode, op.count_include_pad
     )
     return made
@@ -136,28 +119,89 @@ def avg_pool(op: layers.AvgPoolOp, facts: NodeFacts) -> nn.Module:
 
 def batch_norm(op: ops.BatchNorm2d, facts: NodeFacts) -> nn.Module:
     """Return a batch normalisation for the rank of the input."""
-    kind: type[Any] = BATCH_NORMS[facts.inputs[0].rank]
-    made: nn.Module = kind(
-        facts.inputs[0].shape[1], op.eps, affine=op.affine, track_running_stats=op.tracked
+    shape = facts.inputs[0].shape
+    made: nn.Module = of_rank(nn, "BatchNorm", max(len(shape) - 2, 1))(
+        shape[1], op.eps, affine=op.affine, track_running_stats=op.tracked
     )
     return made
 
 
-def local_response_norm(op: ops.LocalResponseNorm, facts: NodeFacts) -> nn.Module:
-    """Return a local response normalisation; both sides divide alpha by the size."""
-    return nn.LocalResponseNorm(op.size, op.alpha, op.beta, op.k)
+def instance_norm(op: ops.InstanceNorm, facts: NodeFacts) -> Any:
+    """Return an instance normalisation for the rank of the input."""
+    shape = facts.inputs[0].shape
+    made: nn.Module = of_rank(nn, "InstanceNorm", len(shape) - 2)(
+        shape[1], op.eps, affine=op.affine
+    )
+    return made
 
 
-def zero_pad_shortcut(op: ops.ZeroPadShortcut, facts: NodeFacts) -> nn.Module:
-    """Return ResNet's option A."""
-    return layers.ZeroPadShortcut(op.stride, op.out_channels - facts.inputs[0].shape[1])
+KINDS = {
+    1: "reciprocal sqrt rsqrt exp log sin cos neg abs sign",
+    2: "add sub rsub mul div remainder floor_divide pow maximum minimum",
+    3: "where addcmul addcdiv lerp",
+}
+POINTWISE: dict[tuple[str, int], Callable[..., Tensor]] = {
+    (kind, count): getattr(torch, kind) for count, kinds in KINDS.items() for kind in kinds.split()
+}
+"""Kinds of ``Pointwise`` by number of tensors that need nothing else to be computed."""
+
+RECURRENT: dict[str, type[Any]] = {"LSTM": layers.LSTM, "GRU": nn.GRU, "RNN": nn.RNN}
 
 
-def pair(values: tuple[int, ...]) -> tuple[int, int]:
-    """Return the values of height and width."""
-    height, width = values
-    return height, width
+def nonlinearity(op: ops.Nonlinearity, facts: NodeFacts) -> nn.Module | Function:
+    """Return the nonlinearity of that name."""
+    if op.kind == "Erf":
+        return Function(torch.erf)
+    usual = (0.0, 0.0) if op.kind == "Threshold" else ()
+    made: nn.Module = getattr(nn, op.kind)(*(op.numbers or usual))
+    return made
 
+
+def pointwise(op: ops.Pointwise, facts: NodeFacts) -> Function:
+    """Return elementwise arithmetic of tensors; raise where a number is missing."""
+    function = POINTWISE.get((op.kind, len(facts.inputs)))
+    if function is None:
+        raise ModelError(
+            f"{op.kind} of {len(facts.inputs)} tensors has arguments that the graph does not keep, "
+            "so there is nothing to run in PyTorch"
+        )
+    return Function(function)
+
+
+def recurrent(op: ops.Recurrent, facts: NodeFacts) -> nn.Module:
+    """Return the recurrent layers; raise where sequences of several lengths are packed."""
+    if op.sequences:
+        raise ModelError(f"{op.type_name}: the lengths of packed sequences are not in the graph")
+    made: nn.Module = RECURRENT[op.kind](
+        facts.inputs[0].shape[-1],
+        op.hidden,
+        op.layers,
+        bias=op.bias,
+        batch_first=op.batch_first,
+        bidirectional=op.directions == 2,
+        **({"proj_size": op.projection} if op.projection else {}),
+    )
+    return made
+
+
+def reduction(op: ops.Reduce, facts: NodeFacts) -> nn.Module:
+    """Return a reduction over the axes, all of them named."""
+    rank = facts.inputs[0].rank
+    axes = tuple(sorted({axis % rank for axis in op.axes})) or tuple(range(rank))
+    return layers.Reduce(op, axes)
+
+
+def unbuildable(op: Op, facts: NodeFacts) -> nn.Module:
+    """Raise ``ModelError``: of a captured move only the name and the shapes are known."""
+    raise ModelError(
+        f"{op.type_name} is known by its shapes alone, so there is nothing to run in PyTorch"
+    )
+
+
+UNBUILDABLE: tuple[type[Op], ...] = (
+    *(ops.View, ops.Rearrange, ops.Parameter, ops.DeformConv2d, ops.Function, ops.Opaque),
+)
+"""Operators that importers carry and that cannot be built from the graph."""
 
 MAKERS: Mapping[type[Op], Maker] = {
     ops.Input: lambda op, facts: None,
@@ -168,7 +212,9 @@ MAKERS: Mapping[type[Op], Maker] = {
     ops.ConvTranspose1d: transposed,
     ops.ConvTranspose2d: transposed,
     ops.ConvTranspose3d: transposed,
-    ops.Linear: linear,
+    ops.Linear: lambda op, facts: nn.Linear(
+        facts.inputs[0].shape[-1], op.out_features, bias=op.bias
+    ),
     ops.RBF: lambda op, facts: layers.RBF(op.units, facts.inputs[0].shape[1]),
     ops.MaxPool1d: max_pool,
     ops.MaxPool2d: max_pool,
@@ -176,9 +222,7 @@ MAKERS: Mapping[type[Op], Maker] = {
     ops.AvgPool1d: avg_pool,
     ops.AvgPool2d: avg_pool,
     ops.AvgPool3d: avg_pool,
-    ops.Subsampling: lambda op, facts: layers.Subsampling(
-        facts.inputs[0].shape[1], pair(op.kernel)
-    ),
+    ops.Subsampling: lambda op, facts: layers.Subsampling(facts.inputs[0].shape[1], op.kernel),
     ops.AdaptiveAvgPool1d: lambda op, facts: nn.AdaptiveAvgPool1d(op.output_size),
     ops.AdaptiveAvgPool2d: lambda op, facts: nn.AdaptiveAvgPool2d(op.output_size),
     ops.AdaptiveAvgPool3d: lambda op, facts: nn.AdaptiveAvgPool3d(op.output_size),
@@ -186,11 +230,9 @@ MAKERS: Mapping[type[Op], Maker] = {
     ops.AdaptiveMaxPool2d: lambda op, facts: nn.AdaptiveMaxPool2d(op.output_size),
     ops.AdaptiveMaxPool3d: lambda op, facts: nn.AdaptiveMaxPool3d(op.output_size),
     ops.GlobalAvgPool2d: lambda op, facts: nn.AdaptiveAvgPool2d(1),
-    ops.MaxUnpool2d: lambda op, facts: layers.MaxUnpool2d(
-        pair(op.kernel), pair(op.stride), pair(op.padding)
-    ),
+    ops.MaxUnpool2d: lambda op, facts: layers.MaxUnpool2d(op.kernel, op.stride, op.padding),
     ops.BatchNorm2d: batch_norm,
-    ops.LocalResponseNorm: local_response_norm,
+    ops.LocalResponseNorm: lambda op, facts: nn.LocalResponseNorm(op.size, op.alpha, op.beta, op.k),
     ops.ReLU: lambda op, facts: nn.ReLU(),
     ops.Tanh: lambda op, facts: nn.Tanh(),
     ops.ScaledTanh: lambda op, facts: layers.ScaledTanh(op.amplitude, op.slope),
@@ -203,8 +245,35 @@ MAKERS: Mapping[type[Op], Maker] = {
     ops.FractalJoin: lambda op, facts: layers.FractalJoin(op.drop_path),
     ops.Concat: lambda op, facts: Function(torch.cat, "list", (op.axis,)),
     ops.Flatten: lambda op, facts: Function(torch.flatten, "spread", (1,)),
-    ops.ZeroPadShortcut: zero_pad_shortcut,
-    **general.MAKERS,
+    ops.ZeroPadShortcut: lambda op, facts: layers.ZeroPadShortcut(
+        op.stride, op.out_channels - facts.inputs[0].shape[1]
+    ),
+    ops.LayerNorm: lambda op, facts: nn.LayerNorm(
+        facts.inputs[0].shape[-op.axes :], op.eps, op.affine, op.bias
+    ),
+    ops.RMSNorm: lambda op, facts: nn.RMSNorm(
+        list(facts.inputs[0].shape[-op.axes :]), op.eps, op.affine
+    ),
+    ops.GroupNorm: lambda op, facts: nn.GroupNorm(
+        op.groups, facts.inputs[0].shape[1], op.eps, op.affine
+    ),
+    ops.InstanceNorm: instance_norm,
+    ops.WeightNorm: lambda op, facts: Function(
+        torch.ops.aten._weight_norm_interface, "spread", (op.axis,)
+    ),
+    ops.Nonlinearity: nonlinearity,
+    ops.PReLU: lambda op, facts: nn.PReLU(op.slopes),
+    ops.Pointwise: pointwise,
+    ops.MatMul: lambda op, facts: layers.MatMul(),
+    ops.Attention: lambda op, facts: Function(functional.scaled_dot_product_attention),
+    ops.Recurrent: recurrent,
+    ops.Reduce: reduction,
+    ops.Fold: lambda op, facts: nn.Fold(
+        op.output_size, op.kernel, op.dilation, op.padding, op.stride
+    ),
+    ops.Interpolate: lambda op, facts: layers.Interpolate(op),
+    ops.Embedding: lambda op, facts: nn.Embedding(op.rows, op.width),
+    **dict.fromkeys(UNBUILDABLE, unbuildable),
 }
 """Every operator of ``ops.ALL_OPS``; None stands for what enters from outside."""
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from types import MappingProxyType
 
 import torch
@@ -27,8 +28,8 @@ from cnnstat.pytorch.measured_memory import (
     Packed,
     Subject,
     UnitGradients,
-    autocast_of,
     available_bytes,
+    gradients_of,
     own_subject,
     stored_bytes,
 )
@@ -37,7 +38,7 @@ from cnnstat.pytorch.module_calls import ModuleCalls
 from cnnstat.pytorch.places import Places
 from cnnstat.pytorch.random_state import preserved_random_state
 from cnnstat.pytorch.recorder import RandomBranchError, Recorder
-from cnnstat.pytorch.steps import called_as_captured, float_dtype
+from cnnstat.pytorch.steps import called_as_captured, empty_inputs, float_dtype
 
 Copied = Callable[[Callable[[torch.Tensor], torch.Tensor]], nn.Module]
 """Returns a copy of a module whose stored tensors are what the given function makes of them."""
@@ -63,7 +64,7 @@ def rehearse(
     try:
         module = copied(_StandIns(mode, float_dtype(shaped)))
         state = StateBytes(*stored_bytes(module), 0, ())
-        rehearsed = _rehearsed(_on_fake(module, mode, shaped, settings), mode, shaped, settings)
+        rehearsed = _rehearsed(_on_fake(module, mode, shaped, settings), mode, shaped)
     except PASSED_ON:
         raise
     except BaseException as error:
@@ -85,8 +86,10 @@ def _on_fake(
     module.train(learns)
     if learns and not all(map(is_fake, module.parameters())):
         raise TypeError(SCRIPTED)
-    called, inputs = called_as_captured(module, shaped), _inputs(shaped, mode)
-    return Subject(called, module, inputs, autocast_of(settings, "cpu"))
+    called = called_as_captured(module, shaped)
+    with mode:
+        inputs = empty_inputs(shaped)
+    return Subject(called, module, inputs, replace(settings, device="cpu"))
 
 
 def _on_real(
@@ -101,7 +104,7 @@ def _on_real(
         if settings.mode == "training" and any(not p.is_leaf for p in subject.holder.parameters()):
             raise TypeError(SCRIPTED)
         with preserved_random_state(seed=0):
-            return _rehearsed(subject, nullcontext(), shaped, settings)
+            return _rehearsed(subject, nullcontext(), shaped)
     except PASSED_ON:
         raise
     except BaseException as error:
@@ -116,13 +119,7 @@ def _has_room(state: StateBytes, shaped: ShapedGraph, settings: Settings) -> boo
     return free is None or copies * (state.param_bytes + made) < free
 
 
-def _rehearsed(
-    subject: Subject,
-    mode: AbstractContextManager[object],
-    shaped: ShapedGraph,
-    settings: Settings,
-) -> Pass:
-    learns = settings.mode == "training"
+def _rehearsed(subject: Subject, mode: AbstractContextManager[object], shaped: ShapedGraph) -> Pass:
     module = subject.holder
     calls = ModuleCalls(fused=True)
     calls.watch(module)
@@ -130,14 +127,13 @@ def _rehearsed(
     random_state, quiet = preserved_random_state(), _not_logged()
     with random_state, quiet, uncompiled(), mode, calls.functions, recorder:
         recorder.enter(subject.inputs)
-        forward_steps = _run(subject, recorder, settings)
-    trained = [p for p in module.parameters() if learns and p.grad is not None]
-    gradients = [p.grad for p in trained if p.grad is not None]
+        forward_steps = _run(subject, recorder)
+    gradients = gradients_of(module) if subject.settings.mode == "training" else []
     for gradient in gradients:
         recorder.set_kind(gradient, "parameter_gradient")
-    sizes = tuple(parameter.numel() * parameter.element_size() for parameter in trained)
+    sizes = tuple(gradient.nbytes for gradient in gradients)
     return Pass(
-        recorder.tape(tracked=settings.tracked),
+        recorder.tape(tracked=subject.settings.tracked),
         forward_steps,
         recorder.saved(len(shaped.nodes)),
         foreign=tuple(recorder.unknown),
@@ -145,9 +141,9 @@ def _rehearsed(
     )
 
 
-def _run(subject: Subject, recorder: Recorder, settings: Settings) -> int:
+def _run(subject: Subject, recorder: Recorder) -> int:
     """Run one pass or one step; return where its forward pass ends."""
-    if settings.mode == "inference":
+    if subject.settings.mode == "inference":
         with torch.no_grad():
             outputs = subject.outputs()
         forward_steps = len(recorder.steps)
@@ -178,13 +174,6 @@ def _why(error: BaseException) -> str:
     if isinstance(error, RandomBranchError) or name == "_local_scalar_dense":
         return BRANCHES
     return name or said(error)
-
-
-def _inputs(shaped: ShapedGraph, mode: FakeTensorMode) -> tuple[torch.Tensor, ...]:
-    pairs = zip(shaped.nodes, shaped.facts, strict=True)
-    specs = [facts.outputs[0] for node, facts in pairs if node.op.is_input]
-    with mode:
-        return tuple(torch.empty(spec.shape, dtype=getattr(torch, spec.dtype)) for spec in specs)
 
 
 class _StandIns:

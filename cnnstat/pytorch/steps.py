@@ -21,6 +21,7 @@ from cnnstat.ops import Softmax
 from cnnstat.pytorch.device import reset_peak_memory
 from cnnstat.pytorch.named import call_arguments
 from cnnstat.pytorch.returned import returned
+from cnnstat.pytorch.stored import main_dtype
 
 Step = Callable[[], object]
 
@@ -54,7 +55,7 @@ def called_as_captured(module: nn.Module, shaped: ShapedGraph) -> nn.Module:
 
     The capture passes them by name where the forward pass knows all of them.
     """
-    names = [node.name for node in shaped.nodes if node.op.is_input]
+    names = list(shaped.entering)
     arguments, keywords = call_arguments(module.forward, {name: name for name in names})
     return module if list(arguments) == names and not keywords else InOrder(module, names)
 
@@ -64,7 +65,7 @@ def take_dtype(module: nn.Module, dtype: torch.dtype) -> None:
 
     Like the capture, which leaves tensors of another dtype as they are.
     """
-    main = next((p.dtype for p in module.parameters() if p.is_floating_point()), None)
+    main = main_dtype(module)
     for tensor in (*module.parameters(), *module.buffers()):
         if tensor.dtype == main:
             tensor.data = tensor.data.to(dtype)
@@ -72,10 +73,15 @@ def take_dtype(module: nn.Module, dtype: torch.dtype) -> None:
 
 def float_dtype(shaped: ShapedGraph) -> torch.dtype | None:
     """Return the dtype of the first floating-point input; None where there is none."""
-    pairs = zip(shaped.nodes, shaped.facts, strict=True)
-    entering = (facts.outputs[0].dtype for node, facts in pairs if node.op.is_input)
-    name = next((kind for kind in entering if "float" in kind), None)
+    kinds = (spec.dtype for spec in shaped.entering.values())
+    name = next((kind for kind in kinds if "float" in kind), None)
     return None if name is None else getattr(torch, name)
+
+
+def empty_inputs(shaped: ShapedGraph) -> tuple[torch.Tensor, ...]:
+    """Return the inputs without contents, on the device or of the mode that is set."""
+    specs = shaped.entering.values()
+    return tuple(torch.empty(spec.shape, dtype=getattr(torch, spec.dtype)) for spec in specs)
 
 
 def random_inputs(
@@ -90,12 +96,9 @@ def random_inputs(
     """Return a batch for each input: its example, or standard normal; 0 or 1 for integers."""
     generator = torch.Generator().manual_seed(seed)
     batches = []
-    for node, facts in zip(shaped.nodes, shaped.facts, strict=True):
-        if not node.op.is_input:
-            continue
-        shape, kind = facts.outputs[0].shape, facts.outputs[0].dtype
-        if node.name in examples:
-            batch = examples[node.name].to(device, getattr(torch, kind), copy=True)
+    for name, (shape, kind) in shaped.entering.items():
+        if name in examples:
+            batch = examples[name].to(device, getattr(torch, kind), copy=True)
         elif "float" in kind:
             batch = torch.randn(shape, generator=generator).to(device, dtype)
         else:

@@ -12,8 +12,7 @@ from cnnstat.ir.op import Op
 from cnnstat.ops import ALL_OPS
 from cnnstat.pytorch.build import build_module, forward_graph, make_modules
 from cnnstat.pytorch.count import measure
-from cnnstat.pytorch.general import UNBUILDABLE
-from cnnstat.pytorch.modules import MAKERS
+from cnnstat.pytorch.modules import MAKERS, UNBUILDABLE
 from tests.cases import CASES, Case
 
 HEADINGS = ("Shape:", "Weights:", "Work:", "Source:")

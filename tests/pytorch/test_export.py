@@ -20,7 +20,7 @@ from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch import export
 from cnnstat.pytorch.build import build_full_form
 from cnnstat.pytorch.export import Exported, export_onnx
-from cnnstat.pytorch.general import UNBUILDABLE
+from cnnstat.pytorch.modules import UNBUILDABLE
 from tests.cases import CASES, Case
 from tests.pytorch.capture.modules import Applied
 

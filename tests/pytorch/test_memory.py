@@ -73,7 +73,7 @@ def test_every_operator_of_the_zoo_has_kernels() -> None:
 
 def compare(model: str, chosen: Settings) -> None:
     report = api.analyze(model, batch=2).report
-    measured = measure(subject(report.shaped, chosen), chosen)
+    measured = measure(subject(report.shaped, chosen))
     assert measured == plan(report, replace(chosen, tracked=True)).predicted
     assert measured.peak_live_bytes > 0
 
@@ -82,7 +82,7 @@ def compare(model: str, chosen: Settings) -> None:
 def test_other_dtypes_are_measured_too(dtype: str) -> None:
     report = api.analyze("resnet20-cifar", batch=2, dtype=dtype).report
     chosen = settings(mode="training", optimizer="momentum")
-    measured = measure(subject(report.shaped, chosen), chosen)
+    measured = measure(subject(report.shaped, chosen))
     assert measured == plan(report, replace(chosen, tracked=True)).predicted
 
 
@@ -144,8 +144,8 @@ def test_an_allocator_that_rounds_nothing_says_what_tracking_says(
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: allocator.peak_bytes)
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", allocator.restart)
     with allocator:
-        measured = on_cuda(ready, chosen)
-    expected = measure(subject(report.shaped, chosen), chosen)
+        measured = on_cuda(ready)
+    expected = measure(subject(report.shaped, chosen))
     assert measured == expected._replace(saved_bytes=None, workspace_bytes=0)
 
 

@@ -13,8 +13,8 @@ from cnnstat.count.report import Report, analyze
 from cnnstat.ir.builder import Builder
 from cnnstat.ir.shapes import infer_shapes
 from cnnstat.memory.memory import Measured, plan, settings
-from cnnstat.pytorch.general import UNBUILDABLE
 from cnnstat.pytorch.measured_memory import measure, subject
+from cnnstat.pytorch.modules import UNBUILDABLE
 from tests.cases import CASES, POOLS, Case
 
 TRAINING = settings(mode="training", optimizer="adam")
@@ -50,7 +50,7 @@ def behind_normalisations(case: Case) -> Report:
 def test_prediction_equals_the_measurement_or_is_below_it(case: Case) -> None:
     report = behind_normalisations(case)
     predicted = plan(report, replace(TRAINING, tracked=True))
-    measured = measure(subject(report.shaped, TRAINING), TRAINING)
+    measured = measure(subject(report.shaped, TRAINING))
     if predicted.status == "complete":
         assert measured == predicted.predicted
     else:

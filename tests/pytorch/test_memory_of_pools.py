@@ -49,7 +49,7 @@ def test_predicted_is_measured(case: Case, chosen: Settings) -> None:
     report = behind_a_convolution(case.op, case.inputs[0].shape)
     predicted = plan(report, replace(chosen, tracked=True))
     assert predicted.status == "complete"
-    assert measure(subject(report.shaped, chosen), chosen) == predicted.predicted
+    assert measure(subject(report.shaped, chosen)) == predicted.predicted
 
 
 def test_max_pooling_along_an_axis_makes_no_indices_unwatched() -> None:
