@@ -4,6 +4,9 @@ Importing this package imports no torch; ``require_torch`` turns its absence int
 names the extra.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from cnnstat.errors import MissingDependencyError
 
 
@@ -13,3 +16,23 @@ def require_torch() -> None:
         import torch  # noqa: F401
     except ImportError as error:
         raise MissingDependencyError("PyTorch", "torch") from error
+
+
+FAKE_TENSORS = "torch._subclasses.fake_tensor"
+"""The logger that tells at length what fails on fake tensors."""
+
+
+@contextmanager
+def unlogged(*names: str) -> Iterator[None]:
+    """Discard what these loggers of PyTorch would say of an error that is raised anyway."""
+    import logging
+
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [each.level for each in loggers]
+    for each in loggers:
+        each.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for each, level in zip(loggers, levels, strict=True):
+            each.setLevel(level)

@@ -8,7 +8,6 @@ constants, so that the file reads back with the module's own parameters.
 from __future__ import annotations
 
 import io
-import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -23,8 +22,9 @@ from torch.utils._pytree import tree_leaves
 
 from cnnstat.errors import MissingDependencyError, ModelError, UsageError
 from cnnstat.ir.tensor import TensorSpec
+from cnnstat.pytorch import unlogged
 from cnnstat.pytorch.named import call_arguments
-from cnnstat.pytorch.returned import returned
+from cnnstat.pytorch.tensors import returned
 
 OPSETS = range(18, 24)
 """Versions of ONNX's operators that PyTorch's exporter writes."""
@@ -264,15 +264,8 @@ def reason(error: BaseException) -> str:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Discard what the exporter and the module print on the way."""
-    loggers = [logging.getLogger(name) for name in ("torch", "onnxscript", "onnx_ir")]
-    levels = [each.level for each in loggers]
     nowhere = io.StringIO()
     with warnings.catch_warnings(), redirect_stdout(nowhere), redirect_stderr(nowhere):
         warnings.simplefilter("ignore")
-        for each in loggers:
-            each.setLevel(logging.CRITICAL)
-        try:
+        with unlogged("torch", "onnxscript", "onnx_ir"):
             yield
-        finally:
-            for each, level in zip(loggers, levels, strict=True):
-                each.setLevel(level)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from cnnstat.errors import PASSED_ON, ModelError, UsageError, said
 from cnnstat.importers.declared import Declared
 from cnnstat.importers.weights import NO_FORWARD, NamedTensor
+from cnnstat.pytorch import unlogged
 from cnnstat.pytorch.programcode import check_program, nothing_unpickled
 
 if TYPE_CHECKING:
@@ -227,18 +228,11 @@ def _identity(tensor: Any) -> tuple[object, ...]:
 @contextmanager
 def _errors(path: str, kind: str) -> Iterator[None]:
     """Give one line for whatever PyTorch raises about a file, and nothing of what it logs."""
-    import logging
-
-    log = logging.getLogger("torch.export")
-    level = log.level
-    log.setLevel(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        with unlogged("torch.export"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     except (ModelError, *PASSED_ON):
         raise
     except BaseException as error:
         raise ModelError(f"{path}: PyTorch cannot read it as {kind}: {said(error)}") from error
-    finally:
-        log.setLevel(level)

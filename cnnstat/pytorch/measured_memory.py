@@ -27,8 +27,7 @@ from cnnstat.memory.passes import blocks
 from cnnstat.pytorch.build import NODE, forward_graph, make_modules
 from cnnstat.pytorch.device import release
 from cnnstat.pytorch.dispatch import uncompiled
-from cnnstat.pytorch.meters import Allocator, Tracker, storage_bytes, storages
-from cnnstat.pytorch.returned import returned
+from cnnstat.pytorch.meters import Allocator, Tracker
 from cnnstat.pytorch.steps import (
     LEARNING_RATE,
     MOMENTUM,
@@ -37,6 +36,7 @@ from cnnstat.pytorch.steps import (
     random_inputs,
     take_dtype,
 )
+from cnnstat.pytorch.tensors import returned, storage_bytes, storages
 
 
 def stored_bytes(module: nn.Module) -> tuple[int, int]:

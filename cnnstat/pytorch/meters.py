@@ -10,6 +10,7 @@ import torch
 from torch.utils._pytree import tree_leaves
 
 from cnnstat.pytorch.dispatch import FunctionMode
+from cnnstat.pytorch.tensors import storages
 
 
 class Tracker(FunctionMode):  # type: ignore[no-untyped-call]
@@ -47,17 +48,6 @@ class Tracker(FunctionMode):  # type: ignore[no-untyped-call]
             if isinstance(leaf, torch.Tensor):
                 self.follow(leaf)
         return results
-
-
-def storages(tensors: Iterable[torch.Tensor]) -> set[int]:
-    """Return the identities of the tensors' storages."""
-    return {tensor.untyped_storage()._cdata for tensor in tensors}
-
-
-def storage_bytes(tensors: Iterable[torch.Tensor]) -> int:
-    """Return the bytes of the tensors' storages, each once."""
-    sizes = {t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in tensors}
-    return sum(sizes.values())
 
 
 class Allocator:

@@ -8,14 +8,15 @@ here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from cnnstat.pytorch.specs import spec_of
+from cnnstat.pytorch.tensors import named_modules, spec_of
 
 
 class ModuleCall(NamedTuple):
@@ -25,10 +26,12 @@ class ModuleCall(NamedTuple):
     leaf: bool
 
 
-class Failure(NamedTuple):
-    """The innermost module that raised an error, its class, and the tensors that it was given.
+@dataclass(eq=False)
+class ForwardError(Exception):
+    """The error of a forward pass, the innermost module that raised it, and its class.
 
-    ``inputs`` are their shapes; ``entering`` the names of the model's inputs among them.
+    ``inputs`` are the shapes of the tensors that it was given; ``entering`` the names of the
+    model's inputs among them.
     """
 
     error: BaseException | None = None
@@ -78,7 +81,7 @@ class ModuleCalls:
         self._fused = fused
         self._calls = Counter[str]()
         self._numbers = [0]  # of the running modules: which call of it
-        self._failure = Failure()
+        self._failure = ForwardError()
         self.entering: dict[int, str] = {}
         """The model's inputs: the name of each by the identity of its tensor."""
 
@@ -103,9 +106,9 @@ class ModuleCalls:
         for _, each in named_modules(module):
             each.__dict__.pop("_call_impl", None)
 
-    def failure_of(self, error: BaseException) -> Failure:
+    def failure_of(self, error: BaseException) -> ForwardError:
         """Return where an error was raised; without a path if not in a module."""
-        return self._failure if self._failure.error is error else Failure(error)
+        return self._failure if self._failure.error is error else ForwardError(error)
 
     def _followed(
         self, run: Callable[..., Any], module: nn.Module, call: ModuleCall
@@ -135,11 +138,11 @@ class ModuleCalls:
 
     def _failed(
         self, error: BaseException, path: str, module: nn.Module, args: tuple[Any, ...]
-    ) -> Failure:
+    ) -> ForwardError:
         tensors = [each for each in args if isinstance(each, torch.Tensor)]
         shapes = ", ".join(f"{spec}" for spec in map(spec_of, tensors))
         names = tuple(self.entering[id(each)] for each in tensors if id(each) in self.entering)
-        return Failure(error, path, type(module).__name__, shapes, names)
+        return ForwardError(error, path, type(module).__name__, shapes, names)
 
 
 Running = tuple[Counter[str], tuple[str, int]]
@@ -175,20 +178,6 @@ class _FunctionCalls(TorchFunctionMode):
             return func(*args, **(kwargs or {}))
         finally:
             self.running = outer
-
-
-def named_modules(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Yield every module with its name, each once, in PyTorch's order, however deep they nest."""
-    seen: set[int] = set()
-    waiting = [("", module)]
-    while waiting:
-        name, each = waiting.pop()
-        if id(each) in seen:
-            continue
-        seen.add(id(each))
-        yield name, each
-        prefix = f"{name}." if name else ""
-        waiting += reversed([(prefix + key, child) for key, child in each.named_children()])
 
 
 def module_classes(module: nn.Module) -> dict[str, str]:

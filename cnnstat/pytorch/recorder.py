@@ -18,8 +18,8 @@ from cnnstat.memory.tape import Kind, Step, Tape
 from cnnstat.pytorch.dispatch import FunctionMode, name_of
 from cnnstat.pytorch.emptykernels import as_on_cpu, is_known
 from cnnstat.pytorch.measured_memory import Packed
-from cnnstat.pytorch.meters import storages
 from cnnstat.pytorch.places import Places
+from cnnstat.pytorch.tensors import storages
 
 
 class _Call(NamedTuple):

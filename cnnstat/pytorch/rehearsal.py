@@ -8,9 +8,8 @@ pass that depends on values runs on real tensors instead.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -23,6 +22,7 @@ from cnnstat.errors import PASSED_ON, said
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.memory.memory import Settings
 from cnnstat.memory.passes import Pass, StateBytes, inputs_alone
+from cnnstat.pytorch import FAKE_TENSORS, unlogged
 from cnnstat.pytorch.dispatch import uncompiled
 from cnnstat.pytorch.measured_memory import (
     Packed,
@@ -33,12 +33,12 @@ from cnnstat.pytorch.measured_memory import (
     own_subject,
     stored_bytes,
 )
-from cnnstat.pytorch.meters import storage_bytes
 from cnnstat.pytorch.module_calls import ModuleCalls
 from cnnstat.pytorch.places import Places
 from cnnstat.pytorch.random_state import preserved_random_state
 from cnnstat.pytorch.recorder import RandomBranchError, Recorder
 from cnnstat.pytorch.steps import called_as_captured, empty_inputs, float_dtype
+from cnnstat.pytorch.tensors import storage_bytes
 
 Copied = Callable[[Callable[[torch.Tensor], torch.Tensor]], nn.Module]
 """Returns a copy of a module whose stored tensors are what the given function makes of them."""
@@ -124,7 +124,7 @@ def _rehearsed(subject: Subject, mode: AbstractContextManager[object], shaped: S
     calls = ModuleCalls(fused=True)
     calls.watch(module)
     recorder = Recorder(subject.owned, Places(shaped.graph, calls))
-    random_state, quiet = preserved_random_state(), _not_logged()
+    random_state, quiet = preserved_random_state(), unlogged(FAKE_TENSORS)
     with random_state, quiet, uncompiled(), mode, calls.functions, recorder:
         recorder.enter(subject.inputs)
         forward_steps = _run(subject, recorder)
@@ -195,14 +195,3 @@ class _StandIns:
         with self._mode:
             made = torch.empty_strided(tensor.shape, tensor.stride(), dtype=dtype, device="cpu")
         return nn.Parameter(made, requires_grad=tensor.requires_grad) if trained else made
-
-
-@contextmanager
-def _not_logged() -> Iterator[None]:
-    """Keep PyTorch from logging errors on fake tensors."""
-    log = logging.getLogger("torch._subclasses.fake_tensor")
-    disabled, log.disabled = log.disabled, True
-    try:
-        yield
-    finally:
-        log.disabled = disabled

@@ -20,8 +20,7 @@ from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ops import Softmax
 from cnnstat.pytorch.device import reset_peak_memory
 from cnnstat.pytorch.named import call_arguments
-from cnnstat.pytorch.returned import returned
-from cnnstat.pytorch.stored import main_dtype
+from cnnstat.pytorch.tensors import main_dtype, returned
 
 Step = Callable[[], object]
 

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
-from cnnstat.pytorch.returned import returned
+from cnnstat.pytorch.tensors import returned
 
 
 @dataclass

@@ -16,7 +16,7 @@ from cnnstat.ir.op import OpError
 from cnnstat.ir.window import WindowError
 from cnnstat.pytorch.capture.calls import Call, axes_of
 from cnnstat.pytorch.capture.table import RULES
-from cnnstat.pytorch.specs import spec_of
+from cnnstat.pytorch.tensors import spec_of
 
 LIKE_THEIR_INPUT = frozenset(
     [

@@ -25,7 +25,7 @@ from cnnstat.ops import DeformConv2d, MatMul, Opaque, Parameter, Rearrange, Recu
 from cnnstat.pytorch.capture.calls import Call, Meaning, tensors
 from cnnstat.pytorch.capture.capture import Trace
 from cnnstat.pytorch.capture.translate import plain_name
-from cnnstat.pytorch.specs import spec_of
+from cnnstat.pytorch.tensors import spec_of
 
 PARTS = {2: ("_q", "_kv"), 3: ("_q", "_k", "_v")}
 """The parts of the stacked projections of attention, by their number."""

@@ -7,7 +7,6 @@ thrown away, modes are those of the thread, and random states are put back.
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -22,6 +21,7 @@ from torch.utils._pytree import tree_leaves
 
 from cnnstat.errors import PASSED_ON, CnnstatError, said
 from cnnstat.ir.tensor import TensorSpec
+from cnnstat.pytorch import FAKE_TENSORS, unlogged
 from cnnstat.pytorch.capture.answers import known_result
 from cnnstat.pytorch.capture.calls import Call, Meaning
 from cnnstat.pytorch.capture.copying import evaluation_copy
@@ -37,12 +37,10 @@ from cnnstat.pytorch.capture.standins import (
 )
 from cnnstat.pytorch.capture.translate import leaf, meaning
 from cnnstat.pytorch.dispatch import FunctionMode, name_of, uncompiled
-from cnnstat.pytorch.module_calls import Failure, ModuleCalls, module_classes
+from cnnstat.pytorch.module_calls import ForwardError, ModuleCalls, module_classes
 from cnnstat.pytorch.named import UnknownArgumentError, call_arguments, use_settings
 from cnnstat.pytorch.random_state import preserved_random_state
-from cnnstat.pytorch.returned import returned
-from cnnstat.pytorch.specs import spec_of
-from cnnstat.pytorch.stored import named_stored
+from cnnstat.pytorch.tensors import named_stored, returned, spec_of
 
 SEED = 0
 """Where random numbers start in a run that depends on values: the same figures every time."""
@@ -81,14 +79,6 @@ INFERENCE = "nference tensor"
 """Part of PyTorch's message where tensors of inference mode meet code that wants gradients."""
 
 
-class ForwardError(Exception):
-    """A forward pass that raised: the error, and the innermost module that raised it."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.path)
-        self.failure = failure
-
-
 def capture(
     module: nn.Module,
     inputs: Mapping[str, TensorSpec],
@@ -120,7 +110,7 @@ def capture(
     try:
         return traced(gradients=True)
     except ForwardError as error:
-        why = error.failure.error
+        why = error.error
         if why is None or INFERENCE not in said(why):
             raise
         return traced(gradients=False)
@@ -179,15 +169,15 @@ def forward(run: Run, watcher: Watcher, *, gradients: bool = False) -> Any:
     try:
         arguments, named = call_arguments(run.subject.forward, run.inputs)
     except UnknownArgumentError as error:
-        raise ForwardError(Failure(error)) from error
-    gradient_mode = torch.set_grad_enabled(gradients)
-    with uncompiled(), run.mode, gradient_mode, watcher.modules.functions, watcher:
+        raise ForwardError(error) from error
+    gradient_mode, quiet = torch.set_grad_enabled(gradients), unlogged(FAKE_TENSORS)
+    with uncompiled(), quiet, run.mode, gradient_mode, watcher.modules.functions, watcher:
         try:
             return run.subject(*arguments, **named)
         except (CnnstatError, *PASSED_ON):  # the former: of a rule of the user's own
             raise
         except BaseException as error:
-            raise ForwardError(watcher.modules.failure_of(error)) from error
+            raise watcher.modules.failure_of(error) from error
 
 
 def mode_of(kind: Kind) -> AbstractContextManager[Any]:
@@ -198,8 +188,6 @@ def mode_of(kind: Kind) -> AbstractContextManager[Any]:
         return nullcontext()
     from torch._subclasses.fake_tensor import FakeTensorMode  # slow to set up: when needed
 
-    # What fails on fake tensors is logged there at length before it is raised.
-    logging.getLogger("torch._subclasses.fake_tensor").setLevel(logging.CRITICAL)
     return FakeTensorMode(allow_non_fake_inputs=True)
 
 

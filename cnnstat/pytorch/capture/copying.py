@@ -19,8 +19,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from cnnstat.pytorch.module_calls import named_modules
-from cnnstat.pytorch.stored import named_stored
+from cnnstat.pytorch.tensors import named_modules, named_stored
 
 Filling = Callable[[torch.Tensor], torch.Tensor]
 """Returns the stand-in of a tensor."""

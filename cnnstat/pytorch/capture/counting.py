@@ -19,7 +19,7 @@ from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch.capture.capture import Watcher, forward, prepared
 from cnnstat.pytorch.capture.importing import on_emptiest
 from cnnstat.pytorch.capture.standins import Kind
-from cnnstat.pytorch.stored import named_stored
+from cnnstat.pytorch.tensors import named_stored
 
 
 def count_module(

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from cnnstat.errors import UsageError
-from cnnstat.pytorch.module_calls import named_modules
-from cnnstat.pytorch.stored import main_dtype
+from cnnstat.pytorch.tensors import main_dtype, named_modules
 
 IMAGE = (3, 224, 224)
 

@@ -21,7 +21,7 @@ from cnnstat.pytorch.capture.calls import (
     tensors,
 )
 from cnnstat.pytorch.capture.rules import pointwise, reduce
-from cnnstat.pytorch.specs import spec_of
+from cnnstat.pytorch.tensors import spec_of
 
 KINDS = {
     "fake_quantize_per_tensor_affine_cachemask": "fake_quantize",

@@ -17,7 +17,6 @@ from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch.capture.assemble import assemble
 from cnnstat.pytorch.capture.calls import tensors
 from cnnstat.pytorch.capture.capture import (
-    ForwardError,
     Trace,
     Watcher,
     capture,
@@ -27,7 +26,8 @@ from cnnstat.pytorch.capture.capture import (
 from cnnstat.pytorch.capture.refusals import check_names, check_read, explained, is_bad_call
 from cnnstat.pytorch.capture.standins import EMPTY, Kind
 from cnnstat.pytorch.dispatch import is_compilers
-from cnnstat.pytorch.stored import named_stored
+from cnnstat.pytorch.module_calls import ForwardError
+from cnnstat.pytorch.tensors import named_stored
 
 Result = TypeVar("Result")
 
@@ -111,14 +111,13 @@ def on_emptiest(
             try:
                 return _uncompiled(run, module, kind), kind
             except ForwardError as error:
-                if is_bad_call(error.failure):
+                if is_bad_call(error):
                     raise
         if remake is not None:
             module = with_shapes(remake(), inputs, constants, kinds=("real",))
         return _on_contents(module, run)
     except ForwardError as error:
-        failure = error.failure
-        raise ModelError(f"{name}: {explained(failure, module, inputs)}") from failure.error
+        raise ModelError(f"{name}: {explained(error, module, inputs)}") from error.error
 
 
 def _on_contents(
@@ -139,7 +138,7 @@ def _uncompiled(run: Callable[[nn.Module, Kind], Result], module: nn.Module, kin
     try:
         return run(module, kind)
     except ForwardError as error:
-        if not is_compilers(error.failure.error):
+        if not is_compilers(error.error):
             raise
     with torch.compiler.set_stance("force_eager"):
         return run(module, kind)

@@ -15,7 +15,7 @@ from torch import nn
 from cnnstat.errors import UsageError, nearest, said
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch.capture.entrance import entrance, example_of
-from cnnstat.pytorch.module_calls import Failure
+from cnnstat.pytorch.module_calls import ForwardError
 from cnnstat.pytorch.named import (
     UnknownArgumentError,
     assigned_names,
@@ -142,13 +142,13 @@ def needed_in_training(
     return ""
 
 
-def is_bad_call(failure: Failure) -> bool:
+def is_bad_call(failure: ForwardError) -> bool:
     """Return whether the arguments do not fit the forward pass, whatever they hold."""
     error = failure.error
     return isinstance(error, TypeError) and not failure.path and "forward()" in str(error)
 
 
-def explained(failure: Failure, module: nn.Module, inputs: Mapping[str, TensorSpec]) -> str:
+def explained(failure: ForwardError, module: nn.Module, inputs: Mapping[str, TensorSpec]) -> str:
     """Return what went wrong in a forward pass, and how the input at fault is written."""
     error = failure.error
     why = said(error) if error is not None else ""
@@ -166,7 +166,7 @@ def explained(failure: Failure, module: nn.Module, inputs: Mapping[str, TensorSp
     return f"{path} ({failure.kind}){refused}, with {got}: {why}{hint}"
 
 
-def _hint(failure: Failure, module: nn.Module, inputs: Mapping[str, TensorSpec]) -> str:
+def _hint(failure: ForwardError, module: nn.Module, inputs: Mapping[str, TensorSpec]) -> str:
     """Return how to write the input that a layer refuses, or the one that was meant."""
     known = parameters_of(module.forward)
     assigned, others = assigned_names(known, inputs)

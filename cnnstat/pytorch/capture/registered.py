@@ -15,7 +15,7 @@ from cnnstat.count.userrules import RULES, OperatorCall, counted
 from cnnstat.errors import PASSED_ON, UsageError, said
 from cnnstat.ir.work import Work
 from cnnstat.pytorch.capture.calls import Call
-from cnnstat.pytorch.specs import spec_of
+from cnnstat.pytorch.tensors import spec_of
 
 
 def has_rule(name: str) -> bool:

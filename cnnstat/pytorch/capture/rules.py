@@ -18,7 +18,7 @@ from cnnstat.pytorch.capture.calls import (
     plain_arguments,
     tensors,
 )
-from cnnstat.pytorch.specs import spec_of
+from cnnstat.pytorch.tensors import spec_of
 
 
 def rule(make: Callable[[dict[str, Any]], Op], *reads: str, weights: tuple[str, ...] = ()) -> Rule:

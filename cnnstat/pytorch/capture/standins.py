@@ -12,8 +12,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from cnnstat.ir.tensor import TensorSpec
-from cnnstat.pytorch.specs import spec_of
-from cnnstat.pytorch.stored import main_dtype, named_stored
+from cnnstat.pytorch.tensors import main_dtype, named_stored, spec_of
 
 Kind = Literal["meta", "fake", "real", "zeros"]
 """Tensors to run on: on the meta device; fake ones, which may meet real ones; with contents, whole
