@@ -46,14 +46,9 @@ def measure(
     benchmark = True if place.type == "cuda" else None
     runs: list[Run] = []
     complete = True
-    with device.switched(device.Switches(settings.threads, settings.tf32, benchmark)):
+    with device.switched(threads=settings.threads, tf32=settings.tf32, benchmark=benchmark):
         bench = _Bench(settings, place, kinds)
-        around = environment(
-            place,
-            channels_last=settings.channels_last,
-            compiled=settings.compiled,
-            cuda_graph=settings.cuda_graph,
-        )
+        around = environment(place, settings)
         if begin is not None:
             begin(around)
         try:
@@ -129,7 +124,7 @@ class _Bench:
         report, settings = job.report, self._settings
         totals, need = report.totals, _total(demands(report, mode=job.mode))
         training = job.mode == "training"
-        rounded = device.tf32() if self._place.type == "cuda" else None
+        rounded = device.rounding() if self._place.type == "cuda" else None
         return Run(
             model=job.model,
             device=str(self._place),
@@ -241,8 +236,8 @@ class _Bench:
         if dtype not in self._products:
             kind = self._kinds[dtype]
             on_cuda = self._place.type == "cuda"
-            as_convolved = device.tf32().convolution if on_cuda else None  # nearly all MACs are
-            with device.switched(device.Switches(tf32=as_convolved)):
+            as_convolved = device.rounding().convolution if on_cuda else None  # nearly all MACs are
+            with device.switched(tf32=as_convolved):
                 self._products[dtype] = rates.matrix_product(self._place, kind)
                 if on_cuda and not self.under_load:
                     busy = rates.product_steps(self._products[dtype], self._place, kind, LOAD_S)

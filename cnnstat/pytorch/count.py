@@ -96,20 +96,17 @@ def _fvcore(module: nn.Module, inputs: Sequence[Tensor]) -> tuple[dict[str, int]
     """Return fvcore's count by submodule (the whole under the empty name) and what it left out."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # fvcore and the tracer it uses are deprecated in PyTorch
-        return _trace(module, inputs)
-
-
-def _trace(module: nn.Module, inputs: Sequence[Tensor]) -> tuple[dict[str, int], dict[str, int]]:
-    try:
-        from fvcore.nn import FlopCountAnalysis
-    except ImportError as error:
-        raise MissingDependencyError("fvcore", "torch") from error
-    analysis = FlopCountAnalysis(module, tuple(inputs))
-    analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-    analysis.tracer_warnings("none")
-    with _traceable_on_meta():
-        counts = analysis.by_module()
-    return {name: int(count) for name, count in counts.items()}, dict(analysis.unsupported_ops())
+        try:
+            from fvcore.nn import FlopCountAnalysis
+        except ImportError as error:
+            raise MissingDependencyError("fvcore", "torch") from error
+        analysis = FlopCountAnalysis(module, tuple(inputs))
+        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+        analysis.tracer_warnings("none")
+        with _traceable_on_meta():
+            counts = analysis.by_module()
+        left_out = dict(analysis.unsupported_ops())
+    return {name: int(count) for name, count in counts.items()}, left_out
 
 
 @contextmanager

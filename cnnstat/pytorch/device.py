@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -16,15 +15,6 @@ KINDS = ("auto", "cpu", "cuda", "mps")
 
 OUT_OF_MEMORY_PHRASES = ("out of memory", "can't allocate memory", "not enough memory")
 """How PyTorch's allocators say it where they raise a plain RuntimeError."""
-
-
-@dataclass(frozen=True, slots=True)
-class Switches:
-    """PyTorch's global settings for a measurement; None leaves one as it is."""
-
-    threads: int | None = None
-    tf32: bool | None = None
-    cudnn_benchmark: bool | None = None
 
 
 class TF32(NamedTuple):
@@ -80,29 +70,34 @@ def dtype_on(name: str, device: torch.device, *, training: bool) -> torch.dtype:
 
 
 @contextmanager
-def switched(switches: Switches) -> Iterator[None]:
-    """Set PyTorch's global switches and put back what was there, whatever happens inside."""
+def switched(
+    *, threads: int | None = None, tf32: bool | None = None, benchmark: bool | None = None
+) -> Iterator[None]:
+    """Set PyTorch's global switches and put back what was there, whatever happens inside.
+
+    None leaves one as it is; ``benchmark`` is cuDNN's choice of kernels by trial.
+    """
     cudnn = torch.backends.cudnn
-    threads, benchmark = torch.get_num_threads(), cudnn.benchmark
-    before, precisions = tf32(), [(place, place.fp32_precision) for place in _precisions()]
+    before = torch.get_num_threads(), cudnn.benchmark, rounding()
+    precisions = [(place, place.fp32_precision) for place in _precisions()]
     try:
-        if switches.threads is not None:
-            torch.set_num_threads(switches.threads)
-        if switches.tf32 is not None:
-            _set_tf32(TF32(switches.tf32, switches.tf32))
-        if switches.cudnn_benchmark is not None:
-            cudnn.benchmark = switches.cudnn_benchmark
+        if threads is not None:
+            torch.set_num_threads(threads)
+        if tf32 is not None:
+            _set_tf32(TF32(tf32, tf32))
+        if benchmark is not None:
+            cudnn.benchmark = benchmark
         yield
     finally:
-        torch.set_num_threads(threads)
-        cudnn.benchmark = benchmark
-        if switches.tf32 is not None:
-            _set_tf32(before)
+        torch.set_num_threads(before[0])
+        cudnn.benchmark = before[1]
+        if tf32 is not None:
+            _set_tf32(before[2])
             for place, precision in precisions:
                 place.fp32_precision = precision
 
 
-def tf32() -> TF32:
+def rounding() -> TF32:
     """Return how float32 is computed on CUDA.
 
     PyTorch has an older flag and, from 2.9 on, a precision by operator for the same thing. Reading

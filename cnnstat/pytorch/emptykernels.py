@@ -53,14 +53,6 @@ def _batch_norm_backward(a: Arguments, results: Results) -> Results:
     return [_plain(results[0], _form(a[1])) if needed else None, *results[1:]]
 
 
-def _rolled(a: Arguments, results: Results) -> Results:
-    return [_plain(results[0], _form(a[0]))]
-
-
-def _padding_backward(a: Arguments, results: Results) -> Results:
-    return [_plain(results[0], _form(a[1]))]
-
-
 def _folded(a: Arguments, results: Results) -> Results:
     """Take a storage as large as the input, which the kernel starts with."""
     made = results[0]
@@ -122,9 +114,9 @@ CORRECTIONS: dict[str, Callable[[Arguments, Results], Results]] = {
     "native_layer_norm_backward": lambda a, results: [_plain(results[0]), *results[1:]],
     "native_batch_norm": _batch_norm,
     "native_batch_norm_backward": _batch_norm_backward,
-    "roll": _rolled,
-    "reflection_pad2d_backward": _padding_backward,
-    "replication_pad2d_backward": _padding_backward,
+    "roll": lambda a, results: [_plain(results[0], _form(a[0]))],
+    "reflection_pad2d_backward": lambda a, results: [_plain(results[0], _form(a[1]))],
+    "replication_pad2d_backward": lambda a, results: [_plain(results[0], _form(a[1]))],
     "col2im": _folded,
 }
 """ATen functions whose fake results are not the CPU's: arguments and results -> the CPU's."""

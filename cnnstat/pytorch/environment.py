@@ -14,7 +14,8 @@ from pathlib import Path
 
 import torch
 
-from cnnstat.pytorch.device import tf32
+from cnnstat.bench.benchplan import Settings
+from cnnstat.pytorch.device import rounding
 
 NVIDIA_SMI = {
     "driver": "driver_version",
@@ -32,25 +33,21 @@ UNDER_LOAD = ("power_draw_w", "sm_clock_mhz", "memory_clock_mhz", "temperature_c
 """Fields that an idle device tells nothing about."""
 
 
-def environment(
-    device: torch.device,
-    *,
-    channels_last: bool = False,
-    compiled: bool = False,
-    cuda_graph: bool = False,
-) -> dict[str, object]:
+def environment(device: torch.device, settings: Settings) -> dict[str, object]:
     """Return what is known of the device and the software, with PyTorch's switches as they stand.
 
     Called inside the measurement's ``switched``, so that it says what was measured under.
     """
     on_cuda = device.type == "cuda"
-    rounded = tf32() if on_cuda else None
+    rounded = rounding() if on_cuda else None
     return {
         "device_type": device.type,
         "device": str(device),
         "device_name": device_name(device),
         "device_memory_bytes": _memory_bytes(device),
-        "compute_capability": _capability(device),
+        "compute_capability": ".".join(map(str, torch.cuda.get_device_capability(device)))
+        if on_cuda
+        else None,
         "threads": torch.get_num_threads(),
         "cpu": processor_name(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
@@ -58,13 +55,15 @@ def environment(
         "load_average_1min": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "torch": torch.__version__,
         "cuda": torch.version.cuda,
-        "cudnn": _cudnn_version() if on_cuda else None,
+        "cudnn": torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
+        if on_cuda
+        else None,
         "tf32_matmul": rounded.matmul if rounded else None,
         "tf32_convolution": rounded.convolution if rounded else None,
         "cudnn_benchmark": torch.backends.cudnn.benchmark if on_cuda else None,
-        "memory_format": "channels_last" if channels_last else "contiguous",
-        "compile": "inductor, default mode" if compiled else "eager",
-        "cuda_graph": cuda_graph,
+        "memory_format": "channels_last" if settings.channels_last else "contiguous",
+        "compile": "inductor, default mode" if settings.compiled else "eager",
+        "cuda_graph": settings.cuda_graph,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cnnstat": version("cnnstat"),
@@ -148,17 +147,6 @@ def _memory_bytes(device: torch.device) -> int | None:
     if device.type == "cpu" and hasattr(os, "sysconf"):
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return None
-
-
-def _capability(device: torch.device) -> str | None:
-    if device.type != "cuda":
-        return None
-    return ".".join(map(str, torch.cuda.get_device_capability(device)))
-
-
-def _cudnn_version() -> int | None:
-    version: Callable[[], int | None] = torch.backends.cudnn.version
-    return version()
 
 
 def _first_line(path: Path) -> str | None:

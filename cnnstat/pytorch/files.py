@@ -80,7 +80,9 @@ def load_exported(path: str) -> Program:
     with _errors(path, "an exported program"):
         program = _loaded(path)
         nodes = {node.name: node for node in program.graph.nodes}
-        kinds = [each for each in program.graph_signature.input_specs if _is_users(each)]
+        kinds = [
+            each for each in program.graph_signature.input_specs if each.kind.name == "USER_INPUT"
+        ]
         names = [str(getattr(each.arg, "name", "")) for each in kinds]
         specs = [nodes[name].meta.get("val") for name in names]
         inputs = {
@@ -88,13 +90,15 @@ def load_exported(path: str) -> Program:
             for name, value in zip(names, specs, strict=True)
             if isinstance(value, torch.Tensor)
         }
-        examples = tree_leaves(program.example_inputs) if program.example_inputs else []
+        given = tree_leaves(program.example_inputs) if program.example_inputs else []
+        examples = dict(zip(names, given, strict=False))
         usual: dict[str, int] = {}
-        for name, example in zip(names, examples, strict=False):
-            if name in inputs and isinstance(example, torch.Tensor):
-                extents = zip(inputs[name].extents or (), example.shape, strict=False)
+        for name, declared in inputs.items():
+            example = examples.get(name)
+            if isinstance(example, torch.Tensor):
+                extents = zip(declared.extents or (), example.shape, strict=False)
                 usual.update({str(e): int(n) for e, n in extents if isinstance(e, str)})
-        leaves = [None if name in inputs else example for name, example in _padded(names, examples)]
+        leaves = [None if name in inputs else examples.get(name) for name in names]
 
     def load() -> Module:
         with _errors(path, "an exported program"):
@@ -112,15 +116,6 @@ def _loaded(path: str) -> Any:
         program = torch.export.load(path)
     program._guards_code = []
     return program
-
-
-def _is_users(spec: Any) -> bool:
-    return str(getattr(spec.kind, "name", spec.kind)) == "USER_INPUT"
-
-
-def _padded(names: list[str], examples: list[Any]) -> list[tuple[str, Any]]:
-    missing = [None] * (len(names) - len(examples))
-    return list(zip(names, [*examples, *missing], strict=False))
 
 
 def _extent(extent: Any) -> int | str:
@@ -189,7 +184,11 @@ def load_weights(path: str) -> list[NamedTensor]:
         raise ModelError(f"{path}: not a file of torch.save: {said(error)}") from error
     tensors = _state(content)
     if tensors is None:
-        keys = f" among its keys {', '.join(map(str, content))[:80]}" if _is_map(content) else ""
+        keys = (
+            f" among its keys {', '.join(map(str, content))[:80]}"
+            if isinstance(content, Mapping)
+            else ""
+        )
         raise UsageError(f"{path}: there is no state dict{keys}; {NO_FORWARD}")
     nested = next((name for name, tensor in tensors.items() if tensor.is_nested), None)
     if nested is not None:
@@ -200,15 +199,11 @@ def load_weights(path: str) -> list[NamedTensor]:
     ]
 
 
-def _is_map(value: Any) -> bool:
-    return isinstance(value, Mapping)
-
-
 def _state(content: Any, depth: int = 0) -> dict[str, Any] | None:
     """Return the tensors by name of the likeliest mapping; None where none holds tensors."""
     import torch
 
-    if not _is_map(content) or depth > 3:
+    if not isinstance(content, Mapping) or depth > 3:
         return None
     tensors = {str(key): each for key, each in content.items() if isinstance(each, torch.Tensor)}
     if tensors:
@@ -221,8 +216,9 @@ def _state(content: Any, depth: int = 0) -> dict[str, Any] | None:
 
 def _identity(tensor: Any) -> tuple[object, ...]:
     """Return what two tensors have in common that are one: their memory, and where in it."""
-    storage = tensor.untyped_storage()._cdata if tensor.layout.__str__() == "torch.strided" else id
-    return storage, tensor.storage_offset() if storage is not id else id(tensor), tensor.shape
+    if str(tensor.layout) != "torch.strided":
+        return (id(tensor),)
+    return tensor.untyped_storage()._cdata, tensor.storage_offset(), tensor.shape
 
 
 @contextmanager

@@ -32,11 +32,10 @@ from cnnstat.pytorch.steps import (
     LEARNING_RATE,
     MOMENTUM,
     called_as_captured,
-    float_dtype,
     random_inputs,
     take_dtype,
 )
-from cnnstat.pytorch.tensors import returned, storage_bytes, storages
+from cnnstat.pytorch.tensors import float_dtype, returned, storage_bytes, storages
 
 
 def stored_bytes(module: nn.Module) -> tuple[int, int]:
@@ -113,7 +112,7 @@ class Subject(NamedTuple):
 
 def subject(shaped: ShapedGraph, settings: Settings) -> Subject:
     """Return the module that cnnstat generates for a graph, with random weights and inputs."""
-    dtype = float_dtype(shaped) or torch.float32
+    dtype = float_dtype(shaped.entering) or torch.float32
     device = torch.device(settings.device)
     root = make_modules(shaped, device=device, dtype=dtype)
     module: nn.Module = fx.GraphModule(root, forward_graph(shaped, form=settings.mode))
@@ -134,7 +133,7 @@ def own_subject(
 
     ``examples`` are inputs with contents by name; the others are random.
     """
-    dtype, device = float_dtype(shaped), torch.device(settings.device)
+    dtype, device = float_dtype(shaped.entering), torch.device(settings.device)
     if dtype is not None:
         take_dtype(module, dtype)
     module.to(device).train(settings.mode == "training")

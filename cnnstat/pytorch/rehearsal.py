@@ -37,10 +37,11 @@ from cnnstat.pytorch.module_calls import ModuleCalls
 from cnnstat.pytorch.places import Places
 from cnnstat.pytorch.random_state import preserved_random_state
 from cnnstat.pytorch.recorder import RandomBranchError, Recorder
-from cnnstat.pytorch.steps import called_as_captured, empty_inputs, float_dtype
-from cnnstat.pytorch.tensors import storage_bytes
+from cnnstat.pytorch.steps import called_as_captured, empty_inputs
+from cnnstat.pytorch.tensors import float_dtype, storage_bytes
 
-Copied = Callable[[Callable[[torch.Tensor], torch.Tensor]], nn.Module]
+Filling = Callable[[torch.Tensor], torch.Tensor]
+Copied = Callable[[Filling], nn.Module]
 """Returns a copy of a module whose stored tensors are what the given function makes of them."""
 
 
@@ -62,7 +63,7 @@ def rehearse(
     mode = FakeTensorMode(allow_non_fake_inputs=True)
     state = StateBytes(0, 0, 0, ())
     try:
-        module = copied(_StandIns(mode, float_dtype(shaped)))
+        module = copied(_standing_in(mode, float_dtype(shaped.entering)))
         state = StateBytes(*stored_bytes(module), 0, ())
         rehearsed = _rehearsed(_on_fake(module, mode, shaped, settings), mode, shaped)
     except PASSED_ON:
@@ -176,22 +177,21 @@ def _why(error: BaseException) -> str:
     return name or said(error)
 
 
-class _StandIns:
-    """Makes fake tensors laid out as stored ones, parameters first.
+def _standing_in(mode: FakeTensorMode, dtype: torch.dtype | None) -> Filling:
+    """Return what makes fake tensors laid out as stored ones, parameters first.
 
     Those of the main dtype, that of the first floating-point parameter, take the input's.
     """
+    main: torch.dtype | None = None
 
-    def __init__(self, mode: FakeTensorMode, dtype: torch.dtype | None) -> None:
-        self._mode, self._dtype = mode, dtype
-        self._main: torch.dtype | None = None
-
-    def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
+    def filling(tensor: torch.Tensor) -> torch.Tensor:
+        nonlocal main
         trained = isinstance(tensor, nn.Parameter)
-        if self._main is None and trained and tensor.is_floating_point():
-            self._main = tensor.dtype
-        other = self._dtype is None or tensor.dtype != self._main
-        dtype = tensor.dtype if other else self._dtype
-        with self._mode:
-            made = torch.empty_strided(tensor.shape, tensor.stride(), dtype=dtype, device="cpu")
+        if main is None and trained and tensor.is_floating_point():
+            main = tensor.dtype
+        kind = dtype if dtype is not None and tensor.dtype == main else tensor.dtype
+        with mode:
+            made = torch.empty_strided(tensor.shape, tensor.stride(), dtype=kind, device="cpu")
         return nn.Parameter(made, requires_grad=tensor.requires_grad) if trained else made
+
+    return filling

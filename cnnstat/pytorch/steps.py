@@ -70,13 +70,6 @@ def take_dtype(module: nn.Module, dtype: torch.dtype) -> None:
             tensor.data = tensor.data.to(dtype)
 
 
-def float_dtype(shaped: ShapedGraph) -> torch.dtype | None:
-    """Return the dtype of the first floating-point input; None where there is none."""
-    kinds = (spec.dtype for spec in shaped.entering.values())
-    name = next((kind for kind in kinds if "float" in kind), None)
-    return None if name is None else getattr(torch, name)
-
-
 def empty_inputs(shaped: ShapedGraph) -> tuple[torch.Tensor, ...]:
     """Return the inputs without contents, on the device or of the mode that is set."""
     specs = shaped.entering.values()

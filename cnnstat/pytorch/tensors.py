@@ -19,6 +19,12 @@ def spec_of(tensor: torch.Tensor) -> TensorSpec:
     return TensorSpec(shape, str(tensor.dtype).removeprefix("torch."))
 
 
+def float_dtype(specs: Mapping[str, TensorSpec]) -> torch.dtype | None:
+    """Return the first floating-point dtype of these specs; None where there is none."""
+    name = next((spec.dtype for spec in specs.values() if "float" in spec.dtype), None)
+    return None if name is None else getattr(torch, name)
+
+
 def storages(tensors: Iterable[torch.Tensor]) -> set[int]:
     """Return the identities of the tensors' storages."""
     return {tensor.untyped_storage()._cdata for tensor in tensors}

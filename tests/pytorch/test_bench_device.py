@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 import torch
 
+from cnnstat.bench.benchplan import Settings
 from cnnstat.errors import UsageError
 from cnnstat.pytorch.device import (
-    Switches,
     devices,
     dtype_on,
     out_of_memory,
     peak_memory_bytes,
     resolve,
+    rounding,
     switched,
-    tf32,
 )
 from cnnstat.pytorch.environment import NVIDIA_SMI, environment, parse_nvidia_smi
 
@@ -91,13 +91,14 @@ def _switches() -> tuple[object, ...]:
 def test_switches_are_set_inside_and_put_back_after_an_error() -> None:
     before = _switches()
     threads, matmul, _, benchmark = before
-    others = Switches(int(str(threads)) + 1, not matmul, not benchmark)
+    more = int(str(threads)) + 1
+    others = switched(threads=more, tf32=not matmul, benchmark=not benchmark)
 
     def fail() -> None:
-        assert _switches() == (others.threads, not matmul, not matmul, not benchmark)
+        assert _switches() == (more, not matmul, not matmul, not benchmark)
         raise RuntimeError("inside")
 
-    with pytest.raises(RuntimeError, match="inside"), switched(others):
+    with pytest.raises(RuntimeError, match="inside"), others:
         fail()
     assert _switches() == before
 
@@ -110,9 +111,9 @@ def test_a_precision_that_contradicts_the_older_flag_is_read_and_put_back() -> N
     before = cudnn.conv.fp32_precision, matmul.fp32_precision
     try:
         cudnn.conv.fp32_precision, matmul.fp32_precision = "ieee", "tf32"
-        assert tf32() == (True, False)
-        with switched(Switches(tf32=True)):
-            assert tf32() == (True, True)
+        assert rounding() == (True, False)
+        with switched(tf32=True):
+            assert rounding() == (True, True)
         assert (cudnn.conv.fp32_precision, matmul.fp32_precision) == ("ieee", "tf32")
     finally:
         matmul.allow_tf32, cudnn.allow_tf32 = False, True  # PyTorch's defaults
@@ -121,7 +122,7 @@ def test_a_precision_that_contradicts_the_older_flag_is_read_and_put_back() -> N
 
 def test_switches_that_are_not_given_stay() -> None:
     before = _switches()
-    with switched(Switches()):
+    with switched():
         assert _switches() == before
 
 
@@ -160,7 +161,7 @@ def test_there_is_no_peak_of_the_processors_memory() -> None:
 
 
 def test_the_environment_says_what_was_measured_under() -> None:
-    described = environment(CPU, channels_last=True, compiled=True)
+    described = environment(CPU, Settings(channels_last=True, compiled=True))
     assert described["device_type"] == "cpu"
     assert described["device_name"]
     assert described["threads"] == torch.get_num_threads()
@@ -218,7 +219,7 @@ def test_the_environment_of_a_gpu_has_driver_power_and_clocks(
     line = "550.54, 98.5, 700.00, 1980, 1980, 2619, 34, Enabled\n"
     done = subprocess.CompletedProcess([], 0, line, "")
     with _fake_gpu(monkeypatch, lambda: done) as commands:
-        described = environment(torch.device("cuda:0"))
+        described = environment(torch.device("cuda:0"), Settings())
     assert commands[0][-1] == "--id=GPU-1234-abcd"
     assert (described["device_name"], described["compute_capability"]) == ("a GPU", "9.0")
     assert described["device_memory_bytes"] == 80 * 2**30
@@ -236,6 +237,6 @@ def test_a_gpu_without_nvidia_smi_leaves_them_none(
         raise error
 
     with _fake_gpu(monkeypatch, fail):
-        described = environment(torch.device("cuda:0"))
+        described = environment(torch.device("cuda:0"), Settings())
     assert described["driver"] is None
     assert described["power_draw_w"] is None

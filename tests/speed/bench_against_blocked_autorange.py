@@ -18,7 +18,7 @@ from cnnstat import api
 from cnnstat.bench.timing import Spread, spread
 from cnnstat.pytorch.build import build_module
 from cnnstat.pytorch.clock import sample
-from cnnstat.pytorch.device import Switches, resolve, switched
+from cnnstat.pytorch.device import resolve, switched
 from cnnstat.pytorch.steps import inference_step, random_inputs
 
 SLICES = 10
@@ -72,7 +72,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=5.0)
     options = parser.parse_args()
     device = resolve(options.device)
-    with switched(Switches(threads=options.threads)):
+    with switched(threads=options.threads):
         threads = torch.get_num_threads()
         print(f"{device}, {threads} threads", flush=True)
         agreed = [

@@ -22,7 +22,7 @@ from torch import nn
 from cnnstat import api
 from cnnstat.pytorch.build import build_module
 from cnnstat.pytorch.clock import timed
-from cnnstat.pytorch.device import Switches, release, resolve, switched
+from cnnstat.pytorch.device import release, resolve, switched
 from cnnstat.pytorch.steps import (
     Step,
     inference_step,
@@ -138,7 +138,7 @@ def main() -> int:
     parser.add_argument("--cpu-time", action="store_true", help="of the process, on a CPU")
     options = parser.parse_args()
     device = resolve(options.device)
-    with switched(Switches(threads=options.threads)):
+    with switched(threads=options.threads):
         print(f"{device}, {torch.get_num_threads()} threads, batch {options.batch}", flush=True)
         pairs = list(measured(options, device))
     return int(not all(LEAST <= ratio.ratio <= MOST for ratio in pairs))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch.utils._pytree import tree_leaves
@@ -19,7 +19,6 @@ from cnnstat.importers.assembly import Assembly, Layer, StoredTensor, role_of
 from cnnstat.importers.naming import Names
 from cnnstat.ir.graph import Graph, Value
 from cnnstat.ir.op import OpError, Specs
-from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import WindowError
 from cnnstat.ops import DeformConv2d, MatMul, Opaque, Parameter, Rearrange, Recurrent, View
 from cnnstat.pytorch.capture.calls import Call, Meaning, tensors
@@ -34,16 +33,8 @@ BOOKKEEPING = ("num_batches_tracked",)
 """Buffers that no forward pass in evaluation form reads and that is not counted."""
 
 
-class Assembled(NamedTuple):
-    """The graph of a trace, notes on it, and what a training step needs gradients of, by node."""
-
-    graph: Graph
-    notes: tuple[Note, ...]
-    needs: dict[str, Needs]
-
-
-def assemble(name: str, trace: Trace) -> Assembled:
-    """Return the graph of a trace, and what is known of it."""
+def assemble(name: str, trace: Trace) -> tuple[Graph, tuple[Note, ...], dict[str, Needs]]:
+    """Return the graph of a trace, notes on it, and what training needs gradients of, by node."""
     return _Reader(name, trace).assembled()
 
 
@@ -86,7 +77,7 @@ class _Reader:
                     storage = tensor.untyped_storage()._cdata
                     self.sharing.setdefault(storage, []).append(tensor)
 
-    def assembled(self) -> Assembled:
+    def assembled(self) -> tuple[Graph, tuple[Note, ...], dict[str, Needs]]:
         for name, (tensor, spec) in self.trace.inputs.items():
             self.assembly.enter(id(tensor), name, spec)
         pairs = zip(self.trace.calls, self.trace.meanings, strict=True)
@@ -109,7 +100,7 @@ class _Reader:
         for node in graph.nodes:
             if node.name in self.frozen and isinstance(node.op, Parameter):
                 self.needs[node.name] = Needs((), (False,))
-        return Assembled(graph, tuple(self.assembly.notes), self.needs)
+        return graph, tuple(self.assembly.notes), self.needs
 
     def _key(self, tensor: torch.Tensor) -> int:
         """Return the key of a tensor; one from outside becomes a constant."""
@@ -142,7 +133,10 @@ class _Reader:
     def _note_needs(self, call: Call, meant: Meaning, name: str) -> None:
         """Note which tensors and weights of a call a training step needs gradients of."""
         entering = (*meant.reads, *self._states(call, meant))
-        reads = [call.differentiated and self._passes_back(tensor) for tensor in entering]
+        reads = [
+            call.differentiated and (id(tensor) not in self.detached or tensor.requires_grad)
+            for tensor in entering
+        ]
         stored = [self.assembly.stored(id(tensor)) for tensor in meant.weights]
         weights = [
             call.differentiated
@@ -155,10 +149,6 @@ class _Reader:
         needs = Needs((*reads, *computed), tuple(weights))
         if not all((*needs.inputs, *needs.weights)):
             self.needs[name] = needs
-
-    def _passes_back(self, tensor: torch.Tensor) -> bool:
-        """Return whether a gradient of a tensor is wanted by what it was made of, or by itself."""
-        return id(tensor) not in self.detached or tensor.requires_grad
 
     def _note_leaves(self) -> None:
         """Note the inputs that ask for a gradient themselves."""
@@ -189,7 +179,10 @@ class _Reader:
         meant = self._with_own_bias(meant)
         reads = self._keys((*meant.reads, *self._states(call, meant)))
         layer = Layer(meant.op, reads, self._keys(meant.weights), meant.before, meant.after)
-        outputs = _inferred(layer, [self._spec(key) for key in reads])
+        try:
+            outputs = layer.infer([self.assembly.spec(self.assembly.value(key)) for key in reads])
+        except (OpError, WindowError, IndexError):
+            outputs = ()
         if not call.specs or self._agrees(outputs, call):
             return layer
         reads = self._keys(tensors(*call.arguments.values()))
@@ -210,9 +203,6 @@ class _Reader:
         made = [self.assembly.nodes[self.assembly.value(self._key(t)).node] for t in states]
         constant = all(isinstance(node.op, Rearrange) and not node.inputs for node in made)
         return () if constant else states
-
-    def _spec(self, key: int) -> TensorSpec:
-        return self.assembly.spec(self.assembly.value(key))
 
     def _wanted_name(self, call: Call, meant: Meaning) -> str:
         """Return the name that a call's node wants.
@@ -351,10 +341,3 @@ def _unpacked(package: torch.ScriptObject) -> tuple[torch.Tensor, ...]:
 def _shows(tensor: torch.Tensor) -> tuple[object, ...]:
     """Return which elements of its memory a tensor shows."""
     return tensor.shape, tensor.stride(), tensor.storage_offset(), tensor.dtype
-
-
-def _inferred(layer: Layer, specs: list[TensorSpec]) -> Specs:
-    try:
-        return layer.infer(specs)
-    except (OpError, WindowError, IndexError):
-        return ()

@@ -256,12 +256,7 @@ class _Recorder(Watcher):  # type: ignore[no-untyped-call]
 
 def _bound(schema: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of a call by the names of its schema, defaults filled in."""
-    collected = {}
-    for index, argument in enumerate(schema.arguments):
-        if index < len(args):
-            collected[argument.name] = args[index]
-        elif argument.name in kwargs:
-            collected[argument.name] = kwargs[argument.name]
-        elif argument.has_default_value():
-            collected[argument.name] = argument.default_value
-    return collected
+    names = [each.name for each in schema.arguments]
+    usual = {each.name: each.default_value for each in schema.arguments if each.has_default_value()}
+    given = {**usual, **dict(zip(names, args, strict=False)), **kwargs}
+    return {name: given[name] for name in names if name in given}

@@ -235,14 +235,12 @@ class _Copier:
             attributes: dict[str, Any] = {}
             for base in reversed(kind.__mro__):
                 if not base.__module__.startswith(_OWN_CLASSES):
-                    names = vars(base).items()
-                    attributes.update(
-                        {name: value for name, value in names if not _is_special(name)}
-                    )
+                    attributes |= vars(base)
             self._classes[kind] = {
                 name: self(value)
                 for name, value in attributes.items()
                 if isinstance(value, (types.FunctionType, *_CONTAINERS))
+                and not (name.startswith("__") and name.endswith("__"))
                 and self(value) is not value
             }
         return self._classes[kind]
@@ -255,19 +253,12 @@ class _Copier:
             reduced = value.__reduce_ex__(4)
             if isinstance(reduced, str):
                 return value
-            make, args, state, items, pairs = (*reduced, None, None, None)[:5]
-            made = make(*map(self, args))
+            return copy._reconstruct(  # type: ignore[attr-defined]
+                value, self._memo, *reduced[:5], deepcopy=lambda each, memo: self(each)
+            )
         except Exception:
+            self._memo.pop(id(value), None)
             return value
-        self._memo[id(value)] = made
-        self._alive += [state, args]
-        if state is not None:
-            _restore(made, self(state))
-        for item in items or ():
-            made.append(self(item))
-        for key, each in pairs or ():
-            made[self(key)] = self(each)
-        return made
 
 
 _EMPTY = type("Empty", (), {})
@@ -285,21 +276,6 @@ def _names(code: types.CodeType) -> set[str]:
     """Return the global names and attributes that code and the functions in it use."""
     inner = [_names(each) for each in code.co_consts if isinstance(each, types.CodeType)]
     return set(code.co_names).union(*inner)
-
-
-def _restore(made: Any, state: Any) -> None:
-    """Give an object its state, as ``copy`` does."""
-    if hasattr(made, "__setstate__"):
-        made.__setstate__(state)
-        return
-    plain, slots = state if isinstance(state, tuple) and len(state) == 2 else (state, None)
-    made.__dict__.update(plain or {}) if plain else None
-    for name, value in (slots or {}).items():
-        setattr(made, name, value)
-
-
-def _is_special(name: str) -> bool:
-    return name.startswith("__") and name.endswith("__")
 
 
 def _is_function(value: object) -> bool:

@@ -65,46 +65,35 @@ def entrance(module: nn.Module) -> Entrance:
     size = stated.get("input_size") if isinstance(stated, dict) else None
     if isinstance(size, tuple | list) and len(size) == 3:
         return Entrance(tuple(size), dtype, 2)
-    layers = [(name, each) for name, each in named_modules(module) if _fixes_axes(each)]
-    images = any(_spatial_rank(each) == 2 and _channels(each) == 3 for _, each in layers)
-    first: Any
-    name, first = layers[0] if layers else ("", module)
-    if not layers or (images and _spatial_rank(first) in (None, 2)):
+    inputs = [_taken(name, each, dtype) for name, each in named_modules(module)]
+    layers = [each for each in inputs if each is not None]
+    images = any(each.spatial == 2 and each.shape[0] == 3 for each in layers)
+    if not layers or (images and layers[0].spatial in (None, 2)):
         return Entrance(IMAGE, dtype, 2)
-    return _taken(name, first, dtype)
+    return layers[0]
 
 
-def _taken(name: str, layer: Any, dtype: str = "float32") -> Entrance:
-    """Return the input of a layer that fixes some axes."""
-    rank, title = _spatial_rank(layer), f"{name} ({type(layer).__name__})".strip()
-    if rank is not None:
-        return Entrance((_channels(layer), *(224 if rank == 2 else 0,) * rank), dtype, rank, title)
-    if hasattr(layer, "num_embeddings"):
-        return Entrance((0,), "int64", layer=title)
-    if hasattr(layer, "input_size"):
-        return Entrance((0, int(layer.input_size)), dtype, layer=title)
-    return Entrance((layer.in_features,), dtype, layer=title)
+def _taken(name: str, layer: Any, dtype: str = "float32") -> Entrance | None:
+    """Return the input of a layer that fixes some axes; None for any other module."""
+    title = f"{name} ({type(layer).__name__})".strip()
+    kernel, channels = getattr(layer, "kernel_size", None), getattr(layer, "in_channels", None)
+    if isinstance(kernel, tuple) and type(channels) is int:
+        extents = (224 if len(kernel) == 2 else 0,) * len(kernel)
+        # a lazy module takes any channels
+        return Entrance((channels or 3, *extents), dtype, len(kernel), title)
+    forms = (
+        ("num_embeddings", lambda size: (0,), "int64"),
+        ("input_size", lambda size: (0, size), dtype),
+        ("in_features", lambda size: (size,), dtype),
+    )
+    for attribute, shape, kind in forms:
+        size = getattr(layer, attribute, None)
+        if type(size) is int and size > 0:
+            return Entrance(shape(size), kind, layer=title)
+    return None
 
 
 def example_of(layer: nn.Module) -> str:
     """Return how an input that a layer takes is written: ``int64:64``; empty if any shape fits."""
-    return _taken("", layer).example if _fixes_axes(layer) else ""
-
-
-def _fixes_axes(module: Any) -> bool:
-    names = ("in_features", "num_embeddings", "input_size")
-    sizes = [getattr(module, name, None) for name in names]
-    return (
-        any(type(size) is int and size > 0 for size in sizes) or _spatial_rank(module) is not None
-    )
-
-
-def _spatial_rank(module: Any) -> int | None:
-    """Return the number of spatial axes of a convolution; None for another module."""
-    kernel, channels = getattr(module, "kernel_size", None), getattr(module, "in_channels", None)
-    return len(kernel) if isinstance(kernel, tuple) and type(channels) is int else None
-
-
-def _channels(module: Any) -> int:
-    channels: int = module.in_channels
-    return channels or 3  # a lazy module takes any
+    taken = _taken("", layer)
+    return taken.example if taken else ""

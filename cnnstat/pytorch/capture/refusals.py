@@ -67,7 +67,8 @@ def check_names(
         raise UsageError(f"{subject}: unknown argument {wrong[0]!r}: {takes}{write}")
     if missing and not module._forward_pre_hooks:
         raise UsageError(
-            f"{subject}: {_missing(missing)} missing: {takes} but got {_listing(inputs)}; "
+            f"{subject}: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing: "
+            f"{takes} but got {_listing(inputs)}; "
             f"add {_option(missing[0], {})}, {missing[0]}=int64:SHAPE for whole numbers"
         )
 
@@ -90,10 +91,6 @@ def check_read(
                 f"{subject}: unknown input {', '.join(got)} ({_specs(got)}): forward does not read "
                 f"it; write {_option(right, got)}"
             )
-
-
-def _missing(names: list[str]) -> str:
-    return f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}"
 
 
 def _nearest(wrong: str, right: list[str]) -> str:

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from cnnstat.ir.tensor import TensorSpec
-from cnnstat.pytorch.tensors import main_dtype, named_stored, spec_of
+from cnnstat.pytorch.tensors import float_dtype, main_dtype, named_stored, spec_of
 
 Kind = Literal["meta", "fake", "real", "zeros"]
 """Tensors to run on: on the meta device; fake ones, which may meet real ones; with contents, whole
@@ -32,11 +32,6 @@ class Stored:
     trained: bool
     requires_grad: bool
     name: str
-
-
-def _float_of(inputs: Mapping[str, TensorSpec]) -> torch.dtype | None:
-    kinds = [spec.dtype for spec in inputs.values() if "float" in spec.dtype]
-    return getattr(torch, kinds[0]) if kinds else None
 
 
 def input_tensors(
@@ -82,7 +77,7 @@ class StandIns:
         *,
         lasting: bool = False,
     ) -> None:
-        self.main, self.dtype = main_dtype(module), _float_of(inputs)
+        self.main, self.dtype = main_dtype(module), float_dtype(inputs)
         self.kind, self.mode, self.lasting = kind, mode, lasting
         self.made: dict[int, torch.Tensor] = {}
         self.others: list[torch.Tensor] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cnnstat import ops
-from cnnstat.pytorch.capture import functions, rules, windows
+from cnnstat.pytorch.capture import functions, rules
 from cnnstat.pytorch.capture.calls import Rule
 from cnnstat.pytorch.capture.rules import (
     nonlinearity,
@@ -27,15 +27,14 @@ RULES: dict[str, Rule] = {
     **{f"conv{n}d": unbatched(rules.convolution, n) for n in (1, 2, 3)},
     **{f"conv_transpose{n}d": unbatched(rules.convolution, n) for n in (1, 2, 3)},
     "linear": rules.linear,
-    **{
-        name: rule(lambda a: ops.MatMul(), *reads.split())
-        for name, reads in {
-            **dict.fromkeys(("matmul", "vdot"), "self other"),
-            **dict.fromkeys(("mm", "bmm"), "self mat2"),
-            **{"mv": "self vec", "dot": "self tensor", "addmm": "mat1 mat2 self"},
-            **{"baddbmm": "batch1 batch2 self", "addmv": "mat vec self"},
-        }.items()
-    },
+    **_alike(
+        rule(lambda a: ops.MatMul(), "self", "other", "mat2", "vec", "tensor"),
+        ("matmul", "mm", "bmm", "mv", "dot", "vdot"),
+    ),
+    **_alike(
+        rule(lambda a: ops.MatMul(), "mat1", "mat2", "batch1", "batch2", "mat", "vec", "self"),
+        ("addmm", "baddbmm", "addmv"),
+    ),
     "batch_norm": rules.batch_norm,
     "layer_norm": rules.layer_norm,
     "rms_norm": rule(rules.rms_norm, weights=("weight",)),
@@ -77,31 +76,31 @@ RULES: dict[str, Rule] = {
         lambda a: ops.Attention(), "query", "key", "value", "attn_mask"
     ),
     **{
-        f"max_pool{kind.rank}d{form}": windows.max_pool(kind)
+        f"max_pool{kind.rank}d{form}": rules.max_pool(kind)
         for kind in (ops.MaxPool1d, ops.MaxPool2d, ops.MaxPool3d)
         for form in ("", "_with_indices")
     },
-    "avg_pool1d": windows.avg_pool(ops.AvgPool1d),
-    "avg_pool2d": windows.avg_pool(ops.AvgPool2d),
-    "avg_pool3d": windows.avg_pool(ops.AvgPool3d),
-    "adaptive_avg_pool1d": windows.adaptive_pool(ops.AdaptiveAvgPool1d),
-    "adaptive_avg_pool2d": windows.adaptive_pool(ops.AdaptiveAvgPool2d),
-    "adaptive_avg_pool3d": windows.adaptive_pool(ops.AdaptiveAvgPool3d),
-    "adaptive_max_pool1d": windows.adaptive_pool(ops.AdaptiveMaxPool1d),
-    "adaptive_max_pool2d": windows.adaptive_pool(ops.AdaptiveMaxPool2d),
-    "adaptive_max_pool3d": windows.adaptive_pool(ops.AdaptiveMaxPool3d),
+    "avg_pool1d": rules.avg_pool(ops.AvgPool1d),
+    "avg_pool2d": rules.avg_pool(ops.AvgPool2d),
+    "avg_pool3d": rules.avg_pool(ops.AvgPool3d),
+    "adaptive_avg_pool1d": rules.adaptive_pool(ops.AdaptiveAvgPool1d),
+    "adaptive_avg_pool2d": rules.adaptive_pool(ops.AdaptiveAvgPool2d),
+    "adaptive_avg_pool3d": rules.adaptive_pool(ops.AdaptiveAvgPool3d),
+    "adaptive_max_pool1d": rules.adaptive_pool(ops.AdaptiveMaxPool1d),
+    "adaptive_max_pool2d": rules.adaptive_pool(ops.AdaptiveMaxPool2d),
+    "adaptive_max_pool3d": rules.adaptive_pool(ops.AdaptiveMaxPool3d),
     "_weight_norm_interface": rule(lambda a: ops.WeightNorm(a["dim"] % a["v"].dim()), "v", "g"),
-    "col2im": rule(windows.fold),
-    **_alike(windows.interpolate("nearest"), (f"upsample_nearest{n}d" for n in (1, 2, 3))),
+    "col2im": rule(rules.fold),
+    **_alike(rules.interpolate("nearest"), (f"upsample_nearest{n}d" for n in (1, 2, 3))),
     **_alike(
-        windows.interpolate("nearest-exact"), (f"_upsample_nearest_exact{n}d" for n in (1, 2, 3))
+        rules.interpolate("nearest-exact"), (f"_upsample_nearest_exact{n}d" for n in (1, 2, 3))
     ),
     **_alike(
-        windows.interpolate("linear"),
+        rules.interpolate("linear"),
         ("upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d"),
     ),
-    "_upsample_bilinear2d_aa": windows.interpolate("linear"),
-    **_alike(windows.interpolate("bicubic"), ("upsample_bicubic2d", "_upsample_bicubic2d_aa")),
+    "_upsample_bilinear2d_aa": rules.interpolate("linear"),
+    **_alike(rules.interpolate("bicubic"), ("upsample_bicubic2d", "_upsample_bicubic2d_aa")),
     **_alike(rule(lambda a: ops.Concat(int(a["dim"])), "tensors"), ("cat", "concat")),
     "flatten": rules.flatten,
     "embedding": rule(rules.embedding, "indices", weights=("weight",)),
@@ -136,33 +135,25 @@ RULES: dict[str, Rule] = {
 }
 """ATen functions with work or weights."""
 
-MOVES = frozenset(
-    [
-        *("clone", "contiguous", "copy", "_to_copy", "to", "type_as"),
-        *("constant_pad_nd", "pad"),
-        *("reflection_pad1d", "reflection_pad2d", "reflection_pad3d"),
-        *("replication_pad1d", "replication_pad2d", "replication_pad3d"),
-        *("roll", "flip", "rot90", "tril", "triu", "diag_embed"),
-        *("gather", "index", "index_select", "index_put", "index_copy", "index_fill", "scatter"),
-        *("take", "take_along_dim", "put", "masked_select", "masked_scatter"),
-        *("max_unpool2d", "max_unpool3d", "_pack_padded_sequence", "_pad_packed_sequence"),
-        *("stack", "repeat", "tile", "repeat_interleave", "im2col"),
-        *("pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "native_channel_shuffle"),
-        *("one_hot", "meshgrid", "fill", "zero", "arange", "linspace", "eye", "scalar_tensor"),
-        *("zeros", "ones", "full", "empty", "zeros_like", "ones_like", "full_like", "empty_like"),
-        *("new_zeros", "new_ones", "new_full", "new_empty", "new_empty_strided", "empty_strided"),
-        *("rand", "randn", "randperm", "randint", "rand_like", "randn_like", "randint_like"),
-        *("bernoulli", "multinomial", "normal", "normal_functional", "uniform", "exponential"),
-        *("cauchy", "log_normal", "geometric", "random", "poisson", "binomial"),
-        *("_standard_gamma", "_sample_dirichlet", "tril_indices", "triu_indices"),
-        *("complex", "block_diag", "select_scatter", "slice_scatter", "diagonal_scatter"),
-        *("as_strided_scatter", "lu_unpack", "_to_dense", "int_repr", "_unsafe_index"),
-        *(f"{view}_copy" for view in ("alias", "as_strided", "detach", "diagonal", "expand")),
-        *(f"{view}_copy" for view in ("lift_fresh", "permute", "_reshape", "select", "slice")),
-        *(f"{view}_copy" for view in ("split", "split_with_sizes", "squeeze", "t", "transpose")),
-        *(f"{view}_copy" for view in ("unbind", "unfold", "unsqueeze", "view")),
-    ]
-)
+_COPIED_VIEWS = """
+alias as_strided detach diagonal expand lift_fresh permute _reshape select slice split
+split_with_sizes squeeze t transpose unbind unfold unsqueeze view
+"""
+_MOVES = """
+clone contiguous copy _to_copy to type_as constant_pad_nd pad reflection_pad1d reflection_pad2d
+reflection_pad3d replication_pad1d replication_pad2d replication_pad3d roll flip rot90 tril triu
+diag_embed gather index index_select index_put index_copy index_fill scatter take take_along_dim put
+masked_select masked_scatter max_unpool2d max_unpool3d _pack_padded_sequence _pad_packed_sequence
+stack repeat tile repeat_interleave im2col pixel_shuffle pixel_unshuffle channel_shuffle
+native_channel_shuffle one_hot meshgrid fill zero arange linspace eye scalar_tensor zeros ones full
+empty zeros_like ones_like full_like empty_like new_zeros new_ones new_full new_empty
+new_empty_strided empty_strided rand randn randperm randint rand_like randn_like randint_like
+bernoulli multinomial normal normal_functional uniform exponential cauchy log_normal geometric
+random poisson binomial _standard_gamma _sample_dirichlet tril_indices triu_indices complex
+block_diag select_scatter slice_scatter diagonal_scatter as_strided_scatter lu_unpack _to_dense
+int_repr _unsafe_index
+"""
+MOVES = frozenset([*_MOVES.split(), *(f"{view}_copy" for view in _COPIED_VIEWS.split())])
 """ATen functions that move or make elements without arithmetic."""
 
 VIEWS = frozenset(
