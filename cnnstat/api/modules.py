@@ -80,7 +80,7 @@ class _ModuleModel:
             )
 
     def count(self, specs: Mapping[str, TensorSpec]) -> ModuleMeasurement:
-        from cnnstat.pytorch.capture.counting import count_module
+        from cnnstat.pytorch.capture.importing import count_module
 
         with self._quiet():
             return count_module(

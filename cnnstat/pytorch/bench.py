@@ -24,7 +24,6 @@ from cnnstat.memory import memory
 from cnnstat.pytorch import clock, device, layertimes, rates, steps
 from cnnstat.pytorch.build import build_module
 from cnnstat.pytorch.dispatch import is_compilers
-from cnnstat.pytorch.environment import environment, nvidia_smi_under_load
 
 LOAD_S = 2.0
 """Seconds of matrix products under which a GPU's clocks and power are read."""
@@ -48,7 +47,7 @@ def measure(
     complete = True
     with device.switched(threads=settings.threads, tf32=settings.tf32, benchmark=benchmark):
         bench = _Bench(settings, place, kinds)
-        around = environment(place, settings)
+        around = device.environment(place, settings)
         if begin is not None:
             begin(around)
         try:
@@ -241,7 +240,7 @@ class _Bench:
                 self._products[dtype] = rates.matrix_product(self._place, kind)
                 if on_cuda and not self.under_load:
                     busy = rates.product_steps(self._products[dtype], self._place, kind, LOAD_S)
-                    self.under_load = nvidia_smi_under_load(self._place, busy)
+                    self.under_load = device.nvidia_smi_under_load(self._place, busy)
         return Rates(self._products[dtype].macs_per_s, self._copy.bytes_per_s)
 
 

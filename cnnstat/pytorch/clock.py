@@ -39,7 +39,10 @@ def sample(step: Step, device: torch.device, *, min_time: float, max_time: float
     step of all (allocation, choice of kernels, compilation) counts for no time at all.
     """
     first = timed(step, device)
-    warm = warm_up(step, device, limit=WARM_UP_SHARE * max_time)
+    warm: list[float] = []
+    start = perf_counter()
+    while not settled(warm) and perf_counter() - start < WARM_UP_SHARE * max_time:
+        warm.append(timed(step, device))
     expected = percentile(warm or (first,), 0.5)
     durations: list[float] = []
     start = perf_counter()
@@ -49,15 +52,6 @@ def sample(step: Step, device: torch.device, *, min_time: float, max_time: float
         else:
             durations.append(timed(step, device))
     return Samples(tuple(durations), 1 + len(warm))
-
-
-def warm_up(step: Step, device: torch.device, *, limit: float) -> tuple[float, ...]:
-    """Run ``step`` until its running median settles or ``limit`` seconds are over."""
-    durations: list[float] = []
-    start = perf_counter()
-    while not settled(durations) and perf_counter() - start < limit:
-        durations.append(timed(step, device))
-    return tuple(durations)
 
 
 def timed(step: Step, device: torch.device) -> float:

@@ -7,15 +7,13 @@ or infers: shapes are those of an execution, and no weight is allocated.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map_only
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -23,6 +21,7 @@ from cnnstat.count.check import Measurement, Shapes
 from cnnstat.errors import MissingDependencyError
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.pytorch.build import NODE, forward_graph, make_modules, submodule_names
+from cnnstat.pytorch.dispatch import FunctionMode
 from cnnstat.pytorch.steps import empty_inputs
 
 
@@ -40,14 +39,16 @@ def measure(shaped: ShapedGraph) -> Measurement:
     with torch.device("meta"):
         inputs = empty_inputs(shaped)
     with torch.no_grad():
-        shapes, flops, total = _run(module, inputs, len(shaped.nodes))
+        with FlopCounterMode(display=False) as counter:
+            watched = _Watched(module, counter, len(shaped.nodes))
+            watched.run(*inputs)
         by_module, left_out = _fvcore(module, inputs)
     names = submodule_names(shaped.graph)
     return Measurement(
-        shapes=shapes,
+        shapes=tuple(watched.shapes),
         stored=tuple(_stored(module, name) for name in names),
-        torch_flops=flops,
-        torch_total=total,
+        torch_flops=tuple(watched.flops),
+        torch_total=counter.get_total_flops(),
         fvcore_flops=tuple(by_module.get(name, 0) for name in names),
         fvcore_total=by_module[""],
         left_out=left_out,
@@ -83,15 +84,6 @@ class _Watched(fx.Interpreter):
         return result
 
 
-def _run(
-    module: fx.GraphModule, inputs: Sequence[Tensor], nodes: int
-) -> tuple[tuple[Shapes, ...], tuple[int, ...], int]:
-    with FlopCounterMode(display=False) as counter:
-        watched = _Watched(module, counter, nodes)
-        watched.run(*inputs)
-    return tuple(watched.shapes), tuple(watched.flops), counter.get_total_flops()
-
-
 def _fvcore(module: nn.Module, inputs: Sequence[Tensor]) -> tuple[dict[str, int], dict[str, int]]:
     """Return fvcore's count by submodule (the whole under the empty name) and what it left out."""
     with warnings.catch_warnings():
@@ -103,50 +95,35 @@ def _fvcore(module: nn.Module, inputs: Sequence[Tensor]) -> tuple[dict[str, int]
         analysis = FlopCountAnalysis(module, tuple(inputs))
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
         analysis.tracer_warnings("none")
-        with _traceable_on_meta():
+        with ThreadPoolExecutor(1) as untraced, _DirectConvolutions(), _OnThread(untraced):
             counts = analysis.by_module()
         left_out = dict(analysis.unsupported_ops())
     return {name: int(count) for name, count in counts.items()}, left_out
 
 
-@contextmanager
-def _traceable_on_meta() -> Iterator[None]:
-    """Let ``torch.jit``'s tracer, which fvcore uses, see a module on the meta device.
-
-    Meta kernels are written in Python. The tracer would hand them tensors for sizes and record what
-    they do inside, so they run on a thread of their own, which is not traced.
-    """
-    direct = _DirectConvolutions()
-    with ThreadPoolExecutor(1) as untraced, direct, _OnThread(untraced):
-        yield
-
-
-class _OnThread(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _OnThread(FunctionMode):  # type: ignore[no-untyped-call]
     """Computes every operator on another thread and returns a result that has no history there.
 
+    Meta kernels are written in Python. ``torch.jit``'s tracer, which fvcore uses, would hand them
+    tensors for sizes and record what they do inside; another thread is not traced.
     An operator on the same shapes is computed once; its further results are made from the first.
     """
 
     def __init__(self, thread: ThreadPoolExecutor) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.thread = thread
         self.known: dict[Any, Any] = {}
 
-    def __torch_dispatch__(
-        self,
-        func: Callable[..., Any],
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
+    def run(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Compute an operator."""
         if func is torch.ops.aten._convolution.default:
             func, args = torch.ops.aten.convolution.default, args[:9]
         leaves, structure = tree_flatten((args, kwargs))
         if not all(leaf.is_meta for leaf in leaves if isinstance(leaf, Tensor)):
-            return self.thread.submit(_fresh, func, args, kwargs or {}).result()
+            return self.thread.submit(_fresh, func, args, kwargs).result()
         key = (func, structure, *map(_plain, leaves))
         if key not in self.known:
-            result = self.thread.submit(_fresh, func, args, kwargs or {}).result()
+            result = self.thread.submit(_fresh, func, args, kwargs).result()
             self.known[key] = tree_map_only(Tensor, _blank, result)  # the tracer wants its own
             return result
         return tree_map_only(Tensor, _blank, self.known[key])
@@ -165,9 +142,8 @@ def _blank(tensor: Tensor) -> Tensor:
 @torch.no_grad()
 def _fresh(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     def copy(tensor: Tensor) -> Tensor:
-        if not tensor.is_meta:  # an extent: the tracer carries sizes as tensors with a value
-            return tensor.clone()
-        return _blank(tensor)
+        # the tracer carries sizes as tensors with a value
+        return _blank(tensor) if tensor.is_meta else tensor.clone()
 
     return tree_map_only(Tensor, copy, func(*args, **kwargs))
 
@@ -176,14 +152,9 @@ class _DirectConvolutions(TorchFunctionMode):
     """Calls the form of a convolution that the tracer records also where it has a meta kernel."""
 
     def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        direct = CONVOLUTIONS.get(func, func)
-        return direct(*args, **(kwargs or {}))  # type: ignore[no-untyped-call]
+        return CONVOLUTIONS.get(func, func)(*args, **(kwargs or {}))
 
 
 def _direct(transposed: bool, *names: str) -> Callable[..., Tensor]:

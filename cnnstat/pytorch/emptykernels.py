@@ -126,44 +126,41 @@ PLAIN = frozenset(["channel_shuffle", "glu_backward", "log_sigmoid_forward", "po
 
 _NAMES = """
 _adaptive_avg_pool2d _adaptive_avg_pool2d_backward _adaptive_avg_pool3d
-_adaptive_avg_pool3d_backward _cdist_backward _cdist_forward _fft_c2c _fft_c2r _fft_r2c
-_log_softmax _log_softmax_backward_data _native_multi_head_attention _prelu_kernel
-_prelu_kernel_backward _safe_softmax _scaled_dot_product_flash_attention_for_cpu
-_scaled_dot_product_flash_attention_for_cpu_backward _softmax _softmax_backward_data
-_to_copy _transformer_encoder_layer_fwd _unsafe_view _upsample_bicubic2d_aa
-_upsample_bicubic2d_aa_backward _upsample_bilinear2d_aa _upsample_bilinear2d_aa_backward
-_upsample_nearest_exact2d _upsample_nearest_exact2d_backward abs adaptive_max_pool2d
-adaptive_max_pool2d_backward add add_ addcdiv addcmul addmm alias all amax amin aminmax
-any arange argmax argmin as_strided as_strided_ avg_pool2d avg_pool2d_backward avg_pool3d
-avg_pool3d_backward baddbmm bernoulli_ bitwise_and bitwise_and_ bitwise_not bitwise_or
-bitwise_xor bmm cat ceil celu channel_shuffle clamp clamp_ clamp_max clamp_min clamp_min_
-clone col2im constant_pad_nd convolution convolution_backward copy_ cos cumprod cumsum
-detach diagonal diagonal_backward div div_ dot elu elu_ elu_backward embedding
-embedding_dense_backward empty empty_like eq erf exp exp_ expand eye fill_ flip floor
-floor_divide full full_like gather ge gelu gelu_backward glu glu_backward grid_sampler_2d
-grid_sampler_2d_backward gt hardsigmoid hardsigmoid_ hardsigmoid_backward hardswish
-hardswish_ hardswish_backward hardtanh hardtanh_ hardtanh_backward im2col index index_add
-index_put index_select isnan le leaky_relu leaky_relu_ leaky_relu_backward lerp lift_fresh
-linalg_vector_norm linspace log log_sigmoid_backward log_sigmoid_forward logical_and
-logical_and_ logical_not logical_or logical_or_ logsumexp lt masked_fill masked_fill_ max
-max_pool2d_with_indices max_pool2d_with_indices_backward max_pool3d_with_indices
-max_pool3d_with_indices_backward maximum mean median min minimum mish mish_ mish_backward
-mkldnn_rnn_layer mm mul mul_ mv native_batch_norm native_batch_norm_backward
-native_group_norm native_group_norm_backward native_layer_norm native_layer_norm_backward
-ne neg new_empty new_empty_strided new_full new_ones new_zeros normal_ ones ones_like
-permute pixel_shuffle pixel_unshuffle pow prod rand rand_like randn randn_like reciprocal
-reflection_pad2d reflection_pad2d_backward relu relu_ remainder repeat repeat_interleave
-replication_pad2d replication_pad2d_backward roll round rsqrt rsub scalar_tensor scatter
-scatter_ scatter_add select select_backward sgn sigmoid sigmoid_ sigmoid_backward sign
-silu silu_ silu_backward sin slice slice_backward softplus softplus_backward sort split
-split_with_sizes sqrt squeeze stack std sub sub_ sum t tanh tanh_ tanh_backward
-threshold_backward topk transpose transpose_ tril triu unbind unfold unfold_backward
-uniform_ unsafe_split unsqueeze upsample_bicubic2d upsample_bicubic2d_backward
-upsample_bilinear2d upsample_bilinear2d_backward upsample_linear1d
-upsample_linear1d_backward upsample_nearest1d upsample_nearest1d_backward
-upsample_nearest2d upsample_nearest2d_backward upsample_nearest3d
-upsample_nearest3d_backward upsample_trilinear3d upsample_trilinear3d_backward var
-var_mean view view_as_complex view_as_real where zero_ zeros zeros_like
+_adaptive_avg_pool3d_backward _cdist_backward _cdist_forward _fft_c2c _fft_c2r _fft_r2c _log_softmax
+_log_softmax_backward_data _native_multi_head_attention _prelu_kernel _prelu_kernel_backward
+_safe_softmax _scaled_dot_product_flash_attention_for_cpu
+_scaled_dot_product_flash_attention_for_cpu_backward _softmax _softmax_backward_data _to_copy
+_transformer_encoder_layer_fwd _unsafe_view _upsample_bicubic2d_aa _upsample_bicubic2d_aa_backward
+_upsample_bilinear2d_aa _upsample_bilinear2d_aa_backward _upsample_nearest_exact2d
+_upsample_nearest_exact2d_backward abs adaptive_max_pool2d adaptive_max_pool2d_backward add add_
+addcdiv addcmul addmm alias all amax amin aminmax any arange argmax argmin as_strided as_strided_
+avg_pool2d avg_pool2d_backward avg_pool3d avg_pool3d_backward baddbmm bernoulli_ bitwise_and
+bitwise_and_ bitwise_not bitwise_or bitwise_xor bmm cat ceil celu channel_shuffle clamp clamp_
+clamp_max clamp_min clamp_min_ clone col2im constant_pad_nd convolution convolution_backward copy_
+cos cumprod cumsum detach diagonal diagonal_backward div div_ dot elu elu_ elu_backward embedding
+embedding_dense_backward empty empty_like eq erf exp exp_ expand eye fill_ flip floor floor_divide
+full full_like gather ge gelu gelu_backward glu glu_backward grid_sampler_2d
+grid_sampler_2d_backward gt hardsigmoid hardsigmoid_ hardsigmoid_backward hardswish hardswish_
+hardswish_backward hardtanh hardtanh_ hardtanh_backward im2col index index_add index_put
+index_select isnan le leaky_relu leaky_relu_ leaky_relu_backward lerp lift_fresh linalg_vector_norm
+linspace log log_sigmoid_backward log_sigmoid_forward logical_and logical_and_ logical_not
+logical_or logical_or_ logsumexp lt masked_fill masked_fill_ max max_pool2d_with_indices
+max_pool2d_with_indices_backward max_pool3d_with_indices max_pool3d_with_indices_backward maximum
+mean median min minimum mish mish_ mish_backward mkldnn_rnn_layer mm mul mul_ mv native_batch_norm
+native_batch_norm_backward native_group_norm native_group_norm_backward native_layer_norm
+native_layer_norm_backward ne neg new_empty new_empty_strided new_full new_ones new_zeros normal_
+ones ones_like permute pixel_shuffle pixel_unshuffle pow prod rand rand_like randn randn_like
+reciprocal reflection_pad2d reflection_pad2d_backward relu relu_ remainder repeat repeat_interleave
+replication_pad2d replication_pad2d_backward roll round rsqrt rsub scalar_tensor scatter scatter_
+scatter_add select select_backward sgn sigmoid sigmoid_ sigmoid_backward sign silu silu_
+silu_backward sin slice slice_backward softplus softplus_backward sort split split_with_sizes sqrt
+squeeze stack std sub sub_ sum t tanh tanh_ tanh_backward threshold_backward topk transpose
+transpose_ tril triu unbind unfold unfold_backward uniform_ unsafe_split unsqueeze
+upsample_bicubic2d upsample_bicubic2d_backward upsample_bilinear2d upsample_bilinear2d_backward
+upsample_linear1d upsample_linear1d_backward upsample_nearest1d upsample_nearest1d_backward
+upsample_nearest2d upsample_nearest2d_backward upsample_nearest3d upsample_nearest3d_backward
+upsample_trilinear3d upsample_trilinear3d_backward var var_mean view view_as_complex view_as_real
+where zero_ zeros zeros_like
 """
 
 KNOWN = frozenset(_NAMES.split())

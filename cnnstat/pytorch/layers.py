@@ -61,13 +61,10 @@ class ConnectedConv2d(nn.Module):
         self.bias = nn.Parameter(torch.empty(len(op.connections)))
         self.connections = op.connections
         self.fan_ins = tuple(sorted({len(row) for row in op.connections}))
-        for name in self._table_names():
+        kinds = ("maps", "kernels", "rows")
+        for name in [f"{kind}_{fan_in}" for fan_in in self.fan_ins for kind in kinds] + ["order"]:
             self.register_buffer(name, torch.empty(0, dtype=torch.int64), persistent=False)
         self.fill_tables(torch.device("cpu"))
-
-    def _table_names(self) -> list[str]:
-        kinds = ("maps", "kernels", "rows")
-        return [f"{kind}_{fan_in}" for fan_in in self.fan_ins for kind in kinds] + ["order"]
 
     def fill_tables(self, device: torch.device) -> None:
         """Write the index tables: for each fan-in the maps read, kernels used, output maps made."""

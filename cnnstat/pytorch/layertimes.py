@@ -184,18 +184,15 @@ def layer_times(
         start = perf_counter()
         while not enough(len(passes), perf_counter() - start, min_time=min_time, max_time=max_time):
             passes.append(clock.seconds(inputs))
-    timed = [
-        (row, demand, _median(passes, row))
-        for row, demand in zip(report.layers, demands(report, mode="inference"), strict=True)
+    medians = [
+        percentile([sum(times.get(node, 0.0) for node in row.nodes) for times in passes], 0.5)
+        for row in report.layers
     ]
-    whole = sum(seconds for _, _, seconds in timed)
+    rows = zip(report.layers, demands(report, mode="inference"), medians, strict=True)
+    whole = sum(medians)
     return tuple(
-        _layer_time(row, demand, rates, seconds, whole) for row, demand, seconds in timed if seconds
+        _layer_time(row, demand, rates, seconds, whole) for row, demand, seconds in rows if seconds
     )
-
-
-def _median(passes: list[dict[int, float]], row: Layer) -> float:
-    return percentile([sum(times.get(node, 0.0) for node in row.nodes) for times in passes], 0.5)
 
 
 def _layer_time(

@@ -27,7 +27,7 @@ from cnnstat.memory.passes import blocks
 from cnnstat.pytorch.build import NODE, forward_graph, make_modules
 from cnnstat.pytorch.device import release
 from cnnstat.pytorch.dispatch import uncompiled
-from cnnstat.pytorch.meters import Allocator, Tracker
+from cnnstat.pytorch.recorder import Packed, Tracker
 from cnnstat.pytorch.steps import (
     LEARNING_RATE,
     MOMENTUM,
@@ -58,19 +58,6 @@ class UnitGradients(torch.autograd.Function):
     def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
         """Make the gradients."""
         return tuple(torch.ones(s, dtype=dtype, device=at) for s, dtype, at in ctx.like)
-
-
-class Packed:
-    """A tensor that autograd saves, without its history: a result would refer to itself."""
-
-    __slots__ = ("__weakref__", "tensor")
-
-    def __init__(self, tensor: torch.Tensor) -> None:
-        self.tensor = tensor.detach()
-
-    def unpack(self) -> torch.Tensor:
-        """Return the tensor."""
-        return self.tensor
 
 
 class _Recomputed(nn.Module):
@@ -200,6 +187,27 @@ def _tracked_inference(chosen: Subject) -> int:
     with torch.no_grad(), tracker:
         chosen.outputs()
     return tracker.peak_bytes
+
+
+class Allocator:
+    """CUDA's caching allocator as a meter: the bytes that are allocated beyond ``fixed_bytes``."""
+
+    def __init__(self, fixed_bytes: int) -> None:
+        self._fixed_bytes = fixed_bytes
+
+    @property
+    def live_bytes(self) -> int:
+        """Bytes allocated now."""
+        return torch.cuda.memory_allocated() - self._fixed_bytes
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most allocated at once since the last ``restart``."""
+        return torch.cuda.max_memory_allocated() - self._fixed_bytes
+
+    def restart(self) -> None:
+        """Forget the peak so far."""
+        torch.cuda.reset_peak_memory_stats()
 
 
 class Passes(NamedTuple):

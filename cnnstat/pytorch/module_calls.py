@@ -181,14 +181,9 @@ class _FunctionCalls(TorchFunctionMode):
 
 
 def module_classes(module: nn.Module) -> dict[str, str]:
-    """Return the class name of every module by its path, where a class of its own is known."""
+    """Return the class of every module by its path, where one is known; of scripted ones, too."""
     return {
         name.replace(".", "/"): kind
         for name, each in named_modules(module)
-        if (kind := _class_name(each)) not in ANONYMOUS
+        if (kind := str(getattr(each, "original_name", "") or type(each).__name__)) not in ANONYMOUS
     }
-
-
-def _class_name(module: nn.Module) -> str:
-    """Return a module's class, of a scripted one that of its source."""
-    return str(getattr(module, "original_name", "") or type(module).__name__)

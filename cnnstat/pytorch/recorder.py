@@ -1,25 +1,73 @@
-"""Recorder of a pass or a training step: the storages that PyTorch makes and frees, as a tape.
+"""What watches the storages that PyTorch makes and frees: how much is alive, or all as a tape.
 
-It runs on fake tensors, or on real ones. Of fake ones, only functions whose results are laid out as
-the CPU's own (``emptykernels.py``) are known.
+The recorder runs on fake tensors, or on real ones. Of fake ones, only functions whose results are
+laid out as the CPU's own (``emptykernels.py``) are known.
 """
 
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterable
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import torch
 from torch._subclasses.fake_tensor import is_fake, unset_fake_temporarily
-from torch.utils._pytree import tree_leaves
 
 from cnnstat.memory.tape import Kind, Step, Tape
 from cnnstat.pytorch.dispatch import FunctionMode, name_of
 from cnnstat.pytorch.emptykernels import as_on_cpu, is_known
-from cnnstat.pytorch.measured_memory import Packed
 from cnnstat.pytorch.places import Places
-from cnnstat.pytorch.tensors import storages
+from cnnstat.pytorch.tensors import leaves, storages
+
+
+class Tracker(FunctionMode):  # type: ignore[no-untyped-call]
+    """Follows the storages that operators return; ``owned`` ones, and what they share, are not."""
+
+    def __init__(self, owned: Iterable[torch.Tensor] = ()) -> None:
+        super().__init__()
+        self._sizes: dict[int, int] = {}
+        self._owned = storages(owned)
+        self.live_bytes = 0
+        self.peak_bytes = 0
+
+    def follow(self, tensor: torch.Tensor) -> None:
+        """Count a tensor's storage from now on until it is gone."""
+        storage = tensor.untyped_storage()
+        key = storage._cdata
+        if key in self._sizes or key in self._owned:
+            return
+        self._sizes[key] = storage.nbytes()
+        self.live_bytes += self._sizes[key]
+        self.peak_bytes = max(self.peak_bytes, self.live_bytes)
+        weakref.finalize(storage, self._gone, key)
+
+    def _gone(self, key: int) -> None:
+        self.live_bytes -= self._sizes.pop(key, 0)
+
+    def restart(self) -> None:
+        """Forget the peak so far."""
+        self.peak_bytes = self.live_bytes
+
+    def run(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run an operator and follow its results."""
+        results = func(*args, **kwargs)
+        for tensor in leaves(results):
+            self.follow(tensor)
+        return results
+
+
+class Packed:
+    """A tensor that autograd saves, without its history: a result would refer to itself."""
+
+    __slots__ = ("__weakref__", "tensor")
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self.tensor = tensor.detach()
+
+    def unpack(self) -> torch.Tensor:
+        """Return the tensor."""
+        return self.tensor
 
 
 class _Call(NamedTuple):
@@ -128,7 +176,7 @@ class Recorder(FunctionMode):  # type: ignore[no-untyped-call]
         if self._is_real:
             self._follow_chance(func, name, (args, kwargs), results)
         copied = name == "_to_copy" and self.making == "activation" and first is None
-        tensors = [leaf for leaf in tree_leaves(results) if isinstance(leaf, torch.Tensor)]
+        tensors = leaves(results)
         shows = func.is_view and isinstance(args[0], torch.Tensor) and not is_fake(args[0])
         if shows and any(map(is_fake, tensors)):
             tensors = self._shown(args[0], tensors)
@@ -143,16 +191,16 @@ class Recorder(FunctionMode):  # type: ignore[no-untyped-call]
 
     def _follow_chance(self, func: Any, name: str, entering: Any, results: Any) -> None:
         """Note results that depend on random numbers; none may decide what the pass does."""
-        read = {self._key(each) for each in tree_leaves(entering) if isinstance(each, torch.Tensor)}
+        read = set(map(self._key, leaves(entering)))
         if not (torch.Tag.nondeterministic_seeded in func.tags or read & self._random):
             return
         if name in READS and self.making == "activation":
             raise RandomBranchError
-        self._random |= {self._key(e) for e in tree_leaves(results) if isinstance(e, torch.Tensor)}
+        self._random.update(map(self._key, leaves(results)))
 
     def _has_values(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         """Return whether all that a function reads has values: no parameter or input is read."""
-        entering = [each for each in tree_leaves((args, kwargs)) if isinstance(each, torch.Tensor)]
+        entering = leaves((args, kwargs))
         return self._is_real or (bool(entering) and not any(map(is_fake, entering)))
 
     def _shown(self, real: torch.Tensor, views: list[torch.Tensor]) -> list[torch.Tensor]:

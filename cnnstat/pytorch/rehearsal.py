@@ -25,7 +25,6 @@ from cnnstat.memory.passes import Pass, StateBytes, inputs_alone
 from cnnstat.pytorch import FAKE_TENSORS, unlogged
 from cnnstat.pytorch.dispatch import uncompiled
 from cnnstat.pytorch.measured_memory import (
-    Packed,
     Subject,
     UnitGradients,
     available_bytes,
@@ -36,7 +35,7 @@ from cnnstat.pytorch.measured_memory import (
 from cnnstat.pytorch.module_calls import ModuleCalls
 from cnnstat.pytorch.places import Places
 from cnnstat.pytorch.random_state import preserved_random_state
-from cnnstat.pytorch.recorder import RandomBranchError, Recorder
+from cnnstat.pytorch.recorder import Packed, RandomBranchError, Recorder
 from cnnstat.pytorch.steps import called_as_captured, empty_inputs
 from cnnstat.pytorch.tensors import float_dtype, storage_bytes
 

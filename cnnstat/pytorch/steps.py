@@ -140,12 +140,12 @@ def objective_for(
     """
     generator = torch.Generator().manual_seed(seed)
     own = shaped.graph.outputs
-    terms = []
+    terms: list[tuple[float, Callable[[torch.Tensor], torch.Tensor]]] = []
     for place, value in enumerate((*own, *shaped.graph.training_outputs)):
         shape = shaped.spec(value).shape
         weight = 1.0 if place < len(own) else AUXILIARY_WEIGHT
         if len(shape) != 2:
-            terms.append((weight, mean_square))
+            terms.append((weight, lambda out: out.float().square().mean()))
             continue
         labels = torch.randint(shape[1], shape[:1], generator=generator).to(device)
         ends_in_softmax = isinstance(shaped.nodes[value.node].op, Softmax)
@@ -164,11 +164,6 @@ def probability_cross_entropy(input: torch.Tensor, target: torch.Tensor) -> torc
     """Return -mean(log p[label]) of probabilities (n, classes), which may underflow to 0."""
     floor = torch.finfo(torch.float32).tiny
     return functional.nll_loss(input.float().clamp_min(floor).log(), target)
-
-
-def mean_square(input: torch.Tensor) -> torch.Tensor:
-    """Return the mean of the squares."""
-    return input.float().square().mean()
 
 
 def captured(step: Step, device: torch.device) -> Step:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import nn
+from torch.utils._pytree import tree_leaves
 
 from cnnstat.ir.tensor import TensorSpec
 
@@ -34,6 +35,11 @@ def storage_bytes(tensors: Iterable[torch.Tensor]) -> int:
     """Return the bytes of the tensors' storages, each once."""
     sizes = {t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in tensors}
     return sum(sizes.values())
+
+
+def leaves(tree: Any) -> list[torch.Tensor]:
+    """Return the tensors in containers as PyTorch flattens them."""
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, torch.Tensor)]
 
 
 def named_modules(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:

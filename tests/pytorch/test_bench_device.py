@@ -11,15 +11,17 @@ import torch
 from cnnstat.bench.benchplan import Settings
 from cnnstat.errors import UsageError
 from cnnstat.pytorch.device import (
+    NVIDIA_SMI,
     devices,
     dtype_on,
+    environment,
     out_of_memory,
+    parse_nvidia_smi,
     peak_memory_bytes,
     resolve,
     rounding,
     switched,
 )
-from cnnstat.pytorch.environment import NVIDIA_SMI, environment, parse_nvidia_smi
 
 CPU = torch.device("cpu")
 

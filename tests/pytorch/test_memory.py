@@ -24,7 +24,7 @@ from cnnstat.pytorch.measured_memory import (
     saved_bytes,
     subject,
 )
-from cnnstat.pytorch.meters import Tracker
+from cnnstat.pytorch.recorder import Tracker
 
 SMALL = ("lenet5", "handson-cnn", "resnet20-cifar", "densenet40-12-cifar", "fractal-block")
 """Measured in every way."""

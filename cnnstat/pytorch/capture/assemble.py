@@ -161,7 +161,8 @@ class _Reader:
     def _note_unregistered(self, call: Call, meant: Meaning, name: str) -> None:
         """Note weights that a call uses and that no parameter or buffer of the module holds."""
         factors = meant.reads if isinstance(meant.op, MatMul) else meant.weights
-        elements = _packed_elements(call) + sum(
+        packed = [tensor for each in _packages(call.arguments) for tensor in _unpacked(each)]
+        elements = sum(tensor.numel() for tensor in packed) + sum(
             tensor.numel()
             for tensor in tensors(*call.arguments.values())
             if id(tensor) in self.unregistered
@@ -318,11 +319,6 @@ class _Reader:
             name = f"{self.assembly.nodes[value.node].name}/into"
             into = View("into", (spec_of(tensor),))
             values[key] = self.assembly.applied(name, into, (before, value))
-
-
-def _packed_elements(call: Call) -> int:
-    """Return how many weights a call is given in packed form, as a quantised layer's are."""
-    return sum(tensor.numel() for each in _packages(call.arguments) for tensor in _unpacked(each))
 
 
 def _packages(values: Any) -> list[torch.ScriptObject]:

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import torch
 import torch.utils.checkpoint
 from torch import nn
-from torch.utils._pytree import tree_leaves
 
 from cnnstat.errors import PASSED_ON, CnnstatError, said
 from cnnstat.ir.tensor import TensorSpec
@@ -40,7 +39,7 @@ from cnnstat.pytorch.dispatch import FunctionMode, name_of, uncompiled
 from cnnstat.pytorch.module_calls import ForwardError, ModuleCalls, module_classes
 from cnnstat.pytorch.named import UnknownArgumentError, call_arguments, use_settings
 from cnnstat.pytorch.random_state import preserved_random_state
-from cnnstat.pytorch.tensors import named_stored, returned, spec_of
+from cnnstat.pytorch.tensors import leaves, named_stored, returned, spec_of
 
 SEED = 0
 """Where random numbers start in a run that depends on values: the same figures every time."""
@@ -142,7 +141,10 @@ def prepared(
     Stand-ins are made and used in inference mode, so that functions arrive undivided; not where the
     copy is ``lasting``, a module with parameters.
     """
-    devices = None if kind in EMPTY else _cuda_devices(module)  # empty tensors draw nothing
+    devices = None  # empty tensors draw nothing
+    if kind not in EMPTY:
+        places = [tensor.device for _, tensor, _ in named_stored(module)]
+        devices = {place.index or 0 for place in places if place.type == "cuda"}
     guard = torch.no_grad() if lasting else torch.inference_mode()
     with guard, preserved_random_state(devices, seed=SEED):
         mode = mode_of(kind)
@@ -191,11 +193,6 @@ def mode_of(kind: Kind) -> AbstractContextManager[Any]:
     return FakeTensorMode(allow_non_fake_inputs=True)
 
 
-def _cuda_devices(module: nn.Module) -> set[int]:
-    tensors = [tensor for _, tensor, _ in named_stored(module)]
-    return {t.device.index or 0 for t in tensors if t.device.type == "cuda"}
-
-
 class Watcher(FunctionMode):  # type: ignore[no-untyped-call]
     """Sees the calls of functions, and by ``modules`` which module makes them."""
 
@@ -231,7 +228,7 @@ class _Recorder(Watcher):  # type: ignore[no-untyped-call]
         result: Any = known_result(call) if self.empty else None
         if result is None:
             result = func(*args, **kwargs)
-        results = tuple(leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor))
+        results = tuple(leaves(result))
         call = replace(call, results=results, specs=tuple(map(spec_of, results)))
         self.trace.calls.append(call)
         self.trace.meanings.append(meaning(call))

@@ -43,7 +43,9 @@ def meaning(call: Call) -> Meaning | None:
     """Return what a call means; None for a call that gives back its input."""
     name = plain_name(call.name)
     reads = tensors(*call.arguments.values())
-    if name in SAME or _returns_input(call):
+    alone = len(call.results) == 1 and call.results[0] is call.arguments.get("self")
+    untouched = alone and name not in RULES and not call.name.endswith("_")  # as of ``contiguous``
+    if name in SAME or untouched:
         return None
     nested = any(tensor.is_nested for tensor in (*reads, *call.results))
     known = call.function.namespace == "aten" and not nested
@@ -60,7 +62,7 @@ def meaning(call: Call) -> Meaning | None:
         return function(name)(call)
     if name in MOVES or not reads:
         return Meaning(ops.Rearrange(name, results, plain_arguments(call)), reads)
-    if name in VIEWS or call.changes_view or (name not in RULES and _is_view(call)):
+    if name in VIEWS or call.changes_view or (name not in RULES and call.function.is_view):
         return Meaning(ops.View(name, results, plain_arguments(call)), reads[:1])
     return _opaque(call, name, reads)
 
@@ -68,20 +70,6 @@ def meaning(call: Call) -> Meaning | None:
 def _opaque(call: Call, name: str, reads: tuple[torch.Tensor, ...]) -> Meaning:
     """Return an operator that cnnstat has no rule for; a user's or library's rule may count it."""
     return Meaning(ops.Opaque(name, call.specs, *registered_work(call, reads)), reads)
-
-
-def _returns_input(call: Call) -> bool:
-    """Return whether a call did nothing and gave back its very input (``contiguous``)."""
-    name = plain_name(call.name)
-    if name in RULES or call.name.endswith("_"):
-        return False
-    return len(call.results) == 1 and call.results[0] is call.arguments.get("self")
-
-
-def _is_view(call: Call) -> bool:
-    returns = call.function._schema.returns
-    alias = returns[0].alias_info if returns else None
-    return alias is not None and not alias.is_write
 
 
 def has_rule(name: str) -> bool:
