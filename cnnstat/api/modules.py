@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from cnnstat.count.check import ModuleMeasurement
     from cnnstat.pytorch.capture.entrance import Entrance
+    from cnnstat.pytorch.capture.standins import Given
 
 
 def module_model(
@@ -66,6 +67,7 @@ class _ModuleModel:
 
     def trace(self, specs: Mapping[str, TensorSpec], *, training: bool = False) -> Imported:
         from cnnstat.pytorch.capture.importing import import_module
+        from cnnstat.pytorch.capture.standins import Given
 
         self.latest.clear()
         self.latest.update(specs)
@@ -73,19 +75,18 @@ class _ModuleModel:
             return import_module(
                 self.reference,
                 self.module,
-                specs,
+                Given(specs, self.constants),
                 remake=self.remake,
-                constants=self.constants,
                 training=training,
             )
 
     def count(self, specs: Mapping[str, TensorSpec]) -> ModuleMeasurement:
         from cnnstat.pytorch.capture.importing import count_module
+        from cnnstat.pytorch.capture.standins import Given
 
         with self._quiet():
-            return count_module(
-                self.reference, self.module, specs, remake=self.remake, constants=self.constants
-            )
+            given = Given(specs, self.constants)
+            return count_module(self.reference, self.module, given, remake=self.remake)
 
     def own_module(self, default: Mapping[str, TensorSpec]) -> Module:
         from copy import deepcopy
@@ -94,7 +95,7 @@ class _ModuleModel:
         from cnnstat.pytorch.named import use_settings
 
         made = deepcopy(self.module) if self.remake is None else self.remake()
-        made = with_shapes(made, self.latest or default, self.constants, kinds=("real",))
+        made = with_shapes(made, self._given(default), kinds=("real",))
         use_settings(made, self._settings())
         return made
 
@@ -106,7 +107,7 @@ class _ModuleModel:
         from cnnstat.pytorch.named import use_settings
 
         inner = getattr(self.module, "_orig_mod", self.module)
-        made = filled_copy(with_shapes(inner, self.latest or default, self.constants), filling)
+        made = filled_copy(with_shapes(inner, self._given(default)), filling)
         use_settings(made, self._settings())
         return made
 
@@ -117,10 +118,15 @@ class _ModuleModel:
 
         inner = getattr(self.module, "_orig_mod", self.module)
         inner = inner if self.remake is None else self.remake()
-        inner = with_shapes(inner, self.latest or default, self.constants, kinds=("real",))
+        inner = with_shapes(inner, self._given(default), kinds=("real",))
         made = filled_copy(inner, with_contents)
         use_settings(made, self._settings())
         return made
+
+    def _given(self, default: Mapping[str, TensorSpec]) -> Given:
+        from cnnstat.pytorch.capture.standins import Given
+
+        return Given(self.latest or default, self.constants)
 
     def _settings(self) -> dict[str, Any]:
         return {name: each for name, each in self.constants.items() if not is_example(each)}

@@ -23,7 +23,7 @@ from cnnstat.errors import UsageError
 from cnnstat.memory import memory
 from cnnstat.pytorch import clock, device, layertimes, rates, steps
 from cnnstat.pytorch.build import build_module
-from cnnstat.pytorch.dispatch import is_compilers
+from cnnstat.pytorch.dispatch import without_compiler
 
 LOAD_S = 2.0
 """Seconds of matrix products under which a GPU's clocks and power are read."""
@@ -95,7 +95,9 @@ class _Bench:
         """Measure one job."""
         planned = self._planned(job)
         try:
-            return self._uncompiled(job, planned)
+            if self._settings.compiled:
+                return self._timed(job, planned)
+            return without_compiler(lambda: self._timed(job, planned))
         except Exception as error:  # a compiler's or a driver's, of whatever kind
             self.drop()
             if device.out_of_memory(error):
@@ -148,16 +150,6 @@ class _Bench:
             predicted_peak_bytes=_eager_peak(job) if self._place.type == "cuda" else None,
             note=_uncounted(report),
         )
-
-    def _uncompiled(self, job: Job, planned: Run) -> Run:
-        """Time a job, without the compiler where that fails unasked (``torch.cond``)."""
-        try:
-            return self._timed(job, planned)
-        except Exception as error:
-            if self._settings.compiled or not is_compilers(error):
-                raise
-        with torch.compiler.set_stance("force_eager"):
-            return self._timed(job, planned)
 
     def _timed(self, job: Job, planned: Run) -> Run:
         settings, place = self._settings, self._place

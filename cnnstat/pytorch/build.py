@@ -119,19 +119,15 @@ def submodule_names(graph: Graph) -> tuple[str, ...]:
         *parts, last = node.name.split("/")
         module, own = "", ""
         for end, part in enumerate(parts, 1):
-            own = _joined("_", own, _attribute(part))
+            own = "_".join(filter(None, (own, _attribute(part))))
             path = "/".join(parts[:end])
             if path not in layers:
                 if path not in modules:
-                    modules[path] = _unique(_joined(".", module, own), taken)
+                    modules[path] = _unique(".".join(filter(None, (module, own))), taken)
                 module, own = modules[path], ""
-        own = _joined("_", own, _attribute(last))
-        names.append(_unique(_joined(".", module, own), taken))
+        own = "_".join(filter(None, (own, _attribute(last))))
+        names.append(_unique(".".join(filter(None, (module, own))), taken))
     return tuple(names)
-
-
-def _joined(mark: str, first: str, second: str) -> str:
-    return f"{first}{mark}{second}" if first else second
 
 
 def _unique(name: str, taken: set[str]) -> str:

@@ -7,14 +7,16 @@ undivided. Their eager implementation runs under the same mode, which sees the c
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch._C import DispatchKey
 from torch._ops import HigherOrderOperator
 from torch.utils._python_dispatch import TorchDispatchMode
+
+Result = TypeVar("Result")
 
 
 class FunctionMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -76,6 +78,13 @@ def uncompiled() -> Iterator[None]:
         yield
 
 
-def is_compilers(error: BaseException | None) -> bool:
-    """Return whether PyTorch's compiler failed, which ``torch.cond`` runs without being asked."""
-    return type(error).__module__.startswith("torch._dynamo")
+def without_compiler(run: Callable[[], Result]) -> Result:
+    """Run; where PyTorch's compiler, which ``torch.cond`` calls unasked, fails, run without it."""
+    try:
+        return run()
+    except Exception as error:
+        cause = getattr(error, "error", error)  # of a ``ForwardError``
+        if not type(cause).__module__.startswith("torch._dynamo"):
+            raise
+    with torch.compiler.set_stance("force_eager"):
+        return run()

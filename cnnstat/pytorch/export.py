@@ -123,7 +123,7 @@ def export_onnx(
                 dynamo=True,
                 optimize=False,  # it would fold batch norms into convolutions
                 verbose=False,
-                input_names=_names(module, inputs),
+                input_names=tree_leaves(call_arguments(module.forward, {n: n for n in inputs})),
                 opset_version=opset,
             )
         except Exception as error:
@@ -203,12 +203,6 @@ def _random(inputs: Mapping[str, TensorSpec], *, more: int) -> Tensors:
         if dtype.is_floating_point:
             tensors[name] = torch.randn(shape, generator=draw).to(dtype)
     return tensors
-
-
-def _names(module: nn.Module, inputs: Mapping[str, TensorSpec]) -> list[str]:
-    """Return the names of the inputs in the order in which PyTorch's exporter has them."""
-    names: list[str] = tree_leaves(call_arguments(module.forward, {name: name for name in inputs}))
-    return names
 
 
 def _outputs(module: nn.Module, tensors: Tensors) -> tuple[torch.Tensor, ...]:

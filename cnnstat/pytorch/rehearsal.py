@@ -68,10 +68,15 @@ def rehearse(
     except PASSED_ON:
         raise
     except BaseException as error:
-        done: Pass | BaseException = error
+        reason = error
         if real is not None and settings.device == "cpu" and _has_room(state, shaped, settings):
-            done = _on_real(real, shaped, settings, examples)
-        return done if isinstance(done, Pass) else inputs_alone(shaped, _why(done), state)
+            try:
+                return _on_real(real(), shaped, settings, examples)
+            except PASSED_ON:
+                raise
+            except BaseException as other:
+                reason = other
+        return inputs_alone(shaped, _why(reason), state)
     if settings.device != "cpu":
         return inputs_alone(
             shaped, f"a module's kernels on {settings.device}", rehearsed.state or state
@@ -93,22 +98,16 @@ def _on_fake(
 
 
 def _on_real(
-    real: Callable[[], nn.Module],
+    module: nn.Module,
     shaped: ShapedGraph,
     settings: Settings,
     examples: Mapping[str, torch.Tensor],
-) -> Pass | BaseException:
-    """Return the pass on real tensors, or why there is none."""
-    try:
-        subject = own_subject(real(), shaped, settings, examples=examples)
-        if settings.mode == "training" and any(not p.is_leaf for p in subject.holder.parameters()):
-            raise TypeError(SCRIPTED)
-        with preserved_random_state(seed=0):
-            return _rehearsed(subject, nullcontext(), shaped)
-    except PASSED_ON:
-        raise
-    except BaseException as error:
-        return error
+) -> Pass:
+    subject = own_subject(module, shaped, settings, examples=examples)
+    if settings.mode == "training" and any(not p.is_leaf for p in module.parameters()):
+        raise TypeError(SCRIPTED)
+    with preserved_random_state(seed=0):
+        return _rehearsed(subject, nullcontext(), shaped)
 
 
 def _has_room(state: StateBytes, shaped: ShapedGraph, settings: Settings) -> bool:

@@ -8,10 +8,9 @@ thrown away, modes are those of the thread, and random states are put back.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -26,6 +25,7 @@ from cnnstat.pytorch.capture.calls import Call, Meaning
 from cnnstat.pytorch.capture.copying import evaluation_copy
 from cnnstat.pytorch.capture.standins import (
     EMPTY,
+    Given,
     Kind,
     StandIns,
     Stored,
@@ -80,22 +80,18 @@ INFERENCE = "nference tensor"
 
 def capture(
     module: nn.Module,
-    inputs: Mapping[str, TensorSpec],
+    given: Given,
     *,
     kind: Kind,
-    constants: Mapping[str, object] = MappingProxyType({}),
     training: bool = False,
 ) -> Trace:
     """Return the trace of one forward pass of ``module`` in evaluation or training form.
 
-    ``inputs`` are passed by name where the forward pass has arguments of these names, else in
-    order. ``kind`` is what tensors it runs on. ``constants`` are example tensors for inputs, which
-    a run on contents takes, and other arguments, by name. Raises ``ForwardError`` where the forward
-    pass raises.
+    ``kind`` is what tensors it runs on. Raises ``ForwardError`` where the forward pass raises.
     """
 
     def traced(*, gradients: bool) -> Trace:
-        with prepared(module, inputs, kind, constants) as run:
+        with prepared(module, given, kind) as run:
             if training:
                 run.subject.train()
             entering = {name: (tensor, spec_of(tensor)) for name, tensor in run.inputs.items()}
@@ -129,14 +125,9 @@ class Run(NamedTuple):
 
 @contextmanager
 def prepared(
-    module: nn.Module,
-    inputs: Mapping[str, TensorSpec],
-    kind: Kind,
-    constants: Mapping[str, object] = MappingProxyType({}),
-    *,
-    lasting: bool = False,
+    module: nn.Module, given: Given, kind: Kind, *, lasting: bool = False
 ) -> Iterator[Run]:
-    """Make all that a forward pass on tensors of a kind needs; arguments are those of ``capture``.
+    """Make all that a forward pass on tensors of a kind needs.
 
     Stand-ins are made and used in inference mode, so that functions arrive undivided; not where the
     copy is ``lasting``, a module with parameters.
@@ -148,15 +139,15 @@ def prepared(
     guard = torch.no_grad() if lasting else torch.inference_mode()
     with guard, preserved_random_state(devices, seed=SEED):
         mode = mode_of(kind)
-        stand_ins = StandIns(module, inputs, kind, mode, lasting=lasting)
+        stand_ins = StandIns(module, given.inputs, kind, mode, lasting=lasting)
         with mode:
             stored = stored_tensors(module, stand_ins)
             device = stored[0].tensor.device if stored else device_of(torch.device("cpu"), kind)
-            entering = input_tensors(inputs, device, kind, constants)
+            entering = input_tensors(given, device, kind)
         subject = evaluation_copy(module, stand_ins.made, stand_ins.unregistered)
         keep_own(subject, stored)
         own_forward = subject.__dict__.get("forward")
-        use_settings(subject, {key: constants[key] for key in constants if key not in inputs})
+        use_settings(subject, given.settings)
         yield Run(subject, entering, stored, stand_ins.others, mode, own_forward)
 
 

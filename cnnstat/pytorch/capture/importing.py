@@ -7,8 +7,7 @@ notes. Attention is made of its products: the counter has no rule for the fused 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import nn
@@ -19,7 +18,6 @@ from cnnstat.count.check import LIMITATIONS, ModuleMeasurement
 from cnnstat.count.report import Note
 from cnnstat.errors import ModelError
 from cnnstat.importers.reference import Imported
-from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch.capture.assemble import assemble
 from cnnstat.pytorch.capture.calls import tensors
 from cnnstat.pytorch.capture.capture import (
@@ -30,12 +28,10 @@ from cnnstat.pytorch.capture.capture import (
     prepared,
 )
 from cnnstat.pytorch.capture.refusals import check_names, check_read, explained, is_bad_call
-from cnnstat.pytorch.capture.standins import EMPTY, Kind
-from cnnstat.pytorch.dispatch import is_compilers
+from cnnstat.pytorch.capture.standins import EMPTY, Given, Kind
+from cnnstat.pytorch.dispatch import Result, without_compiler
 from cnnstat.pytorch.module_calls import ForwardError
 from cnnstat.pytorch.tensors import named_stored
-
-Result = TypeVar("Result")
 
 ALL_KINDS: tuple[Kind, ...] = ("meta", "real")
 """Tensors that a lazy module can run on: a fake one cannot get a shape later."""
@@ -49,25 +45,23 @@ VALUES = (
 def import_module(
     name: str,
     module: nn.Module,
-    inputs: Mapping[str, TensorSpec],
+    given: Given,
     *,
     remake: Callable[[], nn.Module] | None = None,
-    constants: Mapping[str, object] = MappingProxyType({}),
     training: bool = False,
 ) -> Imported:
-    """Return the graph of one forward pass, batch included in ``inputs``.
+    """Return the graph of one forward pass.
 
     Where the forward pass asks for values it runs on real tensors: ``remake`` returns the module
-    with contents, where ``module`` has none. ``constants`` are example tensors for inputs, and
-    other arguments, by name. Raises ``UsageError`` where the forward pass has no argument for one,
-    ``ModelError`` with the module's own message and the place where the forward pass fails.
+    with contents, where ``module`` has none. Raises ``UsageError`` where the forward pass has no
+    argument for one, ``ModelError`` with the module's own message and the place where it fails.
     """
 
     def captured(subject: nn.Module, kind: Kind) -> Trace:
-        return capture(subject, inputs, kind=kind, constants=constants, training=training)
+        return capture(subject, given, kind=kind, training=training)
 
-    trace, kind = on_emptiest(name, module, inputs, captured, remake, constants)
-    check_read(name, module, inputs, _unread(trace))
+    trace, kind = on_emptiest(name, module, given, captured, remake)
+    check_read(name, module, given.inputs, _unread(trace))
     silent = not trace.outputs
     if silent:
         trace.outputs = next((c.results for c in reversed(trace.calls) if c.results), ())
@@ -98,10 +92,9 @@ def _unread(trace: Trace) -> list[str]:
 def on_emptiest(
     name: str,
     module: nn.Module,
-    inputs: Mapping[str, TensorSpec],
+    given: Given,
     run: Callable[[nn.Module, Kind], Result],
     remake: Callable[[], nn.Module] | None,
-    constants: Mapping[str, object],
 ) -> tuple[Result, Kind]:
     """Return what a run gives on the emptiest tensors that it takes, and which these are.
 
@@ -110,52 +103,34 @@ def on_emptiest(
     those of ``import_module``.
     """
     module = getattr(module, "_orig_mod", module)  # what torch.compile wraps
-    check_names(name, module, inputs, constants)
+    check_names(name, module, given)
+
+    def ran(kind: Kind) -> tuple[Result, Kind]:
+        return without_compiler(lambda: run(module, kind)), kind
+
     try:
-        module = with_shapes(module, inputs, constants)
+        module = with_shapes(module, given)
         for kind in EMPTY:
             try:
-                return _uncompiled(run, module, kind), kind
+                return ran(kind)
             except ForwardError as error:
                 if is_bad_call(error):
                     raise
         if remake is not None:
-            module = with_shapes(remake(), inputs, constants, kinds=("real",))
-        return _on_contents(module, run)
-    except ForwardError as error:
-        raise ModelError(f"{name}: {explained(error, module, inputs)}") from error.error
-
-
-def _on_contents(
-    subject: nn.Module, run: Callable[[nn.Module, Kind], Result]
-) -> tuple[Result, Kind]:
-    """Run on real tensors, with zeros for whole numbers where ones are out of range."""
-    try:
-        return _uncompiled(run, subject, "real"), "real"
-    except ForwardError as error:
+            module = with_shapes(remake(), given, kinds=("real",))
         try:
-            return run(subject, "zeros"), "zeros"
-        except ForwardError:
-            raise error from None
-
-
-def _uncompiled(run: Callable[[nn.Module, Kind], Result], module: nn.Module, kind: Kind) -> Result:
-    """Run; where PyTorch compiles what runs inside (``torch.cond``) and fails, run without that."""
-    try:
-        return run(module, kind)
+            return ran("real")
+        except ForwardError as error:
+            try:
+                return ran("zeros")  # for whole numbers where ones are out of range
+            except ForwardError:
+                raise error from None
     except ForwardError as error:
-        if not is_compilers(error.error):
-            raise
-    with torch.compiler.set_stance("force_eager"):
-        return run(module, kind)
+        raise ModelError(f"{name}: {explained(error, module, given.inputs)}") from error.error
 
 
 def with_shapes(
-    module: nn.Module,
-    inputs: Mapping[str, TensorSpec],
-    constants: Mapping[str, object] = MappingProxyType({}),
-    *,
-    kinds: tuple[Kind, ...] = ALL_KINDS,
+    module: nn.Module, given: Given, *, kinds: tuple[Kind, ...] = ALL_KINDS
 ) -> nn.Module:
     """Return a copy of a lazy module in which every parameter has a shape; else the module itself.
 
@@ -166,19 +141,14 @@ def with_shapes(
         return module
     for kind in kinds:
         try:
-            return _filled(module, inputs, constants, kind)
+            return _filled(module, given, kind)
         except ForwardError as error:
             failure = error
     raise failure
 
 
-def _filled(
-    module: nn.Module,
-    inputs: Mapping[str, TensorSpec],
-    constants: Mapping[str, object],
-    kind: Kind,
-) -> nn.Module:
-    with prepared(module, inputs, kind, constants, lasting=True) as run:
+def _filled(module: nn.Module, given: Given, kind: Kind) -> nn.Module:
+    with prepared(module, given, kind, lasting=True) as run:
         watcher = Watcher()
         forward(run, watcher)
     watcher.modules.forget(run.subject)
@@ -191,10 +161,9 @@ def _filled(
 def count_module(
     name: str,
     module: nn.Module,
-    inputs: Mapping[str, TensorSpec],
+    given: Given,
     *,
     remake: Callable[[], nn.Module] | None = None,
-    constants: Mapping[str, object] = MappingProxyType({}),
 ) -> ModuleMeasurement:
     """Return the count of one forward pass in evaluation form; arguments and errors as the import.
 
@@ -202,15 +171,13 @@ def count_module(
     """
 
     def counted(subject: nn.Module, kind: Kind) -> ModuleMeasurement:
-        with (
-            prepared(subject, inputs, kind, constants) as run,
-            FlopCounterMode(display=False) as counter,
-        ):
+        counter = FlopCounterMode(display=False)
+        with prepared(subject, given, kind) as run, counter:
             shares = _Shares(counter)
             forward(run, shares)
         return _measurement(subject, shares.flops, counter.get_total_flops())
 
-    return on_emptiest(name, module, inputs, counted, remake, constants)[0]
+    return on_emptiest(name, module, given, counted, remake)[0]
 
 
 def _measurement(module: nn.Module, flops: Mapping[str, int], total: int) -> ModuleMeasurement:

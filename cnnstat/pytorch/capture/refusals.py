@@ -15,6 +15,7 @@ from torch import nn
 from cnnstat.errors import UsageError, nearest, said
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch.capture.entrance import entrance, example_of
+from cnnstat.pytorch.capture.standins import Given
 from cnnstat.pytorch.module_calls import ForwardError
 from cnnstat.pytorch.named import (
     UnknownArgumentError,
@@ -29,9 +30,7 @@ LONGEST_PATH = 200
 """Characters of a module's path in a message."""
 
 
-def check_names(
-    subject: str, module: nn.Module, inputs: Mapping[str, TensorSpec], settings: Iterable[str]
-) -> None:
+def check_names(subject: str, module: nn.Module, given: Given) -> None:
     """Raise ``UsageError`` where a forward pass has no argument for an input or a setting.
 
     Also where it needs one more, unless a hook may add it. ``subject`` begins the message.
@@ -39,7 +38,7 @@ def check_names(
     known = parameters_of(module.forward)
     if not known:
         return
-    settings = [name for name in settings if name not in inputs]
+    inputs, settings = given.inputs, given.settings
     try:
         nested(inputs)
     except UnknownArgumentError as error:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import nn
@@ -17,6 +18,23 @@ from cnnstat.pytorch.tensors import float_dtype, main_dtype, named_stored, spec_
 Kind = Literal["meta", "fake", "real", "zeros"]
 """Tensors to run on: on the meta device; fake ones, which may meet real ones; with contents, whole
 numbers being 1 or 0."""
+
+
+class Given(NamedTuple):
+    """What a forward pass is given by name: ``inputs`` by their specs, batch included.
+
+    ``constants`` are example tensors for inputs, which a run on contents takes, and other
+    arguments. An input that the forward pass has no argument of that name for is the next one.
+    """
+
+    inputs: Mapping[str, TensorSpec]
+    constants: Mapping[str, object] = MappingProxyType({})
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """The other arguments."""
+        return {key: value for key, value in self.constants.items() if key not in self.inputs}
+
 
 EMPTY: tuple[Kind, ...] = ("meta", "fake")
 """Kinds of fake tensors, the fastest first."""
@@ -34,23 +52,18 @@ class Stored:
     name: str
 
 
-def input_tensors(
-    inputs: Mapping[str, TensorSpec],
-    device: torch.device,
-    kind: Kind,
-    constants: Mapping[str, object],
-) -> dict[str, torch.Tensor]:
-    """Return the inputs as tensors of a kind, under its mode; ``constants`` has examples."""
-    made = {name: _tensor(spec, device, kind, constants.get(name)) for name, spec in inputs.items()}
-    for name, tensor in made.items():
-        if getattr(constants.get(name), "requires_grad", False):
-            tensor.requires_grad_()
+def input_tensors(given: Given, device: torch.device, kind: Kind) -> dict[str, torch.Tensor]:
+    """Return the inputs as tensors of a kind, under its mode."""
+    made = {}
+    for name, spec in given.inputs.items():
+        example = given.constants.get(name)
+        made[name] = _tensor(spec, device, kind, example)
+        if getattr(example, "requires_grad", False):
+            made[name].requires_grad_()
     return made
 
 
-def _tensor(
-    spec: TensorSpec, device: torch.device, kind: Kind, example: object = None
-) -> torch.Tensor:
+def _tensor(spec: TensorSpec, device: torch.device, kind: Kind, example: object) -> torch.Tensor:
     dtype = getattr(torch, spec.dtype)
     if kind in EMPTY:
         return torch.empty(spec.shape, dtype=dtype, device=device)

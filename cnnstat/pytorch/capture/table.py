@@ -22,6 +22,15 @@ def _alike(rule: Rule, names: Iterable[str]) -> dict[str, Rule]:
     return dict.fromkeys(names, rule)
 
 
+REDUCTIONS = """
+mean sum max min argmax argmin any all var std prod logsumexp cumsum cumprod
+"""
+ARITHMETIC = """
+add sub rsub mul div remainder floor_divide reciprocal pow sqrt rsqrt exp log sin cos neg abs sign
+maximum minimum masked_fill addcmul addcdiv lerp
+"""
+"""ATen functions whose kind has the same name."""
+
 RULES: dict[str, Rule] = {
     **_alike(rules.convolution, ("convolution", "_convolution")),
     **{f"conv{n}d": unbatched(rules.convolution, n) for n in (1, 2, 3)},
@@ -107,18 +116,12 @@ RULES: dict[str, Rule] = {
     "lstm": rules.recurrent("LSTM"),
     "gru": rules.recurrent("GRU"),
     **_alike(rules.recurrent("RNN"), ("rnn_tanh", "rnn_relu")),
-    **{kind: reduce(kind) for kind in ("mean", "sum", "max", "min", "argmax", "argmin")},
-    **{kind: reduce(kind) for kind in ("any", "all", "var", "std", "prod", "logsumexp")},
-    **{kind: reduce(kind) for kind in ("cumsum", "cumprod")},
+    **{kind: reduce(kind) for kind in REDUCTIONS.split()},
     "amax": reduce("max"),
     "amin": reduce("min"),
     **_alike(functions.vector_norm, ("linalg_vector_norm", "norm")),
-    **{kind: pointwise(kind) for kind in ("add", "sub", "rsub", "mul", "div", "remainder")},
-    **{kind: pointwise(kind) for kind in ("floor_divide", "reciprocal", "pow", "sqrt", "rsqrt")},
-    **{kind: pointwise(kind) for kind in ("exp", "log", "sin", "cos", "neg", "abs", "sign")},
-    **{kind: pointwise(kind) for kind in ("maximum", "minimum", "masked_fill")},
+    **{kind: pointwise(kind) for kind in ARITHMETIC.split()},
     "where": functions.where,
-    **{kind: pointwise(kind) for kind in ("addcmul", "addcdiv", "lerp")},
     "square": pointwise("mul"),
     **_alike(pointwise("round"), ("round", "floor", "ceil")),
     **_alike(pointwise("clamp"), ("clamp", "clamp_min", "clamp_max")),
