@@ -189,19 +189,15 @@ class PaddedAvgPool(nn.Module):
         return share
 
 
-class MaxUnpool2d(nn.Module):
+class MaxUnpool2d(nn.MaxUnpool2d):
     """Unpooling by switches; a third tensor gives height and width."""
 
-    def __init__(self, kernel: Any, stride: Any, padding: Any) -> None:
-        super().__init__()
-        self.kernel, self.stride, self.padding = kernel, stride, padding
-
-    def forward(self, input: Tensor, indices: Tensor, like: Tensor | None = None) -> Tensor:
+    def forward(  # type: ignore[override]
+        self, input: Tensor, indices: Tensor, like: Tensor | None = None
+    ) -> Tensor:
         """(n, c, h, w), indices (n, c, h, w) -> (n, c, h', w')."""
-        axes = zip(input.shape[2:], self.kernel, self.stride, self.padding, strict=True)
-        usual = [(int(n) - 1) * s - 2 * p + k for n, k, s, p in axes]
-        size = usual if like is None else list(map(int, like.shape[2:]))
-        return F.max_unpool2d(input, indices, self.kernel, self.stride, self.padding, size)
+        size = None if like is None else list(map(int, like.shape[2:]))
+        return super().forward(input, indices, size)
 
 
 class ShapedConvTranspose(nn.Module):

@@ -122,7 +122,7 @@ class CallClock:
         places = Places(self._graph, calls)
         calls.watch(self._watched)
         try:
-            with uncompiled(), calls.functions, _TimedCalls(places, self._marks):
+            with uncompiled(), calls, _TimedCalls(places, self._marks):
                 timed = self._marks.seconds(lambda: self._module(*inputs))
         finally:
             calls.forget(self._watched)

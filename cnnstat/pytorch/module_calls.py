@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
@@ -17,13 +18,6 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from cnnstat.pytorch.tensors import named_modules, spec_of
-
-
-class ModuleCall(NamedTuple):
-    """A running module: its path (``block/conv``, empty at the top), whether it has submodules."""
-
-    path: str
-    leaf: bool
 
 
 @dataclass(eq=False)
@@ -68,19 +62,33 @@ ANONYMOUS = ("GraphModule", "InterpreterModule", "Module")
 """Classes that stand in for a module's own, which a file or a graph no longer knows."""
 
 
-class ModuleCalls:
+@dataclass(slots=True)
+class Running:
+    """A running module: its path, whether it has submodules, and which call of it this is.
+
+    ``counts`` tells how often it has called each function, ``function`` which of them runs, with
+    the number of that call. The path is ``block/conv``, empty at the top.
+    """
+
+    path: str
+    leaf: bool
+    call: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    function: tuple[str, int] = ("", 0)
+
+
+class ModuleCalls(TorchFunctionMode):
     """The modules that are running at the moment, outermost first, and which one failed.
 
-    ``functions`` is the mode under which functions are followed, too. Where ``fused``, it is off in
-    modules that PyTorch would not fuse under it.
+    As a mode it follows functions, too. Where ``fused``, it is off in modules that PyTorch would
+    not fuse under it.
     """
 
     def __init__(self, *, fused: bool = False) -> None:
-        self.stack = [ModuleCall("", leaf=False)]
-        self.functions = _FunctionCalls()
+        super().__init__()
+        self.stack = [Running("", leaf=False)]
         self._fused = fused
         self._calls = Counter[str]()
-        self._numbers = [0]  # of the running modules: which call of it
         self._failure = ForwardError()
         self.entering: dict[int, str] = {}
         """The model's inputs: the name of each by the identity of its tensor."""
@@ -88,18 +96,31 @@ class ModuleCalls:
     @property
     def position(self) -> Position:
         """Where the forward pass is at the moment."""
-        return Position(self.path, self._numbers[-1], *self.functions.running)
+        running = self.stack[-1]
+        return Position(running.path, running.call, *running.function)
 
     @property
     def path(self) -> str:
         """Path of the module that is running."""
         return self.stack[-1].path
 
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Note a function while it runs."""
+        running, name = self.stack[-1], getattr(func, "__name__", "")
+        outer = running.function
+        running.function = (name, running.counts[name])
+        running.counts[name] += 1
+        try:
+            return func(*args, **(kwargs or {}))
+        finally:
+            running.function = outer
+
     def watch(self, module: nn.Module) -> None:
         """Follow the calls of a module and of those in it; for a copy that is thrown away."""
         for name, each in named_modules(module):
-            call = ModuleCall(name.replace(".", "/"), leaf=not any(each.children()))
-            each.__dict__["_call_impl"] = self._followed(each._call_impl, each, call)
+            each.__dict__["_call_impl"] = self._followed(each, name.replace(".", "/"))
 
     def forget(self, module: nn.Module) -> None:
         """Stop following the calls of a module and of those in it."""
@@ -110,28 +131,22 @@ class ModuleCalls:
         """Return where an error was raised; without a path if not in a module."""
         return self._failure if self._failure.error is error else ForwardError(error)
 
-    def _followed(
-        self, run: Callable[..., Any], module: nn.Module, call: ModuleCall
-    ) -> Callable[..., Any]:
+    def _followed(self, module: nn.Module, path: str) -> Callable[..., Any]:
+        run, leaf = module._call_impl, not any(module.children())
         alone = self._fused and isinstance(module, FUSED)
+        guard: Callable[[], Any] = torch._C.DisableTorchFunction if alone else nullcontext
 
         def followed(*args: Any, **kwargs: Any) -> Any:
-            self.stack.append(call)
-            self._numbers.append(self._calls[call.path])
-            self._calls[call.path] += 1
-            outer = self.functions.begin()
+            self.stack.append(Running(path, leaf, self._calls[path]))
+            self._calls[path] += 1
             try:
-                if not alone:
-                    return run(*args, **kwargs)
-                with torch._C.DisableTorchFunction():
+                with guard():
                     return run(*args, **kwargs)
             except BaseException as error:
                 if self._failure.error is not error:
-                    self._failure = self._failed(error, call.path, module, args)
+                    self._failure = self._failed(error, path, module, args)
                 raise
             finally:
-                self.functions.end(outer)
-                self._numbers.pop()
                 self.stack.pop()
 
         return followed
@@ -143,41 +158,6 @@ class ModuleCalls:
         shapes = ", ".join(f"{spec}" for spec in map(spec_of, tensors))
         names = tuple(self.entering[id(each)] for each in tensors if id(each) in self.entering)
         return ForwardError(error, path, type(module).__name__, shapes, names)
-
-
-Running = tuple[Counter[str], tuple[str, int]]
-"""How often a module has called each function, and the one that runs with its number."""
-
-
-class _FunctionCalls(TorchFunctionMode):
-    """Follows the functions that the running module calls."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._counts = Counter[str]()
-        self.running = ("", 0)
-
-    def begin(self) -> Running:
-        """Note that a module begins; return the state of the one that calls it."""
-        outer = (self._counts, self.running)
-        self._counts, self.running = Counter(), ("", 0)
-        return outer
-
-    def end(self, outer: Running) -> None:
-        """Go back to the module that called."""
-        self._counts, self.running = outer
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        """Note a function while it runs."""
-        outer, name = self.running, getattr(func, "__name__", "")
-        self.running = (name, self._counts[name])
-        self._counts[name] += 1
-        try:
-            return func(*args, **(kwargs or {}))
-        finally:
-            self.running = outer
 
 
 def module_classes(module: nn.Module) -> dict[str, str]:

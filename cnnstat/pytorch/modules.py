@@ -90,20 +90,19 @@ def transposed(op: layers.TransposedOp, facts: NodeFacts) -> nn.Module:
     return made
 
 
-def max_pool(op: layers.MaxPoolOp, facts: NodeFacts) -> nn.Module:
+def max_pool(op: layers.MaxPoolOp, facts: NodeFacts) -> Any:
     """Return a max-pooling of 1, 2 or 3 axes."""
     extents = facts.inputs[0].shape[2:]
     windows = op.windows(extents)
     padding = symmetric(windows, pooling=True)
     if padding is None:
         return layers.PaddedMaxPool(op, pads(windows, extents))
-    made: nn.Module = of_rank(nn, "MaxPool", op.rank)(
+    return of_rank(nn, "MaxPool", op.rank)(
         op.kernel, op.stride, padding, op.dilation, op.return_indices, op.ceil_mode
     )
-    return made
 
 
-def avg_pool(op: layers.AvgPoolOp, facts: NodeFacts) -> nn.Module:
+def avg_pool(op: layers.AvgPoolOp, facts: NodeFacts) -> Any:
     """Return a mean-pooling of 1, 2 or 3 axes."""
     extents = facts.inputs[0].shape[2:]
     windows = op.windows(extents)
@@ -111,19 +110,17 @@ def avg_pool(op: layers.AvgPoolOp, facts: NodeFacts) -> nn.Module:
     if padding is None:
         sides = tuple(side for w in reversed(windows) for side in (w.before, w.after))
         return layers.PaddedAvgPool(op, pads(windows, extents), sides)
-    made: nn.Module = of_rank(nn, "AvgPool", op.rank)(
+    return of_rank(nn, "AvgPool", op.rank)(
         op.kernel, op.stride, padding, op.ceil_mode, op.count_include_pad
     )
-    return made
 
 
-def batch_norm(op: ops.BatchNorm2d, facts: NodeFacts) -> nn.Module:
+def batch_norm(op: ops.BatchNorm2d, facts: NodeFacts) -> Any:
     """Return a batch normalisation for the rank of the input."""
     shape = facts.inputs[0].shape
-    made: nn.Module = of_rank(nn, "BatchNorm", max(len(shape) - 2, 1))(
+    return of_rank(nn, "BatchNorm", max(len(shape) - 2, 1))(
         shape[1], op.eps, affine=op.affine, track_running_stats=op.tracked
     )
-    return made
 
 
 def instance_norm(op: ops.InstanceNorm, facts: NodeFacts) -> Any:
@@ -148,13 +145,12 @@ POINTWISE: dict[tuple[str, int], Callable[..., Tensor]] = {
 RECURRENT: dict[str, type[Any]] = {"LSTM": layers.LSTM, "GRU": nn.GRU, "RNN": nn.RNN}
 
 
-def nonlinearity(op: ops.Nonlinearity, facts: NodeFacts) -> nn.Module | Function:
+def nonlinearity(op: ops.Nonlinearity, facts: NodeFacts) -> Any:
     """Return the nonlinearity of that name."""
     if op.kind == "Erf":
         return Function(torch.erf)
     usual = (0.0, 0.0) if op.kind == "Threshold" else ()
-    made: nn.Module = getattr(nn, op.kind)(*(op.numbers or usual))
-    return made
+    return getattr(nn, op.kind)(*(op.numbers or usual))
 
 
 def pointwise(op: ops.Pointwise, facts: NodeFacts) -> Function:
@@ -168,11 +164,11 @@ def pointwise(op: ops.Pointwise, facts: NodeFacts) -> Function:
     return Function(function)
 
 
-def recurrent(op: ops.Recurrent, facts: NodeFacts) -> nn.Module:
+def recurrent(op: ops.Recurrent, facts: NodeFacts) -> Any:
     """Return the recurrent layers; raise where sequences of several lengths are packed."""
     if op.sequences:
         raise ModelError(f"{op.type_name}: the lengths of packed sequences are not in the graph")
-    made: nn.Module = RECURRENT[op.kind](
+    return RECURRENT[op.kind](
         facts.inputs[0].shape[-1],
         op.hidden,
         op.layers,
@@ -181,7 +177,6 @@ def recurrent(op: ops.Recurrent, facts: NodeFacts) -> nn.Module:
         bidirectional=op.directions == 2,
         **({"proj_size": op.projection} if op.projection else {}),
     )
-    return made
 
 
 def reduction(op: ops.Reduce, facts: NodeFacts) -> nn.Module:

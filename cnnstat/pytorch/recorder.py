@@ -26,24 +26,38 @@ class Tracker(FunctionMode):  # type: ignore[no-untyped-call]
 
     def __init__(self, owned: Iterable[torch.Tensor] = ()) -> None:
         super().__init__()
-        self._sizes: dict[int, int] = {}
+        self.sizes: list[int] = []
         self._owned = storages(owned)
+        self._alive: dict[int, int] = {}  # identity of a storage -> its number
         self.live_bytes = 0
         self.peak_bytes = 0
 
-    def follow(self, tensor: torch.Tensor) -> None:
-        """Count a tensor's storage from now on until it is gone."""
-        storage = tensor.untyped_storage()
-        key = storage._cdata
-        if key in self._sizes or key in self._owned:
-            return
-        self._sizes[key] = storage.nbytes()
-        self.live_bytes += self._sizes[key]
-        self.peak_bytes = max(self.peak_bytes, self.live_bytes)
-        weakref.finalize(storage, self._gone, key)
+    def key(self, tensor: torch.Tensor) -> int:
+        """Return the identity of a tensor's storage."""
+        identity: int = tensor.untyped_storage()._cdata
+        return identity
 
-    def _gone(self, key: int) -> None:
-        self.live_bytes -= self._sizes.pop(key, 0)
+    def follow(self, tensor: torch.Tensor, *, known: bool = True) -> int | None:
+        """Count a tensor's storage until it is gone; return its number if it is a new one.
+
+        Of an unknown function's result, no more than its elements is sure to take memory.
+        """
+        storage, key = tensor.untyped_storage(), self.key(tensor)
+        if key in self._alive or key in self._owned:
+            return None
+        number = self._alive[key] = len(self.sizes)
+        elements = storage.nbytes() if known else tensor.numel() * tensor.element_size()
+        self.sizes.append(min(storage.nbytes(), elements))
+        self.live_bytes += self.sizes[number]
+        self.peak_bytes = max(self.peak_bytes, self.live_bytes)
+        weakref.finalize(storage, self.forget, key)
+        return number
+
+    def forget(self, key: int) -> int:
+        """Note that a storage is gone; return its number."""
+        number = self._alive.pop(key)
+        self.live_bytes -= self.sizes[number]
+        return number
 
     def restart(self) -> None:
         """Forget the peak so far."""
@@ -103,18 +117,15 @@ READS = ("_local_scalar_dense", "is_nonzero", "equal")
 """Functions that tell Python a tensor's value."""
 
 
-class Recorder(FunctionMode):  # type: ignore[no-untyped-call]
+class Recorder(Tracker):  # type: ignore[no-untyped-call]
     """Records which storages calls make and when they are freed; stored tensors are left out."""
 
     def __init__(self, owned: list[torch.Tensor], places: Places) -> None:
-        super().__init__()
-        self.sizes: list[int] = []
+        super().__init__(owned)
         self.steps: list[_Call] = []
         self.unknown: dict[str, None] = {}
         self.making: Kind = "input"
         self._places = places
-        self._owned = storages(owned)
-        self._alive: dict[int, int] = {}  # identity of a storage -> its number
         self._kinds: list[Kind] = []
         self._born: list[int] = []
         self._last: dict[int, int] = {}
@@ -134,28 +145,23 @@ class Recorder(FunctionMode):  # type: ignore[no-untyped-call]
         """Record the inputs, which the caller refers to."""
         self._is_real = not any(map(is_fake, inputs))
         for tensor in inputs:
-            self._follow(tensor)
+            self.follow(tensor)
         self.steps.append(_Call(0, tuple(range(len(self.sizes)))))
 
-    def _follow(self, tensor: torch.Tensor, *, known: bool = True) -> int | None:
-        """Return the number of a tensor's storage if it is a new one.
-
-        Of an unknown function's result, no more than its elements is sure to take memory.
-        """
-        storage, key = tensor.untyped_storage(), self._key(tensor)
-        if key in self._alive or key in self._owned:
-            return None
-        number = self._alive[key] = len(self.sizes)
-        elements = storage.nbytes() if known else tensor.numel() * tensor.element_size()
-        self.sizes.append(min(storage.nbytes(), elements))
-        self._kinds.append(self.making)
-        self._born.append(len(self.steps))
-        weakref.finalize(storage, self._gone, key)
+    def follow(self, tensor: torch.Tensor, *, known: bool = True) -> int | None:
+        """Record a tensor's storage if it is a new one."""
+        number = super().follow(tensor, known=known)
+        if number is not None:
+            self._kinds.append(self.making)
+            self._born.append(len(self.steps))
         return number
 
-    def _gone(self, key: int) -> None:
+    def forget(self, key: int) -> int:
+        """Record the last step before a storage is gone."""
         self._random.discard(key)
-        self._last[self._alive.pop(key)] = len(self.steps) - 1
+        number = super().forget(key)
+        self._last[number] = len(self.steps) - 1
+        return number
 
     def run(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a function and record it."""
@@ -180,7 +186,7 @@ class Recorder(FunctionMode):  # type: ignore[no-untyped-call]
         shows = func.is_view and isinstance(args[0], torch.Tensor) and not is_fake(args[0])
         if shows and any(map(is_fake, tensors)):
             tensors = self._shown(args[0], tensors)
-        made = [self._follow(tensor, known=known) for tensor in tensors]
+        made = [self.follow(tensor, known=known) for tensor in tensors]
         new = tuple(number for number in made if number is not None)
         if copied and new:
             self._kinds[new[0]] = "weight_copy"
@@ -191,12 +197,12 @@ class Recorder(FunctionMode):  # type: ignore[no-untyped-call]
 
     def _follow_chance(self, func: Any, name: str, entering: Any, results: Any) -> None:
         """Note results that depend on random numbers; none may decide what the pass does."""
-        read = set(map(self._key, leaves(entering)))
+        read = set(map(self.key, leaves(entering)))
         if not (torch.Tag.nondeterministic_seeded in func.tags or read & self._random):
             return
         if name in READS and self.making == "activation":
             raise RandomBranchError
-        self._random.update(map(self._key, leaves(results)))
+        self._random.update(map(self.key, leaves(results)))
 
     def _has_values(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         """Return whether all that a function reads has values: no parameter or input is read."""
@@ -209,15 +215,15 @@ class Recorder(FunctionMode):  # type: ignore[no-untyped-call]
         self._real.update(dict.fromkeys(storages(views), real.untyped_storage()._cdata))
         return [real]
 
-    def _key(self, tensor: torch.Tensor) -> int:
-        """Return the identity of a tensor's storage."""
-        key: int = tensor.untyped_storage()._cdata
-        return self._real.get(key, key)
+    def key(self, tensor: torch.Tensor) -> int:
+        """Return the identity of a tensor's storage; of a fake view, of what it shows."""
+        identity = super().key(tensor)
+        return self._real.get(identity, identity)
 
     def _number(self, value: Any) -> int | None:
         if not isinstance(value, torch.Tensor):
             return None
-        return self._alive.get(self._key(value))
+        return self._alive.get(self.key(value))
 
     def _move(self, function: str) -> None:
         """Go to the place of a call; in the backward pass, to that of its forward call."""
@@ -253,7 +259,7 @@ class Recorder(FunctionMode):  # type: ignore[no-untyped-call]
             packed = Packed(tensor)
         finally:
             self._is_packing = False
-        key = self._key(tensor)
+        key = self.key(tensor)
         if key not in self._owned:
             number = torch._C._autograd._get_sequence_nr() - 1
             storage = self._alive.get(key, -1 - key)

@@ -124,7 +124,7 @@ def _rehearsed(subject: Subject, mode: AbstractContextManager[object], shaped: S
     calls.watch(module)
     recorder = Recorder(subject.owned, Places(shaped.graph, calls))
     random_state, quiet = preserved_random_state(), unlogged(FAKE_TENSORS)
-    with random_state, quiet, uncompiled(), mode, calls.functions, recorder:
+    with random_state, quiet, uncompiled(), mode, calls, recorder:
         recorder.enter(subject.inputs)
         forward_steps = _run(subject, recorder)
     gradients = gradients_of(module) if subject.settings.mode == "training" else []

@@ -164,7 +164,7 @@ def forward(run: Run, watcher: Watcher, *, gradients: bool = False) -> Any:
     except UnknownArgumentError as error:
         raise ForwardError(error) from error
     gradient_mode, quiet = torch.set_grad_enabled(gradients), unlogged(FAKE_TENSORS)
-    with uncompiled(), quiet, run.mode, gradient_mode, watcher.modules.functions, watcher:
+    with uncompiled(), quiet, run.mode, gradient_mode, watcher.modules, watcher:
         try:
             return run.subject(*arguments, **named)
         except (CnnstatError, *PASSED_ON):  # the former: of a rule of the user's own
@@ -206,13 +206,13 @@ class _Recorder(Watcher):  # type: ignore[no-untyped-call]
                 parts = func.decompose(*args, **kwargs)
             if parts is not NotImplemented:
                 return parts
-        path, is_leaf = self.modules.stack[-1]
+        running = self.modules.stack[-1]
         call = Call(
             func,
             func._schema.name.partition("::")[2],
             _bound(func._schema, args, kwargs),
-            path,
-            is_leaf,
+            running.path,
+            running.leaf,
             self.modules.position,
             self._is_differentiated(),
         )
