@@ -132,7 +132,8 @@ class ModuleCalls(TorchFunctionMode):
         return self._failure if self._failure.error is error else ForwardError(error)
 
     def _followed(self, module: nn.Module, path: str) -> Callable[..., Any]:
-        run, leaf = module._call_impl, not any(module.children())
+        run: Callable[..., Any] = module._call_impl
+        leaf = not any(module.children())
         alone = self._fused and isinstance(module, FUSED)
         guard: Callable[[], Any] = torch._C.DisableTorchFunction if alone else nullcontext
 
