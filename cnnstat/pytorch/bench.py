@@ -21,7 +21,7 @@ from cnnstat.bench.timing import spread, timing_note
 from cnnstat.count.report import Report
 from cnnstat.errors import UsageError
 from cnnstat.memory import memory
-from cnnstat.pytorch import clock, device, layertimes, rates, steps
+from cnnstat.pytorch import clock, device, layertimes, steps
 from cnnstat.pytorch.build import build_module
 from cnnstat.pytorch.dispatch import without_compiler
 
@@ -87,8 +87,8 @@ class _Bench:
         self._settings, self._place, self._kinds = settings, place, kinds
         self._module: nn.Module | None = None
         self._built_for: tuple[str, str] | None = None
-        self._copy: rates.Copy | None = None
-        self._products: dict[str, rates.Product] = {}
+        self._copy: clock.Copy | None = None
+        self._products: dict[str, clock.Product] = {}
         self.under_load: dict[str, str | float | None] = {}
 
     def run(self, job: Job) -> Run:
@@ -223,15 +223,15 @@ class _Bench:
 
     def _rates(self, dtype: str) -> Rates:
         if self._copy is None:
-            self._copy = rates.copy(self._place)
+            self._copy = clock.copy_rate(self._place)
         if dtype not in self._products:
             kind = self._kinds[dtype]
             on_cuda = self._place.type == "cuda"
             as_convolved = device.rounding().convolution if on_cuda else None  # nearly all MACs are
             with device.switched(tf32=as_convolved):
-                self._products[dtype] = rates.matrix_product(self._place, kind)
+                self._products[dtype] = clock.product_rate(self._place, kind)
                 if on_cuda and not self.under_load:
-                    busy = rates.product_steps(self._products[dtype], self._place, kind, LOAD_S)
+                    busy = clock.product_steps(self._products[dtype], self._place, kind, LOAD_S)
                     self.under_load = device.nvidia_smi_under_load(self._place, busy)
         return Rates(self._products[dtype].macs_per_s, self._copy.bytes_per_s)
 

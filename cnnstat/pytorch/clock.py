@@ -1,7 +1,10 @@
 """Timing a step: warm-up until the median settles, then samples until there are enough.
 
 CUDA work is timed by events on the device, with one synchronisation for a whole block of steps; on
-other devices each step is timed by the wall clock until the device has finished.
+other devices each step is timed by the wall clock until the device has finished. So are the rates
+that a device reaches, of a large matrix product of one type and of a large copy: when they are
+needed, with the settings of the measurement. Nothing is taken from a data sheet, and the best of
+several samples counts: a reference is what the device can do.
 """
 
 from __future__ import annotations
@@ -79,3 +82,77 @@ def cuda_block(step: Step, device: torch.device, length: int) -> list[float]:
             event.record()
         torch.cuda.synchronize(device)
     return [before.elapsed_time(after) / 1e3 for before, after in pairwise(events)]
+
+
+LARGEST = {"cuda": 8192, "mps": 4096, "cpu": 2048}
+"""Rows and columns of the largest matrix product that is tried, by kind of device."""
+
+SMALLEST = 256
+PRODUCT_S = 0.5
+"""A product that would take longer than this is not tried: the one of half the rows has to do."""
+
+PROBES = 5
+
+COPY_BYTES = {"cuda": 2**30, "mps": 2**28, "cpu": 2**28}
+"""Size of the copied block: far beyond any cache."""
+
+MIN_TIME, MAX_TIME = 0.2, 1.5
+
+
+class Product(NamedTuple):
+    """The largest square matrix product that was quick enough: its rows and what it reached."""
+
+    rows: int
+    macs_per_s: float
+
+
+class Copy(NamedTuple):
+    """A copy within the memory: size of the block, bytes read plus written a second."""
+
+    block_bytes: int
+    bytes_per_s: float
+
+
+def product_rate(device: torch.device, dtype: torch.dtype) -> Product:
+    """Measure a matrix product in a dtype: rows^3 multiply-accumulates each."""
+    rows = SMALLEST
+    with torch.inference_mode():
+        while True:
+            step = _product(rows, device, dtype)
+            probe = min(timed(step, device) for _ in range(PROBES))
+            if rows >= LARGEST[device.type] or 8 * probe > PRODUCT_S:
+                samples = sample(step, device, min_time=MIN_TIME, max_time=MAX_TIME)
+                return Product(rows, rows**3 / min(samples.durations))
+            rows *= 2
+
+
+def product_steps(
+    product: Product, device: torch.device, dtype: torch.dtype, seconds: float
+) -> Step:
+    """Return a step that gives the device ``seconds`` of a measured product and does not wait."""
+    once = _product(product.rows, device, dtype)
+    count = max(1, round(seconds * product.macs_per_s / product.rows**3))
+
+    def step() -> None:
+        for _ in range(count):
+            once()
+
+    return step
+
+
+def _product(rows: int, device: torch.device, dtype: torch.dtype) -> Step:
+    a = torch.randn(rows, rows, device=device).to(dtype)
+    b, out = torch.randn(rows, rows, device=device).to(dtype), torch.empty_like(a)
+    return lambda: torch.mm(a, b, out=out)
+
+
+def copy_rate(device: torch.device) -> Copy:
+    """Measure a large copy: every byte is read once and written once."""
+    size = COPY_BYTES[device.type]
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        size = min(size, free // 8)
+    source = torch.ones(size, dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    samples = sample(lambda: target.copy_(source), device, min_time=MIN_TIME, max_time=MAX_TIME)
+    return Copy(size, 2 * size / min(samples.durations))

@@ -74,20 +74,17 @@ class Exported:
             return
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
-        try:
-            session = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
-        except Exception as error:
-            self.notes.append(f"ONNX Runtime cannot load the file: {reason(error)}")
-            return
         tensors = _random(self.inputs, more=0 if self.notes else 1)
         expected = _outputs(self.module, tensors)
         again = _outputs(self.module, tensors)
-        names = [each.name for each in session.get_inputs()]
-        fed = {name: t.numpy() for name, t in tensors.items() if name in names}
+        step = "load"
         try:
-            computed = session.run(None, fed)
+            session = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
+            names = [each.name for each in session.get_inputs()]
+            step = "run"
+            computed = session.run(None, {n: t.numpy() for n, t in tensors.items() if n in names})
         except Exception as error:
-            self.notes.append(f"ONNX Runtime cannot run the file: {reason(error)}")
+            self.notes.append(f"ONNX Runtime cannot {step} the file: {reason(error)}")
             return
         if len(computed) != len(expected):
             return

@@ -11,7 +11,7 @@ import pytest
 
 from cnnstat.bench.benchplan import Settings
 from cnnstat.bench.measurement import Measurement, Run, payload
-from cnnstat.pytorch.rates import Copy, Product
+from cnnstat.pytorch.clock import Copy, Product
 from tests.cli.commandline import Cnnstat
 
 QUICK = ("--device", "cpu", "--threads", "1", "--min-time", "0", "--max-time", "2")
@@ -77,9 +77,9 @@ def test_a_small_model_is_measured_and_shown(cnnstat: Cnnstat) -> None:
 @pytest.fixture
 def known_rates(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the device's rates as known: only models are timed."""
-    rates = "cnnstat.pytorch.rates"
-    monkeypatch.setattr(f"{rates}.matrix_product", lambda device, dtype: Product(1000, 1e9))
-    monkeypatch.setattr(f"{rates}.copy", lambda device: Copy(1000, 1e9))
+    clock = "cnnstat.pytorch.clock"
+    monkeypatch.setattr(f"{clock}.product_rate", lambda device, dtype: Product(1000, 1e9))
+    monkeypatch.setattr(f"{clock}.copy_rate", lambda device: Copy(1000, 1e9))
 
 
 @pytest.mark.usefixtures("known_rates")

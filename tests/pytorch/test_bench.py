@@ -13,7 +13,7 @@ from cnnstat.bench.benchplan import Job, Settings
 from cnnstat.bench.measurement import Measurement, payload, read_payload
 from cnnstat.bench.roofline import Mode, Rates, demands, total_bound
 from cnnstat.errors import MissingDependencyError, UsageError
-from cnnstat.pytorch import bench, clock, layertimes, rates
+from cnnstat.pytorch import bench, clock, layertimes
 from cnnstat.pytorch.bench import measure
 from cnnstat.pytorch.build import build_module
 from cnnstat.pytorch.clock import Samples
@@ -31,9 +31,9 @@ def _job(name: str = "lenet5-modern", *, batch: int = 1, mode: Mode = "inference
 
 @pytest.fixture
 def known_rates(monkeypatch: pytest.MonkeyPatch) -> None:
-    product = rates.Product(1000, RATES.macs_per_s)
-    monkeypatch.setattr(rates, "matrix_product", lambda device, dtype: product)
-    monkeypatch.setattr(rates, "copy", lambda device: rates.Copy(1000, RATES.bytes_per_s))
+    product = clock.Product(1000, RATES.macs_per_s)
+    monkeypatch.setattr(clock, "product_rate", lambda device, dtype: product)
+    monkeypatch.setattr(clock, "copy_rate", lambda device: clock.Copy(1000, RATES.bytes_per_s))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from cnnstat import api
 from cnnstat.count.report import Report
-from cnnstat.pytorch import clock, rates, steps
+from cnnstat.pytorch import clock, steps
 from cnnstat.pytorch.build import build_module
 from cnnstat.pytorch.clock import Samples, block_length, cuda_block, sample
 from cnnstat.pytorch.steps import (
@@ -139,15 +139,15 @@ def test_the_largest_product_that_is_quick_enough(
     def product(rows: int, device: torch.device, dtype: torch.dtype) -> Callable[[], None]:
         return fake.step((rows / 256) ** 3 / 64)
 
-    monkeypatch.setattr(rates, "_product", product)
-    rate = rates.matrix_product(CPU, torch.float32)
-    assert rate == rates.Product(512, 512**3 / 0.125)
+    monkeypatch.setattr(clock, "_product", product)
+    rate = clock.product_rate(CPU, torch.float32)
+    assert rate == clock.Product(512, 512**3 / 0.125)
 
 
 def test_a_copy_reads_and_writes_every_byte(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rates, "COPY_BYTES", {"cpu": 4096})
-    monkeypatch.setattr(rates, "sample", lambda step, device, **_: Samples((0.5, 0.25, 1.0), 1))
-    assert rates.copy(CPU) == rates.Copy(4096, 2 * 4096 / 0.25)
+    monkeypatch.setattr(clock, "COPY_BYTES", {"cpu": 4096})
+    monkeypatch.setattr(clock, "sample", lambda step, device, **_: Samples((0.5, 0.25, 1.0), 1))
+    assert clock.copy_rate(CPU) == clock.Copy(4096, 2 * 4096 / 0.25)
 
 
 def test_inputs_are_random_seeded_and_of_the_format() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from cnnstat import api
 from cnnstat.bench.benchplan import Settings
 from cnnstat.bench.measurement import LayerTime, Run
-from cnnstat.pytorch import layertimes, rates
+from cnnstat.pytorch import clock, layertimes
 
 QUICK = Settings(device="cpu", threads=1, min_time=0.0, max_time=2.0, layers=True)
 
@@ -18,8 +18,8 @@ QUICK = Settings(device="cpu", threads=1, min_time=0.0, max_time=2.0, layers=Tru
 @pytest.fixture(autouse=True)
 def known_rates(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the device's rates as known: only models are timed."""
-    monkeypatch.setattr(rates, "matrix_product", lambda device, dtype: rates.Product(1000, 1e9))
-    monkeypatch.setattr(rates, "copy", lambda device: rates.Copy(1000, 1e8))
+    monkeypatch.setattr(clock, "product_rate", lambda device, dtype: clock.Product(1000, 1e9))
+    monkeypatch.setattr(clock, "copy_rate", lambda device: clock.Copy(1000, 1e8))
 
 
 class Branches(nn.Module):

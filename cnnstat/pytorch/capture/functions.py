@@ -77,14 +77,12 @@ def where(call: Call) -> Meaning | None:
     return pointwise("where")(call)
 
 
-def accumulated(call: Call) -> Meaning | None:
-    """Read values that are added up at their places; those that replace others only move."""
-    return function("accumulated")(call) if call.arguments.get("accumulate") else None
+def where_given(argument: str, kind: str) -> Rule:
+    """Return the rule of a function with that definition where an argument asks for arithmetic.
 
-
-def scattered(call: Call) -> Meaning | None:
-    """Read values that are joined with those at their places; else they only move."""
-    return function("scatter_reduce")(call) if call.arguments.get("reduce") else None
+    Without, values replace those at their places: they only move.
+    """
+    return lambda call: function(kind)(call) if call.arguments.get(argument) else None
 
 
 def quantize(call: Call) -> Meaning:

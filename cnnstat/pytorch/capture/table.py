@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from cnnstat import ops
 from cnnstat.pytorch.capture import functions, rules
 from cnnstat.pytorch.capture.calls import Rule
@@ -16,12 +14,6 @@ from cnnstat.pytorch.capture.rules import (
     unbatched,
 )
 
-
-def _alike(rule: Rule, names: Iterable[str]) -> dict[str, Rule]:
-    """Return one rule under several names."""
-    return dict.fromkeys(names, rule)
-
-
 REDUCTIONS = """
 mean sum max min argmax argmin any all var std prod logsumexp cumsum cumprod
 """
@@ -29,20 +21,17 @@ ARITHMETIC = """
 add sub rsub mul div remainder floor_divide reciprocal pow sqrt rsqrt exp log sin cos neg abs sign
 maximum minimum masked_fill addcmul addcdiv lerp
 """
-"""ATen functions whose kind has the same name."""
+NONLINEARITIES = "ReLU6 SiLU GELU Hardswish Hardsigmoid SELU Mish Softsign Erf"
+"""Kinds whose ATen functions have the same name, in lower case."""
 
-RULES: dict[str, Rule] = {
-    **_alike(rules.convolution, ("convolution", "_convolution")),
-    **{f"conv{n}d": unbatched(rules.convolution, n) for n in (1, 2, 3)},
-    **{f"conv_transpose{n}d": unbatched(rules.convolution, n) for n in (1, 2, 3)},
+_BY_NAMES: dict[str, Rule] = {
+    "convolution _convolution": rules.convolution,
     "linear": rules.linear,
-    **_alike(
-        rule(lambda a: ops.MatMul(), "self", "other", "mat2", "vec", "tensor"),
-        ("matmul", "mm", "bmm", "mv", "dot", "vdot"),
+    "matmul mm bmm mv dot vdot": rule(
+        lambda a: ops.MatMul(), "self", "other", "mat2", "vec", "tensor"
     ),
-    **_alike(
-        rule(lambda a: ops.MatMul(), "mat1", "mat2", "batch1", "batch2", "mat", "vec", "self"),
-        ("addmm", "baddbmm", "addmv"),
+    "addmm baddbmm addmv": rule(
+        lambda a: ops.MatMul(), "mat1", "mat2", "batch1", "batch2", "mat", "vec", "self"
     ),
     "batch_norm": rules.batch_norm,
     "layer_norm": rules.layer_norm,
@@ -55,40 +44,24 @@ RULES: dict[str, Rule] = {
     "relu": rule(lambda a: ops.ReLU()),
     "sigmoid": rule(lambda a: ops.Sigmoid()),
     "tanh": rule(lambda a: ops.Tanh()),
-    "relu6": nonlinearity("ReLU6"),
     "hardtanh": rule(rules.hardtanh),
-    "silu": nonlinearity("SiLU"),
-    "gelu": nonlinearity("GELU"),
-    "hardswish": nonlinearity("Hardswish"),
-    "hardsigmoid": nonlinearity("Hardsigmoid"),
     "elu": numbered("ELU", "alpha", 1),
-    "selu": nonlinearity("SELU"),
     "celu": numbered("CELU", "alpha", 1),
     "leaky_relu": numbered("LeakyReLU", "negative_slope", 0.01),
-    "mish": nonlinearity("Mish"),
     "softplus": numbered("Softplus", "beta", 1),
-    "softsign": nonlinearity("Softsign"),
     "hardshrink": numbered("Hardshrink", "lambd", 0.5),
     "softshrink": numbered("Softshrink", "lambd", 0.5),
     "threshold": rule(
         lambda a: ops.Nonlinearity("Threshold", (float(a["threshold"]), float(a["value"])))
     ),
     "log_sigmoid": nonlinearity("LogSigmoid"),
-    "erf": nonlinearity("Erf"),
     "prelu": rule(lambda a: ops.PReLU(int(a["weight"].numel())), weights=("weight",)),
-    **_alike(rule(lambda a: ops.Softmax(int(a["dim"]))), ("softmax", "_softmax", "_safe_softmax")),
-    **_alike(rule(lambda a: ops.LogSoftmax(int(a["dim"]))), ("log_softmax", "_log_softmax")),
-    **_alike(
-        rule(lambda a: ops.Dropout(float(a["p"]))), ("dropout", "feature_dropout", "alpha_dropout")
-    ),
+    "softmax _softmax _safe_softmax": rule(lambda a: ops.Softmax(int(a["dim"]))),
+    "log_softmax _log_softmax": rule(lambda a: ops.LogSoftmax(int(a["dim"]))),
+    "dropout feature_dropout alpha_dropout": rule(lambda a: ops.Dropout(float(a["p"]))),
     "scaled_dot_product_attention": rule(
         lambda a: ops.Attention(), "query", "key", "value", "attn_mask"
     ),
-    **{
-        f"max_pool{kind.rank}d{form}": rules.max_pool(kind)
-        for kind in (ops.MaxPool1d, ops.MaxPool2d, ops.MaxPool3d)
-        for form in ("", "_with_indices")
-    },
     "avg_pool1d": rules.avg_pool(ops.AvgPool1d),
     "avg_pool2d": rules.avg_pool(ops.AvgPool2d),
     "avg_pool3d": rules.avg_pool(ops.AvgPool3d),
@@ -100,40 +73,49 @@ RULES: dict[str, Rule] = {
     "adaptive_max_pool3d": rules.adaptive_pool(ops.AdaptiveMaxPool3d),
     "_weight_norm_interface": rule(lambda a: ops.WeightNorm(a["dim"] % a["v"].dim()), "v", "g"),
     "col2im": rule(rules.fold),
-    **_alike(rules.interpolate("nearest"), (f"upsample_nearest{n}d" for n in (1, 2, 3))),
-    **_alike(
-        rules.interpolate("nearest-exact"), (f"_upsample_nearest_exact{n}d" for n in (1, 2, 3))
-    ),
-    **_alike(
-        rules.interpolate("linear"),
-        ("upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d"),
-    ),
+    "upsample_nearest1d upsample_nearest2d upsample_nearest3d": rules.interpolate("nearest"),
+    "_upsample_nearest_exact1d _upsample_nearest_exact2d": rules.interpolate("nearest-exact"),
+    "_upsample_nearest_exact3d": rules.interpolate("nearest-exact"),
+    "upsample_linear1d upsample_bilinear2d upsample_trilinear3d": rules.interpolate("linear"),
     "_upsample_bilinear2d_aa": rules.interpolate("linear"),
-    **_alike(rules.interpolate("bicubic"), ("upsample_bicubic2d", "_upsample_bicubic2d_aa")),
-    **_alike(rule(lambda a: ops.Concat(int(a["dim"])), "tensors"), ("cat", "concat")),
+    "upsample_bicubic2d _upsample_bicubic2d_aa": rules.interpolate("bicubic"),
+    "cat concat": rule(lambda a: ops.Concat(int(a["dim"])), "tensors"),
     "flatten": rules.flatten,
     "embedding": rule(rules.embedding, "indices", weights=("weight",)),
     "lstm": rules.recurrent("LSTM"),
     "gru": rules.recurrent("GRU"),
-    **_alike(rules.recurrent("RNN"), ("rnn_tanh", "rnn_relu")),
-    **{kind: reduce(kind) for kind in REDUCTIONS.split()},
+    "rnn_tanh rnn_relu": rules.recurrent("RNN"),
     "amax": reduce("max"),
     "amin": reduce("min"),
-    **_alike(functions.vector_norm, ("linalg_vector_norm", "norm")),
-    **{kind: pointwise(kind) for kind in ARITHMETIC.split()},
+    "linalg_vector_norm norm": functions.vector_norm,
     "where": functions.where,
     "square": pointwise("mul"),
-    **_alike(pointwise("round"), ("round", "floor", "ceil")),
-    **_alike(pointwise("clamp"), ("clamp", "clamp_min", "clamp_max")),
-    **_alike(pointwise("compare"), ("eq", "ne", "lt", "le", "gt", "ge")),
-    **_alike(pointwise("logical"), ("logical_and", "logical_or", "logical_not", "logical_xor")),
-    **_alike(pointwise("logical"), ("bitwise_and", "bitwise_or", "bitwise_not")),
-    **_alike(functions.accumulated, ("index_put", "put")),
-    "scatter": functions.scattered,
-    **_alike(functions.quantize, ("quantize_per_tensor", "quantize_per_channel")),
+    "round floor ceil": pointwise("round"),
+    "clamp clamp_min clamp_max": pointwise("clamp"),
+    "eq ne lt le gt ge": pointwise("compare"),
+    "logical_and logical_or logical_not logical_xor": pointwise("logical"),
+    "bitwise_and bitwise_or bitwise_not": pointwise("logical"),
+    "index_put put": functions.where_given("accumulate", "accumulated"),
+    "scatter": functions.where_given("reduce", "scatter_reduce"),
+    "quantize_per_tensor quantize_per_channel": functions.quantize,
     "quantize_per_tensor_dynamic": functions.quantize,
     "dequantize": functions.dequantize,
     "_ctc_loss": functions.ctc_loss,
+}
+"""Rules by the functions that they read."""
+
+RULES: dict[str, Rule] = {
+    **{name: rule for names, rule in _BY_NAMES.items() for name in names.split()},
+    **{f"conv{n}d": unbatched(rules.convolution, n) for n in (1, 2, 3)},
+    **{f"conv_transpose{n}d": unbatched(rules.convolution, n) for n in (1, 2, 3)},
+    **{kind.lower(): nonlinearity(kind) for kind in NONLINEARITIES.split()},
+    **{
+        f"max_pool{kind.rank}d{form}": rules.max_pool(kind)
+        for kind in (ops.MaxPool1d, ops.MaxPool2d, ops.MaxPool3d)
+        for form in ("", "_with_indices")
+    },
+    **{kind: reduce(kind) for kind in REDUCTIONS.split()},
+    **{kind: pointwise(kind) for kind in ARITHMETIC.split()},
     **{name: functions.function(kind) for name, kind in functions.KINDS.items()},
 }
 """ATen functions with work or weights."""
