@@ -123,7 +123,8 @@ class _Bench:
     def _planned(self, job: Job) -> Run:
         """Return the run as far as it is known without a clock."""
         report, settings = job.report, self._settings
-        totals, need = report.totals, _total(demands(report, mode=job.mode))
+        totals, needs = report.totals, demands(report, mode=job.mode)
+        need = Demand(sum(n.macs for n in needs), sum(n.traffic_bytes for n in needs))
         training = job.mode == "training"
         rounded = device.rounding() if self._place.type == "cuda" else None
         return Run(
@@ -262,10 +263,6 @@ def summarized(
         share_of_bound=least.seconds / timing.median,
         bound_by=least.limit,
     )
-
-
-def _total(needs: tuple[Demand, ...]) -> Demand:
-    return Demand(sum(need.macs for need in needs), sum(need.traffic_bytes for need in needs))
 
 
 def _forward_flops(report: Report) -> int:

@@ -193,6 +193,10 @@ def unbuildable(op: Op, facts: NodeFacts) -> nn.Module:
     )
 
 
+ADAPTIVE: tuple[type[Op], ...] = (
+    *(ops.AdaptiveAvgPool1d, ops.AdaptiveAvgPool2d, ops.AdaptiveAvgPool3d),
+    *(ops.AdaptiveMaxPool1d, ops.AdaptiveMaxPool2d, ops.AdaptiveMaxPool3d),
+)
 UNBUILDABLE: tuple[type[Op], ...] = (
     *(ops.View, ops.Rearrange, ops.Parameter, ops.DeformConv2d, ops.Function, ops.Opaque),
 )
@@ -200,30 +204,17 @@ UNBUILDABLE: tuple[type[Op], ...] = (
 
 MAKERS: Mapping[type[Op], Maker] = {
     ops.Input: lambda op, facts: None,
-    ops.Conv1d: convolution,
-    ops.Conv2d: convolution,
-    ops.Conv3d: convolution,
+    **dict.fromkeys((ops.Conv1d, ops.Conv2d, ops.Conv3d), convolution),
     ops.ConnectedConv2d: lambda op, facts: layers.ConnectedConv2d(op),
-    ops.ConvTranspose1d: transposed,
-    ops.ConvTranspose2d: transposed,
-    ops.ConvTranspose3d: transposed,
+    **dict.fromkeys((ops.ConvTranspose1d, ops.ConvTranspose2d, ops.ConvTranspose3d), transposed),
     ops.Linear: lambda op, facts: nn.Linear(
         facts.inputs[0].shape[-1], op.out_features, bias=op.bias
     ),
     ops.RBF: lambda op, facts: layers.RBF(op.units, facts.inputs[0].shape[1]),
-    ops.MaxPool1d: max_pool,
-    ops.MaxPool2d: max_pool,
-    ops.MaxPool3d: max_pool,
-    ops.AvgPool1d: avg_pool,
-    ops.AvgPool2d: avg_pool,
-    ops.AvgPool3d: avg_pool,
+    **dict.fromkeys((ops.MaxPool1d, ops.MaxPool2d, ops.MaxPool3d), max_pool),
+    **dict.fromkeys((ops.AvgPool1d, ops.AvgPool2d, ops.AvgPool3d), avg_pool),
     ops.Subsampling: lambda op, facts: layers.Subsampling(facts.inputs[0].shape[1], op.kernel),
-    ops.AdaptiveAvgPool1d: lambda op, facts: nn.AdaptiveAvgPool1d(op.output_size),
-    ops.AdaptiveAvgPool2d: lambda op, facts: nn.AdaptiveAvgPool2d(op.output_size),
-    ops.AdaptiveAvgPool3d: lambda op, facts: nn.AdaptiveAvgPool3d(op.output_size),
-    ops.AdaptiveMaxPool1d: lambda op, facts: nn.AdaptiveMaxPool1d(op.output_size),
-    ops.AdaptiveMaxPool2d: lambda op, facts: nn.AdaptiveMaxPool2d(op.output_size),
-    ops.AdaptiveMaxPool3d: lambda op, facts: nn.AdaptiveMaxPool3d(op.output_size),
+    **dict.fromkeys(ADAPTIVE, lambda op, facts: getattr(nn, op.type_name)(op.output_size)),
     ops.GlobalAvgPool2d: lambda op, facts: nn.AdaptiveAvgPool2d(1),
     ops.MaxUnpool2d: lambda op, facts: layers.MaxUnpool2d(op.kernel, op.stride, op.padding),
     ops.BatchNorm2d: batch_norm,

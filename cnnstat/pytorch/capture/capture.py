@@ -8,10 +8,8 @@ thrown away, modes are those of the thread, and random states are put back.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.utils.checkpoint
@@ -22,27 +20,12 @@ from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch import FAKE_TENSORS, unlogged
 from cnnstat.pytorch.capture.answers import known_result
 from cnnstat.pytorch.capture.calls import Call, Meaning
-from cnnstat.pytorch.capture.copying import evaluation_copy
-from cnnstat.pytorch.capture.standins import (
-    EMPTY,
-    Given,
-    Kind,
-    StandIns,
-    Stored,
-    device_of,
-    input_tensors,
-    keep_own,
-    stored_tensors,
-)
+from cnnstat.pytorch.capture.standins import EMPTY, Given, Kind, Run, Stored, prepared
 from cnnstat.pytorch.capture.translate import leaf, meaning
 from cnnstat.pytorch.dispatch import FunctionMode, name_of, uncompiled
 from cnnstat.pytorch.module_calls import ForwardError, ModuleCalls, module_classes
-from cnnstat.pytorch.named import UnknownArgumentError, call_arguments, use_settings
-from cnnstat.pytorch.random_state import preserved_random_state
-from cnnstat.pytorch.tensors import leaves, named_stored, returned, spec_of
-
-SEED = 0
-"""Where random numbers start in a run that depends on values: the same figures every time."""
+from cnnstat.pytorch.named import UnknownArgumentError, call_arguments
+from cnnstat.pytorch.tensors import leaves, returned, spec_of
 
 
 @dataclass(slots=True)
@@ -111,46 +94,6 @@ def capture(
         return traced(gradients=False)
 
 
-class Run(NamedTuple):
-    """A copy of a module, its inputs and what it stores, and the mode under which it runs."""
-
-    subject: nn.Module
-    inputs: dict[str, torch.Tensor]
-    stored: list[Stored]
-    unregistered: list[torch.Tensor]
-    mode: AbstractContextManager[Any]
-    own_forward: Any
-    """A forward pass of the instance, which the settings of a call stand in front of; or None."""
-
-
-@contextmanager
-def prepared(
-    module: nn.Module, given: Given, kind: Kind, *, lasting: bool = False
-) -> Iterator[Run]:
-    """Make all that a forward pass on tensors of a kind needs.
-
-    Stand-ins are made and used in inference mode, so that functions arrive undivided; not where the
-    copy is ``lasting``, a module with parameters.
-    """
-    devices = None  # empty tensors draw nothing
-    if kind not in EMPTY:
-        places = [tensor.device for _, tensor, _ in named_stored(module)]
-        devices = {place.index or 0 for place in places if place.type == "cuda"}
-    guard = torch.no_grad() if lasting else torch.inference_mode()
-    with guard, preserved_random_state(devices, seed=SEED):
-        mode = mode_of(kind)
-        stand_ins = StandIns(module, given.inputs, kind, mode, lasting=lasting)
-        with mode:
-            stored = stored_tensors(module, stand_ins)
-            device = stored[0].tensor.device if stored else device_of(torch.device("cpu"), kind)
-            entering = input_tensors(given, device, kind)
-        subject = evaluation_copy(module, stand_ins.made, stand_ins.unregistered)
-        keep_own(subject, stored)
-        own_forward = subject.__dict__.get("forward")
-        use_settings(subject, given.settings)
-        yield Run(subject, entering, stored, stand_ins.others, mode, own_forward)
-
-
 def forward(run: Run, watcher: Watcher, *, gradients: bool = False) -> Any:
     """Run the forward pass under the eyes of a watcher; return its result.
 
@@ -171,17 +114,6 @@ def forward(run: Run, watcher: Watcher, *, gradients: bool = False) -> Any:
             raise
         except BaseException as error:
             raise watcher.modules.failure_of(error) from error
-
-
-def mode_of(kind: Kind) -> AbstractContextManager[Any]:
-    """Return the mode under which tensors are made and used; each can be entered twice."""
-    if kind == "meta":
-        return torch.device("meta")  # of what the forward pass makes, too
-    if kind not in EMPTY:
-        return nullcontext()
-    from torch._subclasses.fake_tensor import FakeTensorMode  # slow to set up: when needed
-
-    return FakeTensorMode(allow_non_fake_inputs=True)
 
 
 class Watcher(FunctionMode):  # type: ignore[no-untyped-call]

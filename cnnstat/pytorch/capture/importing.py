@@ -25,10 +25,9 @@ from cnnstat.pytorch.capture.capture import (
     Watcher,
     capture,
     forward,
-    prepared,
 )
 from cnnstat.pytorch.capture.refusals import check_names, check_read, explained, is_bad_call
-from cnnstat.pytorch.capture.standins import EMPTY, Given, Kind
+from cnnstat.pytorch.capture.standins import EMPTY, Given, Kind, prepared
 from cnnstat.pytorch.dispatch import Result, without_compiler
 from cnnstat.pytorch.module_calls import ForwardError
 from cnnstat.pytorch.tensors import named_stored

@@ -1,9 +1,9 @@
-"""Tensors that stand in for a module's own and for its inputs during a run."""
+"""What a run needs: a copy of a module, with tensors that stand in for its own, and its inputs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
@@ -13,6 +13,9 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from cnnstat.ir.tensor import TensorSpec
+from cnnstat.pytorch.capture.copying import evaluation_copy
+from cnnstat.pytorch.named import use_settings
+from cnnstat.pytorch.random_state import preserved_random_state
 from cnnstat.pytorch.tensors import float_dtype, main_dtype, named_stored, spec_of
 
 Kind = Literal["meta", "fake", "real", "zeros"]
@@ -52,7 +55,7 @@ class Stored:
     name: str
 
 
-def input_tensors(given: Given, device: torch.device, kind: Kind) -> dict[str, torch.Tensor]:
+def _input_tensors(given: Given, device: torch.device, kind: Kind) -> dict[str, torch.Tensor]:
     """Return the inputs as tensors of a kind, under its mode."""
     made = {}
     for name, spec in given.inputs.items():
@@ -75,7 +78,7 @@ def _tensor(spec: TensorSpec, device: torch.device, kind: Kind, example: object)
     return torch.full(spec.shape, kind == "real", dtype=dtype, device=device)
 
 
-class StandIns:
+class _StandIns:
     """Makes stand-ins of a kind; floating-point tensors of the main dtype take the inputs'.
 
     ``made`` has them by the identity of the originals. ``lasting`` ones of parameters are such.
@@ -115,7 +118,7 @@ class StandIns:
         return made
 
 
-def stored_tensors(module: nn.Module, stand_ins: StandIns) -> list[Stored]:
+def _stored_tensors(module: nn.Module, stand_ins: _StandIns) -> list[Stored]:
     """Return what the module stores, each tensor once."""
     stored: dict[int, Stored] = {}
     for name, tensor, trained in named_stored(module):
@@ -126,15 +129,8 @@ def stored_tensors(module: nn.Module, stand_ins: StandIns) -> list[Stored]:
     return list(stored.values())
 
 
-def keep_own(subject: nn.Module, stored: list[Stored]) -> None:
-    """Note the tensors that a copy made itself instead of taking stand-ins: a scripted module's."""
-    own = {name: tensor for name, tensor, _ in named_stored(subject)}
-    for each in stored:
-        each.tensor = own.get(each.name, each.tensor)
-
-
 def _stand_in(tensor: torch.Tensor, dtype: torch.dtype, kind: Kind) -> torch.Tensor:
-    device = device_of(tensor.device, kind)
+    device = _device_of(tensor.device, kind)
     if is_lazy(tensor):
         lazy: Any = type(tensor)
         made: torch.Tensor = lazy(tensor.requires_grad, device, dtype)
@@ -147,8 +143,66 @@ def _stand_in(tensor: torch.Tensor, dtype: torch.dtype, kind: Kind) -> torch.Ten
     return tensor.detach().to(dtype, copy=True)
 
 
-def device_of(original: torch.device, kind: Kind) -> torch.device:
+def _device_of(original: torch.device, kind: Kind) -> torch.device:
     """Return where a stand-in lives: where the original does, if that has contents."""
     if kind == "meta":
         return torch.device("meta")
     return torch.device("cpu") if original.type == "meta" else original
+
+
+SEED = 0
+"""Where random numbers start in a run that depends on values: the same figures every time."""
+
+
+class Run(NamedTuple):
+    """A copy of a module, its inputs and what it stores, and the mode under which it runs."""
+
+    subject: nn.Module
+    inputs: dict[str, torch.Tensor]
+    stored: list[Stored]
+    unregistered: list[torch.Tensor]
+    mode: AbstractContextManager[Any]
+    own_forward: Any
+    """A forward pass of the instance, which the settings of a call stand in front of; or None."""
+
+
+@contextmanager
+def prepared(
+    module: nn.Module, given: Given, kind: Kind, *, lasting: bool = False
+) -> Iterator[Run]:
+    """Make all that a forward pass on tensors of a kind needs.
+
+    Stand-ins are made and used in inference mode, so that functions arrive undivided; not where the
+    copy is ``lasting``, a module with parameters.
+    """
+    devices = None  # empty tensors draw nothing
+    if kind not in EMPTY:
+        places = [tensor.device for _, tensor, _ in named_stored(module)]
+        devices = {place.index or 0 for place in places if place.type == "cuda"}
+    guard = torch.no_grad() if lasting else torch.inference_mode()
+    with guard, preserved_random_state(devices, seed=SEED):
+        mode = mode_of(kind)
+        stand_ins = _StandIns(module, given.inputs, kind, mode, lasting=lasting)
+        with mode:
+            stored = _stored_tensors(module, stand_ins)
+            device = stored[0].tensor.device if stored else _device_of(torch.device("cpu"), kind)
+            entering = _input_tensors(given, device, kind)
+        subject = evaluation_copy(module, stand_ins.made, stand_ins.unregistered)
+        # a scripted module makes its tensors itself
+        own = {name: tensor for name, tensor, _ in named_stored(subject)}
+        for each in stored:
+            each.tensor = own.get(each.name, each.tensor)
+        own_forward = subject.__dict__.get("forward")
+        use_settings(subject, given.settings)
+        yield Run(subject, entering, stored, stand_ins.others, mode, own_forward)
+
+
+def mode_of(kind: Kind) -> AbstractContextManager[Any]:
+    """Return the mode under which tensors are made and used; each can be entered twice."""
+    if kind == "meta":
+        return torch.device("meta")  # of what the forward pass makes, too
+    if kind not in EMPTY:
+        return nullcontext()
+    from torch._subclasses.fake_tensor import FakeTensorMode  # slow to set up: when needed
+
+    return FakeTensorMode(allow_non_fake_inputs=True)
