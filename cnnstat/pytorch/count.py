@@ -43,25 +43,17 @@ def measure(shaped: ShapedGraph) -> Measurement:
             watched = _Watched(module, counter, len(shaped.nodes))
             watched.run(*inputs)
         by_module, left_out = _fvcore(module, inputs)
-    names = submodule_names(shaped.graph)
+    names, parts = submodule_names(shaped.graph), dict(module.named_modules())
+    tensors = [parts[n].state_dict(keep_vars=True) if n in parts else {} for n in names]
     return Measurement(
         shapes=tuple(watched.shapes),
-        stored=tuple(_stored(module, name) for name in names),
+        stored=tuple({key: tuple(t.shape) for key, t in each.items()} for each in tensors),
         torch_flops=tuple(watched.flops),
         torch_total=counter.get_total_flops(),
         fvcore_flops=tuple(by_module.get(name, 0) for name in names),
         fvcore_total=by_module[""],
         left_out=left_out,
     )
-
-
-def _stored(module: nn.Module, name: str) -> dict[str, tuple[int, ...]]:
-    """Return the tensors of one node's submodule; none where a function computes the node."""
-    try:
-        part = module.get_submodule(name)
-    except AttributeError:
-        return {}
-    return {key: tuple(tensor.shape) for key, tensor in part.state_dict(keep_vars=True).items()}
 
 
 class _Watched(fx.Interpreter):
@@ -157,27 +149,24 @@ class _DirectConvolutions(TorchFunctionMode):
         return CONVOLUTIONS.get(func, func)(*args, **(kwargs or {}))
 
 
+_FIRST = ("input", "weight", "bias", "stride", "padding")
+_USUAL = {"bias": None, "stride": 1, "padding": 0, "dilation": 1, "output_padding": 0, "groups": 1}
+
+
 def _direct(transposed: bool, *names: str) -> Callable[..., Tensor]:
     """Return a convolution whose arguments behind the padding are ``names``."""
 
-    def run(
-        input: Tensor,
-        weight: Tensor,
-        bias: Tensor | None = None,
-        stride: Any = 1,
-        padding: Any = 0,
-        *rest: Any,
-        **named: Any,
-    ) -> Tensor:
-        def axes(value: Any) -> list[int]:
-            return list(value) if isinstance(value, tuple | list) else [value] * (input.dim() - 2)
+    def run(*args: Any, **named: Any) -> Tensor:
+        a: dict[str, Any] = {**_USUAL, **dict(zip((*_FIRST, *names), args, strict=False)), **named}
 
-        more = {"dilation": 1, "output_padding": 0, "groups": 1, **named}
-        more |= dict(zip(names, rest, strict=False))
-        dilation, extra = axes(more["dilation"]), axes(more["output_padding"])
-        where = (axes(stride), axes(padding), dilation, transposed, extra, more["groups"])
+        def axes(name: str) -> list[int]:
+            value, rank = a[name], a["input"].dim() - 2
+            return list(value) if isinstance(value, tuple | list) else [value] * rank
+
+        window = axes("stride"), axes("padding"), axes("dilation")
+        where = *window, transposed, axes("output_padding"), a["groups"]
         switches = (False, False, True, True)  # benchmark, deterministic, cudnn_enabled, allow_tf32
-        result: Tensor = torch._convolution(input, weight, bias, *where, *switches)
+        result: Tensor = torch._convolution(a["input"], a["weight"], a["bias"], *where, *switches)
         return result
 
     return run

@@ -72,26 +72,23 @@ def capture(
 
     ``kind`` is what tensors it runs on. Raises ``ForwardError`` where the forward pass raises.
     """
-
-    def traced(*, gradients: bool) -> Trace:
-        with prepared(module, given, kind) as run:
-            if training:
-                run.subject.train()
-            entering = {name: (tensor, spec_of(tensor)) for name, tensor in run.inputs.items()}
-            classes = module_classes(run.subject)
-            trace = Trace(entering, run.stored, run.unregistered, classes)
-            recorder = _Recorder(trace, empty=kind in EMPTY, gradients=gradients)
-            result = forward(run, recorder, gradients=gradients)
-        trace.outputs = returned(result, torch.Tensor)
-        return trace
-
-    try:
-        return traced(gradients=True)
-    except ForwardError as error:
-        why = error.error
-        if why is None or INFERENCE not in said(why):
-            raise
-        return traced(gradients=False)
+    for gradients in (True, False):
+        try:
+            with prepared(module, given, kind) as run:
+                if training:
+                    run.subject.train()
+                entering = {name: (tensor, spec_of(tensor)) for name, tensor in run.inputs.items()}
+                classes = module_classes(run.subject)
+                trace = Trace(entering, run.stored, run.unregistered, classes)
+                recorder = _Recorder(trace, empty=kind in EMPTY, gradients=gradients)
+                result = forward(run, recorder, gradients=gradients)
+        except ForwardError as error:
+            if not gradients or error.error is None or INFERENCE not in said(error.error):
+                raise
+        else:
+            break
+    trace.outputs = returned(result, torch.Tensor)
+    return trace
 
 
 def forward(run: Run, watcher: Watcher, *, gradients: bool = False) -> Any:

@@ -21,7 +21,6 @@ from cnnstat.pytorch.capture.calls import (
     tensors,
 )
 from cnnstat.pytorch.capture.rules import pointwise, reduce
-from cnnstat.pytorch.tensors import spec_of
 
 KINDS = {
     "fake_quantize_per_tensor_affine_cachemask": "fake_quantize",
@@ -85,18 +84,18 @@ def where_given(argument: str, kind: str) -> Rule:
     return lambda call: function(kind)(call) if call.arguments.get(argument) else None
 
 
-def quantize(call: Call) -> Meaning:
-    """Read a quantisation; scales and zero points are its arguments."""
-    dtype = spec_of(call.results[0]).dtype
-    return Meaning(ops.Pointwise("quantize", dtype), (call.arguments["self"],))
+def retyped(kind: str) -> Rule:
+    """Return the rule of a change to quantised numbers or back, of one tensor.
 
+    Scales and zero points are its arguments.
+    """
 
-def dequantize(call: Call) -> Meaning | None:
-    """Read the way back to real numbers, of one tensor."""
-    x = call.arguments.get("self")
-    if x is None:
-        return None
-    return Meaning(ops.Pointwise("dequantize", spec_of(call.results[0]).dtype), (x,))
+    def read(call: Call) -> Meaning | None:
+        if call.first is None:
+            return None
+        return Meaning(ops.Pointwise(kind, call.specs[0].dtype), (call.first,))
+
+    return read
 
 
 def ctc_loss(call: Call) -> Meaning | None:

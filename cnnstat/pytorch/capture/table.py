@@ -97,9 +97,9 @@ _BY_NAMES: dict[str, Rule] = {
     "bitwise_and bitwise_or bitwise_not": pointwise("logical"),
     "index_put put": functions.where_given("accumulate", "accumulated"),
     "scatter": functions.where_given("reduce", "scatter_reduce"),
-    "quantize_per_tensor quantize_per_channel": functions.quantize,
-    "quantize_per_tensor_dynamic": functions.quantize,
-    "dequantize": functions.dequantize,
+    "quantize_per_tensor quantize_per_channel": functions.retyped("quantize"),
+    "quantize_per_tensor_dynamic": functions.retyped("quantize"),
+    "dequantize": functions.retyped("dequantize"),
     "_ctc_loss": functions.ctc_loss,
 }
 """Rules by the functions that they read."""
