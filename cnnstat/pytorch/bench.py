@@ -23,7 +23,7 @@ from cnnstat.errors import UsageError
 from cnnstat.memory import memory
 from cnnstat.pytorch import clock, device, layertimes, steps
 from cnnstat.pytorch.build import build_module
-from cnnstat.pytorch.dispatch import without_compiler
+from cnnstat.pytorch.watching import without_compiler
 
 LOAD_S = 2.0
 """Seconds of matrix products under which a GPU's clocks and power are read."""

@@ -21,8 +21,8 @@ from cnnstat.count.check import Measurement, Shapes
 from cnnstat.errors import MissingDependencyError
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.pytorch.build import NODE, forward_graph, make_modules, submodule_names
-from cnnstat.pytorch.dispatch import FunctionMode
 from cnnstat.pytorch.steps import empty_inputs
+from cnnstat.pytorch.watching import FunctionMode
 
 
 def measure(shaped: ShapedGraph) -> Measurement:

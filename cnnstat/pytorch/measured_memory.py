@@ -26,7 +26,6 @@ from cnnstat.memory.memory import Measured, MemoryPlan, Settings
 from cnnstat.memory.passes import blocks
 from cnnstat.pytorch.build import NODE, forward_graph, make_modules
 from cnnstat.pytorch.device import release
-from cnnstat.pytorch.dispatch import uncompiled
 from cnnstat.pytorch.recorder import Packed, Tracker
 from cnnstat.pytorch.steps import (
     LEARNING_RATE,
@@ -36,6 +35,7 @@ from cnnstat.pytorch.steps import (
     take_dtype,
 )
 from cnnstat.pytorch.tensors import float_dtype, returned, storage_bytes, storages
+from cnnstat.pytorch.watching import uncompiled
 
 
 def stored_bytes(module: nn.Module) -> tuple[int, int]:

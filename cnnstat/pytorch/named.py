@@ -101,9 +101,8 @@ def call_arguments(
 
 def variadic(known: Mapping[str, inspect.Parameter]) -> tuple[str, str]:
     """Return the names of ``*args`` and ``**kwargs``; empty where there are none."""
-    names = {each.kind: name for name, each in known.items()}
-    kinds = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
-    return names.get(kinds[0], ""), names.get(kinds[1], "")
+    names = {each.kind.name: name for name, each in known.items()}
+    return names.get("VAR_POSITIONAL", ""), names.get("VAR_KEYWORD", "")
 
 
 def _assigned(

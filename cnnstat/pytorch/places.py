@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from cnnstat.ir.graph import Graph
-from cnnstat.pytorch.module_calls import ModuleCalls, Position
+from cnnstat.pytorch.watching import ModuleCalls, Position
 
 PARTS = {
     "linear": ("addmm", "mm", "mv", "bmm"),

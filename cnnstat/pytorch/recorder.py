@@ -15,10 +15,10 @@ import torch
 from torch._subclasses.fake_tensor import is_fake, unset_fake_temporarily
 
 from cnnstat.memory.tape import Kind, Step, Tape
-from cnnstat.pytorch.dispatch import FunctionMode, name_of
 from cnnstat.pytorch.emptykernels import as_on_cpu, is_known
 from cnnstat.pytorch.places import Places
 from cnnstat.pytorch.tensors import leaves, storages
+from cnnstat.pytorch.watching import FunctionMode, name_of
 
 
 class Tracker(FunctionMode):  # type: ignore[no-untyped-call]

@@ -23,7 +23,6 @@ from cnnstat.ir.graph import ShapedGraph
 from cnnstat.memory.memory import Settings
 from cnnstat.memory.passes import Pass, StateBytes, inputs_alone
 from cnnstat.pytorch import FAKE_TENSORS, unlogged
-from cnnstat.pytorch.dispatch import uncompiled
 from cnnstat.pytorch.measured_memory import (
     Subject,
     UnitGradients,
@@ -32,12 +31,12 @@ from cnnstat.pytorch.measured_memory import (
     own_subject,
     stored_bytes,
 )
-from cnnstat.pytorch.module_calls import ModuleCalls
 from cnnstat.pytorch.places import Places
 from cnnstat.pytorch.random_state import preserved_random_state
 from cnnstat.pytorch.recorder import Packed, RandomBranchError, Recorder
 from cnnstat.pytorch.steps import called_as_captured, empty_inputs
 from cnnstat.pytorch.tensors import float_dtype, storage_bytes
+from cnnstat.pytorch.watching import ModuleCalls, uncompiled
 
 Filling = Callable[[torch.Tensor], torch.Tensor]
 Copied = Callable[[Filling], nn.Module]

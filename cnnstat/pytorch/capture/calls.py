@@ -11,7 +11,7 @@ import torch
 from cnnstat.ir.op import Argument, Arguments, Op
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ir.window import Axes
-from cnnstat.pytorch.module_calls import Position
+from cnnstat.pytorch.watching import Position
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,16 @@ from cnnstat.pytorch.capture.answers import known_result
 from cnnstat.pytorch.capture.calls import Call, Meaning
 from cnnstat.pytorch.capture.standins import EMPTY, Given, Kind, Run, Stored, prepared
 from cnnstat.pytorch.capture.translate import leaf, meaning
-from cnnstat.pytorch.dispatch import FunctionMode, name_of, uncompiled
-from cnnstat.pytorch.module_calls import ForwardError, ModuleCalls, module_classes
 from cnnstat.pytorch.named import UnknownArgumentError, call_arguments
 from cnnstat.pytorch.tensors import leaves, returned, spec_of
+from cnnstat.pytorch.watching import (
+    ForwardError,
+    FunctionMode,
+    ModuleCalls,
+    module_classes,
+    name_of,
+    uncompiled,
+)
 
 
 @dataclass(slots=True)

@@ -49,10 +49,8 @@ class Entrance(NamedTuple):
             return self.shape
         if rank is None or len(shape) == rank + 1:
             return shape
-        if len(shape) == rank:
-            return (self.shape[0], *shape)
-        if len(shape) == 1:
-            return (self.shape[0], *shape * rank)
+        if len(shape) in (1, rank):
+            return (self.shape[0], *(shape if len(shape) == rank else shape * rank))
         said = "x".join(map(str, shape))
         after = f" for the first layer, {self.layer}" if self.layer else ""
         raise UsageError(f"input {said}: expected {rank + 1} extents as in {usual}{after}")

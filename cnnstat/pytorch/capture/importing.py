@@ -28,9 +28,8 @@ from cnnstat.pytorch.capture.capture import (
 )
 from cnnstat.pytorch.capture.refusals import check_names, check_read, explained, is_bad_call
 from cnnstat.pytorch.capture.standins import EMPTY, Given, Kind, prepared
-from cnnstat.pytorch.dispatch import Result, without_compiler
-from cnnstat.pytorch.module_calls import ForwardError
 from cnnstat.pytorch.tensors import named_stored
+from cnnstat.pytorch.watching import ForwardError, Result, without_compiler
 
 ALL_KINDS: tuple[Kind, ...] = ("meta", "real")
 """Tensors that a lazy module can run on: a fake one cannot get a shape later."""

@@ -16,7 +16,6 @@ from cnnstat.errors import UsageError, nearest, said
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch.capture.entrance import entrance, example_of
 from cnnstat.pytorch.capture.standins import Given
-from cnnstat.pytorch.module_calls import ForwardError
 from cnnstat.pytorch.named import (
     UnknownArgumentError,
     assigned_names,
@@ -25,6 +24,7 @@ from cnnstat.pytorch.named import (
     root_of,
     variadic,
 )
+from cnnstat.pytorch.watching import ForwardError
 
 LONGEST_PATH = 200
 """Characters of a module's path in a message."""

@@ -9,7 +9,7 @@ from torch import Tensor
 from cnnstat.pytorch.capture.answers import LIKE_THEIR_INPUT
 from cnnstat.pytorch.capture.answers import known_result as known_result_of
 from cnnstat.pytorch.capture.calls import Call
-from cnnstat.pytorch.module_calls import Position
+from cnnstat.pytorch.watching import Position
 
 MAPS = (2, 3, 4, 5)
 CALLS: dict[str, dict[str, Any]] = {
