@@ -84,21 +84,6 @@ class Packed:
         return self.tensor
 
 
-class _Call(NamedTuple):
-    """A call of a function, its number among the places, and the storages that it makes."""
-
-    place: int
-    makes: tuple[int, ...]
-
-
-class _Sum(NamedTuple):
-    """A sum of two gradients for one result: the step, the first one's storage, the sum's."""
-
-    step: int
-    first: int
-    made: int
-
-
 class _Saving(NamedTuple):
     """A tensor that autograd saves: storage and bytes, autograd's number of the call, its place."""
 
@@ -122,14 +107,15 @@ class Recorder(Tracker):  # type: ignore[no-untyped-call]
 
     def __init__(self, owned: list[torch.Tensor], places: Places) -> None:
         super().__init__(owned)
-        self.steps: list[_Call] = []
+        self.steps: list[Step] = []  # by the numbers of their places
         self.unknown: dict[str, None] = {}
         self.making: Kind = "input"
         self._places = places
         self._kinds: list[Kind] = []
         self._born: list[int] = []
         self._last: dict[int, int] = {}
-        self._sums: list[_Sum] = []
+        # of two gradients: the step, the storages of the first one and of the sum
+        self._sums: list[tuple[int, int, int]] = []
         self._place_of: dict[int, int] = {}  # autograd's number of a call -> its place
         self._place = 0
         self._packed: list[_Saving] = []
@@ -146,7 +132,7 @@ class Recorder(Tracker):  # type: ignore[no-untyped-call]
         self._is_real = not any(map(is_fake, inputs))
         for tensor in inputs:
             self.follow(tensor)
-        self.steps.append(_Call(0, tuple(range(len(self.sizes)))))
+        self.steps.append(Step(0, tuple(range(len(self.sizes))), ()))
 
     def follow(self, tensor: torch.Tensor, *, known: bool = True) -> int | None:
         """Record a tensor's storage if it is a new one."""
@@ -190,9 +176,9 @@ class Recorder(Tracker):  # type: ignore[no-untyped-call]
         new = tuple(number for number in made if number is not None)
         if copied and new:
             self._kinds[new[0]] = "weight_copy"
-        self.steps.append(_Call(self._place, new))
+        self.steps.append(Step(self._place, new, ()))
         if name == "add" and new and first is not None and self._is_sum(args, first):
-            self._sums.append(_Sum(len(self.steps) - 1, first, new[0]))
+            self._sums.append((len(self.steps) - 1, first, new[0]))
         return results
 
     def _follow_chance(self, func: Any, name: str, entering: Any, results: Any) -> None:
@@ -292,24 +278,24 @@ class Recorder(Tracker):  # type: ignore[no-untyped-call]
         kinds = list(self._kinds)
         makes = [list(step.makes) for step in self.steps]
         instead: dict[int, int] = {}
-        for each in () if tracked else self._sums:
-            first = instead.get(each.first, each.first)
-            if last.get(each.first) != each.step:  # another tensor shares it
+        for step, old, made in () if tracked else self._sums:
+            first = instead.get(old, old)
+            if last.get(old) != step:  # another tensor shares it
                 continue
-            instead[each.made] = first
-            makes[each.step].remove(each.made)
-            kinds[first] = kinds[each.made]
+            instead[made] = first
+            makes[step].remove(made)
+            kinds[first] = kinds[made]
             last.pop(first, None)
-            if each.made in last:
-                last[first] = last[each.made]
+            if made in last:
+                last[first] = last[made]
         uses: list[list[int]] = [[] for _ in self.steps]
         for storage, at in last.items():
             if storage not in instead:
                 uses[at].append(storage)
         node = self._places.nodes
         steps = [
-            Step(node[call.place], tuple(new), tuple(old))
-            for call, new, old in zip(self.steps, makes, uses, strict=True)
+            Step(node[step.node], tuple(new), tuple(used))
+            for step, new, used in zip(self.steps, makes, uses, strict=True)
         ]
         lasting = set(range(len(self.sizes))) - set(last) - set(instead)
         return Tape(
