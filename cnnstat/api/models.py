@@ -98,9 +98,9 @@ def _named(reference: str, classes: int | None, arguments: Mapping[str, Any] | N
 
         return file_model(reference)
     if form == "spec":
-        from cnnstat.importers.spec.reading import read
+        from cnnstat.importers.spec.reading import template
 
-        spec = read(reference, arguments)
+        spec = template(reference).spec(arguments)
         places = {name: f"{spec.file}:{line}" for name, line in spec.lines.items()}
         return Model(reference, default_inputs(spec.graph), spec.graph, places=places)
     return _made(reference, arguments)

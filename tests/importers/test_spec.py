@@ -8,7 +8,7 @@ import pytest
 from cnnstat import api
 from cnnstat.errors import CnnstatError, ModelError, ShapeError, UsageError
 from cnnstat.importers.spec.document import SpecError
-from cnnstat.importers.spec.reading import Spec, read, read_text
+from cnnstat.importers.spec.reading import Spec, read_text, template
 from cnnstat.importers.spec.schema import schema_text
 from cnnstat.importers.spec.writing import write_text
 from cnnstat.ops import Add, BatchNorm2d, Conv2d, LayerNorm, MaxPool2d, RMSNorm
@@ -107,7 +107,7 @@ def test_every_model_of_the_zoo_reads_back_equal(name: str) -> None:
 
 
 def test_vgg16_in_a_screen_is_the_zoo_s() -> None:
-    assert read(str(SAMPLES / "vgg16.yaml")).graph == api.load("vgg16").graph
+    assert template(str(SAMPLES / "vgg16.yaml")).spec().graph == api.load("vgg16").graph
     assert len((SAMPLES / "vgg16.yaml").read_text().splitlines()) <= 40
 
 
@@ -232,10 +232,10 @@ def test_deep_nesting_is_an_error() -> None:
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot read"):
-        read(str(tmp_path / "nosuch.yaml"))
+        template(str(tmp_path / "nosuch.yaml"))
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UsageError, match="not UTF-8"):
-        read(str(tmp_path / "binary.yaml"))
+        template(str(tmp_path / "binary.yaml"))
     assert issubclass(SpecError, ModelError)
     assert issubclass(ModelError, CnnstatError)
 

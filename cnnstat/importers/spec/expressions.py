@@ -7,12 +7,17 @@ filled in; ``$$`` is a dollar sign.
 """
 
 import ast
+import operator
 import re
 from collections.abc import Mapping
 
 Parameters = Mapping[str, object]
 
 _NAME = re.compile(r"\$(?:\$|([A-Za-z_]\w*)|\(([^()]*(?:\([^()]*\)[^()]*)*)\))")
+_OPERATIONS = {
+    **{ast.Add: operator.add, ast.Sub: operator.sub},
+    **{ast.Mult: operator.mul, ast.FloorDiv: operator.floordiv},
+}
 _MAX_LENGTH = 200
 _MAX_VALUE = 10**12
 _MAX_FILLED = 10_000
@@ -27,20 +32,19 @@ def fill(text: str, parameters: Parameters) -> object:
 
     A text that is one expression becomes the value itself.
     """
-    whole = _NAME.fullmatch(text)
-    if whole:
+    if whole := _NAME.fullmatch(text):
         return _evaluate(whole, parameters)
-    filled = _NAME.sub(lambda match: _word(match, parameters), text)
+
+    def word(match: re.Match[str]) -> str:
+        value = _evaluate(match, parameters)
+        if isinstance(value, list | dict):
+            raise ExpressionError(f"{match[0]} is not a word")
+        return str(value)
+
+    filled = _NAME.sub(word, text)
     if len(filled) > _MAX_FILLED:
         raise ExpressionError(f"a text of more than {_MAX_FILLED:,} characters")
     return filled
-
-
-def _word(match: re.Match[str], parameters: Parameters) -> str:
-    value = _evaluate(match, parameters)
-    if isinstance(value, list | dict):
-        raise ExpressionError(f"{match[0]} is not a word")
-    return str(value)
 
 
 def names_in(value: object) -> set[str]:
@@ -79,26 +83,15 @@ def _value(node: ast.expr, parameters: Parameters) -> int:
         if type(value) is not int:
             raise ExpressionError(f"{node.id} is not a whole-number parameter")
         return value
-    if isinstance(node, ast.BinOp):
-        left, right = _value(node.left, parameters), _value(node.right, parameters)
-        result = _operate(node.op, left, right)
-        if abs(result) > _MAX_VALUE:
-            raise ExpressionError(f"a value beyond {_MAX_VALUE:,}")
-        return result
-    raise ExpressionError("only whole numbers, names, + - * // and brackets are allowed")
-
-
-def _operate(operator: ast.operator, left: int, right: int) -> int:
-    match operator:
-        case ast.Add():
-            return left + right
-        case ast.Sub():
-            return left - right
-        case ast.Mult():
-            return left * right
-        case ast.FloorDiv():
-            if right == 0:
-                raise ExpressionError("a division by zero")
-            return left // right
-        case _:
-            raise ExpressionError("only + - * // are allowed")
+    if not isinstance(node, ast.BinOp):
+        raise ExpressionError("only whole numbers, names, + - * // and brackets are allowed")
+    if type(node.op) not in _OPERATIONS:
+        raise ExpressionError("only + - * // are allowed")
+    left, right = _value(node.left, parameters), _value(node.right, parameters)
+    try:
+        result = int(_OPERATIONS[type(node.op)](left, right))
+    except ZeroDivisionError:
+        raise ExpressionError("a division by zero") from None
+    if abs(result) > _MAX_VALUE:
+        raise ExpressionError(f"a value beyond {_MAX_VALUE:,}")
+    return result

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections import ChainMap
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cnnstat.errors import GraphError, UsageError, nearest, unknown
 from cnnstat.importers.spec.document import Entry, SpecError, parse
 from cnnstat.importers.spec.expressions import ExpressionError, fill, names_in
-from cnnstat.importers.spec.inputs import input_of, is_number
-from cnnstat.importers.spec.marks import MARKS, MarkError, mark
-from cnnstat.importers.spec.operators import can_share, make
-from cnnstat.importers.spec.scope import Scope, numbered
+from cnnstat.importers.spec.operators import (
+    MARKS,
+    can_read,
+    can_share,
+    input_of,
+    is_number,
+    make,
+    mark,
+)
 from cnnstat.ir.graph import Graph, Node, Value
 from cnnstat.ir.op import Op, OpError
 from cnnstat.ir.tensor import check_dtype
@@ -30,8 +37,7 @@ INPUT_KEYS = ("shape", "dtype", "axes", "row")
 GROUP_KEYS = ("repeat", "block", "layers", "with", "name", "from")
 
 
-@dataclass(frozen=True, slots=True)
-class Spec:
+class Spec(NamedTuple):
     """A graph read from a file, and the line on which each of its nodes stands."""
 
     graph: Graph
@@ -39,8 +45,7 @@ class Spec:
     file: str
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(NamedTuple):
     """A spec file as it was parsed, to be unfolded with other values of its parameters."""
 
     file: str
@@ -72,7 +77,10 @@ class Template:
 
 
 def template(path: str) -> Template:
-    """Return a spec file parsed, not yet unfolded; errors as ``read``."""
+    """Return a spec file parsed, not yet unfolded.
+
+    Raises ``UsageError`` if it cannot be read, ``SpecError`` if it is no YAML.
+    """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -81,18 +89,25 @@ def template(path: str) -> Template:
     return Template(path, parse(text, path))
 
 
-def read(path: str, arguments: Mapping[str, object] | None = None) -> Spec:
-    """Return the model of a spec file, with ``arguments`` instead of its own parameters.
-
-    Raise ``UsageError`` if it cannot be read or has no such parameter, ``SpecError`` if it is no
-    model.
-    """
-    return template(path).spec(arguments)
-
-
 def read_text(text: str, file: str = "spec") -> Spec:
     """Return the model that a text describes; ``file`` is used in messages."""
     return Template(file, parse(text, file)).spec()
+
+
+@dataclass
+class Scope:
+    """Names that layers can read, the innermost block's first, and the parameters in force."""
+
+    prefix: str
+    parameters: dict[str, object]
+    names: ChainMap[str, Value] = field(default_factory=ChainMap)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def numbered(self, kind: str) -> str:
+        """Return ``conv2d_1``, ``conv2d_2`` ... for layers without a name of their own."""
+        stem = kind.lower()
+        self.counts[stem] = self.counts.get(stem, 0) + 1
+        return f"{stem}_{self.counts[stem]}"
 
 
 class _Reading:
@@ -109,13 +124,21 @@ class _Reading:
     def fail(self, entry: Entry, message: str) -> SpecError:
         return SpecError(self.file, entry.line, message)
 
+    @contextmanager
+    def _at(self, entry: Entry, subject: str = "") -> Iterator[None]:
+        """Give errors of values the line on which they stand."""
+        try:
+            yield
+        except (ExpressionError, OpError, UsageError, GraphError) as error:
+            raise self.fail(entry, f"{subject}{error}") from error
+
     def spec(self) -> Spec:
         top = self._mapping(self.root, "the file", TOP_KEYS)
         if "layers" not in top or not ("input" in top or "inputs" in top):
             raise self.fail(self.root, "a model needs 'input' (or 'inputs') and 'layers'")
         parameters = self._parameters(top.get("parameters"), {}, self.arguments)
         self.blocks = self._mapping(top["blocks"], "blocks") if "blocks" in top else {}
-        scope = Scope("", parameters, {})
+        scope = Scope("", parameters)
         self._inputs(top, scope)
         self._layers(top["layers"], scope, 0)
         outputs = self._values(top["outputs"], scope) if "outputs" in top else (self.last,)
@@ -123,15 +146,12 @@ class _Reading:
         name = self._text(top["name"], scope) if "name" in top else Path(self.file).stem
         leaving = tuple(value for value in outputs if value is not None)
         classes, dtypes = (self._texts(top, key, scope) for key in ("classes", "weight_dtypes"))
-        try:
+        with self._at(top.get("weight_dtypes", self.root)):
             for dtype in dtypes.values():
                 check_dtype(dtype)
+        with self._at(self.root):
             nodes = tuple(self.nodes)
             graph = Graph(name, nodes, leaving, training, classes=classes, weight_dtypes=dtypes)
-        except UsageError as error:
-            raise self.fail(top["weight_dtypes"], str(error)) from error
-        except GraphError as error:
-            raise self.fail(self.root, str(error)) from error
         return Spec(graph, self.lines, self.file)
 
     # values
@@ -154,11 +174,6 @@ class _Reading:
         entries = self._mapping(top[key], key) if key in top else {}
         return {name: self._text(entry, scope) for name, entry in entries.items()}
 
-    def _list(self, entry: Entry, what: str) -> list[Entry]:
-        if not isinstance(entry.value, list):
-            raise self.fail(entry, f"{what} must be a list")
-        return entry.value
-
     def _filled(self, entry: Entry, scope: Scope, *, inside: bool = False) -> object:
         """Return a value with its expressions evaluated; ``inside`` a list or a mapping."""
         value = entry.value
@@ -168,10 +183,8 @@ class _Reading:
             return {key: self._filled(item, scope, inside=True) for key, item in value.items()}
         if not isinstance(value, str) or "$" not in value:
             return value
-        try:
+        with self._at(entry):
             filled = fill(value, scope.parameters)
-        except ExpressionError as error:
-            raise self.fail(entry, str(error)) from error
         if inside and isinstance(filled, list | dict):  # such lists would unfold without end
             raise self.fail(entry, f"{value} is a list: it cannot be in another")
         return filled
@@ -194,7 +207,7 @@ class _Reading:
                 if arguments and key in arguments:
                     values[key] = arguments[key]
                 else:
-                    values[key] = self._filled(value, Scope("", values, {}))
+                    values[key] = self._filled(value, Scope("", values))
         return values
 
     def _values(self, entry: Entry, scope: Scope) -> tuple[Value, ...]:
@@ -203,17 +216,17 @@ class _Reading:
 
     def _value(self, entry: Entry, scope: Scope) -> Value:
         text = self._text(entry, scope)
+        known = scope.names
         name, colon, number = text.rpartition(":")
-        if not colon or not is_number(number) or scope.find(text) is not None:
+        if not colon or not is_number(number) or text in known:
             name, number = text, "0"
-        value = scope.find(name)
-        if value is None:
-            close = ", ".join(nearest(name, scope.known()) or scope.known()[-5:])
+        if name not in known:
+            close = ", ".join(nearest(name, known) or [*known][-5:])
             raise self.fail(
                 entry,
                 f"no layer before this one is called {name!r} (a graph has no cycles): {close}?",
             )
-        return Value(value.node, int(number) or value.result)
+        return Value(known[name].node, int(number) or known[name].result)
 
     # structure
 
@@ -230,10 +243,8 @@ class _Reading:
             stated, marks = self._filled(entry, scope), {}
             if isinstance(stated, dict):
                 marks = self._marks(self._mapping(entry, f"input {name}", INPUT_KEYS), scope)
-            try:
+            with self._at(entry, f"input {name}: "):
                 op = input_of(stated)
-            except UsageError as error:
-                raise self.fail(entry, f"input {name}: {error}") from error
             self.last = self._add(entry, scope, name, Node(name, op, (), **marks))
 
     def _layers(self, entry: Entry, scope: Scope, nesting: int) -> None:
@@ -241,7 +252,9 @@ class _Reading:
             raise self.fail(
                 entry, f"blocks nested deeper than {MAX_BLOCK_NESTING}; does one contain itself?"
             )
-        for layer in self._list(entry, "layers"):
+        if not isinstance(entry.value, list):
+            raise self.fail(entry, "layers must be a list")
+        for layer in entry.value:
             keys = layer.value if isinstance(layer.value, dict) else {}
             if "block" in keys or "layers" in keys or "repeat" in keys:
                 self._group(layer, scope, nesting)
@@ -260,17 +273,13 @@ class _Reading:
                     f"a layer is one operator with its fields; got {', '.join(kinds) or 'none'}",
                 )
             kind, arguments = kinds[0], keys[kinds[0]]
-        try:
+        with self._at(arguments or entry):
             op = make(kind, None if arguments is None else self._filled(arguments, scope))
-        except OpError as error:
-            raise self.fail(entry if arguments is None else arguments, str(error)) from error
-        local = self._text(keys["name"], scope) if "name" in keys else numbered(kind, scope)
+        local = self._text(keys["name"], scope) if "name" in keys else scope.numbered(kind)
         inputs = self._values(keys["from"], scope) if "from" in keys else (self._previous(entry),)
-        fewest, most = op.reads
-        if not fewest <= len(inputs) <= (len(inputs) if most is None else most):
-            raise self.fail(
-                keys.get("from", entry), f"{kind} reads {_said(fewest, most)}, got {len(inputs)}"
-            )
+        if not can_read(op, len(inputs)):
+            stated = keys.get("from", entry)
+            raise self.fail(stated, f"{kind} reads {_said(*op.reads)}, got {len(inputs)}")
         tied = self._tied(keys["tied_to"], scope, op) if "tied_to" in keys else None
         node = Node(scope.prefix + local, op, inputs, tied, **self._marks(keys, scope))
         self.last = self._add(entry, scope, local, node)
@@ -279,13 +288,10 @@ class _Reading:
         """Return the marks among the keys of a layer or an input, as fields of its node."""
         marks = {}
         for name in MARKS:
-            if name not in keys:
-                continue
-            try:
-                value = mark(name, self._filled(keys[name], scope))
-            except MarkError as error:
-                raise self.fail(keys[name], str(error)) from error
-            marks[name] = scope.prefix + value if name == "row" else value
+            if name in keys:
+                with self._at(keys[name]):
+                    value = mark(name, self._filled(keys[name], scope))
+                marks[name] = scope.prefix + value if name == "row" else value
         return marks
 
     def _tied(self, entry: Entry, scope: Scope, op: Op) -> int:
@@ -331,7 +337,7 @@ class _Reading:
             if self.rounds > MAX_NODES:
                 raise self.fail(entry, f"repeats unfold to more than {MAX_NODES:,} rounds")
             values = {**parameters, "index": index}
-            inner = Scope(scope.prefix, values, {}, scope)
+            inner = Scope(scope.prefix, values, scope.names.new_child())
             if "with" in keys:
                 self._check_with(keys, body, values)
                 inner.parameters = self._parameters(keys["with"], values)
@@ -347,7 +353,7 @@ class _Reading:
             if local:
                 scope.names[local] = self._previous(entry)
             else:
-                scope.names.update((k, v) for k, v in inner.names.items() if k != "in")
+                scope.names.update((k, v) for k, v in inner.names.maps[0].items() if k != "in")
 
     def _check_with(self, keys: dict[str, Entry], body: Entry, values: dict[str, object]) -> None:
         """Refuse a parameter that neither the block states nor its layers use."""
@@ -379,7 +385,7 @@ class _Reading:
 
     def _group_name(self, keys: dict[str, Entry], inner: Scope, outer: Scope, count: int) -> str:
         if "name" not in keys:
-            return numbered(self._text(keys["block"], inner), outer) if "block" in keys else ""
+            return outer.numbered(self._text(keys["block"], inner)) if "block" in keys else ""
         name = self._text(keys["name"], inner)
         raw = str(keys["name"].value)
         return name if count == 1 or "$" in raw else f"{name}_{inner.parameters['index']}"
@@ -387,8 +393,6 @@ class _Reading:
 
 def _said(fewest: int, most: int | None) -> str:
     """Return a number of inputs in words."""
-    if most is None:
-        return f"{fewest} or more inputs"
-    if fewest == most:
-        return f"{fewest} input{'' if fewest == 1 else 's'}"
-    return f"{fewest} to {most} inputs"
+    if fewest != most:
+        return f"{fewest} {'or more' if most is None else f'to {most}'} inputs"
+    return f"{fewest} input{'' if fewest == 1 else 's'}"

@@ -9,7 +9,13 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from cnnstat.importers.spec.operators import OPERATORS, fields_of, per_axis
+from cnnstat.importers.spec.operators import (
+    OPERATORS,
+    fields_of,
+    kind_of,
+    per_axis,
+    required,
+)
 from cnnstat.importers.spec.reading import INPUT_KEYS, NODE_KEYS, TOP_KEYS
 from cnnstat.ir.op import Op
 from cnnstat.ir.tensor import DTYPE_BYTES
@@ -37,111 +43,84 @@ _EXTENTS: Schema = {
 }
 
 
+_LAYERS: Schema = {"type": "array", "items": {"$ref": "#/$defs/layer"}}
+
+
+def _object(properties: Schema, **rules: object) -> Schema:
+    """Return the schema of a mapping that has no other keys than these."""
+    return {"type": "object", "additionalProperties": False, **rules, "properties": properties}
+
+
+def _mapping(of: Schema, **notes: str) -> Schema:
+    """Return the schema of a mapping of any names to values of one schema."""
+    return {"type": "object", "additionalProperties": of, **notes}
+
+
 def spec_schema() -> Schema:
     """Return the schema of a spec file as plain data, ready for ``json.dumps``."""
-    layers: Schema = {"type": "array", "items": {"$ref": "#/$defs/layer"}}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "cnnstat model",
-        "type": "object",
-        "additionalProperties": False,
-        "required": ["layers"],
-        "anyOf": [{"required": ["input"]}, {"required": ["inputs"]}],
-        "properties": dict(zip(TOP_KEYS, _top(layers), strict=True)),
+        **_object(
+            dict(zip(TOP_KEYS, _top(), strict=True)),
+            required=["layers"],
+            anyOf=[{"required": ["input"]}, {"required": ["inputs"]}],
+        ),
         "$defs": {
             "input": _input(),
             "layer": {
                 "anyOf": [
-                    {"enum": sorted(n for n, op in OPERATORS.items() if not _required(op))},
+                    {"enum": sorted(n for n, op in OPERATORS.items() if not required(op))},
                     {"$ref": "#/$defs/group"},
                     *(_layer(name, op) for name, op in OPERATORS.items()),
                 ]
             },
-            "group": _group(layers),
+            "group": _group(),
         },
     }
 
 
-def _top(layers: Schema) -> list[Schema]:
+def _top() -> list[Schema]:
     """Return the schema of each of ``TOP_KEYS``, in their order."""
-    inputs: Schema = {"type": "object", "additionalProperties": {"$ref": "#/$defs/input"}}
-    block: Schema = {
-        "anyOf": [
-            layers,
-            {
-                "type": "object",
-                "additionalProperties": False,
-                "required": ["layers"],
-                "properties": {"parameters": {"type": "object"}, "layers": layers},
-            },
-        ]
-    }
-    blocks: Schema = {"type": "object", "additionalProperties": block}
-    parameters: Schema = {"type": "object", "description": "values for $name in layers"}
-    name: Schema = {"type": "string"}
-    classes: Schema = {
-        "type": "object",
-        "additionalProperties": _NAME,
-        "description": "classes of modules by path",
-    }
-    dtypes: Schema = {"type": "object", "additionalProperties": {"enum": list(DTYPE_BYTES)}}
     entering: Schema = {"$ref": "#/$defs/input"}
-    return [name, entering, inputs, parameters, blocks, layers, _NAMES, _NAMES, classes, dtypes]
+    parameters: Schema = {"type": "object", "description": "values for $name in layers"}
+    block = _object({"parameters": {"type": "object"}, "layers": _LAYERS}, required=["layers"])
+    blocks = _mapping({"anyOf": [_LAYERS, block]})
+    classes = _mapping(_NAME, description="classes of modules by path")
+    dtypes = _mapping({"enum": list(DTYPE_BYTES)})
+    first: list[Schema] = [{"type": "string"}, entering, _mapping(entering), parameters]
+    return [*first, blocks, _LAYERS, _NAMES, _NAMES, classes, dtypes]
 
 
 def _input() -> Schema:
-    shaped: Schema = {
-        "type": "object",
-        "additionalProperties": False,
-        "required": ["shape"],
-        "properties": {
-            "shape": _EXTENTS,
-            "dtype": {"enum": list(DTYPE_BYTES)},
-            **{key: _MARKS[key] for key in INPUT_KEYS if key in _MARKS},
-        },
-    }
+    marks = {key: _MARKS[key] for key in INPUT_KEYS if key in _MARKS}
+    stated: Schema = {"shape": _EXTENTS, "dtype": {"enum": list(DTYPE_BYTES)}, **marks}
+    shaped = _object(stated, required=["shape"])
     return {"anyOf": [_EXTENTS, shaped], "description": "a shape without the batch"}
 
 
-def _group(layers: Schema) -> Schema:
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "anyOf": [{"required": ["layers"]}, {"required": ["block"]}],
-        "properties": {
-            "repeat": {"anyOf": [{"type": "integer", "minimum": 0}, _EXPRESSION]},
-            "block": {"type": "string", "description": "a name from 'blocks'"},
-            "layers": layers,
-            "with": {"type": "object", "description": "parameters of the block"},
-            "name": _NAME,
-            "from": _NAMES,
-        },
+def _group() -> Schema:
+    keys: Schema = {
+        "repeat": {"anyOf": [{"type": "integer", "minimum": 0}, _EXPRESSION]},
+        "block": {"type": "string", "description": "a name from 'blocks'"},
+        "layers": _LAYERS,
+        "with": {"type": "object", "description": "parameters of the block"},
+        "name": _NAME,
+        "from": _NAMES,
     }
+    return _object(keys, anyOf=[{"required": ["layers"]}, {"required": ["block"]}])
 
 
 def _layer(name: str, op: type[Op]) -> Schema:
     summary = (op.__doc__ or "").strip().splitlines()[0]
-    fields: Schema = {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": {key: _value(key, field) for key, field in fields_of(op).items()},
-    }
+    fields = _object({key: _value(key, field) for key, field in fields_of(op).items()})
     marks = {"name": _NAME, "from": _NAMES, "tied_to": _NAME, **_MARKS}
     short: Schema = {"type": ["null", "array", "integer", "number", "string"]}
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "required": [name],
-        "description": summary,
-        "properties": {
-            name: {"anyOf": [fields, short], "description": summary},
-            **{key: marks[key] for key in NODE_KEYS},
-        },
+    keys: Schema = {
+        name: {"anyOf": [fields, short], "description": summary},
+        **{key: marks[key] for key in NODE_KEYS},
     }
-
-
-def _required(op: type[Op]) -> bool:
-    return any(field.default is dataclasses.MISSING for field in fields_of(op).values())
+    return _object(keys, required=[name], description=summary)
 
 
 def _value(key: str, field: dataclasses.Field[object]) -> Schema:
@@ -151,7 +130,7 @@ def _value(key: str, field: dataclasses.Field[object]) -> Schema:
         if key == "padding":
             return _padding(number)
         return {"anyOf": [number, {"type": "array", "items": number}, _EXPRESSION]}
-    name = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", "")
+    name = kind_of(field)
     return {"anyOf": [{"type": kind[name]}, _EXPRESSION]} if name in kind else {}
 
 

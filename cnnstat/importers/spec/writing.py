@@ -10,8 +10,14 @@ import json
 import re
 
 from cnnstat.errors import ModelError
-from cnnstat.importers.spec.marks import MARKS
-from cnnstat.importers.spec.operators import OPERATORS, can_share, fields_of, per_axis
+from cnnstat.importers.spec.operators import (
+    MARKS,
+    OPERATORS,
+    can_read,
+    can_share,
+    fields_of,
+    per_axis,
+)
 from cnnstat.ir.graph import Graph, Node, ShapedGraph, Value
 from cnnstat.ir.op import Op, Weight
 from cnnstat.ir.tensor import UNKNOWN, TensorSpec
@@ -66,8 +72,7 @@ def _node(graph: Graph, index: int) -> str:
         raise ModelError(
             f"{graph.name}: {node.name}: the operator {kind} cannot be written to a spec"
         )
-    fewest, most = node.op.reads
-    if not fewest <= len(node.inputs) <= (len(node.inputs) if most is None else most):
+    if not can_read(node.op, len(node.inputs)):
         raise ModelError(
             f"{graph.name}: {node.name}: a spec cannot express computed weights of {kind}"
         )
@@ -146,11 +151,8 @@ def _scalar(value: object) -> str:
 def _quoted(text: str) -> str:
     """Return a text in double quotes; every character that does not print is its code."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$")
-    return f'"{"".join(c if c.isprintable() else _code(c) for c in escaped)}"'
-
-
-def _code(character: str) -> str:
-    return f"\\U{ord(character):08x}"
+    coded = (c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped)
+    return f'"{"".join(coded)}"'
 
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_/]*")
