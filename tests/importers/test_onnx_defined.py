@@ -34,8 +34,8 @@ CASES: list[tuple[Case, int]] = [
     of(M + M - 12 + M, case("LpNormalization", "Function", ROWS, axis=2, p=1)),
     of(6 * N, case("MeanVarianceNormalization", "Function", IMAGE)),
     of(M, case("CumProd", "Reduce", ROWS, ints(1), opset=26, runs=False)),
-    of(M * 2, case("TopK", "Function", ROWS, ints(3), axis=2)),
-    of(M * 2, case("TopK", "Function", ROWS, ints(3), axis=1)),
+    of(M * 2, case("TopK", "Function", ROWS, ints(3), axis=2, results=2)),
+    of(M * 2, case("TopK", "Function", ROWS, ints(3), axis=1, results=2)),
     of(4 * 15 * 7, case("GridSample", "Function", IMAGE, weight(1, 3, 5, 2), opset=20, params=30)),
     of(0, case("GridSample", "Function", IMAGE, weight(1, 3, 5, 2), params=30, mode="nearest")),
     of(

@@ -20,6 +20,7 @@ from cnnstat.importers.assembly import Assembly, Layer
 from cnnstat.importers.naming import Names, printable
 from cnnstat.importers.onnx.call import Call, Meaning, Operand, UnknownShape, is_weight
 from cnnstat.importers.onnx.constants import fold
+from cnnstat.importers.onnx.defined import DEFINED
 from cnnstat.importers.onnx.fusing import Around, Fused, fused
 from cnnstat.importers.onnx.loading import OnnxFile, declared_shapes
 from cnnstat.importers.onnx.loops import WITH_GRAPHS, Body, run_inside
@@ -35,14 +36,14 @@ from cnnstat.importers.onnx.nodes import (
     path_and_function,
     stored_in,
 )
-from cnnstat.importers.onnx.table import ALIASES, ARGUMENTS, RULES_OF, VIEWS, WEIGHTS
+from cnnstat.importers.onnx.table import ALIASES, RULES, VIEWS, WEIGHTS
 from cnnstat.importers.onnx.tensors import Tensors
 from cnnstat.importers.reference import Imported
 from cnnstat.ir.op import OpError
 from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import UNKNOWN, TensorSpec
 from cnnstat.ir.window import WindowError
-from cnnstat.ops import Function, Opaque, Rearrange
+from cnnstat.ops import Opaque, Rearrange
 
 
 def assemble(file: OnnxFile, inputs: Mapping[str, TensorSpec]) -> Imported:
@@ -84,7 +85,6 @@ class _Reader:
     def _add_unknown(self, name: str, path: str, kind: str) -> None:
         spec = (UNKNOWN,)
         self.assembly.values[name] = self.assembly.add(path, Opaque(kind, spec), (), spec)
-        self.tensors.unknown.add(name)
 
     # -- stored tensors -------------------------------------------------------------------------
 
@@ -193,7 +193,8 @@ class _Reader:
         while results and not results[-1]:
             results = results[:-1]
         operands = tuple(self._operand(name, node) if name else None for name in inputs)
-        return Call(node.name or kind, kind, self.file.opset, operands, results, attributes)
+        name, opsets = node.name or kind, self.file.opsets
+        return Call(name, kind, opsets, operands, results, attributes, node, self.declared)
 
     def _operand(self, name: str, node: Any) -> Operand:
         if not self.tensors.has(name):
@@ -214,14 +215,14 @@ class _Reader:
 
     def _meaning(self, call: Call, node: Any) -> Meaning:
         known = node.domain in STANDARD or node.domain.startswith("ai.onnx.")
-        rules = RULES_OF if known else {}
+        tables = (RULES, DEFINED) if known else ()
         try:
             if any(each.spec is None for each in call.present):
                 raise UnknownShape(call.name)
-            for rule in rules.get(call.op_type, ()):
+            for rule in filter(None, (table.get(call.op_type) for table in tables)):
                 meant = rule(call)
                 if meant is not None and self._answers(call, meant):
-                    return self._declared(call, meant)
+                    return meant
         except UnknownShape:
             pass  # opaque, of the shape that the file declares
         except (OpError, WindowError) as error:
@@ -238,10 +239,9 @@ class _Reader:
             return meant  # a body that does not fit itself: unknown
         if made is None:
             return meant
-        results = list(zip(call.results, made[0], strict=False))
-        self.tensors.unknown -= {name for name, spec in results if spec is not None}
-        specs = (spec or self.declared.get(name, UNKNOWN) for name, spec in results)
-        return meant._replace(op=Opaque(call.op_type, tuple(specs), made[1]))
+        pairs = zip(call.results, made[0], strict=False)
+        specs = tuple(spec or call.declared.get(name, UNKNOWN) for name, spec in pairs)
+        return meant._replace(op=Opaque(call.op_type, specs, made[1]))
 
     def _body(self, names: Sequence[str], graph: Any, entering: Mapping[str, TensorSpec]) -> Body:
         """Return a graph inside a node, which reads tensors of this one by these names."""
@@ -269,21 +269,6 @@ class _Reader:
         graph = self.assembly.graph(self.file.reference, keys)
         return Body(infer_shapes(graph, specs), results)
 
-    def _declared(self, call: Call, meant: Meaning) -> Meaning:
-        """Return a function whose results depend on values with the shapes that the file declares.
-
-        Shapes that it does not declare are unknown.
-        """
-        if not isinstance(meant.op, Function) or all(s is not UNKNOWN for s in meant.op.results):
-            return meant
-        results = []
-        for name, spec in zip(call.results, meant.op.results, strict=False):
-            known = self.declared.get(name) if spec is UNKNOWN else spec
-            if known is None and name:
-                self.tensors.unknown.add(name)
-            results.append(known or UNKNOWN)
-        return meant._replace(op=replace(meant.op, results=tuple(results)))
-
     def _answers(self, call: Call, meant: Meaning) -> bool:
         """Return whether an operator takes its inputs and makes every result that is read."""
         made = len(self._layer(call, meant).infer([_plain(each) for each in meant.reads]))
@@ -292,18 +277,7 @@ class _Reader:
         return all(number < made or number in extra for number in wanted)
 
     def _opaque(self, call: Call, node: Any) -> Meaning:
-        results = []
-        for name in call.results:
-            spec = self.declared.get(name)
-            if spec is None and name:
-                self.tensors.unknown.add(name)
-            results.append(spec or UNKNOWN)
-        arguments = ARGUMENTS.get(call.op_type, ())
-        reads = [
-            each
-            for number, each in enumerate(call.operands)
-            if each is not None and number not in arguments
-        ]
+        reads = list(call.data)
         reads += [self.tensors.operand(n) for n in captured(node) if self.tensors.has(n)]
         for number, tensor in enumerate(inner_tensors(node)):
             name = f"{call.name}/{number}/{tensor.name}"
@@ -311,7 +285,8 @@ class _Reader:
             reads.append(self.tensors.operand(name))
         reads = [each for each in reads if each.value is None or is_weight(each)]
         distinct = {each.name: each for each in reads}
-        return Meaning(Opaque(call.op_type, tuple(results)), tuple(distinct.values()))
+        results = tuple(call.declared.get(name, UNKNOWN) for name in call.results)
+        return Meaning(Opaque(call.op_type, results), tuple(distinct.values()))
 
     def _layer(self, call: Call, meant: Meaning) -> Layer:
         reads = tuple(each.name for each in meant.reads)
@@ -345,7 +320,7 @@ class _Reader:
                 value = self.assembly.applied(f"{path}/{kind}", extra, (read,))
                 self.assembly.values[call.results[number]] = value
         for name in call.results:
-            if name in self.tensors.unknown:
+            if name and self.tensors.spec(name) is None:
                 message = f"the shape of {name}, a result of {call.op_type}, is unknown"
                 self.assembly.notes.append(Note("unknown_shape", path, message))
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from cnnstat.ir.op import Op, OpError
 from cnnstat.ir.tensor import TensorSpec
-from cnnstat.ops import Opaque
 
 
 class UnknownShape(Exception):  # noqa: N818 - a state of knowledge, not an error
@@ -70,16 +69,45 @@ class Meaning(NamedTuple):
     extras: tuple[tuple[int, str, TensorSpec], ...] = ()
 
 
+ARGUMENTS: dict[str, tuple[int, ...]] = {
+    "Resize": (1, 2, 3),
+    "Upsample": (1,),
+    "Pad": (1, 2, 3),
+    "Clip": (1, 2),
+    "OneHot": (1, 2),
+    "QuantizeLinear": (1, 2),
+    "DequantizeLinear": (1, 2),
+    "QLinearConv": (1, 2, 4, 5, 6, 7),
+    "QLinearMatMul": (1, 2, 4, 5, 6, 7),
+    "ConvInteger": (2, 3),
+    "MatMulInteger": (2, 3),
+    "NonMaxSuppression": (2, 3, 4),
+    "Dropout": (1, 2),
+}
+"""Inputs that say how an operator works: never a parameter, though they are stored."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One node: ``results`` are names, empty for one that is not read."""
+    """One node: ``results`` are names, empty for one that is not read.
+
+    ``opsets`` are versions of operators by domain; ``node`` is the node as the file has it;
+    ``declared`` are the specs that the file states for results.
+    """
 
     name: str
     op_type: str
-    opset: int
+    opsets: Mapping[str, int]
     operands: tuple[Operand | None, ...]
     results: tuple[str, ...]
     attributes: Mapping[str, Any]
+    node: Any
+    declared: Mapping[str, TensorSpec]
+
+    @property
+    def opset(self) -> int:
+        """The version of ONNX's own operators."""
+        return self.opsets.get("", 0)
 
     def operand(self, number: int) -> Operand | None:
         """Return an input, or None where it is left out."""
@@ -96,6 +124,13 @@ class Call:
     def present(self) -> tuple[Operand, ...]:
         """The inputs that are not left out."""
         return tuple(each for each in self.operands if each is not None)
+
+    @property
+    def data(self) -> tuple[Operand, ...]:
+        """The inputs that are tensors of the model: computed ones and weights."""
+        arguments = ARGUMENTS.get(self.op_type, ())
+        known = [None if n in arguments else each for n, each in enumerate(self.operands)]
+        return tuple(each for each in known if each and (each.value is None or is_weight(each)))
 
     def spec(self, number: int = 0) -> TensorSpec:
         """Return the spec of an input; raise ``UnknownShape`` if it is unknown."""
@@ -152,18 +187,6 @@ def check_axis(axis: int, rank: int) -> int:
     if not -rank <= axis < rank:
         raise OpError(f"axis (={axis}) must be one of {rank}")
     return axis % rank
-
-
-def shaped(
-    call: Call, *shapes: tuple[int, ...], reads: int = 1, dtypes: tuple[str, ...] = ()
-) -> Meaning:
-    """Return an operator of which only the shapes of the results are known.
-
-    They have the first input's dtype, or these ``dtypes``.
-    """
-    dtypes = dtypes or (call.spec().dtype,) * len(shapes)
-    specs = tuple(TensorSpec(*each) for each in zip(shapes, dtypes, strict=True))
-    return Meaning(Opaque(call.op_type, specs), call.present[:reads])
 
 
 Rule = Callable[[Call], Meaning | None]

@@ -1,23 +1,35 @@
 """ONNX operators whose work has a definition in ``cnnstat.ops.definitions``, as PyTorch's have.
 
-A line says which definition, which results, and the arguments by PyTorch's names. Operands are read
+A line says which definition, and how its arguments are read, by PyTorch's names. Operands are read
 where they are tensors of the model: the first ``data`` of them always, others where their elements
 are not known.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 
 from cnnstat import ops
-from cnnstat.importers.onnx import others, pooled
-from cnnstat.importers.onnx.call import Call, Meaning, Operand, Rule, check_axis, is_weight
+from cnnstat.importers.onnx import pooled
+from cnnstat.importers.onnx.call import (
+    Call,
+    Meaning,
+    Operand,
+    Rule,
+    UnknownShape,
+    check_axis,
+    is_weight,
+)
 from cnnstat.importers.onnx.moves import Keeps, no_arguments
-from cnnstat.importers.onnx.others import Results
+from cnnstat.importers.onnx.shapes import inferred, unknown_work
 from cnnstat.importers.onnx.windows import axes_of, pads_of
-from cnnstat.ir.op import Arguments, OpError
-from cnnstat.ir.tensor import UNKNOWN, TensorSpec
+from cnnstat.ir.op import Arguments, Op, OpError, Specs
+from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ops.pointwise import broadcast
+
+Results = Callable[[Call], Specs]
+"""The specs of the results."""
 
 
 def _reads(call: Call, data: int) -> tuple[Operand, ...]:
@@ -29,42 +41,55 @@ def _reads(call: Call, data: int) -> tuple[Operand, ...]:
     )
 
 
-def defined(kind: str, results: Results, keeps: Keeps = no_arguments, *, data: int = 1) -> Rule:
+def same(call: Call) -> Specs:
+    """Return the first input's spec."""
+    return (call.spec(),)
+
+
+def mixed(call: Call) -> Specs:
+    """Return the shape to which all inputs broadcast."""
+    shapes = [call.shape(number) for number, each in enumerate(call.operands) if each is not None]
+    return (TensorSpec(broadcast(*shapes), call.spec().dtype),)
+
+
+def defined(
+    kind: str, keeps: Keeps = no_arguments, *, data: int = 1, results: Results = inferred
+) -> Rule:
     """Return the rule of an operator with a definition of its work."""
 
     def rule(call: Call) -> Meaning:
-        op = ops.Function(kind, tuple(results(call)), keeps(call), (), call.op_type)
+        op = ops.Function(kind, results(call), keeps(call), (), call.op_type)
         return Meaning(op, _reads(call, data))
 
     return rule
 
 
-def moved(kind: str, results: Results) -> Rule:
+def moved(kind: str, results: Results = inferred) -> Rule:
     """Return the rule of an operator that moves elements, or looks them up, without arithmetic."""
 
     def rule(call: Call) -> Meaning:
-        return Meaning(ops.Rearrange(kind, tuple(results(call))), _reads(call, 1))
+        return Meaning(ops.Rearrange(kind, results(call)), _reads(call, 1))
 
     return rule
 
 
-def axis_of(attribute: str, usual: int) -> Keeps:
+def axis_of(usual: int) -> Keeps:
     """Return the reader of the one axis that an attribute names."""
-    return lambda call: (("dim", check_axis(call.integer(attribute, usual), len(call.shape()))),)
+    return lambda call: (("dim", check_axis(call.integer("axis", usual), len(call.shape()))),)
 
 
-def hardmax(call: Call) -> Meaning | None:
+def hardmax(call: Call) -> Meaning:
     """Read 1 for the largest element of each row; before opset 13 a row was all axes from one."""
     shape, old = call.shape(), call.opset < 13
     axis = check_axis(call.integer("axis", 1 if old else -1), max(len(shape), 1))
     if old and prod(shape[axis + 1 :]) > 1:
-        return None
+        return unknown_work(call, call.spec())
     op = ops.Function("hardmax", (call.spec(),), (("dim", axis),), (), call.op_type)
     return Meaning(op, (call.required(0),))
 
 
 def _norm(call: Call) -> Arguments:
-    return (*axis_of("axis", -1)(call), ("p", call.integer("p", 2)))
+    return (*axis_of(-1)(call), ("p", call.integer("p", 2)))
 
 
 def _rotated(call: Call) -> Arguments:
@@ -82,8 +107,11 @@ def _loss(call: Call) -> Arguments:
 
 
 def _optimised(call: Call) -> Arguments:
-    states = {"Adagrad": 2, "Momentum": 2, "Adam": 3}[call.op_type]
-    return (("tensors", (len(call.operands) - 2) // (states + 1)),)
+    return (("tensors", (len(call.operands) - 2) // (STATES[call.op_type] + 1)),)
+
+
+STATES = {"Adagrad": 2, "Adam": 3, "Momentum": 2}
+"""Of each optimiser the tensors beside a parameter: its gradient, and what it remembers."""
 
 
 def _attention(call: Call) -> Arguments:
@@ -91,6 +119,28 @@ def _attention(call: Call) -> Arguments:
         ("softcap", call.number("softcap", 0.0) or 0.0),
         ("masked", call.operand(3) is not None),
     )
+
+
+def _attended(call: Call) -> Specs:
+    """Return what attention gives, its caches, and its scores.
+
+    [b, q heads, lq, d] x [b, kv heads, lk, d] x [b, kv heads, lk, dv] -> [b, q heads, lq, dv]; maps
+    of three axes have their heads side by side in the last.
+    """
+    q, k, v = (call.shape(number) for number in range(3))
+    flat = len(q) == 3
+    heads = call.integer("q_num_heads", 1) if flat else q[1]
+    shared = call.integer("kv_num_heads", heads) if flat else k[1]
+    if not heads or not shared:
+        raise OpError("the number of heads is 0")
+    batch, queries, keys = q[0], q[-2], k[-2]
+    if call.operand(4) is not None:
+        keys += call.shape(4)[-2]
+    width, value_width = (k[-1] // shared, v[-1] // shared) if flat else (k[-1], v[-1])
+    made = (batch, queries, heads * value_width) if flat else (batch, heads, queries, value_width)
+    past = (batch, shared, keys, width), (batch, shared, keys, value_width)
+    shapes = (made, *past, (batch, heads, queries, keys))
+    return tuple(TensorSpec(shape, call.spec().dtype) for shape in shapes)
 
 
 def _convolved(call: Call) -> Arguments:
@@ -101,23 +151,17 @@ def _convolved(call: Call) -> Arguments:
 
 def _top_k(call: Call) -> Arguments:
     k = call.ints("k", 1) or (1,)
-    return (("k", k[0]), *axis_of("axis", -1)(call))
+    return (("k", k[0]), *axis_of(-1)(call))
 
 
-def grid_sample(call: Call) -> Meaning | None:
+def grid_sample(call: Call) -> Meaning:
     """Read maps at the positions of a grid."""
     modes = {"nearest": 1, "cubic": 2, "bicubic": 2}
-    mode = modes.get(call.text("mode", "linear"), 0)
+    keeps = (("interpolation_mode", modes.get(call.text("mode", "linear"), 0)),)
     rank = len(call.shape()) - 2
     if rank not in (2, 3):
-        return None
-    op = ops.Function(
-        f"grid_sampler_{rank}d",
-        tuple(others.grid_sample(call)),
-        (("interpolation_mode", mode),),
-        (),
-        call.op_type,
-    )
+        return unknown_work(call)
+    op = ops.Function(f"grid_sampler_{rank}d", inferred(call), keeps, (), call.op_type)
     return Meaning(op, (call.required(0), call.required(1)))
 
 
@@ -128,17 +172,11 @@ def _regions(call: Call) -> Arguments:
     )
 
 
-def _pooled_regions(call: Call) -> list[TensorSpec]:
-    height, width = call.ints("pooled_shape") or (1, 1)
-    made = (call.shape(1)[0], call.shape()[1], height, width)
-    return [TensorSpec(made, call.spec().dtype)]
-
-
-def deformable_convolution(call: Call) -> Meaning | None:
+def deformable_convolution(call: Call) -> Meaning:
     """Read a deformable convolution of maps."""
     out, _, *kernel = call.shape(1)
     if len(kernel) != 2:
-        return None
+        return unknown_work(call)
     bias, mask = call.operand(3), call.operand(4)
     op = ops.DeformConv2d(
         out,
@@ -154,14 +192,13 @@ def deformable_convolution(call: Call) -> Meaning | None:
     return Meaning(op, (call.required(0), call.required(2), *masks), weights)
 
 
-def fold(call: Call) -> Meaning | None:
-    """Read patches that are put back on maps of two axes."""
+def fold(call: Call) -> Meaning:
+    """Read patches that are put back on maps."""
     image, block = call.ints("image_shape", 1) or (), call.ints("block_shape", 2) or ()
-    if len(image) != 2:
-        return None
-    sides = pads_of(call, 2)
-    if any(before != after for before, after in sides):
-        return None
+    sides = pads_of(call, len(image))
+    if len(image) != 2 or any(before != after for before, after in sides):
+        op: Op = ops.Function("overlap_add", inferred(call), (), (), call.op_type)
+        return Meaning(op, _reads(call, 1))
     padding = tuple(before for before, _ in sides)
     strides, dilations = axes_of(call, "strides", 2), axes_of(call, "dilations", 2)
     return Meaning(ops.Fold(image, block, strides, padding, dilations), (call.required(0),))
@@ -169,7 +206,7 @@ def fold(call: Call) -> Meaning | None:
 
 def _transform(call: Call) -> Arguments:
     """Return the axis and the length of a transform."""
-    (made,) = others.fourier(call)
+    (made,) = inferred(call)
     shape = call.shape()
     axis = call.integer("axis", 1) if call.opset < 20 else -2
     named = call.operand(2)
@@ -184,9 +221,11 @@ def _transform(call: Call) -> Arguments:
 
 
 def _frames(call: Call) -> Arguments:
-    window = call.operand(2)
-    frame = (call.ints("", 3) or (1,))[0] if window is None else call.spec(2).numel
-    return (("frame", frame), ("windowed", window is not None))
+    return (("frame", _frame(call)), ("windowed", call.operand(2) is not None))
+
+
+def _frame(call: Call) -> int:
+    return (call.ints("", 3) or (1,))[0] if call.operand(2) is None else call.spec(2).numel
 
 
 def _boxes(call: Call) -> Arguments:
@@ -194,52 +233,34 @@ def _boxes(call: Call) -> Arguments:
     return (("groups", batch * call.shape(1)[1]), ("boxes", count))
 
 
-def _unknown(call: Call) -> list[TensorSpec]:
-    """Return results whose shape depends on values."""
-    return [UNKNOWN] * max(len(call.results), 1)
-
-
 def unique(call: Call) -> Meaning:
     """Read the distinct elements, or slices of an axis, in order."""
     axis = call.attributes.get("axis")
     dim: Arguments = () if axis is None else (("dim", check_axis(axis, len(call.shape()))),)
     kind = "_unique2" if axis is None else "unique_dim"
-    return Meaning(
-        ops.Function(kind, tuple(_unknown(call)), dim, (), call.op_type), (call.required(0),)
-    )
+    op = ops.Function(kind, inferred(call), dim, (), call.op_type)
+    return Meaning(op, (call.required(0),))
 
 
-def _drawn(call: Call) -> list[TensorSpec]:
-    dtype = "int64" if call.integer("dtype", 6) == 7 else "int32"
-    return [TensorSpec((call.shape()[0], call.integer("sample_size", 1)), dtype)]
-
-
-def scattered(call: Call) -> Meaning | None:
-    """Read updates that join what is at their places; None where they replace it."""
+def scattered(call: Call) -> Meaning:
+    """Read updates that join what is at their places, or replace it."""
     how = call.text("reduction", "none")
     if how == "none":
-        return None
+        return Meaning(ops.Rearrange("scatter", (call.spec(),)), (call.required(0),))
     keeps = (("reduce", how), ("elements", call.spec(2).numel))
     op = ops.Function("scatter_reduce", (call.spec(),), keeps, (), call.op_type)
     return Meaning(op, _reads(call, 1))
 
 
-def joined(kind: str) -> Rule:
-    """Return the rule of an operator of any number of tensors that broadcast."""
-
-    def rule(call: Call) -> Meaning:
-        shapes = [call.shape(number) for number, _ in enumerate(call.operands)]
-        made = TensorSpec(broadcast(*shapes), call.spec().dtype)
-        keeps = (("terms", len(shapes)),)
-        op = ops.Function(kind, (made,), keeps, (), call.op_type)
-        return Meaning(op, _reads(call, len(shapes)))
-
-    return rule
+def _terms(call: Call) -> Arguments:
+    return (("terms", len(call.operands)),)
 
 
-def single(call: Call) -> Meaning | None:
-    """Read the extreme of one tensor, which is that tensor."""
-    return joined("elementwise_extreme")(call) if len(call.operands) == 1 else None
+def text(call: Call) -> Meaning:
+    """Read a comparison or a concatenation of texts, an element type that no dtype stands for."""
+    (made,) = mixed(call)
+    dtype = "bool" if call.op_type == "RegexFullMatch" else made.dtype
+    return unknown_work(call, TensorSpec(made.shape, dtype))
 
 
 def threshold(call: Call) -> Meaning:
@@ -248,13 +269,18 @@ def threshold(call: Call) -> Meaning:
     return Meaning(ops.Nonlinearity("Threshold", (limit or 0.0, 0.0)), (call.required(0),))
 
 
-def normalizer(call: Call) -> Meaning:
-    """Read rows divided by their largest, their sum of absolute values, or their length."""
+def _row_norm(call: Call) -> Arguments:
+    """Return how rows are divided by their largest, their sum of absolute values, their length."""
     p = {"MAX": 0, "L1": 1, "L2": 2}[call.text("norm", "MAX")]
-    keeps: Arguments = (("dim", len(call.shape()) - 1), ("p", p))
-    spec = TensorSpec(call.shape(), "float32")
-    op = ops.Function("lp_normalization", (spec,), keeps, (), call.op_type)
-    return Meaning(op, (call.required(0),))
+    return (("dim", len(call.shape()) - 1), ("p", p))
+
+
+def _real(call: Call) -> Specs:
+    return (TensorSpec(call.shape(), "float32"),)
+
+
+def _whole(call: Call) -> Arguments:
+    return (("dim", call.ints("axes") or (0, 2, 3)),)
 
 
 def unreduced(call: Call) -> Meaning | None:
@@ -264,94 +290,95 @@ def unreduced(call: Call) -> Meaning | None:
     return Meaning(ops.View("view", (call.spec(),)), (call.required(0),))
 
 
-def _checked(results: Results, ranks: tuple[int, ...]) -> Results:
-    """Return the same results of inputs with as many axes as these; raise ``OpError`` of others."""
+def _frames_of(call: Call) -> Specs:
+    """Return (n, frames, frequencies, 2); onnx takes both halves of the spectrum for usual."""
+    n, length = call.shape()[:2]
+    step, frame = (call.ints("", 1) or (1,))[0], _frame(call)
+    if step < 1 or frame > length:
+        raise OpError(f"frames of {frame} elements, {step} apart, are not in {length}")
+    bins = frame // 2 + 1 if call.integer("onesided", 1) else frame
+    return (TensorSpec((n, (length - frame) // step + 1, bins, 2), call.spec().dtype),)
 
-    def check(call: Call) -> list[TensorSpec]:
-        for number, rank in enumerate(ranks):
-            if len(call.shape(number)) != rank:
-                raise OpError(f"input {number} needs {rank} axes")
-        return list(results(call))
 
-    return check
+def _compressed(call: Call) -> Specs:
+    """Return the elements that a known condition keeps."""
+    condition = call.required(1).value
+    if condition is None:
+        raise UnknownShape(call.required(1).name)
+    shape, axis = list(call.shape()), call.attributes.get("axis")
+    if axis is None:
+        shape = [0]
+    shape[check_axis(axis or 0, len(shape))] = int(condition.sum())
+    return (TensorSpec(tuple(shape), call.spec().dtype),)
 
+
+ALL = 1 << 16
+"""More inputs than an operator has."""
 
 UNARY = ("asin", "acos", "atan", "sinh", "cosh", "tan", "asinh", "acosh", "atanh")
 
 DEFINED: dict[str, Rule] = {
-    **{name.capitalize(): defined(name, others.same) for name in UNARY},
+    **{name.capitalize(): defined(name, results=same) for name in UNARY},
     **{
-        name: defined("bitwise", others.mixed, data=2)
-        for name in ("BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitShift")
+        name: defined("bitwise", data=2, results=mixed)
+        for name in ("BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitShift", "BitwiseNot")
     },
-    "BitwiseNot": defined("bitwise", others.same),
-    "IsNaN": defined("isnan", others.as_bool),
-    "IsInf": defined("isinf", others.as_bool),
-    "Shrink": defined("shrink", others.same),
+    "IsNaN": defined("isnan"),
+    "IsInf": defined("isinf"),
+    "Shrink": defined("shrink", results=same),
     "ThresholdedRelu": threshold,
     "Hardmax": hardmax,
-    "LpNormalization": defined("lp_normalization", others.same, _norm),
-    "MeanVarianceNormalization": defined(
-        "mean_variance_normalization",
-        others.same,
-        lambda call: (("dim", call.ints("axes") or (0, 2, 3)),),
-    ),
-    "RotaryEmbedding": defined("rotary_embedding", others.same, _rotated),
-    "NegativeLogLikelihoodLoss": defined("nll_loss_forward", others.loss, _loss, data=2),
-    "SoftmaxCrossEntropyLoss": defined("softmax_cross_entropy", others.loss, _loss, data=2),
-    "HannWindow": defined("hann", others.window_function, data=0),
-    "HammingWindow": defined("hamming", others.window_function, data=0),
-    "BlackmanWindow": defined("blackman", others.window_function, data=0),
-    "MelWeightMatrix": defined("mel_weight_matrix", others.mel_weights, data=0),
-    **{
-        name: defined(name.lower(), others.optimizer_step, _optimised, data=99)
-        for name in ("Adagrad", "Adam", "Momentum")
-    },
-    "Attention": defined("attention", others.attention, _attention, data=3),
-    "CausalConvWithState": defined(
-        "causal_convolution", others.causal_convolution, _convolved, data=2
-    ),
-    "TopK": defined("topk", others.top_k, _top_k),
+    "LpNormalization": defined("lp_normalization", _norm, results=same),
+    "MeanVarianceNormalization": defined("mean_variance_normalization", _whole, results=same),
+    "RotaryEmbedding": defined("rotary_embedding", _rotated, results=same),
+    "NegativeLogLikelihoodLoss": defined("nll_loss_forward", _loss, data=2),
+    "SoftmaxCrossEntropyLoss": defined("softmax_cross_entropy", _loss, data=2),
+    "HannWindow": defined("hann", data=0),
+    "HammingWindow": defined("hamming", data=0),
+    "BlackmanWindow": defined("blackman", data=0),
+    "MelWeightMatrix": defined("mel_weight_matrix", data=0),
+    **{name: defined(name.lower(), _optimised, data=ALL) for name in STATES},
+    "Attention": defined("attention", _attention, data=3, results=_attended),
+    "CausalConvWithState": defined("causal_convolution", _convolved, data=2),
+    "TopK": defined("topk", _top_k),
     "GridSample": grid_sample,
-    "AffineGrid": defined("affine_grid_generator", others.affine_grid),
-    "RoiAlign": defined("roi_align", others.roi_align, _regions, data=2),
-    "MaxRoiPool": defined("roi_pool", _pooled_regions, data=2),
+    "AffineGrid": defined("affine_grid_generator"),
+    "RoiAlign": defined("roi_align", _regions, data=2),
+    "MaxRoiPool": defined("roi_pool", data=2),
     "DeformConv": deformable_convolution,
-    "DFT": defined("discrete_fourier", others.fourier, _transform),
-    "STFT": defined("short_time_fourier", others.short_fourier, _frames),
-    "Det": defined("_linalg_det", others.determinant),
-    "SwiGLU": defined("swiglu", others.swiglu, data=2),
+    "DFT": defined("discrete_fourier", _transform),
+    "STFT": defined("short_time_fourier", _frames, results=_frames_of),
+    "Det": defined("_linalg_det"),
+    "SwiGLU": defined("swiglu", data=2, results=mixed),
     "LpPool": pooled.windowed("lp_pool"),
     "AveragePool": pooled.windowed("dilated_avg_pool"),
     "MaxPool": pooled.windowed("max_pool"),
     "GlobalLpPool": pooled.global_norm,
-    "Sum": joined("elementwise_sum"),
-    "Mean": joined("elementwise_mean"),
-    "Max": joined("elementwise_extreme"),
-    "Min": joined("elementwise_extreme"),
-    "NonMaxSuppression": defined("nms", _checked(_unknown, (3, 3)), _boxes, data=2),
-    "NonZero": defined("nonzero", _unknown),
+    "Sum": defined("elementwise_sum", _terms, data=ALL, results=mixed),
+    "Mean": defined("elementwise_mean", _terms, data=ALL, results=mixed),
+    "Max": defined("elementwise_extreme", _terms, data=ALL, results=mixed),
+    "Min": defined("elementwise_extreme", _terms, data=ALL, results=mixed),
+    "NonMaxSuppression": defined("nms", _boxes, data=2),
+    "NonZero": defined("nonzero"),
     "Unique": unique,
-    "Binarizer": defined("binarizer", others.same),
-    "Imputer": defined("imputer", others.same),
-    "Scaler": defined("scaler", lambda call: [TensorSpec(call.shape(), "float32")]),
-    "Normalizer": normalizer,
-    "BitCast": moved("bit_cast", others.bit_cast),
-    "TensorScatter": moved("scatter", others.same),
-    "Scatter": moved("scatter", others.same),
-    "CenterCropPad": moved("center_crop_pad", others.centre_cropped),
-    "Compress": moved("compress", others.compressed),
-    "LabelEncoder": moved("label_encoder", others.same),
-    "ArrayFeatureExtractor": moved("gather", others.features),
-    "Multinomial": moved("multinomial", _drawn),
-    "Col2Im": defined("overlap_add", others.patches),
+    "Binarizer": defined("binarizer", results=same),
+    "Imputer": defined("imputer", results=same),
+    "Scaler": defined("scaler", results=_real),
+    "Normalizer": defined("lp_normalization", _row_norm, results=_real),
+    "BitCast": moved("bit_cast"),
+    "ScatterElements": scattered,
+    "ScatterND": scattered,
+    "TensorScatter": moved("scatter", same),
+    "Scatter": moved("scatter", same),
+    "CenterCropPad": moved("center_crop_pad"),
+    "Compress": moved("compress", _compressed),
+    "LabelEncoder": moved("label_encoder", same),
+    "ArrayFeatureExtractor": moved("gather"),
+    "Multinomial": moved("multinomial"),
+    "Col2Im": fold,
     **dict.fromkeys(("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd"), unreduced),
+    **dict.fromkeys(("LSTM", "GRU", "RNN", "FlexAttention"), unknown_work),
+    **dict.fromkeys(("LinearAttention", "TfIdfVectorizer", "TreeEnsemble"), unknown_work),
+    **dict.fromkeys(("RegexFullMatch", "StringConcat"), text),
 }
 """Operators by name; the rules of ``table.RULES`` come first."""
-
-FIRST: dict[str, Rule] = {
-    **dict.fromkeys(("ScatterElements", "ScatterND"), scattered),
-    **dict.fromkeys(("Max", "Min"), single),
-    "Col2Im": fold,
-}
-"""Rules that come before those of ``table.RULES``, which do not know these forms."""

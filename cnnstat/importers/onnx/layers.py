@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from math import isclose
 
 from cnnstat import ops
-from cnnstat.importers.onnx.call import Call, Meaning, Operand, Rule, check_axis, shaped
+from cnnstat.importers.onnx.call import Call, Meaning, Operand, Rule, check_axis
+from cnnstat.importers.onnx.shapes import unknown_work
 from cnnstat.importers.onnx.windows import axes_of, pads_of, window_of
 from cnnstat.ir.op import Op, OpError
 from cnnstat.ir.tensor import TensorSpec
@@ -70,7 +71,8 @@ def transposed_convolution(call: Call) -> Meaning:
     if rank not in TRANSPOSED or wide or any(min(side) < 0 for side in sides):
         axes = zip(call.shape()[2:], kernel, stride, sides, dilation, output_padding, strict=True)
         made = [Window(k, s, b, a, d).transposed_out(n, e) for n, k, s, (b, a), d, e in axes]
-        return shaped(call, (call.shape()[0], per_group * groups, *made), reads=2)
+        spec = TensorSpec((call.shape()[0], per_group * groups, *made), call.spec().dtype)
+        return unknown_work(call, spec)
     op = TRANSPOSED[rank](
         per_group * groups,
         tuple(kernel),
@@ -225,7 +227,8 @@ def prelu(call: Call) -> Meaning:
     """Read a rectifier with trained slopes."""
     slope = call.required(1)
     if slope.stored is None:
-        return shaped(call, broadcast(call.shape(), call.shape(1)), reads=2)
+        made = broadcast(call.shape(), call.shape(1))
+        return unknown_work(call, TensorSpec(made, call.spec().dtype))
     return Meaning(ops.PReLU(slope.stored.spec.numel), (call.required(0),), (slope,))
 
 

@@ -56,11 +56,6 @@ class OnnxFile:
     containers: tuple[str, ...] = ()
     """Inputs that are not tensors: sequences, optional values."""
 
-    @property
-    def opset(self) -> int:
-        """The version of ONNX's own operators."""
-        return self.opsets.get("", 0)
-
 
 def load_file(path: str) -> OnnxFile:
     """Return a file parsed.

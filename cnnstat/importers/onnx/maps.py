@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from cnnstat import ops
 from cnnstat.importers.onnx.call import (
@@ -13,11 +14,11 @@ from cnnstat.importers.onnx.call import (
     UnknownShape,
     check_axis,
     plain,
-    shaped,
 )
+from cnnstat.importers.onnx.shapes import inferred, unknown_work
 from cnnstat.importers.onnx.windows import axes_of, pads_of, window_of
 from cnnstat.ir.op import Arguments, Op, OpError
-from cnnstat.ir.tensor import TensorSpec
+from cnnstat.ir.tensor import UNKNOWN, TensorSpec
 
 MAX_POOLS = {1: ops.MaxPool1d, 2: ops.MaxPool2d, 3: ops.MaxPool3d}
 AVG_POOLS = {1: ops.AvgPool1d, 2: ops.AvgPool2d, 3: ops.AvgPool3d}
@@ -161,27 +162,27 @@ def global_pool(kind: str) -> Rule:
     return rule
 
 
-def max_unpool(call: Call) -> Meaning | None:
+def max_unpool(call: Call) -> Meaning:
     """Read an unpooling of maps; input 3 is the tensor that was pooled, where that is known.
 
     A size other than the usual one is taken from that tensor.
     """
     kernel, shape = call.ints("kernel_shape") or (), call.shape()
-    if len(kernel) != 2 or len(shape) != 4:
-        return None
-    stride, sides = axes_of(call, "strides", 2), pads_of(call, 2)
-    wanted = call.ints("output_shape", 2)
+    rank = len(kernel)
+    stride, sides = axes_of(call, "strides", rank), pads_of(call, rank)
     usual = [(n - 1) * s + k for n, s, k in zip(shape[2:], stride, kernel, strict=True)]
     made = tuple(n - before - after for n, (before, after) in zip(usual, sides, strict=True))
-    wanted = made if wanted is None else wanted[2:]
-    op = ops.MaxUnpool2d(kernel, stride, tuple(before for before, _ in sides))
+    stated = call.ints("output_shape", 2)
+    wanted = made if stated is None else stated[2:]
     reads = (call.required(0), call.required(1))
-    if all(n - 2 * side[0] == out for n, side, out in zip(usual, sides, wanted, strict=True)):
-        return Meaning(op, reads)
     like = call.operand(3)
-    if like is None or like.spec is None or like.spec.shape[2:] != wanted:
-        return None
-    return Meaning(op, (*reads, like))
+    if rank == 2:
+        op = ops.MaxUnpool2d(kernel, stride, tuple(before for before, _ in sides))
+        if all(n - 2 * side[0] == out for n, side, out in zip(usual, sides, wanted, strict=True)):
+            return Meaning(op, reads)
+        if like is not None and like.spec is not None and like.spec.shape[2:] == wanted:
+            return Meaning(op, (*reads, like))
+    return unknown_work(call, TensorSpec((*shape[:2], *wanted), call.spec().dtype))
 
 
 def is_number(operand: Operand) -> bool:
@@ -205,7 +206,7 @@ def pointwise(kind: str, dtype: str | None = None) -> Rule:
 
     def rule(call: Call) -> Meaning | None:
         reads = tuple(each for each in call.present if not is_number(each))
-        if len(call.present) > (3 if kind == "where" else 2):
+        if len(call.present) not in ((3,) if kind == "where" else (2,)):
             return None
         shapes = {call.spec(i).shape for i, _ in enumerate(call.operands)}
         computed = all(each.stored is None for each in reads)
@@ -276,20 +277,25 @@ def resize(call: Call) -> Meaning | None:
     channels change, too, only the shape is known.
     """
     shape = call.shape()
-    wanted = _resized(call, shape)
-    mode = call.text("mode", "nearest")
+    if call.opset in (11, 12):  # they ask for a region of interest, which exporters leave out
+        call = replace(call, opsets={**call.opsets, "": 13})
+    (made,) = inferred(call)
+    if made is UNKNOWN:
+        raise UnknownShape(call.name)
+    wanted, spec = made.shape, call.spec()
+    if 0 in wanted and 0 not in shape:
+        raise OpError(f"it would be resized to {'x'.join(map(str, wanted))}")
     modes = {"nearest": "nearest", "linear": "linear", "cubic": "bicubic", "bilinear": "linear"}
-    kind = "nearest-exact" if _rounds_exactly(call) else modes.get(mode, "")
-    spec = call.spec()
+    kind = "nearest-exact" if _rounds_exactly(call) else modes.get(call.text("mode", "nearest"), "")
     if not kind or len(shape) < 3 or wanted[0] != shape[0] or _is_cropped(call):
-        return shaped(call, wanted)
+        return unknown_work(call)
     if wanted[1] == shape[1]:
         return Meaning(ops.Interpolate(wanted[2:], kind), (call.required(0),))
     if wanted[-1] != shape[-1]:
-        return shaped(call, wanted)
+        return unknown_work(call)
     first = TensorSpec((shape[0], shape[-1], *shape[1:-1]), spec.dtype)
     before = ((0, "channels_first", ops.View("permute", (first,))),)
-    after = ((0, "channels_last", ops.View("permute", (TensorSpec(wanted, spec.dtype),))),)
+    after = ((0, "channels_last", ops.View("permute", (made,))),)
     op = ops.Interpolate(wanted[1:-1], kind)
     return Meaning(op, (call.required(0),), (), before, after)
 
@@ -303,32 +309,6 @@ def _rounds_exactly(call: Call) -> bool:
     centres = call.text("coordinate_transformation_mode", "half_pixel") == "half_pixel"
     rounded = call.text("nearest_mode", "round_prefer_floor") == "round_prefer_ceil"
     return call.text("mode", "nearest") == "nearest" and centres and rounded
-
-
-def _resized(call: Call, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the extents that sizes or scales ask for, by the policy of the aspect ratio."""
-    axes = [check_axis(axis, len(shape)) for axis in call.ints("axes") or range(len(shape))]
-    wanted = list(shape)
-    sizes = call.operand(3)
-    if sizes is not None and (sizes.value is None or sizes.value.size):
-        extents = call.ints("", 3) or ()
-        policy = call.text("keep_aspect_ratio_policy", "stretch")
-        if policy != "stretch":
-            pick = min if policy == "not_larger" else max
-            ratio = pick(n / shape[a] for a, n in zip(axes, extents, strict=True))
-            extents = tuple(math.floor(ratio * shape[axis] + 0.5) for axis in axes)
-    else:
-        scales = call.operand(1 if call.opset < 11 or call.op_type == "Upsample" else 2)
-        numbers = call.attributes.get("scales") if scales is None else scales.value
-        if numbers is None:
-            raise UnknownShape(call.name)
-        numbers = [float(n) for n in getattr(numbers, "flat", numbers)]
-        extents = tuple(math.floor(shape[a] * n) for a, n in zip(axes, numbers, strict=True))
-    for axis, extent in zip(axes, extents, strict=True):
-        if extent < 1 <= shape[axis]:
-            raise OpError(f"axis {axis} would be resized to {extent} elements")
-        wanted[axis] = extent
-    return tuple(wanted)
 
 
 def concat(call: Call) -> Meaning:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cnnstat import ops
-from cnnstat.importers.onnx import defined, equations, layers, maps, moves, others, quantized
+from cnnstat.importers.onnx import equations, layers, maps, moves, quantized
 from cnnstat.importers.onnx.call import Rule
 from cnnstat.importers.onnx.maps import nonlinearity, numbered, pointwise, reduce, unary
 
@@ -21,23 +21,6 @@ WEIGHTS: dict[str, tuple[int, ...]] = {
     "MatMulInteger": (0, 1),
 }
 """Inputs that are weights where they are stored, of whatever element type."""
-
-ARGUMENTS: dict[str, tuple[int, ...]] = {
-    "Resize": (1, 2, 3),
-    "Upsample": (1,),
-    "Pad": (1, 2, 3),
-    "Clip": (1, 2),
-    "OneHot": (1, 2),
-    "QuantizeLinear": (1, 2),
-    "DequantizeLinear": (1, 2),
-    "QLinearConv": (1, 2, 4, 5, 6, 7),
-    "QLinearMatMul": (1, 2, 4, 5, 6, 7),
-    "ConvInteger": (2, 3),
-    "MatMulInteger": (2, 3),
-    "NonMaxSuppression": (2, 3, 4),
-    "Dropout": (1, 2),
-}
-"""Inputs that say how an operator works: never a parameter, though they are stored."""
 
 RULES: dict[str, Rule] = {
     "Conv": layers.convolution,
@@ -157,8 +140,6 @@ RULES: dict[str, Rule] = {
     "SpaceToDepth": moves.move("space_to_depth", moves.space_to_depth, moves.block),
     "Trilu": moves.move("trilu", moves.same),
     "ReverseSequence": moves.move("reverse_sequence", moves.same),
-    "ScatterND": moves.move("scatter", moves.same),
-    "ScatterElements": moves.move("scatter", moves.same),
     "GatherElements": moves.gathered(moves.like_indices),
     "GatherND": moves.gathered(moves.gather_nd),
     "OneHot": moves.one_hot,
@@ -174,12 +155,3 @@ RULES: dict[str, Rule] = {
 """``Swish`` is ONNX's of opset 24 and x * sigmoid(x), as ``Gelu``, ``Mish`` and two normalisations
 are ONNX's and what earlier opsets make them of; ``Subsampling``, ``ScaledTanh``, ``LogSigmoid`` and
 ``ScaledAttention`` are told by ``fusing`` alone."""
-
-RULES_OF: dict[str, tuple[Rule, ...]] = {
-    name: (
-        *(table[name] for table in (defined.FIRST, RULES, defined.DEFINED) if name in table),
-        *((others.unknown_work(others.OTHERS[name]),) if name in others.OTHERS else ()),
-    )
-    for name in {**defined.FIRST, **RULES, **defined.DEFINED, **others.OTHERS}
-}
-"""Of each operator the rules in the order in which they are tried."""

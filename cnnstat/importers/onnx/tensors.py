@@ -12,7 +12,7 @@ from cnnstat.importers.assembly import Assembly, StoredTensor, role_of
 from cnnstat.importers.onnx.call import Operand, Stored
 from cnnstat.importers.onnx.loading import DTYPES
 from cnnstat.importers.onnx.nodes import elements
-from cnnstat.ir.tensor import TensorSpec
+from cnnstat.ir.tensor import UNKNOWN, TensorSpec
 
 QUANTIZED = frozenset(
     getattr(TensorProto, name) for name in ("INT8", "UINT8", "INT4", "UINT4", "INT2", "UINT2")
@@ -28,7 +28,6 @@ class Tensors:
         self.reference = reference
         self.assembly = assembly
         self.known: dict[str, Any] = {}  # tensor -> its elements
-        self.unknown: set[str] = set()  # tensors of unknown shape
         self.stored: dict[str, Stored] = {}
         self._count = 0
 
@@ -67,7 +66,6 @@ class Tensors:
         for name in names:
             self.known.pop(name, None)
             self.stored.pop(name, None)
-            self.unknown.discard(name)
             self.assembly.forget(name)
 
     def alias(self, name: str, of: str) -> None:
@@ -78,8 +76,6 @@ class Tensors:
             self.known[name] = self.known[of]
         if self.assembly.is_known(of):
             self.assembly.alias(name, of)
-        if of in self.unknown:
-            self.unknown.add(name)
 
     def adopt(self, name: str, outer: Tensors) -> TensorSpec | None:
         """Take over a tensor of the graph around this one; return its spec where it is computed."""
@@ -110,7 +106,8 @@ class Tensors:
         if name in self.known:
             return spec_of(self.known[name])
         value = self.assembly.values.get(name)
-        return self.assembly.spec(value) if value and name not in self.unknown else None
+        spec = UNKNOWN if value is None else self.assembly.spec(value)
+        return None if spec is UNKNOWN else spec
 
     def operand(self, name: str) -> Operand:
         """Return what is known of a tensor that was met."""
