@@ -120,15 +120,15 @@ def _stated(
 
 
 def _free(reference: str, inputs: Mapping[str, Declared], declared: Declared) -> str:
+    name = printable(declared.name)
     if declared.extents is None:
         return (
-            f"{reference}: the file does not state the shape of its input {declared.name!r}: "
-            f"give it without the batch, as in --input {declared.name}=3x224x224"
+            f"{reference}: the file does not state the shape of its input {name!r}: "
+            f"give it without the batch, as in --input {name}=3x224x224"
         )
-    said = declared.shape_text
     usual = "x".join(str(e) if isinstance(e, int) else "224" for e in declared.extents[1:])
-    several = f"{declared.name}=" if len(inputs) > 1 else ""
+    several = f"{name}=" if len(inputs) > 1 else ""
     return (
-        f"{reference}: its input {declared.name!r} is {said}, whose extents are not all fixed: "
-        f"give them, as in --input {several}{usual}"
+        f"{reference}: its input {name!r} is {declared.shape_text}, whose extents are not all "
+        f"fixed: give them, as in --input {several}{usual}"
     )

@@ -68,8 +68,8 @@ def fold(call: Call) -> list[Any] | None:
     if call.op_type == "Size":
         spec = call.required(0).spec
         return None if spec is None else [np.asarray(spec.numel, np.int64)]
-    if any(each.value is None for each in call.present):
-        return None
+    if any(each.value is None or each.value.dtype.kind == "c" for each in call.present):
+        return None  # complex numbers are no extents
     stored = [each.stored for each in call.present if each.stored is not None]
     if any(each.is_weight and not each.constant for each in stored):
         return None  # arithmetic on weights is the model's

@@ -274,5 +274,5 @@ def elements(tensor: Any) -> Any:
         return None
     try:
         return numpy_helper.to_array(tensor)
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, LookupError):
         return None
