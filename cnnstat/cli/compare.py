@@ -157,7 +157,7 @@ def _stages(compared: ModelComparison) -> Document:
 
 
 def _diff(compared: ModelComparison) -> Document:
-    from cnnstat.count.diff import diff
+    from cnnstat.count.compare import diff
     from cnnstat.render.diff import diff_document
 
     left, right = compared.entries

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cnnstat.count.conventions import FVCORE, TORCH, Convention
-from cnnstat.count.modulepaths import module_path
 from cnnstat.count.report import UNCOUNTED_WEIGHTS, Report
-from cnnstat.ir.graph import Node, NodeFacts, ShapedGraph
+from cnnstat.ir.graph import Node, NodeFacts, ShapedGraph, module_path
 from cnnstat.ir.op import Op
 from cnnstat.ops import BatchNorm2d
 

@@ -22,7 +22,8 @@ from cnnstat.ir.work import FLOPS_PER_UNIT
 class Convention:
     """``weights`` by kind of work, ``rules`` by operator; ``unit`` is what the result is called.
 
-    ``rules`` names a table of ``toolrules``.
+    ``rules`` names a table of ``toolrules``: a tool's. An operator without a work rule, which is
+    unknown to cnnstat's own conventions, counts nothing there.
     """
 
     name: str
@@ -31,8 +32,6 @@ class Convention:
     weights: Mapping[str, int]
     source: str
     rules: str = ""
-    needs_rule: bool = True
-    """Whether an operator without a work rule is unknown here too (a tool's count needs none)."""
 
     def count(self, op: Op, facts: NodeFacts) -> int | None:
         """Return what one operator counts under this convention; None where unknown."""
@@ -43,12 +42,11 @@ class Convention:
             if type(op) in table:
                 return table[type(op)](op, facts)
         if facts.work is None:
-            return None if self.needs_rule else 0
+            return 0 if self.rules else None
         if not any(facts.work):
             return 0
-        work = facts.work._asdict()
-        total: int = sum(work[kind] * weight for kind, weight in self.weights.items())
-        return total
+        work: dict[str, int] = facts.work._asdict()
+        return sum([work[kind] * weight for kind, weight in self.weights.items()])
 
 
 PAPER = Convention(
@@ -66,7 +64,6 @@ FLOPS = Convention(
     "cnnstat.ir.work, one rule per kind",
 )
 
-
 TORCH = Convention(
     "torch",
     "2 per multiply-accumulate, nothing else; none for a matrix-vector product",
@@ -74,9 +71,7 @@ TORCH = Convention(
     {"macs": 2},
     "torch.utils.flop_counter.FlopCounterMode (PyTorch 2.13; an LSTM as on the device meta)",
     "TORCH",
-    needs_rule=False,
 )
-
 
 FVCORE = Convention(
     "fvcore",
@@ -86,9 +81,7 @@ FVCORE = Convention(
     {"macs": 1},
     "fvcore 0.1.5: nn.flop_count._DEFAULT_SUPPORTED_OPS, nn.jit_handles",
     "FVCORE",
-    needs_rule=False,
 )
-
 
 TORCHINFO = Convention(
     "torchinfo",
@@ -97,9 +90,7 @@ TORCHINFO = Convention(
     {},
     "torchinfo 1.8.0: layer_info.LayerInfo.calculate_macs, model_statistics.ModelStatistics",
     "TORCHINFO",
-    needs_rule=False,
 )
-
 
 THOP = Convention(
     "thop",
@@ -110,9 +101,7 @@ THOP = Convention(
     "thop 0.1.1.post2209072238: profile.register_hooks, vision.basic_hooks, vision.calc_func, "
     "rnn_hooks",
     "THOP",
-    needs_rule=False,
 )
-
 
 THOP_2021 = Convention(
     "thop-2021",
@@ -123,9 +112,7 @@ THOP_2021 = Convention(
     "thop 0.0.31.post2005241907, as it stood until 2022: profile.register_hooks, "
     "vision.basic_hooks, rnn_hooks",
     "THOP_2021",
-    needs_rule=False,
 )
-
 
 # A module whose forward pass calls a function that ptflops watches too is counted twice: hence 2
 # for ReLU and the poolings. It divides by the images of a batch, which is left out here.
@@ -138,9 +125,7 @@ PTFLOPS = Convention(
     "ptflops 0.7.5, its default backend 'pytorch': pytorch_engine.get_flops_pytorch, "
     "pytorch_ops.MODULES_MAPPING and FUNCTIONAL_MAPPING",
     "PTFLOPS",
-    needs_rule=False,
 )
-
 
 PTFLOPS_ATEN = Convention(
     "ptflops-aten",
@@ -149,15 +134,11 @@ PTFLOPS_ATEN = Convention(
     {"macs": 1},
     "ptflops 0.7.5, its backend 'aten': aten_ops.ATEN_OPS_MAPPING",
     "PTFLOPS_ATEN",
-    needs_rule=False,
 )
 
 CONVENTIONS: dict[str, Convention] = {
     each.name: each
-    for each in (
-        *(PAPER, FLOPS, TORCH, FVCORE, TORCHINFO),
-        *(THOP, THOP_2021, PTFLOPS, PTFLOPS_ATEN),
-    )
+    for each in (PAPER, FLOPS, TORCH, FVCORE, TORCHINFO, THOP, THOP_2021, PTFLOPS, PTFLOPS_ATEN)
 }
 """Every convention by name, the default first."""
 

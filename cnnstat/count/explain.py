@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 
 from cnnstat.count.figures import float_dtype
 from cnnstat.count.formulas import activation_formula, macs_formula, weight_product
@@ -23,15 +22,9 @@ from cnnstat.ir.work import FLOPS_PER_UNIT, Work
 Result = int | float | str | tuple[int, ...] | None
 
 KINDS: dict[str, str] = {
-    "macs": "multiply-accumulates",
-    "bias_adds": "bias additions",
-    "normalized": "normalised elements",
-    "activations": "nonlinearities",
-    "comparisons": "comparisons",
-    "additions": "additions",
-    "multiplications": "multiplications",
-    "divisions": "divisions",
-    "exponentials": "exponentials",
+    **{kind: kind for kind in Work._fields},
+    **{"macs": "multiply-accumulates", "bias_adds": "bias additions"},
+    **{"normalized": "normalised elements", "activations": "nonlinearities"},
 }
 """Kinds of work in words."""
 
@@ -48,22 +41,16 @@ class Step:
 
 def window_rule(window: Window, n: int, out: int) -> str:
     """Return floor((n + padding - extent)/stride) + 1 with the numbers of one axis put in."""
-    padding = (
-        f" + 2*{window.before}"
-        if window.before == window.after and window.before
-        else "".join(f" + {p}" for p in (window.before, window.after) if p)
-    )
-    extent = (
-        f"({window.dilation}*({window.kernel} - 1) + 1)"
-        if window.dilation > 1
-        else f"{window.kernel}"
-    )
+    padding = "".join(f" + {p}" for p in (window.before, window.after) if p)
+    if window.before == window.after and window.before:
+        padding = f" + 2*{window.before}"
+    extent = f"{window.kernel}"
+    if window.dilation > 1:
+        extent = f"({window.dilation}*({window.kernel} - 1) + 1)"
     rounding = "ceil" if window.ceil_mode else "floor"
     rule = f"{rounding}(({n}{padding} - {extent})/{window.stride}) + 1"
-    if (
-        window.ceil_mode
-        and -(-(n + window.before + window.after - window.extent) // window.stride) + 1 != out
-    ):
+    span = n + window.before + window.after - window.extent
+    if window.ceil_mode and -(-span // window.stride) + 1 != out:
         return f"{rule}, less the window that would start in the padding = {out}"
     return f"{rule} = {out}"
 
@@ -200,18 +187,14 @@ def _field_steps(layer: Layer) -> Iterator[Step]:
         and after.jump
     ):
         window, size, jump = reach.windows[0], before.size[0], before.jump[0]
-        derivation = f"{size} + ({window.extent} - 1)*{_plain(jump)}"
-        spread = f"; jump {_plain(jump)}*{window.stride} = {_plain(after.jump[0])}"
+        derivation = f"{size} + ({window.extent} - 1)*{jump}"
+        spread = f"; jump {jump}*{window.stride} = {after.jump[0]}"
         derivation += f" = {after.size[0]}{spread}"
     elif isinstance(reach, Sliding) and reach.transposed:
         derivation = "taps of a transposed window, the largest of its phases"
     elif before and before.size == after.size:
         derivation = "that of its input"
     yield Step("receptive field", derivation, after.size, "input elements")
-
-
-def _plain(value: Fraction) -> str:
-    return str(value)
 
 
 def select(report: Report, name: str) -> tuple[Layer, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import reduce
 from math import prod
 from operator import mul
 from typing import NamedTuple
@@ -48,22 +49,15 @@ class Figures(NamedTuple):
             self.cached_bytes + other.cached_bytes,
         )
 
-    def times(self, count: int) -> Figures:
-        """Return the sum of ``count`` such figures."""
-        weights, biases, buffers, param_bytes, work, *others = self
-        return Figures(
-            weights * count,
-            biases * count,
-            buffers * count,
-            param_bytes * count,
-            work.times(count) if any(work) else work,
-            *[other * count for other in others],
-        )
-
     @property
     def params(self) -> int:
         """Weights and biases: everything that is trained."""
         return self.weights + self.biases
+
+
+def summed(parts: Iterable[Figures]) -> Figures:
+    """Return the sum of figures."""
+    return reduce(Figures.plus, parts)
 
 
 def total_of(parts: Sequence[tuple[Figures, int]]) -> Figures:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cnnstat.count.figures import Figures
 from cnnstat.count.formulas import activation_formula, macs_formula, params_formula
-from cnnstat.count.modulepaths import without_number
-from cnnstat.ir.graph import Value
+from cnnstat.ir.graph import Value, without_number
 from cnnstat.ir.op import Op
 from cnnstat.ir.tensor import UNKNOWN, TensorSpec
 

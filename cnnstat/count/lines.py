@@ -10,7 +10,7 @@ beyond the border count in a ``Span``; ``intervals`` leaves out what is padding 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import lru_cache, reduce
 from heapq import heappop, heappush
 from itertools import count
 from math import lcm
@@ -80,10 +80,7 @@ class Line:
             ends = hull(*intervals(self, (0, self.extent - 1)))
             if ends == (max(first[0], 0), min(last[1], self.root - 1)):
                 return ends
-        result: Interval | None = None
-        for each in intervals(self, range(self.extent)):
-            result = hull(result, each)
-        return result
+        return reduce(hull, intervals(self, range(self.extent)), None)
 
     def joined(self, other: Line) -> Line | None:
         """Return the line that reads both; None where their rates or extents differ."""
@@ -191,10 +188,7 @@ def hull(one: Interval | None, other: Interval | None = None) -> Interval | None
 
 
 def _over(reads: Iterable[Interval | None]) -> tuple[int | None, int | None]:
-    result: Interval | None = None
-    for each in reads:
-        result = hull(result, each)
-    return result or (None, None)
+    return reduce(hull, reads, None) or (None, None)
 
 
 def _from_phases(jump: int, phases: list[tuple[int | None, int | None]]) -> Span:

@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from cnnstat.count.conventions import PAPER, Convention
-from cnnstat.count.figures import Figures, figures_of, total_of
+from cnnstat.count.figures import Figures, figures_of, summed, total_of
 from cnnstat.count.layer import Layer
 from cnnstat.count.paths import depth_of, paths_of, shortest_depth_of
 from cnnstat.count.storage import Placement, allocated_bytes, peak_bytes, place
@@ -201,10 +201,7 @@ class Report:
             parts = tuple([id(self.nodes[index]) for index in inside])
             figures = sums.get(parts)
             if figures is None:
-                figures = self.nodes[inside[0]]
-                for index in inside[1:]:
-                    figures = figures.plus(self.nodes[index])
-                sums[parts] = figures
+                figures = sums[parts] = summed([self.nodes[index] for index in inside])
             anchors = {index if expand else self.placement.row[index] for index in inside}
             grouped = len(anchors) > 1 or names[next(iter(anchors))] != key
             anchor = inside[0] if grouped else next(iter(anchors))
@@ -226,9 +223,7 @@ class Report:
                 yield from members
                 continue
             first, last = members[0].name, members[-1].name.rpartition("/")[2]
-            figures = members[0].figures
-            for member in members[1:]:
-                figures = figures.plus(member.figures)
+            figures = summed([member.figures for member in members])
             nodes = tuple(sorted(index for member in members for index in member.nodes))
             yield Layer(self, f"{first} ... {last}", nodes[0], nodes, figures, grouped=True)
 
@@ -349,14 +344,10 @@ def analyze(
             own = figures_of(node.op, facts, convention, size, tied=tied, owns=owns)
             known[key] = own
         figures.append(own)
-    unruled = [
-        node
-        for node, known in zip(shaped.nodes, figures, strict=True)
-        if known.unknown and node.op.type_name != NAMELESS
-    ]
     missing = tuple(
         Note("no_rule", node.name, f"{node.op.type_name} has no work rule; totals are lower bounds")
-        for node in unruled
+        for node, own in zip(shaped.nodes, figures, strict=True)
+        if own.unknown and node.op.type_name != NAMELESS
     )
     notes += missing
     return Report(

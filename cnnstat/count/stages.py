@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from math import prod
 from typing import NamedTuple
 
 from cnnstat import ops
@@ -25,7 +26,6 @@ from cnnstat.count.modules import (
 )
 from cnnstat.count.report import Report
 from cnnstat.ir.reach import Sliding
-from cnnstat.ir.tensor import TensorSpec
 
 ONE_ELEMENT = "1x1"
 
@@ -147,21 +147,18 @@ def stages(report: Report) -> list[Stage]:
         size = "x".join(map(str, output.shape[2:])) or ONE_ELEMENT
         pooling = not module and is_pool(shown[0]) and size != ONE_ELEMENT
         name = (unit[0].path or f"{unit[0].name} ... {unit[-1].name}") if module else shown[0].name
-        pieces.append((Stage(size, _area(output), name, pooling, entries), module))
+        pieces.append((Stage(size, prod(output.shape[2:]), name, pooling, entries), module))
     merged = []
     for _, run in groupby(pieces, key=lambda piece: (piece[0].size, piece[0].pooling)):
         same = list(run)
         lines: list[str] = []
         for (entries, module), equal in groupby(same, key=lambda p: (p[0].entries, p[1])):
             count = len(list(equal))
-            lines += [_repeated(entries[0], count)] if module else list(entries) * count
+            times = f" x {count}" if count > 1 else ""
+            lines += [f"{entries[0]}{times}"] if module else list(entries) * count
         names = [stage.name for stage, _ in same]
         merged.append(same[0][0]._replace(name=_stage_name(names), entries=tuple(lines)))
     return merged
-
-
-def _repeated(entry: str, count: int) -> str:
-    return f"{entry} x {count}" if count > 1 else entry
 
 
 def _stage_name(names: list[str]) -> str:
@@ -171,13 +168,6 @@ def _stage_name(names: list[str]) -> str:
     stems = {name.rpartition("_")[0] for name in names}
     stem = stems.pop()
     return f"{stem}_x" if stem and not stems else f"{names[0]} ... {names[-1]}"
-
-
-def _area(spec: TensorSpec) -> int:
-    area = 1
-    for extent in spec.shape[2:]:
-        area *= extent
-    return area
 
 
 def _layer(layer: Layer, *, plain: bool) -> tuple[str, ...]:

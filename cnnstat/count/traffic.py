@@ -35,10 +35,7 @@ NO_TRAFFIC = Traffic()
 
 def sum_traffic(parts: Iterable[Traffic]) -> Traffic:
     """Return the sum of some traffic."""
-    total = NO_TRAFFIC
-    for part in parts:
-        total = Traffic(*map(int.__add__, total, part))
-    return total
+    return Traffic(*map(sum, zip(NO_TRAFFIC, *parts, strict=True)))
 
 
 def traffic_of(shaped: ShapedGraph, placement: Placement) -> tuple[Traffic, ...]:

@@ -12,7 +12,7 @@ leaves out (``count/conventions.py``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
@@ -37,9 +37,10 @@ class StepWork(NamedTuple):
         """Return the multiply-accumulates of the whole step."""
         return self.forward_macs + self.input_gradient_macs + self.weight_gradient_macs
 
-    def plus(self, other: StepWork) -> StepWork:
-        """Return the sum."""
-        return StepWork(*map(int.__add__, self, other))
+
+def _summed(steps: Iterable[StepWork | None]) -> StepWork:
+    """Return the sum of what is known."""
+    return StepWork(*map(sum, zip(StepWork(), *filter(None, steps), strict=True)))
 
 
 class Epoch(NamedTuple):
@@ -59,21 +60,13 @@ class Training:
 
     def of(self, indices: tuple[int, ...]) -> StepWork | None:
         """Return the sum over some nodes; None where one of them is unknown."""
-        total = StepWork()
-        for index in indices:
-            step = self.nodes[index]
-            if step is None:
-                return None
-            total = total.plus(step)
-        return total
+        steps = [self.nodes[index] for index in indices]
+        return None if None in steps else _summed(steps)
 
     @property
     def total(self) -> StepWork:
         """Return the sum over what is known."""
-        total = StepWork()
-        for step in self.nodes:
-            total = total if step is None else total.plus(step)
-        return total
+        return _summed(self.nodes)
 
     @property
     def is_complete(self) -> bool:
@@ -180,7 +173,6 @@ def _parameters(shaped: ShapedGraph) -> list[bool]:
     result: list[bool] = []
     for node in shaped.nodes:
         moved = isinstance(node.op, ops.View | ops.Rearrange) and bool(node.inputs)
-        sources = node.inputs if moved else ()
-        is_source = isinstance(node.op, ops.Parameter)
-        result.append(is_source or (moved and all(result[value.node] for value in sources)))
+        seen = moved and all(result[value.node] for value in node.inputs)
+        result.append(seen or isinstance(node.op, ops.Parameter))
     return result

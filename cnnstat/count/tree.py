@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from cnnstat.count.figures import Figures
+from cnnstat.count.figures import summed
 from cnnstat.count.layer import Layer
 from cnnstat.count.report import Report
 
@@ -71,8 +71,6 @@ def _branches(report: Report, module: str, members: Members, *, level: int) -> I
 
 
 def _summed(report: Report, module: str, rows: Sequence[Layer]) -> Layer:
-    figures = Figures()
-    for row in rows:
-        figures = figures.plus(row.figures)
     nodes = sorted(index for row in rows for index in row.nodes)
+    figures = summed([row.figures for row in rows])
     return Layer(report, module, nodes[0], tuple(nodes), figures, grouped=True)

@@ -7,7 +7,8 @@ lies in the module ``inception_3a``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -188,7 +189,7 @@ def nodes_of(pieces: Sequence[Piece]) -> list[Node]:
 def _check_nodes(name: str, nodes: Sequence[Node]) -> None:
     """Raise ``GraphError`` for a name that appears twice, and for a node that reads a later one."""
     if len(set(map(itemgetter(0), nodes))) < len(nodes):
-        twice = _repeated(nodes)
+        twice = next(name for name, n in Counter(node.name for node in nodes).items() if n > 1)
         raise GraphError(f"{name}: the name {twice!r} is used twice; every node needs its own")
     astray = [
         (node, value)
@@ -196,7 +197,7 @@ def _check_nodes(name: str, nodes: Sequence[Node]) -> None:
         for value in node[2]
         if not 0 <= value[0] < index
     ]
-    for node, value in astray:
+    for node, value in astray[:1]:
         raise GraphError(
             f"{name}: {node.name} reads node {value.node}, which does not "
             "come before it; a graph has no cycles"
@@ -211,14 +212,23 @@ def _check_outputs(graph: Graph, count: int) -> None:
             raise GraphError(f"{graph.name}: output {value.node} is not a node of the graph")
 
 
-def _repeated(nodes: Sequence[Node]) -> str:
-    """Return the first name that an earlier node has as well."""
-    seen: set[str] = set()
-    for node in nodes:
-        if node.name in seen:
-            return node.name
-        seen.add(node.name)
-    return ""
+def module_path(name: str, known: Container[str]) -> str:
+    """Return which of the known modules a node of a captured model is in; the whole is ``""``.
+
+    A second call of a module has a number after its path.
+    """
+    for candidate in (name, without_number(name)):
+        if candidate in known:
+            return candidate
+    while name and name not in known:
+        name = name.rpartition("/")[0]
+    return name
+
+
+def without_number(name: str) -> str:
+    """Return a node's name without the number that tells it from those before it."""
+    head, _, number = name.rpartition("_")
+    return head if number.isdigit() and head else name
 
 
 class NodeFacts(NamedTuple):

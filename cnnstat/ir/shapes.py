@@ -31,8 +31,6 @@ class FactTable:
     """
 
     def __init__(self, limit: int | None = MAX_FACTS) -> None:
-        self.generation = 0
-        """Counts how often the table was emptied: until then, equal facts are one object."""
         self._limit = limit
         self._following: dict[tuple[int, ...], NodeFacts] = {}
         self._answers: dict[tuple[int, Specs], NodeFacts] = {}
@@ -43,7 +41,6 @@ class FactTable:
         """Return the answers by the identities of an operator and of the facts in front of it."""
         largest = max(len(self._answers), len(self._ops), len(self._following) // 4)
         if self._limit is not None and largest > self._limit:
-            self.generation += 1
             for table in (self._following, self._answers, self._ops, self._by_value):
                 table.clear()
         return self._following
@@ -54,7 +51,8 @@ class FactTable:
         key = (id(op), specs)
         answer = self._answers.get(key)
         if answer is None:
-            answer = self._answers[key] = _ask(graph, name, op, specs)
+            answer = NodeFacts(specs, *answers(graph, name, op, specs), op.reach(specs))
+            self._answers[key] = answer
         return answer
 
     def _canonical(self, op: Op) -> Op:
@@ -151,10 +149,6 @@ def _check_tie(graph: Graph, node: Node, facts: NodeFacts, owner: NodeFacts) -> 
                 f"is {shared.shape} there and {weight.shape} here",
                 node.name,
             )
-
-
-def _ask(graph: Graph, name: str, op: Op, specs: Specs) -> NodeFacts:
-    return NodeFacts(specs, *answers(graph, name, op, specs), op.reach(specs))
 
 
 def answers(

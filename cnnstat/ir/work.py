@@ -42,17 +42,7 @@ class Work(NamedTuple):
         return sum(self) + self.macs + self.normalized
 
 
-FLOPS_PER_UNIT: dict[str, int] = {
-    "macs": 2,
-    "bias_adds": 1,
-    "normalized": 2,
-    "activations": 1,
-    "comparisons": 1,
-    "additions": 1,
-    "multiplications": 1,
-    "divisions": 1,
-    "exponentials": 1,
-}
+FLOPS_PER_UNIT: dict[str, int] = {**dict.fromkeys(Work._fields, 1), "macs": 2, "normalized": 2}
 """FLOPs that one unit of each kind stands for; ``Work.flops`` is this weighing, tested."""
 
 

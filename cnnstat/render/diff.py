@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cnnstat.count.compare import MEASURES, Comparison, Entry
-from cnnstat.count.diff import Change, DiffRow
+from cnnstat.count.compare import MEASURES, Change, Comparison, DiffRow, Entry
 from cnnstat.count.layer import Layer
 from cnnstat.render.columns import operator_text
 from cnnstat.render.compare import MORE_OR_LESS, model_payload, ratio_text

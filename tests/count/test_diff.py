@@ -3,7 +3,7 @@
 import pytest
 
 from cnnstat import api
-from cnnstat.count.diff import DiffRow, diff
+from cnnstat.count.compare import DiffRow, diff
 from cnnstat.zoo.catalog import names
 
 
