@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cnnstat.count.report import Report
     from cnnstat.memory.fit import Fit, Memory
     from cnnstat.memory.memory import Measured, MemoryPlan
-    from cnnstat.memory.memory import Settings as MemorySettings
+    from cnnstat.memory.passes import Settings as MemorySettings
 
 
 def memory(
@@ -35,7 +35,8 @@ def memory(
     ``settings`` come from ``cnnstat.memory.memory.settings``: mode, optimiser, mixed precision,
     recomputation, device.
     """
-    from cnnstat.memory.memory import Settings, plan
+    from cnnstat.memory.memory import plan
+    from cnnstat.memory.passes import Settings
 
     model = reference if isinstance(reference, Model) else load(reference, classes=classes)
     settings = settings or Settings()

@@ -12,7 +12,7 @@ from cnnstat.cli.output import emit
 
 if TYPE_CHECKING:
     from cnnstat.memory.fit import Fit
-    from cnnstat.memory.memory import Settings
+    from cnnstat.memory.passes import Settings
 
 MEMORY = "Memory"
 """The group of options of ``memory``, ``fit`` and ``plot memory``."""

@@ -6,7 +6,7 @@ matrices may multiply in its backward pass alone; one without a rule is unknown 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from math import prod
 from typing import Any, NamedTuple
@@ -88,10 +88,16 @@ def _matrix(b: Backward) -> Products:
 
 def _product(b: Backward) -> Products:
     """As ``_matrix``; a factor that is a parameter has the gradient of a weight."""
+    into, own = _of_factors(b, (0, 1))
+    return into, own, 0
+
+
+def _of_factors(b: Backward, numbers: Iterable[int]) -> tuple[int, int]:
+    """Return the products of the gradients of some inputs: of tensors, and of parameters."""
     made = [0, 0]
-    for number in (0, 1):
+    for number in numbers:
         made[b.is_parameter[number]] += b.macs * b.needs_input(number)
-    return made[0], made[1], 0
+    return made[0], made[1]
 
 
 def _attention(b: Backward) -> Products:
@@ -176,10 +182,8 @@ def _function(b: Backward) -> Products | None:
         return None
     wanted = FACTORS[op.kind]
     numbers = [op.names.index(name) for name in wanted] if wanted else [0, 1]
-    made = [0, 0]
-    for number in numbers:
-        made[b.is_parameter[number]] += b.macs * b.needs_input(number)
-    return made[0], made[1], -sum(made) if op.kind in UNCOUNTED else 0
+    into, own = _of_factors(b, numbers)
+    return into, own, -(into + own) if op.kind in UNCOUNTED else 0
 
 
 def _inverse(b: Backward) -> Products:
@@ -210,12 +214,10 @@ OF_MATRICES: dict[str, Rule] = {
 @cache
 def rules() -> Mapping[type[Op], Callable[[Backward], Products | None]]:
     """Return the rule of each operator that multiplies and accumulates, by its class."""
-    convolutions = (
-        *(ops.Conv1d, ops.Conv2d, ops.Conv3d),
-        *(ops.ConvTranspose1d, ops.ConvTranspose2d, ops.ConvTranspose3d),
-    )
+    from cnnstat.count.toolrules import CONVOLUTIONS, TRANSPOSED
+
     return {
-        **dict.fromkeys(convolutions, _convolution),
+        **dict.fromkeys((*CONVOLUTIONS, *TRANSPOSED), _convolution),
         ops.ConnectedConv2d: _connected,
         ops.DeformConv2d: _deformable,
         ops.Linear: _matrix,

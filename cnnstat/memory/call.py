@@ -42,10 +42,6 @@ class Call(NamedTuple):
         """Scale and shift, as far as they are there."""
         return [self.stored[name] for name in ("weight", "bias") if name in self.stored]
 
-    def trained(self, name: str) -> Tensor | None:
-        """Return a stored tensor, or None where there is none of this name."""
-        return self.stored.get(name)
-
 
 Lowering = Callable[[Tape, Call], Tensor | list[Tensor]]
 

@@ -16,20 +16,10 @@ from cnnstat.memory.memory import MemoryPlan
 from cnnstat.memory.tape import curve
 
 UNITS: dict[str, int] = {
-    "": 1,
-    "B": 1,
-    "kB": 1000,
-    "MB": 1000**2,
-    "GB": 1000**3,
-    "TB": 1000**4,
-    "KiB": 1024,
-    "MiB": 1024**2,
-    "GiB": 1024**3,
-    "TiB": 1024**4,
-    "K": 1024,
-    "M": 1024**2,
-    "G": 1024**3,
-    "T": 1024**4,
+    **{"": 1, "B": 1},
+    **{f"{prefix}B": 1000**power for power, prefix in enumerate("kMGT", 1)},
+    **{f"{prefix}iB": 1024**power for power, prefix in enumerate("KMGT", 1)},
+    **{prefix: 1024**power for power, prefix in enumerate("KMGT", 1)},
 }
 """Units of a memory: with B powers of 1000, with iB of 1024; a bare letter is read as iB, as
 nvidia-smi, ulimit and the names of graphics cards (a 24 GB card has 24 GiB) have it."""

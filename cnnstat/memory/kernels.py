@@ -33,8 +33,8 @@ def cast(tape: Tape, kernel: str, *tensors: Tensor) -> list[Tensor]:
     if tape.autocast is None:
         return list(tensors)
     if kernel in LOWERED:
-        dtype = tape.autocast.dtype
-    elif kernel in RAISED[tape.autocast.device]:
+        dtype = tape.autocast
+    elif kernel in RAISED[tape.device]:
         dtype = "float32"
     else:
         return list(tensors)
@@ -271,7 +271,7 @@ def concatenate(tape: Tape, parts: Sequence[Tensor], shape: Shape, axis: int) ->
     Autocast brings parts to one dtype first on the CPU; on CUDA the kernel does it on the way.
     """
     widest = _widest(parts)
-    cast_first = tape.autocast is not None and tape.autocast.device == "cpu"
+    cast_first = tape.autocast is not None and tape.device == "cpu"
     raised = [_to(tape, part, widest) for part in parts] if cast_first else list(parts)
     y = tape.run(raised, (shape, widest))
     outer = prod(shape[:axis])

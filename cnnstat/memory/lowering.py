@@ -6,10 +6,13 @@ unknown: its results count, what it saves does not, and figures are lower bounds
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial, reduce
 from math import prod
 
 from cnnstat import ops
 from cnnstat.count.storage import place
+from cnnstat.count.toolrules import CONVOLUTIONS, TRANSPOSED
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ir.op import Op
 from cnnstat.memory import kernels as k
@@ -18,9 +21,9 @@ from cnnstat.memory.pooling import POOLINGS
 from cnnstat.memory.tape import Tape, Tensor
 
 OVERWRITABLE: tuple[type[Op], ...] = (
-    *(ops.Conv1d, ops.Conv2d, ops.Conv3d, ops.ConnectedConv2d),
-    *(ops.ConvTranspose1d, ops.ConvTranspose2d, ops.ConvTranspose3d),
-    *(ops.Linear, ops.BatchNorm2d, ops.Add, ops.Concat),
+    *CONVOLUTIONS,
+    *TRANSPOSED,
+    *(ops.ConnectedConv2d, ops.Linear, ops.BatchNorm2d, ops.Add, ops.Concat),
 )
 """Operators that make a tensor of their own which their backward pass does not read: a ReLU after
 one may write over it."""
@@ -40,7 +43,7 @@ def overwriting(shaped: ShapedGraph) -> list[int]:
 
 def _convolution(t: Tape, call: Call) -> Tensor:
     x = padded(t, call)
-    y = k.convolution(t, x, call.stored["weight"], call.trained("bias"), call.shape)
+    y = k.convolution(t, x, call.stored["weight"], call.stored.get("bias"), call.shape)
     t.hold((x,))
     return y
 
@@ -54,12 +57,12 @@ def _transposed(t: Tape, call: Call) -> Tensor:
         if cut:
             before = shapes[-1]
             shapes.append((*before[: axis + 2], before[axis + 2] - cut, *before[axis + 3 :]))
-    weight, bias = call.stored["weight"], call.trained("bias")
+    weight, bias = call.stored["weight"], call.stored.get("bias")
     return k.thinned(t, k.convolution(t, call.x, weight, bias, shapes[0]), shapes[1:])
 
 
 def _linear(t: Tape, call: Call) -> Tensor:
-    return k.addmm(t, call.x, call.stored["weight"], call.trained("bias"), call.shape)
+    return k.addmm(t, call.x, call.stored["weight"], call.stored.get("bias"), call.shape)
 
 
 def _batch_norm(t: Tape, call: Call) -> Tensor:
@@ -110,18 +113,13 @@ def _drop_path(t: Tape, call: Call) -> Tensor:
 
 
 def _add(t: Tape, call: Call) -> Tensor:
-    total = call.x
-    for other in call.inputs[1:]:
-        total = k.add(t, total, other)
-    return total
+    return reduce(partial(k.add, t), call.inputs)
 
 
 def _fractal_join(t: Tape, call: Call) -> Tensor:
     columns = call.inputs
     if not call.training or not call.op.drop_path:
-        total = columns[0]
-        for column in columns[1:]:
-            total = k.add(t, total, column)
+        total = reduce(partial(k.add, t), columns)
         mean = k.scale(t, total)
         t.hold((total,))
         return mean
@@ -216,21 +214,20 @@ def _group_norm(t: Tape, call: Call) -> Tensor:
     return k.own_statistics(t, "group_norm", call.x, call.affine, call.shape[0] * call.op.groups)
 
 
-def _multiply(t: Tape, call: Call) -> Tensor:
-    if len(call.inputs) == 1:
-        return k.scale(t, call.x)
-    return k.multiply(t, *_larger_first(call))
+def _arithmetic(
+    with_number: Callable[[Tape, Tensor], Tensor],
+    with_tensor: Callable[[Tape, Tensor, Tensor], Tensor],
+) -> Lowering:
+    """Return a kernel on a tensor and a number, or on two tensors, the larger first."""
 
+    def lower(t: Tape, call: Call) -> Tensor:
+        if len(call.inputs) == 1:
+            return with_number(t, call.x)
+        first, second = call.inputs
+        alike = first.shape == call.shape
+        return with_tensor(t, first, second) if alike else with_tensor(t, second, first)
 
-def _plus(t: Tape, call: Call) -> Tensor:
-    if len(call.inputs) == 1:
-        return k.shift(t, call.x)
-    return k.add(t, *_larger_first(call))
-
-
-def _larger_first(call: Call) -> tuple[Tensor, Tensor]:
-    first, second = call.inputs
-    return (first, second) if first.shape == call.shape else (second, first)
+    return lower
 
 
 NONLINEARITIES: dict[str, Lowering] = {
@@ -245,17 +242,16 @@ NONLINEARITIES: dict[str, Lowering] = {
 }
 """Kind of ``Nonlinearity`` -> its kernels."""
 
-POINTWISE: dict[str, Lowering] = {"mul": _multiply, "add": _plus}
+POINTWISE: dict[str, Lowering] = {
+    "mul": _arithmetic(k.scale, k.multiply),
+    "add": _arithmetic(k.shift, k.add),
+}
 """Kind of ``Pointwise`` -> its kernels, where one tensor has the shape of the result."""
 
 LOWERINGS: dict[type[Op], Lowering] = {
-    ops.Conv1d: _convolution,
-    ops.Conv2d: _convolution,
-    ops.Conv3d: _convolution,
+    **dict.fromkeys(CONVOLUTIONS, _convolution),
+    **dict.fromkeys(TRANSPOSED, _transposed),
     ops.ConnectedConv2d: _connected,
-    ops.ConvTranspose1d: _transposed,
-    ops.ConvTranspose2d: _transposed,
-    ops.ConvTranspose3d: _transposed,
     ops.Linear: _linear,
     ops.RBF: _rbf,
     **POOLINGS,

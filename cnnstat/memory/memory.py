@@ -16,11 +16,11 @@ from cnnstat.count.report import Report
 from cnnstat.count.storage import live_bytes, place
 from cnnstat.errors import UsageError, unknown
 from cnnstat.ir.graph import ShapedGraph
-from cnnstat.ir.op import Weight
 from cnnstat.ir.tensor import bytes_of
 from cnnstat.memory.passes import (
-    Conditions,
+    Mode,
     Pass,
+    Settings,
     StateBytes,
     inference,
     parameter_dtype,
@@ -29,7 +29,6 @@ from cnnstat.memory.passes import (
 from cnnstat.memory.tape import KINDS, Curve, Kind, alive, curve
 from cnnstat.ops import BatchNorm2d
 
-Mode = Literal["inference", "training"]
 MODES: tuple[Mode, ...] = ("inference", "training")
 DEVICES = ("cpu", "cuda")
 LOWER_DTYPES = ("bfloat16", "float16")
@@ -75,27 +74,6 @@ OPTIMIZERS: dict[str, Optimizer] = {
 """Optimisers of ``torch.optim`` by name; momentum is SGD with momentum."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How a model is run. ``amp`` is the lower dtype of autocast, None for one dtype throughout.
-
-    ``tracked`` predicts a measurement by storage tracking (see ``Tape``).
-    """
-
-    mode: Mode = "inference"
-    optimizer: str = "sgd"
-    amp: str | None = None
-    checkpoint: bool = False
-    device: str = "cpu"
-
-    tracked: bool = False
-
-    @property
-    def conditions(self) -> Conditions:
-        """The same for a tape."""
-        return Conditions(self.device, self.amp, self.checkpoint, self.tracked)
-
-
 def settings(
     *,
     mode: str = "inference",
@@ -108,20 +86,20 @@ def settings(
 
     Training has plain SGD unless ``optimizer`` says otherwise.
     """
-    if mode not in MODES:
-        raise unknown("mode", mode, MODES)
-    if optimizer is not None and optimizer not in OPTIMIZERS:
-        raise unknown("optimizer", optimizer, OPTIMIZERS)
-    if device not in DEVICES:
-        raise unknown("device", device, DEVICES)
-    if amp is not None and amp not in LOWER_DTYPES:
-        raise unknown("dtype of --amp", amp, LOWER_DTYPES)
+    for kind, value, known in (
+        ("mode", mode, MODES),
+        ("optimizer", optimizer, tuple(OPTIMIZERS)),
+        ("device", device, DEVICES),
+        ("dtype of --amp", amp, LOWER_DTYPES),
+    ):
+        if value is not None and value not in known:
+            raise unknown(kind, value, known)
     if mode == "inference" and optimizer is not None:
         raise UsageError(f"optimizer {optimizer!r}: only training has one; add --mode training")
     if mode == "inference" and checkpoint:
         raise UsageError("checkpoint: only training recomputes; add --mode training")
-    known: Mode = "training" if mode == "training" else "inference"
-    return Settings(known, optimizer or "sgd", amp, checkpoint, device)
+    checked: Mode = "training" if mode == "training" else "inference"
+    return Settings(checked, optimizer or "sgd", amp, checkpoint, device)
 
 
 class Peak(NamedTuple):
@@ -171,24 +149,26 @@ class MemoryPlan:
     def _curve(self) -> Curve:
         return curve(self.written.tape)
 
+    def _part(self, steps: slice) -> tuple[Curve, int]:
+        """Return some steps of the curve, and how many nodes there are."""
+        whole = self._curve
+        return Curve(whole.bytes[steps], whole.nodes[steps]), len(self.report.shaped.nodes)
+
     @cached_property
     def live(self) -> list[int]:
         """Live bytes of the forward pass, the highest while each node runs.
 
         A module may run a node of its graph as a part of another: it has what is alive there.
         """
-        steps = slice(self.written.forward_steps)
-        count = len(self.report.shaped.nodes)
-        forward = Curve(self._curve.bytes[steps], self._curve.nodes[steps])
+        forward, count = self._part(slice(self.written.forward_steps))
         rehearsed = self.written.state is not None
         return forward.without_gaps(count) if rehearsed else forward.by_node(count)
 
     @cached_property
     def backward(self) -> list[int]:
         """Live bytes of the backward pass, the highest while each node's gradients are made."""
-        steps = slice(self.written.forward_steps, None)
-        count = len(self.report.shaped.nodes)
-        return Curve(self._curve.bytes[steps], self._curve.nodes[steps]).by_node(count)
+        after, count = self._part(slice(self.written.forward_steps, None))
+        return after.by_node(count)
 
     @property
     def saved_bytes(self) -> int:
@@ -311,7 +291,7 @@ def plan(report: Report, chosen: Settings, rehearsed: Pass | None = None) -> Mem
     """
     shaped = report.shaped
     run = training if chosen.mode == "training" else inference
-    written = rehearsed or run(shaped, chosen.conditions)
+    written = rehearsed or run(shaped, chosen)
     params, buffers = _stored(shaped)
     gradients = written.trained
     state = written.state or StateBytes(sum(params), sum(buffers), sum(gradients), gradients)
@@ -342,11 +322,9 @@ def _stored(shaped: ShapedGraph) -> tuple[list[int], list[int]]:
         if node.tied_to is not None:
             continue
         for weight in facts.weights:
-            (buffers if weight.role == "buffer" else trained).append(_bytes(weight, dtype))
+            (buffers if weight.role == "buffer" else trained).append(
+                bytes_of(weight.numel, weight.dtype or dtype)
+            )
         if isinstance(node.op, BatchNorm2d) and node.op.tracked:
             buffers.append(COUNTER_BYTES)
     return trained, buffers
-
-
-def _bytes(weight: Weight, dtype: str) -> int:
-    return bytes_of(weight.numel, weight.dtype or dtype)

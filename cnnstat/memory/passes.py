@@ -7,8 +7,9 @@ backward pass first asks for one of its saved tensors, it runs again up to the l
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from cnnstat.count.storage import place
 from cnnstat.ir.graph import ShapedGraph, Value
@@ -17,7 +18,6 @@ from cnnstat.ir.tensor import PER_BYTE, TensorSpec
 from cnnstat.memory.call import Call
 from cnnstat.memory.lowering import lower, lowering, overwriting
 from cnnstat.memory.tape import (
-    Autocast,
     Record,
     Step,
     Tape,
@@ -27,17 +27,21 @@ from cnnstat.memory.tape import (
     reached,
 )
 
+Mode = Literal["inference", "training"]
+
 
 @dataclass(frozen=True, slots=True)
-class Conditions:
-    """How PyTorch runs a model, apart from its shapes.
+class Settings:
+    """How a model is run. ``amp`` is the lower dtype of autocast, None for one dtype throughout.
 
-    ``autocast`` is the lower dtype of mixed precision or None; for ``tracked`` see ``Tape``.
+    ``tracked`` predicts a measurement by storage tracking (see ``Tape``).
     """
 
-    device: str = "cpu"
-    autocast: str | None = None
+    mode: Mode = "inference"
+    optimizer: str = "sgd"
+    amp: str | None = None
     checkpoint: bool = False
+    device: str = "cpu"
     tracked: bool = False
 
 
@@ -128,10 +132,8 @@ def parameter_dtype(shaped: ShapedGraph) -> str:
     return first.dtype if "float" in first.dtype else "float32"
 
 
-def _begin(shaped: ShapedGraph, conditions: Conditions, *, training: bool) -> _Run:
-    tape = Tape(training=training, device=conditions.device, tracked=conditions.tracked)
-    if conditions.autocast is not None:
-        tape.autocast = Autocast(conditions.autocast, conditions.device)
+def _begin(shaped: ShapedGraph, settings: Settings, *, training: bool) -> _Run:
+    tape = Tape(training, settings.amp, settings.device, settings.tracked)
     return _Run(shaped, tape, frozenset(overwriting(shaped)), parameter_dtype(shaped), training)
 
 
@@ -143,9 +145,9 @@ def _unknown(shaped: ShapedGraph) -> tuple[int, ...]:
     )
 
 
-def inference(shaped: ShapedGraph, conditions: Conditions) -> Pass:
+def inference(shaped: ShapedGraph, settings: Settings) -> Pass:
     """Return a forward pass in evaluation mode without gradients."""
-    run = _begin(shaped, conditions, training=False)
+    run = _begin(shaped, settings, training=False)
     for index, node in enumerate(shaped.nodes):
         if not node.training_only:
             run.call(index)
@@ -155,12 +157,12 @@ def inference(shaped: ShapedGraph, conditions: Conditions) -> Pass:
     return Pass(tape, len(tape.steps), (0,) * len(shaped.nodes), _unknown(shaped))
 
 
-def training(shaped: ShapedGraph, conditions: Conditions) -> Pass:
+def training(shaped: ShapedGraph, settings: Settings) -> Pass:
     """Return a forward pass in training mode and the backward pass after it, without the loss."""
-    run = _begin(shaped, conditions, training=True)
+    run = _begin(shaped, settings, training=True)
     tape, graph = run.tape, shaped.graph
     block_of: list[int | None] = [None] * len(shaped.nodes)
-    if conditions.checkpoint:
+    if settings.checkpoint:
         block_of = blocks(shaped)
     for index in range(len(shaped.nodes)):
         tape.block = block_of[index]
@@ -169,7 +171,7 @@ def training(shaped: ShapedGraph, conditions: Conditions) -> Pass:
     tape.hold(outputs)
     tape.hold(tape.lowered.values())
     forward_steps = len(tape.steps)
-    if conditions.checkpoint:
+    if settings.checkpoint:
         recomputation = _Recomputation(run, block_of)
         saved = recomputation.saved()
         backward(tape, outputs, recomputation.unpack)
@@ -196,14 +198,18 @@ def inputs_alone(shaped: ShapedGraph, unknown: str, state: StateBytes) -> Pass:
 
 def _saved(run: _Run, records: set[int]) -> tuple[int, ...]:
     """Return the bytes that each node's records are the first to save, each storage once."""
+    kept = [run.tape.records[number] for number in sorted(records)]
+    return _first_kept(run, [(record.node, each) for record in kept for each in record.saves])
+
+
+def _first_kept(run: _Run, pairs: Iterable[tuple[int, int]]) -> tuple[int, ...]:
+    """Return the bytes of each node's storages, each storage where it comes first."""
     sizes = [0] * len(run.shaped.nodes)
-    seen: set[int] = set()
-    for number in sorted(records):
-        record = run.tape.records[number]
-        for storage in record.saves:
-            if storage not in seen:
-                seen.add(storage)
-                sizes[record.node] += run.tape.sizes[storage]
+    first: dict[int, int] = {}
+    for node, storage in pairs:
+        first.setdefault(storage, node)
+    for storage, node in first.items():
+        sizes[node] += run.tape.sizes[storage]
     return tuple(sizes)
 
 
@@ -238,7 +244,7 @@ class _Recomputation:
     """Blocks that run a second time when the backward pass asks for what they saved."""
 
     def __init__(self, run: _Run, block_of: list[int | None]) -> None:
-        self._run, self._block_of = run, block_of
+        self._run = run
         self._autocast = run.tape.autocast
         self._done: set[int] = set()
         self._members: dict[int, list[int]] = {}
@@ -260,14 +266,8 @@ class _Recomputation:
 
     def saved(self) -> tuple[int, ...]:
         """Return the bytes that the blocks keep, at the first node of the first that does."""
-        sizes = [0] * len(self._block_of)
-        seen: set[int] = set()
-        for block, entering in self._entering.items():
-            for tensor in entering:
-                if tensor.storage not in seen:
-                    seen.add(tensor.storage)
-                    sizes[self._members[block][0]] += self._run.tape.sizes[tensor.storage]
-        return tuple(sizes)
+        rows = [(self._members[block][0], tensors) for block, tensors in self._entering.items()]
+        return _first_kept(self._run, [(node, t.storage) for node, ts in rows for t in ts])
 
     def unpack(self, at: int) -> None:
         """Run the block of a record again, unless that is done; its records are the new ones.

@@ -7,6 +7,7 @@ asks for a gradient and nobody watches the dispatcher.
 from __future__ import annotations
 
 from cnnstat import ops
+from cnnstat.count.toolrules import ADAPTIVE_MEANS, MEANS
 from cnnstat.ir.op import Op
 from cnnstat.memory import kernels as k
 from cnnstat.memory.call import Call, Lowering, padded, padded_shape, windows_of
@@ -101,18 +102,11 @@ def _adaptive_max_pool(t: Tape, call: Call) -> Tensor:
 
 
 POOLINGS: dict[type[Op], Lowering] = {
-    ops.MaxPool1d: _max_pool,
-    ops.MaxPool2d: _max_pool,
-    ops.MaxPool3d: _max_pool,
-    ops.AvgPool1d: _avg_pool,
-    ops.AvgPool2d: _avg_pool,
-    ops.AvgPool3d: _avg_pool,
-    ops.GlobalAvgPool2d: _adaptive_avg_pool,
-    ops.AdaptiveAvgPool1d: _adaptive_avg_pool,
-    ops.AdaptiveAvgPool2d: _adaptive_avg_pool,
-    ops.AdaptiveAvgPool3d: _adaptive_avg_pool,
-    ops.AdaptiveMaxPool1d: _adaptive_max_pool,
-    ops.AdaptiveMaxPool2d: _adaptive_max_pool,
-    ops.AdaptiveMaxPool3d: _adaptive_max_pool,
+    **dict.fromkeys((ops.MaxPool1d, ops.MaxPool2d, ops.MaxPool3d), _max_pool),
+    **dict.fromkeys(MEANS, _avg_pool),
+    **dict.fromkeys(ADAPTIVE_MEANS, _adaptive_avg_pool),
+    **dict.fromkeys(
+        (ops.AdaptiveMaxPool1d, ops.AdaptiveMaxPool2d, ops.AdaptiveMaxPool3d), _adaptive_max_pool
+    ),
 }
 """Operator's class -> its kernels."""

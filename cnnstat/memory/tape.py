@@ -78,24 +78,17 @@ class Record:
     block: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Autocast:
-    """Mixed precision: the lower dtype, and the device whose lists of operators hold."""
-
-    dtype: str
-    device: str
-
-
 @dataclass(slots=True)
 class Tape:
     """The steps so far, in order. ``training`` leaves records; ``tracked`` forbids in-place sums.
 
+    ``autocast`` is the lower dtype of mixed precision, for the operators on the device's lists.
     Under storage tracking PyTorch does not add up gradients in place, as it does otherwise.
     ``leaves`` are the bytes of each parameter, ``learned`` the numbers of those with a gradient.
     """
 
     training: bool
-    autocast: Autocast | None = None
+    autocast: str | None = None
     device: str = "cpu"
     tracked: bool = False
     node: int = 0

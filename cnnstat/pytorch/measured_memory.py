@@ -22,8 +22,8 @@ from torch.utils.checkpoint import checkpoint
 
 from cnnstat.errors import UsageError
 from cnnstat.ir.graph import ShapedGraph
-from cnnstat.memory.memory import Measured, MemoryPlan, Settings
-from cnnstat.memory.passes import blocks
+from cnnstat.memory.memory import Measured, MemoryPlan
+from cnnstat.memory.passes import Settings, blocks
 from cnnstat.pytorch.build import NODE, forward_graph, make_modules
 from cnnstat.pytorch.device import release
 from cnnstat.pytorch.recorder import Packed, Tracker

@@ -20,8 +20,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from cnnstat.errors import PASSED_ON, said
 from cnnstat.ir.graph import ShapedGraph
-from cnnstat.memory.memory import Settings
-from cnnstat.memory.passes import Pass, StateBytes, inputs_alone
+from cnnstat.memory.passes import Pass, Settings, StateBytes, inputs_alone
 from cnnstat.pytorch import FAKE_TENSORS, unlogged
 from cnnstat.pytorch.measured_memory import (
     Subject,

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from cnnstat.count.layer import Layer
 from cnnstat.memory.fit import CUDA_RESERVE_PERCENT, Fit
-from cnnstat.memory.memory import LayerMemory, Measured, MemoryPlan, Settings
+from cnnstat.memory.memory import LayerMemory, Measured, MemoryPlan
+from cnnstat.memory.passes import Settings
 from cnnstat.render.columns import operator_text
 from cnnstat.render.document import (
     NEVER_DROPPED,

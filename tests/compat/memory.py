@@ -28,7 +28,8 @@ import torch
 
 from cnnstat import api
 from cnnstat.errors import UsageError
-from cnnstat.memory.memory import Measured, Settings, settings
+from cnnstat.memory.memory import Measured, settings
+from cnnstat.memory.passes import Settings
 from cnnstat.zoo.catalog import names
 from cnnstat.zoo.lineup import IMAGENET
 

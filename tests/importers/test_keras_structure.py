@@ -155,7 +155,8 @@ def test_frozen_layers_are_parameters_that_training_leaves_alone(tmp_path: Path)
 
 
 def test_frozen_layers_take_no_memory_of_gradients(tmp_path: Path) -> None:
-    from cnnstat.memory.memory import Settings, plan
+    from cnnstat.memory.memory import plan
+    from cnnstat.memory.passes import Settings
 
     report = read(tmp_path, frozen_net(trainable=False))
     memory = plan(report, Settings("training"))

@@ -14,7 +14,8 @@ from cnnstat import api, ops
 from cnnstat.errors import UsageError
 from cnnstat.memory.fit import memory
 from cnnstat.memory.lowering import LOWERINGS
-from cnnstat.memory.memory import Settings, plan, settings
+from cnnstat.memory.memory import plan, settings
+from cnnstat.memory.passes import Settings
 from cnnstat.pytorch.measured_memory import (
     UnitGradients,
     check_room,

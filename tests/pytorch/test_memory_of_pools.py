@@ -12,7 +12,8 @@ from cnnstat.ir.builder import Builder
 from cnnstat.ir.op import Op
 from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import TensorSpec
-from cnnstat.memory.memory import Settings, plan, settings
+from cnnstat.memory.memory import plan, settings
+from cnnstat.memory.passes import Settings
 from cnnstat.pytorch.build import build_module
 from cnnstat.pytorch.measured_memory import measure, subject
 from tests.cases import POOLS, Case

@@ -7,7 +7,8 @@ import pytest
 
 import cnnstat
 from cnnstat import api
-from cnnstat.memory.memory import Settings, settings
+from cnnstat.memory.memory import settings
+from cnnstat.memory.passes import Settings
 
 MODELS = ("lenet5", "handson-cnn", "residual-preact", "nin-cifar", "resnet20-cifar")
 CONDITIONS = {

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from cnnstat import api
 from cnnstat.errors import ModelError
-from cnnstat.memory.memory import Settings
+from cnnstat.memory.passes import Settings
 
 SHAPES = {"a": (8,), "b": (5, 8), "c": (3, 8)}
 

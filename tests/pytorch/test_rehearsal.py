@@ -13,7 +13,8 @@ from torch.profiler import ProfilerActivity, profile
 from cnnstat import api
 from cnnstat.errors import ModelError, UsageError
 from cnnstat.memory.fit import memory
-from cnnstat.memory.memory import MemoryPlan, Settings, settings
+from cnnstat.memory.memory import MemoryPlan, settings
+from cnnstat.memory.passes import Settings
 from cnnstat.pytorch.measured_memory import UnitGradients
 from tests.pytorch.whole_modules import (
     Auxiliary,

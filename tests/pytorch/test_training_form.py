@@ -11,7 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from cnnstat import api
 from cnnstat.api.models import with_example
 from cnnstat.errors import UsageError
-from cnnstat.memory.memory import Settings, settings
+from cnnstat.memory.memory import settings
+from cnnstat.memory.passes import Settings
 
 
 class Detector(nn.Module):
