@@ -50,6 +50,11 @@ class Sums(NamedTuple):
     activation_bytes: int
     cached_bytes: int
 
+    @property
+    def params(self) -> int:
+        """Weights and biases."""
+        return self.weights + self.biases
+
 
 class Part(NamedTuple):
     """A piece on the shapes of its inputs.
@@ -118,7 +123,7 @@ class Memory:
         if max(len(self._parts), len(self._specs), len(self._ops)) > MAX_PARTS:
             for table in (self._parts, self._specs, self._ops):
                 table.clear()
-        structure = self._structure(graph) if sized else outline_of(graph)
+        structure = self._structure(graph) if sized else structure_of(graph, sized=False)
         if not structure.plain:
             infer_shapes(graph, inputs, self.table)
         try:
@@ -231,30 +236,24 @@ class Memory:
         return structure
 
 
-def structure_of(graph: Graph) -> Structure:
-    """Return the structure of a graph; in nodes where more than the pieces' results is read."""
-    placement = place(graph)
-    last = last_uses(graph, placement)
-    leaving = (*graph.outputs, *graph.training_outputs)
-    plain = not any(value.result for value in leaving) and all(
-        node.tied_to is None for node in graph.nodes
-    )
-    try:
-        return Structure(_steps(graph.pieces, placement.owns), last, True, plain)
-    except KeyError:
-        return Structure(_steps(graph.nodes, placement.owns), last, False, plain)
+def structure_of(graph: Graph, *, sized: bool = True) -> Structure:
+    """Return the structure of a graph; in nodes where more than the pieces' results is read.
 
-
-def outline_of(graph: Graph) -> Structure:
-    """Return the structure of a graph without whose memory is its own, and until when."""
+    Unless it is ``sized``, whose memory is its own, and until when, is left out.
+    """
     count = sum(len(p.block.nodes) if isinstance(p, PlacedBlock) else 1 for p in graph.pieces)
+    owns: Sequence[bool] = [False] * count
+    last: list[int] = []
+    if sized:
+        placement = place(graph)
+        owns, last = placement.owns, last_uses(graph, placement)
     try:
-        steps = _steps(graph.pieces, [False] * count)
+        steps, in_pieces = _steps(graph.pieces, owns), True
     except KeyError:
-        return structure_of(graph)
+        steps, in_pieces = _steps(graph.nodes, owns), False
     leaving = (*graph.outputs, *graph.training_outputs)
     plain = not any(value.result for value in leaving) and not any(step.tied for step in steps)
-    return Structure(steps, [], True, plain)
+    return Structure(steps, last, in_pieces, plain)
 
 
 def _steps(pieces: Sequence[Piece], owns: Sequence[bool]) -> tuple[Step, ...]:
@@ -279,7 +278,7 @@ def _steps(pieces: Sequence[Piece], owns: Sequence[bool]) -> tuple[Step, ...]:
 class Outline:
     """Sums over one model's operators, and its depth; nothing that takes bytes of tensors.
 
-    Where an operator has no rule (``complete`` is False), ``macs`` and ``flops`` are lower bounds.
+    Where an operator has no rule (``complete`` is False), its work is a lower bound.
     """
 
     def __init__(
@@ -294,39 +293,15 @@ class Outline:
         self._parts, self._structure = memory.parts(graph, inputs, sized=sized)
 
     @cached_property
-    def _sums(self) -> Sums:
+    def totals(self) -> Sums:
+        """All that adds up over operators."""
         rows = [part[2] for part in self._parts]
         return Sums._make(map(sum, zip(*rows, strict=True)))
 
     @property
-    def weights(self) -> int:
-        """Multiplicative parameters."""
-        return self._sums.weights
-
-    @property
-    def biases(self) -> int:
-        """Additive parameters."""
-        return self._sums.biases
-
-    @property
-    def params(self) -> int:
-        """Weights and biases."""
-        return self._sums.weights + self._sums.biases
-
-    @property
-    def buffers(self) -> int:
-        """Stored values that are not trained."""
-        return self._sums.buffers
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates of a forward pass."""
-        return self._sums.macs
-
-    @property
     def complete(self) -> bool:
         """Whether every operator has a rule."""
-        return not self._sums.unknown
+        return not self.totals.unknown
 
     @property
     def depth(self) -> int:
@@ -362,11 +337,6 @@ class Counted(Outline):
     ) -> None:
         super().__init__(memory, graph, inputs, sized=True)
         self._frozen_params: int = frozen_params
-
-    @property
-    def totals(self) -> Sums:
-        """All that adds up over operators."""
-        return self._sums
 
     @cached_property
     def report(self) -> Report:

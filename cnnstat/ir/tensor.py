@@ -10,30 +10,12 @@ from typing import NamedTuple
 from cnnstat.errors import UsageError, unknown
 
 DTYPE_BYTES: dict[str, int] = {
-    "float64": 8,
-    "float32": 4,
-    "bfloat16": 2,
-    "float16": 2,
-    "float8_e4m3fn": 1,
-    "float8_e5m2": 1,
-    "complex64": 8,
-    "complex128": 16,
-    "int64": 8,
-    "int32": 4,
-    "int16": 2,
-    "int8": 1,
-    "uint8": 1,
-    "uint16": 2,
-    "uint32": 4,
-    "uint64": 8,
-    "quint8": 1,
-    "qint8": 1,
-    "qint32": 4,
-    "complex32": 4,
-    "bool": 1,
+    **{"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2},
+    **{"float8_e4m3fn": 1, "float8_e5m2": 1, "complex64": 8, "complex128": 16},
+    **{"int64": 8, "int32": 4, "int16": 2, "int8": 1, "uint8": 1, "uint16": 2},
+    **{"uint32": 4, "uint64": 8, "quint8": 1, "qint8": 1, "qint32": 4, "complex32": 4, "bool": 1},
 }
 """Bytes per element of each dtype, by PyTorch's name."""
-
 
 PER_BYTE: dict[str, int] = {"int4": 2}
 """Elements in a byte of each dtype that is packed; weights alone have one."""

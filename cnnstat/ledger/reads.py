@@ -170,7 +170,8 @@ def unit_of(read: str, *, at: bool = False) -> str | None:
 def read_of(reports: Reports, model: str, read: str, input: Extents | None) -> Computed:
     """Return a quantity of a whole model, on its own input or on one of this shape."""
     if read in OUTLINED:
-        return int(getattr(reports.outline(model, input), read))
+        outline = reports.outline(model, input)
+        return outline.depth if read == "depth" else int(getattr(outline.totals, read))
     if read in GRAPH:
         return GRAPH[read][1](reports.shaped(model, input))
     report = reports(model, input)

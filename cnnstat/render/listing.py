@@ -36,5 +36,6 @@ def listing_document(zoo: Iterable[tuple[ModelCard, Outline]]) -> Document:
 
 
 def _row(card: ModelCard, sums: Outline) -> tuple[Cell, ...]:
-    macs = sums.macs if sums.complete else None
-    return card.family, card.name, card.title, card.year, card.input_shape, sums.params, macs
+    macs = sums.totals.macs if sums.complete else None
+    names = card.family, card.name, card.title, card.year, card.input_shape
+    return (*names, sums.totals.params, macs)

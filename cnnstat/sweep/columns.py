@@ -36,14 +36,14 @@ class Figure(NamedTuple, Generic[Source]):
 
 
 COUNTED: tuple[Figure[Counted], ...] = (
-    Figure("params", "Parameters", "weights and biases", lambda c: c.params),
+    Figure("params", "Parameters", "weights and biases", lambda c: c.totals.params),
     Figure("weights", "Weights", "multiplicative parameters", lambda c: c.totals.weights),
     Figure("biases", "Biases", "additive parameters", lambda c: c.totals.biases),
     Figure(
         "trainable_params",
         "Trainable",
         "parameters that training changes",
-        lambda c: c.params - c.frozen_params,
+        lambda c: c.totals.params - c.frozen_params,
     ),
     Figure("buffers", "Buffers", "stored values that are not trained", lambda c: c.totals.buffers),
     Figure("macs", "MACs", "multiply-accumulates of a forward pass", lambda c: c.totals.macs),

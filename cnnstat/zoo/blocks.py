@@ -47,10 +47,7 @@ def conv_op(
     )
 
 
-@lru_cache(maxsize=1024)
-def linear_op(out_features: int) -> Linear:
-    """Return a fully connected layer."""
-    return Linear(out_features)
+linear_op = lru_cache(maxsize=1024)(Linear)
 
 
 @lru_cache(maxsize=64)

@@ -50,18 +50,12 @@ def reduced(b: Builder, x: Value) -> Value:
     return conv(b, "5x5", x, 48, 5, bias=False)
 
 
-def residual_basic(b: Builder, x: Value) -> Value:
-    """Add two 3x3 with 64 filters, the shortcut's addition, and ReLU."""
-    y = conv(b, "conv1", x, 64, 3, bias=False, norm=True)
-    y = conv(b, "conv2", y, 64, 3, bias=False, norm=True, act=None)
-    return activate(b, "add", b.add("add", ADD, y, x))
-
-
-def residual_bottleneck(b: Builder, x: Value) -> Value:
-    """Add 1x1 with 64, 3x3 with 64, 1x1 with 256 filters, the shortcut's addition, and ReLU."""
-    y = conv(b, "conv1", x, 64, 1, bias=False, norm=True)
-    y = conv(b, "conv2", y, 64, 3, bias=False, norm=True)
-    y = conv(b, "conv3", y, 256, 1, bias=False, norm=True, act=None)
+def residual(b: Builder, x: Value, *, layers: tuple[tuple[int, int], ...]) -> Value:
+    """Add convolutions of these widths and kernels, the shortcut's addition, and ReLU."""
+    y = x
+    for index, (width, kernel) in enumerate(layers, 1):
+        act = RELU if index < len(layers) else None
+        y = conv(b, f"conv{index}", y, width, kernel, bias=False, norm=True, act=act)
     return activate(b, "add", b.add("add", ADD, y, x))
 
 
@@ -152,9 +146,13 @@ BLOCKS: dict[str, Block] = {
     "conv-5x5-reduced": Block(
         "5x5 convolution from 480 to 48 channels after a 1x1 to 16", REDUCED_INPUT, reduced
     ),
-    "residual-basic": Block("Residual block of two 3x3", STACK_INPUT, residual_basic),
+    "residual-basic": Block(
+        "Residual block of two 3x3", STACK_INPUT, partial(residual, layers=((64, 3), (64, 3)))
+    ),
     "residual-bottleneck": Block(
-        "Residual bottleneck 1x1, 3x3, 1x1", WIDE_INPUT, residual_bottleneck
+        "Residual bottleneck 1x1, 3x3, 1x1",
+        WIDE_INPUT,
+        partial(residual, layers=((64, 1), (64, 3), (256, 1))),
     ),
     "residual-preact": Block("Pre-activation residual block", STACK_INPUT, residual_preact),
     "resnext-block": Block("ResNeXt block as 32 paths", WIDE_INPUT, resnext_branches),

@@ -185,7 +185,9 @@ def find(name: str) -> ModelCard:
 
     Raises ``UsageError`` with the nearest names, or the family's rule, if there is none.
     """
-    return _card(family_of(name), canonical(name))
+    family = import_module(f"cnnstat.zoo.{family_of(name).module}")
+    card: ModelCard = family.card(canonical(name))
+    return card
 
 
 def family_of(name: str) -> Family:
@@ -215,10 +217,3 @@ def find_family(name: str) -> Family:
         if wanted in (family.title.lower(), family.module.replace("_", "-")):
             return family
     raise unknown("family", name, [family.title.lower() for family in FAMILIES])
-
-
-def _card(family: Family, name: str) -> ModelCard:
-    card = import_module(f"cnnstat.zoo.{family.module}").card(name)
-    if not isinstance(card, ModelCard):
-        raise TypeError(f"cnnstat.zoo.{family.module}.card({name!r}) returned no card")
-    return card

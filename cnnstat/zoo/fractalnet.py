@@ -37,16 +37,9 @@ MAX_COLUMNS = 12
 """The most columns that a name may ask for: 5 * 2**11 = 10,240 layers deep, 20,475 convolutions."""
 
 
-@lru_cache(maxsize=64)
-def join_op(drop_path: float) -> FractalJoin:
-    """Return the join with this drop-path, one instance for all nodes."""
-    return FractalJoin(drop_path)
-
-
-@lru_cache(maxsize=16)
-def dropout_op(p: float) -> Dropout:
-    """Return the dropout with this probability, one instance for all nodes."""
-    return Dropout(p)
+join_op = lru_cache(maxsize=64)(FractalJoin)
+dropout_op = lru_cache(maxsize=16)(Dropout)
+# one instance for all nodes where they are equal
 
 
 def fractal_block(

@@ -9,23 +9,9 @@ from __future__ import annotations
 from cnnstat.zoo.card import Accuracy, ModelCard
 
 LINEUP: tuple[str, ...] = (
-    "lenet5",
-    "alexnet",
-    "zfnet",
-    "nin-cifar",
-    "vgg16",
-    "vgg19",
-    "googlenet",
-    "resnet50",
-    "resnet101",
-    "resnet152",
-    "preresnet200",
-    "stochastic-depth-110-cifar",
-    "wide-resnet50-2",
-    "fractalnet20-cifar",
-    "densenet121",
-    "resnext50-32x4d",
-    "mobilenet",
+    *("lenet5", "alexnet", "zfnet", "nin-cifar", "vgg16", "vgg19", "googlenet"),
+    *("resnet50", "resnet101", "resnet152", "preresnet200", "stochastic-depth-110-cifar"),
+    *("wide-resnet50-2", "fractalnet20-cifar", "densenet121", "resnext50-32x4d", "mobilenet"),
 )
 """Names in historical order."""
 

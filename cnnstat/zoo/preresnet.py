@@ -77,34 +77,22 @@ def stages(
 def _unit(
     b: Builder, x: Value, unit: Unit, width: int, out: int, stride: int, first: bool
 ) -> Value:
-    """Add one unit; the ``first`` one of all finds its input activated.
+    """Add one unit: its branch, the shortcut and their sum; the ``first`` finds x activated.
 
     The shortcut of a unit that changes the width, or is strided, starts after the activation.
     """
-    if first:
-        return _add(b, unit, x, x, width, out, stride)
-    active = activation(b, "preact", x)
-    return _add(b, unit, active, active if out != width or stride > 1 else x, width, out, stride)
-
-
-def _add(
-    b: Builder, unit: Unit, active: Value, shortcut: Value, width: int, out: int, stride: int
-) -> Value:
-    """Add the branch on ``active``, the shortcut and their sum."""
-    x = active
-    last = len(unit.layers)
+    y = active = x if first else activation(b, "preact", x)
     for index, (kernel, narrower) in enumerate(unit.layers):
         step = stride if index == unit.strided else 1
-        final = index == last - 1
         op = conv_op(out // narrower, kernel, stride=step, bias=False)
-        x = b.add(f"conv{index + 1}", op, x)
-        if not final:
-            x = activation(b, f"conv{index + 1}", x)
+        y = b.add(f"conv{index + 1}", op, y)
+        if index < len(unit.layers) - 1:
+            y = activation(b, f"conv{index + 1}", y)
     if width != out and unit.projection:
-        shortcut = b.add("shortcut", conv_op(out, 1, stride=stride, bias=False), shortcut)
+        x = b.add("shortcut", conv_op(out, 1, stride=stride, bias=False), active)
     elif width != out or stride > 1:
-        shortcut = b.add("shortcut", zero_pad(out, stride), shortcut)
-    return b.add("add", ADD, x, shortcut)
+        x = b.add("shortcut", zero_pad(out, stride), active)
+    return b.add("add", ADD, y, x)
 
 
 def build_cifar(

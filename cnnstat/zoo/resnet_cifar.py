@@ -26,10 +26,8 @@ RULE = DepthRule("a CIFAR ResNet", 6, 2)
 ADD = Add()
 
 
-@lru_cache(maxsize=256)
-def zero_pad(out_channels: int, stride: int) -> ZeroPadShortcut:
-    """Return the shortcut of option A, one instance for all nodes where it is equal."""
-    return ZeroPadShortcut(out_channels, stride)
+zero_pad = lru_cache(maxsize=256)(ZeroPadShortcut)
+"""The shortcut of option A, one instance for all nodes where it is equal."""
 
 
 def survival_of(block: int, blocks: int, last: float) -> float:

@@ -106,8 +106,9 @@ def test_every_file_is_of_a_family_and_in_the_package() -> None:
 @pytest.mark.parametrize("model", ["vgg16", "resnet50", "lenet5", "densenet-bc100-12-cifar"])
 def test_sums_without_a_report_are_those_of_the_report(model: str) -> None:
     outline, totals = Reports().outline(model), Reports()(model).totals
-    for read in OUTLINED:
-        assert getattr(outline, read) == getattr(totals, read)
+    for read in OUTLINED - {"depth"}:
+        assert getattr(outline.totals, read) == getattr(totals, read)
+    assert outline.depth == totals.depth
     assert outline.shaped.facts == Reports()(model).shaped.facts
 
 
@@ -118,4 +119,4 @@ def test_an_outline_is_of_an_input(extents: tuple[int, ...] | None, height: int)
     deeper = ((8, 256, 512), (8, 512, 512), (16, 512, 512), (16, 512, 512))
     macs = sum(9 * n * m * (height // by) ** 2 for by, n, m in (*convolutions, *deeper))
     connected = 512 * (height // 32) ** 2 * 4096 + 4096 * 4096 + 4096 * 1000
-    assert outline.macs == macs + connected
+    assert outline.totals.macs == macs + connected
