@@ -8,7 +8,8 @@ from cnnstat.count.layer import Layer
 from cnnstat.count.report import Report
 from cnnstat.count.storage import arena, at_peak, extent, shape_of
 from cnnstat.memory.fit import Fit
-from cnnstat.memory.memory import LayerMemory, Measured, MemoryPlan, Settings
+from cnnstat.memory.memory import LayerMemory, Measured, MemoryPlan
+from cnnstat.memory.passes import Settings
 
 STORED = (
     *("param_bytes", "buffer_bytes", "gradient_bytes", "optimizer_bytes"),
