@@ -113,9 +113,8 @@ def _weight_steps(layer: Layer) -> Iterator[Step]:
     for index in layer.nodes:
         node, facts = shaped.nodes[index], shaped.facts[index]
         if node.tied_to is not None and facts.weights:
-            yield Step(
-                "parameters", f"{node.name} shares those of {shaped.nodes[node.tied_to].name}", 0
-            )
+            owner = shaped.nodes[node.tied_to].name
+            yield Step("parameters", f"{node.name} shares those of {owner}", 0)
             continue
         for weight in facts.weights:
             role = {"weight": "weights", "bias": "biases", "buffer": "stored, not trained"}
@@ -282,25 +281,13 @@ def _memory_totals(report: Report) -> Iterator[Step]:
     size = DTYPE_BYTES[report.input.dtype]
     whole = totals.activation_bytes % size == 0
     values = f"{totals.activation_bytes // size:,} values*{size} B" if whole else "sum of the rows"
-    yield Step(
-        "activation memory",
-        f"the rows' outputs, the input included: {values}",
-        totals.activation_bytes,
-        "bytes",
-    )
+    rows = f"the rows' outputs, the input included: {values}"
+    yield Step("activation memory", rows, totals.activation_bytes, "bytes")
     cached = totals.cached_activation_bytes - totals.activation_bytes
-    yield Step(
-        "with cached inputs",
-        f"{totals.activation_bytes:,} + a copy of each weighted layer's input, {cached:,}",
-        totals.cached_activation_bytes,
-        "bytes",
-    )
-    yield Step(
-        "peak activation memory",
-        f"the most bytes alive at once, while {totals.peak_layer} runs",
-        totals.peak_activation_bytes,
-        "bytes",
-    )
+    copies = f"{totals.activation_bytes:,} + a copy of each weighted layer's input, {cached:,}"
+    yield Step("with cached inputs", copies, totals.cached_activation_bytes, "bytes")
+    most = f"the most bytes alive at once, while {totals.peak_layer} runs"
+    yield Step("peak activation memory", most, totals.peak_activation_bytes, "bytes")
 
 
 def _structure_totals(report: Report) -> Iterator[Step]:
@@ -309,13 +296,9 @@ def _structure_totals(report: Report) -> Iterator[Step]:
     yield Step("paths", "distinct paths from the inputs to the outputs", totals.paths)
     last = report.last_map
     if last is not None:
-        field = last.receptive_field
-        yield Step(
-            "receptive field",
-            f"of one element of {last.name}, the last layer that does not read everything",
-            field.size if field else None,
-            "input elements",
-        )
+        size = last.receptive_field.size if last.receptive_field else None
+        of = f"of one element of {last.name}, the last layer that does not read everything"
+        yield Step("receptive field", of, size, "input elements")
 
 
 def _expected_steps(report: Report) -> Iterator[Step]:
@@ -324,17 +307,10 @@ def _expected_steps(report: Report) -> Iterator[Step]:
     average = expected(report.shaped)
     if average is None:
         return
-    yield Step(
-        "paths kept in training",
-        f"on average, of {average.droppable_paths:,} that can be dropped",
-        round(average.kept_paths, 4),
-    )
-    yield Step(
-        "depth in training", f"on average, of {average.full_depth:,}", round(average.depth, 4)
-    )
+    kept = f"on average, of {average.droppable_paths:,} that can be dropped"
+    yield Step("paths kept in training", kept, round(average.kept_paths, 4))
+    depth = f"on average, of {average.full_depth:,}"
+    yield Step("depth in training", depth, round(average.depth, 4))
     share = average.macs / average.full_macs if average.full_macs else 1.0
-    yield Step(
-        "MACs in training",
-        f"on average, {share:.1%} of {average.full_macs:,}",
-        round(average.macs),
-    )
+    macs = f"on average, {share:.1%} of {average.full_macs:,}"
+    yield Step("MACs in training", macs, round(average.macs))

@@ -147,20 +147,13 @@ class Fields:
     ) -> Field:
         answers = _answers(node, facts, reach, after)
         shapes = [spec.shape for spec in facts.inputs]
+        axes = list(zip(*fields, strict=True))
         if answers is None:
-            return tuple(
-                [
-                    "unknown" if any(state != "nothing" for state in states) else "nothing"
-                    for states in zip(*fields, strict=True)
-                ]
-            )
+            reads = [any(state != "nothing" for state in states) for states in axes]
+            return tuple(["unknown" if read else "nothing" for read in reads])
         if all(read is not None and any(isinstance(e, Placed) for e in read) for read in answers):
-            return tuple(
-                [
-                    concatenated(states, [read or () for read in answers], shapes, after)
-                    for states in zip(*fields, strict=True)
-                ]
-            )
+            placed = [read or () for read in answers]
+            return tuple([concatenated(states, placed, shapes, after) for states in axes])
         result = self._nothing
         for field, read, before in zip(fields, answers, shapes, strict=True):
             if read is None or field is self._nothing or _is_beside(read, before, after):
