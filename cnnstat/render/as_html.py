@@ -91,8 +91,7 @@ def table(document: Document, *, sortable: bool, ids: Sequence[str] = ()) -> str
     ]
     if ids:
         rows = [f'<tr id="{name}">{row[4:]}' for row, name in zip(rows, ids, strict=True)]
-    lines += rows
-    lines.append("</tbody>")
+    lines += [*rows, "</tbody>"]
     foot = []
     if document.rest is not None:
         foot.append(_cells(document.columns, cells.titles, document.rest, cells.rows[-1]))
@@ -132,11 +131,10 @@ def _item(line: str) -> str:
 def _head(column: Column, title: str, *, sortable: bool) -> str:
     kind = TEXT if column.kind == "text" else ""
     hint = f' title="{html_text(column.definition)}"' if column.definition else ""
-    name = html_text(title) or "&nbsp;"
-    if not sortable:
-        return f'<th scope="col"{kind}{hint}>{name}</th>'
-    button = f'<button type="button">{name}</button>'
-    return f'<th scope="col" aria-sort="none"{kind}{hint}>{button}</th>'
+    name, sort = html_text(title) or "&nbsp;", ""
+    if sortable:
+        name, sort = f'<button type="button">{name}</button>', ' aria-sort="none"'
+    return f'<th scope="col"{sort}{kind}{hint}>{name}</th>'
 
 
 def _cells(

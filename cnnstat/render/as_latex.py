@@ -39,6 +39,8 @@ NAMES = (
 MATH = dict(zip("αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΠΣΦΨΩ≤≥≠≈∞√∑⋅", NAMES.split(), strict=True))
 """Characters that LaTeX has in formulas, by the name of the command."""
 
+WRITTEN = str.maketrans(SPECIAL | {character: f"$\\{name}$" for character, name in MATH.items()})
+
 WITHOUT_T1 = "«»ÐÞðþĄąĐđĘęĦħĮįĸĿŀŉŊŋŦŧŲųſ"
 UNSET = re.compile(
     rf"(?:[^\x00-\u017e\u2013\u2014\u2018\u2019\u201c\u201d…†‡•€™←↑→↓]|[{WITHOUT_T1}])+"
@@ -67,7 +69,10 @@ def _table(document: Document, cells: Grid) -> list[str]:
         column.kind == "text" and any(len(texts[index]) > LONG for texts in cells.rows)
         for index, column in enumerate(columns)
     ]
-    alignment = "".join(map(_alignment, columns, wide))
+    alignment = "".join(
+        "p{0.5\\linewidth}" if is_wide else "l" if column.kind == "text" else "r"
+        for column, is_wide in zip(columns, wide, strict=True)
+    )
     values = [*document.rows, *([] if document.rest is None else [document.rest])]
     body = [
         _line(map(_cell, columns, row, texts, wide))
@@ -83,10 +88,6 @@ def _table(document: Document, cells: Grid) -> list[str]:
     if document.total is not None and cells.total is not None:
         lines += ["\\midrule", _line(map(_cell, columns, document.total, cells.total, wide))]
     return [*lines, "\\bottomrule", "\\end{tabular}"]
-
-
-def _alignment(column: Column, wide: bool) -> str:
-    return "p{0.5\\linewidth}" if wide else "l" if column.kind == "text" else "r"
 
 
 def _line(cells: Iterable[str]) -> str:
@@ -113,14 +114,8 @@ def _breakable(word: str) -> str:
 
 def escape(text: str) -> str:
     """Return text that LaTeX prints as it is, on one line."""
-    escaped = "".join(map(_character, unicodedata.normalize("NFC", text)))
+    escaped = unicodedata.normalize("NFC", text).translate(WRITTEN)
     return " ".join(re.sub("-(?=-)", "-{}", UNSET.sub(_codes, escaped)).split())
-
-
-def _character(character: str) -> str:
-    if character in MATH:
-        return f"$\\{MATH[character]}$"
-    return SPECIAL.get(character, character)
 
 
 def _codes(match: re.Match[str]) -> str:

@@ -30,7 +30,13 @@ def check_document(checks: Sequence[Check]) -> Document:
     """Return the document of ``cnnstat check``."""
     remarkable = [check for check in checks if check.differences or _status(check) == "partial"]
     sections = tuple(Section(check.name, _remarks(check)) for check in remarkable)
-    limitations = [f"{row.op.__name__}.{row.tensor}: {row.reason}" for row in LIMITATIONS]
+    not_compared = [f"{row.op.__name__}.{row.tensor}: {row.reason}" for row in LIMITATIONS]
+    own = [check.name for check in checks if check.by_sums]
+    if own:
+        not_compared.append(
+            f"{', '.join(own)}: the module itself runs, so sums are compared, not operators; "
+            "fvcore is not used, because it traces modules with real tensors"
+        )
     return Document(
         title=f"{len(checks)} model{'s' if len(checks) != 1 else ''} checked: {_outcome(checks)}",
         subtitle="shapes, parameters and counts of every operator, without a tolerance",
@@ -44,7 +50,7 @@ def check_document(checks: Sequence[Check]) -> Document:
                 for row in LIMITATIONS
             ],
         },
-        sections=(*sections, Section("Not compared", (*limitations, *_by_sums(checks)))),
+        sections=(*sections, Section("Not compared", tuple(not_compared))),
     )
 
 
@@ -97,24 +103,10 @@ def _status(check: Check) -> str:
     return "partial" if check.uncounted or check.hidden else "complete"
 
 
-def _by_sums(checks: Sequence[Check]) -> tuple[str, ...]:
-    """Return a line on the models of which only sums are compared: the user's own modules."""
-    own = [check.name for check in checks if check.by_sums]
-    if not own:
-        return ()
-    return (
-        f"{', '.join(own)}: the module itself runs, so sums are compared, not operators; fvcore "
-        "is not used, because it traces modules with real tensors",
-    )
-
-
 def _difference(row: Difference) -> str:
-    kind = f" ({row.type_name})" if row.type_name else ""
-    where = f"{row.name}{kind}"
-    return (
-        f"{where}: {row.quantity}: {_text(row.ours)} by cnnstat, {_text(row.theirs)} by "
-        f"{row.counter}"
-    )
+    where = f"{row.name} ({row.type_name})" if row.type_name else row.name
+    theirs = f"{_text(row.theirs)} by {row.counter}"
+    return f"{where}: {row.quantity}: {_text(row.ours)} by cnnstat, {theirs}"
 
 
 def _text(figure: Figure) -> str:
@@ -134,26 +126,14 @@ def _left_out(check: Check) -> str:
 
 def _params(check: Check) -> int:
     pairs = zip(check.shaped.nodes, check.shaped.facts, strict=True)
-    trained = (
-        weight.numel
-        for node, facts in pairs
-        if node.tied_to is None
-        for weight in facts.weights
-        if weight.role != "buffer"
-    )
-    return sum(trained)
-
-
-def _agreement(check: Check) -> str:
-    if not check.agree:
-        return "no"
-    return "yes" if _status(check) == "complete" else "partly"
+    untied = [weight for node, facts in pairs if node.tied_to is None for weight in facts.weights]
+    return sum(weight.numel for weight in untied if weight.role != "buffer")
 
 
 def _row(check: Check) -> tuple[Cell, ...]:
     return (
         check.name,
-        _agreement(check),
+        "no" if not check.agree else "yes" if _status(check) == "complete" else "partly",
         len(check.differences),
         len(check.shaped.nodes),
         _params(check),

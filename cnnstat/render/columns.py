@@ -370,10 +370,10 @@ def _bound_column(entry: LayerColumn, peak: Peak) -> LayerColumn:
             known[:] = [(report, node_bounds_ms(report, peak))]
         return known[0][1]
 
-    def total(report: Report) -> Cell:
-        return sum(part for part in parts(report) if part is not None)
-
-    return entry._replace(get=lambda layer: row_bound_ms(parts(layer.report), layer), total=total)
+    return entry._replace(
+        get=lambda layer: row_bound_ms(parts(layer.report), layer),
+        total=lambda report: sum(part for part in parts(report) if part is not None),
+    )
 
 
 def _is_ready(entry: LayerColumn, training: bool, peak: Peak | None) -> bool:

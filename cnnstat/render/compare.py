@@ -189,7 +189,12 @@ def _sections(comparison: Comparison, quoted: Sequence[Quoted]) -> Iterator[Sect
     errors = tuple(_error_lines(comparison.entries))
     if errors:
         yield Section("Error rates: setting and source", errors, brief=())
-    partial = tuple(_partial_lines(comparison.entries))
+    partial = tuple(
+        f"{each.name}: at least {each.report.totals.macs:,} MACs, {each.report.totals.flops:,} "
+        "FLOPs; operators without a rule are not counted"
+        for each in comparison.entries
+        if each.report.status == "partial"
+    )
     if partial:
         yield Section("Partial", partial)
     yield Section(
@@ -248,13 +253,6 @@ def _error_lines(entries: Sequence[Entry]) -> Iterator[str]:
     for dataset, rated in groups.items():
         lists = [f"{', '.join(dict.fromkeys(names))} ({how})" for how, names in rated.items()]
         yield f"{dataset or 'data set not stated'}: {', '.join(lists)}"
-
-
-def _partial_lines(entries: Sequence[Entry]) -> Iterator[str]:
-    for entry in entries:
-        if entry.report.status == "partial":
-            known = f"{entry.report.totals.macs:,} MACs, {entry.report.totals.flops:,} FLOPs"
-            yield f"{entry.name}: at least {known}; operators without a rule are not counted"
 
 
 def _payload(comparison: Comparison, quoted: Sequence[Quoted]) -> dict[str, object]:

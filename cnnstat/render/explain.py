@@ -41,7 +41,7 @@ def explain_document(
     ``claims`` are the model's published figures; None where the input or the classes are others
     than it was published with. Raises ``UsageError`` for an unknown layer.
     """
-    steps = tuple(_model(report) if layer is None else _layer(report, layer))
+    steps = _model(report) if layer is None else list(_layer(report, layer))
     mine = [c for c in claims or () if layer in (c.figure.layer or None, c.figure.layer)]
     named = f"{report.name}: {card.title}" if card else report.name
     return Document(
@@ -61,12 +61,9 @@ def explain_document(
     )
 
 
-def _model(report: Report) -> Iterator[Named]:
-    for row in report.layers:
-        for step in overview(row):
-            yield row.name, step
-    for step in model_steps(report):
-        yield "total", step
+def _model(report: Report) -> list[Named]:
+    steps = [(row.name, step) for row in report.layers for step in overview(row)]
+    return [*steps, *(("total", step) for step in model_steps(report))]
 
 
 def _layer(report: Report, name: str) -> Iterator[Named]:

@@ -41,20 +41,14 @@ def fit_document(fits_of_models: Sequence[Sequence[Fit]]) -> Document:
         named = f"the memory of the following is unknown: {', '.join(partial)}"
         line = f"{named}; bytes are lower bounds, batches and inputs upper bounds"
         sections.append(Section("Partial", (line,)))
-    sections.append(
-        Section(
-            "Definitions",
-            (
-                *definitions(COLUMNS),
-                "One more image, or the next larger input, does not fit. GiB is 1024^3 bytes, GB "
-                "1000^3; a bare G is read as GiB.",
-                *([reserve_words()] if any(each.reserved_bytes for each in flat) else []),
-            ),
-            brief=(
-                "one more image or the next larger input does not fit; --verbose adds definitions",
-            ),
-        )
+    words = (
+        *definitions(COLUMNS),
+        "One more image, or the next larger input, does not fit. GiB is 1024^3 bytes, GB 1000^3; "
+        "a bare G is read as GiB.",
+        *([reserve_words()] if any(each.reserved_bytes for each in flat) else []),
     )
+    brief = "one more image or the next larger input does not fit; --verbose adds definitions"
+    sections.append(Section("Definitions", words, brief=(brief,)))
     settings = flat[0].smallest.settings
     return Document(
         title=f"Largest batch and input: {setting_words(settings)}",

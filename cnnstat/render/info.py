@@ -128,18 +128,15 @@ def _payload(
         "training": schedule,
         "accuracy": [
             {
-                "dataset": a.dataset,
-                "setting": a.setting,
-                "ensemble": a.ensemble,
+                **{key: getattr(a, key) for key in ("dataset", "setting", "ensemble")},
                 "top1_error_percent": a.top1_error,
                 "top5_error_percent": a.top5_error,
                 "source": a.source,
             }
             for a in card.accuracy
         ],
-        "training_step": None
-        if average is None
-        else {
+        "training_step": average
+        and {
             "expected_depth": average.depth,
             "expected_macs": average.macs,
             "kept_paths": average.kept_paths,

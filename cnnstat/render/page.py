@@ -175,14 +175,12 @@ def _blocks(name: str, chapter: Chapter) -> Iterator[str]:
         place = f"{name}.{_slug(block.title)}"
         yield f'<h3 id="{place}">{html_text(block.title)}</h3>'
         for number, part in enumerate(block.parts):
-            yield part if isinstance(part, str) else _figure(part, f"{place}.{number}.")
-
-
-def _figure(picture: Picture, scope: str) -> str:
-    return (
-        f"<figure><figcaption>{html_text(picture.caption)}</figcaption>\n"
-        f'<div class="scroll picture plot">{_scoped(picture.svg, scope)}</div></figure>'
-    )
+            if isinstance(part, str):
+                yield part
+                continue
+            svg, caption = _scoped(part.svg, f"{place}.{number}."), html_text(part.caption)
+            plot = f'<div class="scroll picture plot">{svg}</div>'
+            yield f"<figure><figcaption>{caption}</figcaption>\n{plot}</figure>"
 
 
 def _scoped(svg: str, scope: str) -> str:

@@ -24,6 +24,7 @@ from cnnstat.render.document import (
     largest_first,
 )
 from cnnstat.render.numbers import bytes_text, number, scaled
+from cnnstat.render.summary import notes_lines
 
 COLUMNS = (
     Column("layer", "Layer", "text", NEVER_DROPPED, "name of the layer"),
@@ -182,10 +183,10 @@ def _sections(
         "Winograd convolutions can be faster than the bound. Sparsity is not counted.",
         *definitions(COLUMNS[2:]),
     )
-    notes = [f"{note.path}: {note.message}" if note.path else note.message for note in report.notes]
+    notes = notes_lines(report.notes)
     return (
         Section("Totals", tuple(lines)),
-        *([Section("Notes", tuple(notes))] if notes else []),
+        *([Section("Notes", notes)] if notes else []),
         Section(
             "Definitions", words, brief=("a bound, not a prediction; --verbose adds definitions",)
         ),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
-from cnnstat.count.stages import StageRow, StageTable
+from cnnstat.count.stages import StageTable
 from cnnstat.ledger.figure import Printed
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Section
 from cnnstat.render.numbers import count
@@ -24,7 +25,11 @@ def stages_document(table: StageTable, papers: Sequence[Printed | None] = ()) ->
             for name in table.models
         ),
     )
-    rows = [line for row in table.rows for line in _lines(row)]
+    rows: list[tuple[Cell, ...]] = [
+        (row.name, row.size, *cells)
+        for row in table.rows
+        for cells in zip_longest(*row.cells, fillvalue="")
+    ]
     rows.append(("FLOPs (papers)", "", *(text or "" for text in printed)))
     rows.append(("MACs", "", *(None if m is None else count(m) for m in table.macs)))
     return Document(
@@ -53,15 +58,6 @@ def stages_document(table: StageTable, papers: Sequence[Printed | None] = ()) ->
             ),
         ),
     )
-
-
-def _lines(row: StageRow) -> list[tuple[Cell, ...]]:
-    """Return as many rows as the longest cell has lines."""
-    height = max(map(len, row.cells))
-    return [
-        (row.name, row.size, *(cell[i] if i < len(cell) else "" for cell in row.cells))
-        for i in range(height)
-    ]
 
 
 def papers_flops(figure: Printed | None) -> str | None:

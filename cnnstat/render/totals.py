@@ -91,18 +91,12 @@ def totals(report: Report) -> Iterator[Line]:
         yield f"{rule.name} convention", figure, f"{rule.unit}: {rule.title}"
     if report.training is not None:
         yield from training_totals(report.training, report.batch)
+    cached = "activations, plus a copy of each weighted layer's input for the backward pass"
+    peak = f"the most bytes alive at once in the forward pass, at {totals.peak_layer}"
     for name, size, words in (
         ("activations", totals.activation_bytes, "sum of the rows' outputs, the input included"),
-        (
-            "with cached inputs",
-            totals.cached_activation_bytes,
-            "activations, plus a copy of each weighted layer's input for the backward pass",
-        ),
-        (
-            "peak activations",
-            totals.peak_activation_bytes,
-            f"the most bytes alive at once in the forward pass, at {totals.peak_layer}",
-        ),
+        ("with cached inputs", totals.cached_activation_bytes, cached),
+        ("peak activations", totals.peak_activation_bytes, peak),
     ):
         yield name, f"{known}{bytes_text(size)}", f"{_values(report, size)}{words}"
     yield "depth", count(totals.depth), "weighted layers on the longest path"
@@ -117,9 +111,8 @@ def _counted(report: Report, text: Callable[[int], str]) -> str:
 
 def _values(report: Report, size: int) -> str:
     """Return the number of values, if all tensors of the model have one dtype."""
-    if isinstance(report, SavedReport):
-        return ""
-    dtypes = {spec.dtype for facts in report.shaped.facts for spec in facts.outputs}
+    facts = () if isinstance(report, SavedReport) else report.shaped.facts
+    dtypes = {spec.dtype for each in facts for spec in each.outputs}
     if len(dtypes) != 1:
         return ""
     return f"{count(size // DTYPE_BYTES[dtypes.pop()])} values: "
@@ -132,17 +125,13 @@ def _last_map(report: Report) -> Iterator[Line]:
         return
     field = layer.receptive_field
     if field is None:
-        yield "receptive field", "?", f"of {layer.name}: an operator before it has no rule for it"
-        return
-    if field.jump is None:
-        yield "receptive field", shape_text(field.size), f"of one element of {layer.name}"
-        return
-    jump = shape_text(dict.fromkeys(field.jump))
-    yield (
-        "receptive field",
-        shape_text(field.size),
-        f"of one element of {layer.name}, {jump} apart; inputs beyond the border included",
-    )
+        words = f"of {layer.name}: an operator before it has no rule for it"
+    else:
+        words = f"of one element of {layer.name}"
+        if field.jump is not None:
+            jump = shape_text(dict.fromkeys(field.jump))
+            words += f", {jump} apart; inputs beyond the border included"
+    yield "receptive field", "?" if field is None else shape_text(field.size), words
 
 
 def training_totals(training: Training, batch: int) -> Iterator[Line]:

@@ -10,11 +10,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from cnnstat.render.graph.items import Box, Frame, Item, boxes_of
+from cnnstat.render.graph.items import Box, Frame, Item, boxes_of, is_training_only
 from cnnstat.render.graph.labels import (
     COLOURS,
     entries_of,
-    is_training_only,
     kind_of,
     title_lines,
 )
@@ -151,7 +150,7 @@ def _titles(
 def _look(box: Box) -> str:
     fill, line = COLOURS[kind_of(box.rows[0])]
     look = f'fillcolor="{fill}", color="{line}"'
-    if is_training_only(box.rows[0]):
+    if is_training_only(box.rows[:1]):
         look += ', style="rounded,filled,dashed"'
     return f"{look}, penwidth=2" if box.repeat.times > 1 else look
 

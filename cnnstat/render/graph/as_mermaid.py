@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from cnnstat.render.graph.items import Box, Item
+from cnnstat.render.graph.items import Box, Item, is_training_only
 from cnnstat.render.graph.labels import (
     COLOURS,
     entries_of,
-    is_training_only,
     kind_of,
     title_lines,
 )
@@ -30,7 +29,7 @@ def render_mermaid(outline: Outline, *, title: str = "") -> str:
     heading = f"{name}; {'; '.join(rest)}"
     kinds = {kind_of(box.rows[0]): None for box in outline.boxes}
     repeated = [ids[box.name] for box in outline.boxes if box.repeat.times > 1]
-    training = [ids[box.name] for box in outline.boxes if is_training_only(box.rows[0])]
+    training = [ids[box.name] for box in outline.boxes if is_training_only(box.rows[:1])]
     lines = [
         "---",
         f"title: {json.dumps(_inert(heading), ensure_ascii=False)}",

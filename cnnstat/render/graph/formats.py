@@ -29,19 +29,15 @@ def choose_format(name: str | None, path: str | None) -> Format:
 
     Raises ``UsageError`` for an unknown format, and for a picture without a file.
     """
-    if name is not None:
-        drawing = next((known for known in FORMATS if known == name.lower()), None)
-        if drawing is None:
-            raise unknown("format", name, FORMATS)
-    elif path is None:
-        drawing = "dot"
-    else:
-        drawing = SUFFIXES.get(os.path.splitext(path)[1].lower())
-        if drawing is None:
-            raise UsageError(
-                f"cannot tell the format of {path}: end it in one of {', '.join(SUFFIXES)}, "
-                "or use --format"
-            )
+    suffix = os.path.splitext(path)[1].lower() if path else ".dot"
+    drawing = SUFFIXES.get(suffix if name is None else f".{name.lower()}")
+    if drawing is None and name is not None:
+        raise unknown("format", name, FORMATS)
+    if drawing is None:
+        raise UsageError(
+            f"cannot tell the format of {path}: end it in one of {', '.join(SUFFIXES)}, "
+            "or use --format"
+        )
     if drawing in ("png", "pdf") and path is None:
         raise UsageError(f"{drawing} is not text: write it to a file with -o FILE.{drawing}")
     return drawing

@@ -81,6 +81,12 @@ def boxes_of(items: Sequence[Item]) -> list[Box]:
     return [item for item in items_in(items) if isinstance(item, Box)]
 
 
+def is_training_only(rows: Sequence[Layer]) -> bool:
+    """Return whether an inference form leaves all these rows out."""
+    pairs = [(row.report.shaped.nodes, index) for row in rows for index in row.nodes]
+    return all(nodes[index].training_only for nodes, index in pairs)
+
+
 def collapsed(items: Sequence[Item], shaped: ShapedGraph) -> tuple[Item, ...]:
     """Return the items with every run of equal ones as one, innermost first."""
     readers = shaped.graph.consumers()

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from cnnstat.count.figures import Figures
 from cnnstat.count.layer import Layer
 from cnnstat.ir.reach import Sliding
-from cnnstat.render.graph.items import Box, Frame, Item, Repeat, items_in
+from cnnstat.render.graph.items import Box, Frame, Item, Repeat, is_training_only, items_in
 from cnnstat.render.graph.outline import Outline
 from cnnstat.render.numbers import count, scaled, shape_text
 
@@ -50,12 +50,6 @@ def kind_of(row: Layer) -> Kind:
     return "norm" if row.params else "other"
 
 
-def is_training_only(row: Layer) -> bool:
-    """Return whether an inference form leaves the row out."""
-    nodes = row.report.shaped.nodes
-    return all(nodes[index].training_only for index in row.nodes)
-
-
 def title_lines(outline: Outline, title: str = "") -> tuple[str, ...]:
     """Return the drawing's own lines: the model, its totals, how to read repeats."""
     report = outline.report
@@ -68,7 +62,7 @@ def title_lines(outline: Outline, title: str = "") -> tuple[str, ...]:
     ]
     if any(item.repeat.times > 1 for item in items_in(outline.items)):
         lines.append("xN: N equal blocks, drawn once; the boxes inside show one of them")
-    if any(is_training_only(row) for box in outline.boxes for row in box.rows):
+    if any(is_training_only([row]) for box in outline.boxes for row in box.rows):
         lines.append("dashed: in training only")
     if outline.has_back_edges:
         lines.append("dashed arrow: back to a module that runs again")

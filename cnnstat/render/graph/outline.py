@@ -14,7 +14,7 @@ from typing import NamedTuple
 from cnnstat.count.layer import Layer
 from cnnstat.count.report import Report
 from cnnstat.count.tree import members_of
-from cnnstat.render.graph.items import Box, Frame, Item, boxes_of, collapsed
+from cnnstat.render.graph.items import Box, Frame, Item, boxes_of, collapsed, is_training_only
 
 STAGE = re.compile(r"(.+?\d)(_[a-z]*\d+|[a-z])")
 """Names of one stage: ``conv2_1``, ``conv2_block12``, ``inception_3a``; its name comes first."""
@@ -143,7 +143,7 @@ def _stages(items: Sequence[Item]) -> tuple[Item, ...]:
         heads.clear()
 
     for item in items:
-        if members and _training_only(item):
+        if members and is_training_only(item.rows):
             heads.append(item)
             continue
         stage = _stage(item)
@@ -158,11 +158,6 @@ def _stage(item: Item) -> str:
     name = item.name if isinstance(item, Box) else item.names[0]
     matched = STAGE.fullmatch(name)
     return matched[1] if matched else ""
-
-
-def _training_only(item: Item) -> bool:
-    nodes = item.rows[0].report.shaped.nodes
-    return all(nodes[index].training_only for row in item.rows for index in row.nodes)
 
 
 class _Place(NamedTuple):

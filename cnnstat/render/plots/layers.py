@@ -23,9 +23,7 @@ from cnnstat.render.plots.style import (
     fitted,
     heading,
     names_that_fit,
-    same_scale,
     side_by_side,
-    styled,
 )
 from cnnstat.render.safe_text import shown
 
@@ -75,13 +73,8 @@ def layers_figure(*reports: Report, depth: int | None = None) -> Figure:
 
     Modules deeper than ``depth`` are one layer each.
     """
-    views = [_rows(report, depth) for report in reports]
-    with styled():
-        figure, parts = side_by_side(len(reports), 5.2)
-        columns = [_fill(*each) for each in zip(parts, reports, views, strict=True)]
-        for panels in zip(*columns, strict=True):
-            same_scale(panels)
-    return figure
+    models = [(report, _rows(report, depth)) for report in reports]
+    return side_by_side(5.2, models, _fill)
 
 
 def _rows(report: Report, depth: int | None) -> Sequence[Layer]:
@@ -93,8 +86,9 @@ def _rows(report: Report, depth: int | None) -> Sequence[Layer]:
     return rows
 
 
-def _fill(figure: Figure | SubFigure, report: Report, rows: Sequence[Layer]) -> Sequence[Axes]:
+def _fill(figure: Figure | SubFigure, model: tuple[Report, Sequence[Layer]]) -> Sequence[Axes]:
     """Draw one model into a figure or a part of one; return its panels."""
+    report, rows = model
     named = len(rows) <= names_that_fit(figure, MOST_NAMES)
     each = [Section(row.name, (place,)) for place, row in enumerate(rows)]
     parts = each if named else spans_of(rows)

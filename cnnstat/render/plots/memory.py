@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,7 @@ from cnnstat.render.plots.style import (
     fitted,
     inches,
     names_that_fit,
-    same_scale,
     side_by_side,
-    styled,
 )
 from cnnstat.render.safe_text import shown
 
@@ -44,14 +43,10 @@ def memory_figure(*plans: MemoryPlan) -> Figure:
 
     Forward and, in training, what is saved and the backward pass; peaks are marked.
     """
-    with styled():
-        figure, parts = side_by_side(len(plans), 3.6)
-        panels = [_fill(part, plan) for part, plan in zip(parts, plans, strict=True)]
-        same_scale(panels)
-    return figure
+    return side_by_side(3.6, plans, _fill)
 
 
-def _fill(figure: Figure | SubFigure, plan: MemoryPlan) -> Axes:
+def _fill(figure: Figure | SubFigure, plan: MemoryPlan) -> Sequence[Axes]:
     """Draw one plan into a figure or a part of one."""
     rows = [plan.of(layer) for layer in plan.report.layers]
     names = [layer.name for layer in plan.report.layers]
@@ -69,7 +64,7 @@ def _fill(figure: Figure | SubFigure, plan: MemoryPlan) -> Axes:
         axes.plot([at], [top], marker="v", linestyle="none", color=colour, label=peak, zorder=4)
     _label(figure, axes, plan, names)
     figure.legend(loc="outside lower center", ncols=2 if inches(figure) > NARROW else 1, fontsize=7)
-    return axes
+    return [axes]
 
 
 def _label(figure: Figure | SubFigure, axes: Axes, plan: MemoryPlan, names: list[str]) -> None:

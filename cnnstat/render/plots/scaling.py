@@ -16,9 +16,7 @@ from cnnstat.render.plots.style import (
     RED,
     count_axis,
     heading,
-    same_scale,
     side_by_side,
-    styled,
 )
 from cnnstat.render.safe_text import shown
 
@@ -66,13 +64,7 @@ def scaling_figure(*models: Sequence[Report]) -> Figure:
 
     Raises ``UsageError`` for fewer than two sizes, or inputs that are not images.
     """
-    ordered = [_ordered(reports) for reports in models]
-    with styled():
-        figure, parts = side_by_side(len(models), 5.6)
-        columns = [_fill(part, reports) for part, reports in zip(parts, ordered, strict=True)]
-        for panels in zip(*columns, strict=True):
-            same_scale(panels)
-    return figure
+    return side_by_side(5.6, [_ordered(reports) for reports in models], _fill)
 
 
 def _ordered(reports: Sequence[Report]) -> list[Report]:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 from cnnstat.errors import MissingDependencyError, UsageError, unknown
 from cnnstat.render.numbers import scaled
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
+Model = TypeVar("Model")
 Picture = Literal["svg", "png", "pdf"]
 
 PICTURES: tuple[Picture, ...] = get_args(Picture)
@@ -225,13 +226,31 @@ def inches(figure: Figure | SubFigure) -> float:
     return float(figure.bbox.width / figure.dpi)
 
 
-def side_by_side(count: int, height: float) -> tuple[Figure, list[Figure | SubFigure]]:
-    """Return a figure, and its parts for as many models, each a column."""
-    if count == 1:
-        figure = new_figure(height)
-        return figure, [figure]
-    figure = new_figure(height, width=min(WIDTH * (1 + 0.6 * (count - 1)), WIDTHS[1]))
-    return figure, [*figure.subfigures(1, count, squeeze=False).flat]
+def side_by_side(
+    height: float,
+    models: Sequence[Model],
+    fill: Callable[[Figure | SubFigure, Model], Sequence[Axes]],
+) -> Figure:
+    """Return a figure with a column for each model; what ``fill`` draws there shares its scales."""
+    with styled():
+        count = len(models)
+        if count == 1:
+            figure = new_figure(height)
+            fill(figure, models[0])
+            return figure
+        figure = new_figure(height, width=min(WIDTH * (1 + 0.6 * (count - 1)), WIDTHS[1]))
+        parts = figure.subfigures(1, count, squeeze=False).flat
+        for panels in zip(*map(fill, parts, models), strict=True):
+            _same_scale(panels)
+    return figure
+
+
+def _same_scale(panels: Sequence[Axes]) -> None:
+    """Give panels one scale, unless the smallest would vanish on it."""
+    tops = [axes.get_ylim()[1] for axes in panels]
+    if max(tops) <= MOST_SHARED * min(tops):
+        for axes in panels:
+            axes.set_ylim(0, max(tops))
 
 
 def save(figure: Figure, picture: Picture) -> bytes:
@@ -253,14 +272,6 @@ def inline_svg(figure: Figure, *, label: str) -> str:
     head, rest = text.split(">", 1)
     head = re.sub(r' (?:width|height)="[^"]*"', "", head)
     return f'{head} role="img" aria-label="{html_text(label)}">{rest.strip()}\n'
-
-
-def same_scale(panels: Sequence[Axes]) -> None:
-    """Give panels one scale, unless the smallest would vanish on it."""
-    tops = [axes.get_ylim()[1] for axes in panels]
-    if max(tops) <= MOST_SHARED * min(tops):
-        for axes in panels:
-            axes.set_ylim(0, max(tops))
 
 
 def names_that_fit(figure: Figure | SubFigure, most: int) -> int:
