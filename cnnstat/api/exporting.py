@@ -47,7 +47,7 @@ def export_onnx(
             module = model.own_module()
     else:
         from cnnstat.pytorch.build import build_full_form
-        from cnnstat.pytorch.initialize import scheme_of
+        from cnnstat.pytorch.modules import scheme_of
 
         training = model.card.training if model.card is not None else None
         scheme = scheme_of(training.initialization if training is not None else "")

@@ -48,7 +48,7 @@ def build(
 
     require_torch()
     from cnnstat.pytorch.build import build_module
-    from cnnstat.pytorch.initialize import scheme_of
+    from cnnstat.pytorch.modules import scheme_of
 
     model = reference if isinstance(reference, Model) else load(reference, classes=classes)
     model.require_forward()

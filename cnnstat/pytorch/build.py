@@ -24,8 +24,7 @@ from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.memory.lowering import overwriting
 from cnnstat.memory.passes import parameter_dtype
-from cnnstat.pytorch.initialize import Scheme, initialize
-from cnnstat.pytorch.modules import Function, make
+from cnnstat.pytorch.modules import Function, Scheme, initialize, make
 
 Form = Literal["inference", "training"]
 """Which nodes a generated forward pass has: an inference form leaves the ``training_only`` ones

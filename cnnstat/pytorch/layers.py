@@ -314,30 +314,18 @@ class ZeroPadShortcut(nn.Module):
         return F.pad(thinned, (0, 0, 0, 0, 0, self.missing))
 
 
-REDUCTIONS: dict[str, Callable[[Tensor, tuple[int, ...], bool], Any]] = {
-    "sum": lambda x, axes, keep: x.sum(axes, keep),
-    "mean": lambda x, axes, keep: x.mean(axes, keep),
-    "max": lambda x, axes, keep: x.amax(axes, keep),
-    "min": lambda x, axes, keep: x.amin(axes, keep),
-    "argmax": lambda x, axes, keep: x.argmax(_single(axes, x), keep),
-    "argmin": lambda x, axes, keep: x.argmin(_single(axes, x), keep),
-    "any": lambda x, axes, keep: x.any(axes, keep),
-    "all": lambda x, axes, keep: x.all(axes, keep),
+COMPOSED: dict[str, Callable[[Tensor, tuple[int, ...], bool], Tensor]] = {
     "norm": lambda x, axes, keep: torch.linalg.vector_norm(x, 2, axes, keep),
     "l1": lambda x, axes, keep: torch.linalg.vector_norm(x, 1, axes, keep),
     "sum_square": lambda x, axes, keep: x.square().sum(axes, keep),
     "log_sum": lambda x, axes, keep: x.sum(axes, keep).log(),
-    "var": lambda x, axes, keep: x.var(axes, keepdim=keep),
-    "std": lambda x, axes, keep: x.std(axes, keepdim=keep),
+    "max": lambda x, axes, keep: x.amax(axes, keep),
+    "min": lambda x, axes, keep: x.amin(axes, keep),
     "prod": lambda x, axes, keep: x.prod(axes[0], keep),
-    "logsumexp": lambda x, axes, keep: x.logsumexp(axes, keep),
     "cumsum": lambda x, axes, keep: x.cumsum(axes[0]),
     "cumprod": lambda x, axes, keep: x.cumprod(axes[0]),
 }
-
-
-def _single(axes: tuple[int, ...], x: Tensor) -> int | None:
-    return axes[0] if len(axes) == 1 < x.dim() else None
+"""Reductions that are not a tensor's method of their kind, over axes."""
 
 
 class Reduce(nn.Module):
@@ -352,7 +340,12 @@ class Reduce(nn.Module):
         if self.op.with_indices:
             extreme = torch.max if self.op.kind == "max" else torch.min
             return tuple(extreme(input, self.axes[0], self.op.keepdim))
-        return REDUCTIONS[self.op.kind](input, self.axes, self.op.keepdim)
+        kind, axes, keep = self.op.kind, self.axes, self.op.keepdim
+        if kind in COMPOSED:
+            return COMPOSED[kind](input, axes, keep)
+        single = axes[0] if len(axes) == 1 < input.dim() else None
+        over = single if kind.startswith("arg") else axes
+        return getattr(input, kind)(over, keepdim=keep)
 
 
 class MatMul(nn.Module):

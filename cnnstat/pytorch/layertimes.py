@@ -23,9 +23,8 @@ from cnnstat.count.report import Report
 from cnnstat.ir.graph import Graph
 from cnnstat.pytorch.build import NODE, forward_graph
 from cnnstat.pytorch.clock import WARM_UP_SHARE
-from cnnstat.pytorch.places import Places
 from cnnstat.pytorch.steps import InOrder
-from cnnstat.pytorch.watching import FunctionMode, ModuleCalls, name_of, uncompiled
+from cnnstat.pytorch.watching import FunctionMode, ModuleCalls, Places, name_of, uncompiled
 
 AHEAD = 1.5
 """A pause before a pass on CUDA, in times of what the host took to launch the last one."""

@@ -16,9 +16,8 @@ from torch._subclasses.fake_tensor import is_fake, unset_fake_temporarily
 
 from cnnstat.memory.tape import Kind, Step, Tape
 from cnnstat.pytorch.emptykernels import as_on_cpu, is_known
-from cnnstat.pytorch.places import Places
 from cnnstat.pytorch.tensors import leaves, storages
-from cnnstat.pytorch.watching import FunctionMode, name_of
+from cnnstat.pytorch.watching import FunctionMode, Places, name_of
 
 
 class Tracker(FunctionMode):  # type: ignore[no-untyped-call]

@@ -30,12 +30,11 @@ from cnnstat.pytorch.measured_memory import (
     own_subject,
     stored_bytes,
 )
-from cnnstat.pytorch.places import Places
 from cnnstat.pytorch.random_state import preserved_random_state
 from cnnstat.pytorch.recorder import Packed, RandomBranchError, Recorder
 from cnnstat.pytorch.steps import called_as_captured, empty_inputs
 from cnnstat.pytorch.tensors import float_dtype, storage_bytes
-from cnnstat.pytorch.watching import ModuleCalls, uncompiled
+from cnnstat.pytorch.watching import ModuleCalls, Places, uncompiled
 
 Filling = Callable[[torch.Tensor], torch.Tensor]
 Copied = Callable[[Filling], nn.Module]
@@ -185,7 +184,7 @@ def _standing_in(mode: FakeTensorMode, dtype: torch.dtype | None) -> Filling:
         trained = isinstance(tensor, nn.Parameter)
         if main is None and trained and tensor.is_floating_point():
             main = tensor.dtype
-        kind = dtype if dtype is not None and tensor.dtype == main else tensor.dtype
+        kind = (dtype if tensor.dtype == main else None) or tensor.dtype
         with mode:
             made = torch.empty_strided(tensor.shape, tensor.stride(), dtype=kind, device="cpu")
         return nn.Parameter(made, requires_grad=tensor.requires_grad) if trained else made

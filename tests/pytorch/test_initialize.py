@@ -9,7 +9,7 @@ from cnnstat.ir.builder import Builder
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.ops import BatchNorm2d, Conv2d, ConvTranspose2d, Input, Linear
 from cnnstat.pytorch.build import build_module
-from cnnstat.pytorch.initialize import SCHEMES, Scheme, scheme_of
+from cnnstat.pytorch.modules import SCHEMES, Scheme, scheme_of
 
 
 def weights(scheme: Scheme) -> dict[str, torch.Tensor]:

@@ -101,9 +101,8 @@ class _StandIns:
     def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
         """Return the stand-in of a tensor, always the same."""
         if id(tensor) not in self.made:
-            converted = self.dtype is not None and tensor.dtype == self.main
-            dtype = self.dtype if converted and self.dtype is not None else tensor.dtype
-            made = _stand_in(tensor, dtype, self.kind)
+            dtype = self.dtype if tensor.dtype == self.main else None
+            made = _stand_in(tensor, dtype or tensor.dtype, self.kind)
             if self.lasting and isinstance(tensor, nn.Parameter) and not is_lazy(tensor):
                 made = nn.Parameter(made, requires_grad=tensor.requires_grad)
             self.made[id(tensor)] = made
