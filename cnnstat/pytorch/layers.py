@@ -189,15 +189,20 @@ class PaddedAvgPool(nn.Module):
         return share
 
 
-class MaxUnpool2d(nn.MaxUnpool2d):
+class MaxUnpool2d(nn.Module):
     """Unpooling by switches; a third tensor gives height and width."""
 
-    def forward(  # type: ignore[override]
-        self, input: Tensor, indices: Tensor, like: Tensor | None = None
-    ) -> Tensor:
+    def __init__(self, kernel: Any, stride: Any, padding: Any) -> None:
+        super().__init__()
+        self.kernel, self.stride, self.padding = kernel, stride, padding
+
+    def forward(self, input: Tensor, indices: Tensor, like: Tensor | None = None) -> Tensor:
         """(n, c, h, w), indices (n, c, h, w) -> (n, c, h', w')."""
-        size = None if like is None else list(map(int, like.shape[2:]))
-        return super().forward(input, indices, size)
+        axes = zip(input.shape[2:], self.kernel, self.stride, self.padding, strict=True)
+        # whole numbers: PyTorch does not take those that the tracer of fvcore has in their place
+        usual = [(int(n) - 1) * s - 2 * p + k for n, k, s, p in axes]
+        size = usual if like is None else list(map(int, like.shape[2:]))
+        return F.max_unpool2d(input, indices, self.kernel, self.stride, self.padding, size)
 
 
 class ShapedConvTranspose(nn.Module):
