@@ -105,6 +105,21 @@ def test_scales_of_a_resampling_are_no_parameters(opset: int, tmp_path: Path) ->
     assert report.status == "complete"
 
 
+def test_scales_of_a_resampling_round_in_32_bits(tmp_path: Path) -> None:
+    proto = model([node("Resize", "x,,s", "y")], {"x": X((1, 2, 10, 10))}, ["y"],
+                  {"s": np.asarray([1, 1, 0.7, 0.7], np.float32)})  # fmt: skip
+    assert api.analyze(saved(proto, tmp_path)).report.layers[-1].output.shape == (1, 2, 7, 7)
+
+
+def test_an_extent_that_is_computed_is_the_declared_one(tmp_path: Path) -> None:
+    proto = model([node("Tile", "x,k", "y")], {"x": X((1, 4)), "k": X((2,), "int64")}, ["y"])
+    proto.graph.output[0].type.tensor_type.shape.dim.add().dim_value = 1
+    proto.graph.output[0].type.tensor_type.shape.dim.add().dim_value = 8
+    report = api.analyze(saved(proto, tmp_path))
+    assert report.report.layers[-1].output.shape == (1, 8)
+    assert report.status == "complete"
+
+
 def test_a_resampling_of_the_batch_is_unknown_work_of_a_known_shape(tmp_path: Path) -> None:
     proto = model([node("Resize", "x,,s", "y")], {"x": X((1, 2, 4, 4))}, ["y"],
                   {"s": np.asarray([3, 2, 1, 1], np.float32)})  # fmt: skip

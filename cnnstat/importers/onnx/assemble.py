@@ -23,7 +23,7 @@ from cnnstat.importers.onnx.constants import fold
 from cnnstat.importers.onnx.defined import DEFINED
 from cnnstat.importers.onnx.fusing import Around, Fused, fused
 from cnnstat.importers.onnx.loading import OnnxFile, declared_shapes
-from cnnstat.importers.onnx.loops import WITH_GRAPHS, Body, run_inside
+from cnnstat.importers.onnx.loops import WITH_GRAPHS, Body, branch_of, run_inside
 from cnnstat.importers.onnx.nodes import (
     STANDARD,
     captured,
@@ -338,10 +338,7 @@ class _Reader:
 
     def _branch(self, node: Any, taken: bool) -> None:
         """Read the branch of an ``If`` whose condition is known."""
-        wanted = "then_branch" if taken else "else_branch"
-        graph = next((each.g for each in node.attribute if each.name == wanted), None)
-        if graph is None or len(graph.output) != len(node.output):
-            raise ValueError(f"{wanted} is missing or has other results than the node")
+        graph = branch_of(node, "then_branch" if taken else "else_branch")
         inner = [name for each in graph.node for name in each.output if name]
         self.tensors.forget(inner)
         self._store(graph)

@@ -156,7 +156,7 @@ class Call:
             return None
         if operand.value is None:
             raise UnknownShape(operand.name)
-        return tuple(int(each) for each in operand.value.reshape(-1))
+        return tuple(int(each) for each in operand.value.reshape(-1).tolist())
 
     def number(self, attribute: str, default: float, number: int | None = None) -> float | None:
         """Return a number from an attribute or an input; None where it is computed."""

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from math import prod
 
 from cnnstat import ops
-from cnnstat.importers.onnx import pooled
 from cnnstat.importers.onnx.call import (
     Call,
     Meaning,
@@ -21,6 +20,7 @@ from cnnstat.importers.onnx.call import (
     check_axis,
     is_weight,
 )
+from cnnstat.importers.onnx.maps import global_norm, windowed
 from cnnstat.importers.onnx.moves import Keeps, no_arguments
 from cnnstat.importers.onnx.shapes import inferred, unknown_work
 from cnnstat.importers.onnx.windows import axes_of, pads_of
@@ -350,10 +350,10 @@ DEFINED: dict[str, Rule] = {
     "STFT": defined("short_time_fourier", _frames, results=_frames_of),
     "Det": defined("_linalg_det"),
     "SwiGLU": defined("swiglu", data=2, results=mixed),
-    "LpPool": pooled.windowed("lp_pool"),
-    "AveragePool": pooled.windowed("dilated_avg_pool"),
-    "MaxPool": pooled.windowed("max_pool"),
-    "GlobalLpPool": pooled.global_norm,
+    "LpPool": windowed("lp_pool"),
+    "AveragePool": windowed("dilated_avg_pool"),
+    "MaxPool": windowed("max_pool"),
+    "GlobalLpPool": global_norm,
     "Sum": defined("elementwise_sum", _terms, data=ALL, results=mixed),
     "Mean": defined("elementwise_mean", _terms, data=ALL, results=mixed),
     "Max": defined("elementwise_extreme", _terms, data=ALL, results=mixed),

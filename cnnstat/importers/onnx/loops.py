@@ -84,11 +84,17 @@ def run_inside(call: Call, node: Any, read: Reader) -> tuple[Specs, Work | None]
     return tuple(specs), work.times(rounds.trips)
 
 
-def _branch(node: Any, name: str, read: Reader) -> tuple[Specs, Work | None]:
-    """Return the specs of a branch's results and its work."""
+def branch_of(node: Any, name: str) -> Any:
+    """Return a branch of an ``If``; raise ``ValueError`` where it has other results than that."""
     graph = graph_of(node, name)
     if len(graph.output) != len(node.output):
         raise ValueError(f"its {name} has {len(graph.output)} results, not {len(node.output)}")
+    return graph
+
+
+def _branch(node: Any, name: str, read: Reader) -> tuple[Specs, Work | None]:
+    """Return the specs of a branch's results and its work."""
+    graph = branch_of(node, name)
     once = read(graph, {})
     return tuple(once.results[each.name] for each in graph.output), _work(once.shaped)
 

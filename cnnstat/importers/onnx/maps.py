@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
+
 from cnnstat import ops
 from cnnstat.importers.onnx.call import (
     Call,
@@ -19,6 +21,7 @@ from cnnstat.importers.onnx.shapes import inferred, unknown_work
 from cnnstat.importers.onnx.windows import axes_of, pads_of, window_of
 from cnnstat.ir.op import Arguments, Op, OpError
 from cnnstat.ir.tensor import UNKNOWN, TensorSpec
+from cnnstat.ir.window import windows
 
 MAX_POOLS = {1: ops.MaxPool1d, 2: ops.MaxPool2d, 3: ops.MaxPool3d}
 AVG_POOLS = {1: ops.AvgPool1d, 2: ops.AvgPool2d, 3: ops.AvgPool3d}
@@ -162,6 +165,46 @@ def global_pool(kind: str) -> Rule:
     return rule
 
 
+def global_norm(call: Call) -> Meaning:
+    """Read the norm of whole maps."""
+    shape, p = call.shape(), call.integer("p", 2)
+    axes = tuple(range(2, len(shape)))
+    if p in (1, 2):
+        op: Op = ops.Reduce("l1" if p == 1 else "norm", axes, True)
+        return Meaning(op, (call.required(0),))
+    made = TensorSpec((*shape[:2], *(1 for _ in axes)), call.spec().dtype)
+    op = ops.Function("vector_norm", (made,), (("ord", p), ("dim", axes)), (), call.op_type)
+    return Meaning(op, (call.required(0),))
+
+
+def windowed(kind: str) -> Rule:
+    """Return the rule of windows that no layer has: of a norm, with dilation, of four axes."""
+
+    def rule(call: Call) -> Meaning:
+        kernel = call.ints("kernel_shape") or ()
+        place = window_of(call, kernel, pooling=kind != "lp_pool")
+        padded = call.spec()
+        for _, _, op in place.before:
+            (padded,) = op.infer((padded,))
+        extents, ceil = padded.shape[2:], bool(call.integer("ceil_mode", 0))
+        over = windows(extents, kernel, place.stride, place.padding, place.dilation, ceil)
+        made = [window.out(n) for window, n in zip(over, extents, strict=True)]
+        spec = TensorSpec((*call.shape()[:2], *made), call.spec().dtype)
+        sides: Arguments = (
+            ("kernel", kernel),
+            ("stride", place.stride),
+            ("before", tuple(window.before for window in over)),
+            ("after", tuple(window.after for window in over)),
+            ("dilation", place.dilation),
+            ("p", call.integer("p", 2)),
+        )
+        results = (spec,) * max(len(call.results), 1)
+        function = ops.Function(kind, results, sides, (), call.op_type)
+        return Meaning(function, (call.required(0),), (), place.before)
+
+    return rule
+
+
 def max_unpool(call: Call) -> Meaning:
     """Read an unpooling of maps; input 3 is the tensor that was pooled, where that is known.
 
@@ -282,22 +325,35 @@ def resize(call: Call) -> Meaning | None:
     (made,) = inferred(call)
     if made is UNKNOWN:
         raise UnknownShape(call.name)
-    wanted, spec = made.shape, call.spec()
-    if 0 in wanted and 0 not in shape:
+    wanted, spec = _scaled(call, made.shape), call.spec()
+    made = TensorSpec(wanted, made.dtype)
+    if any(extent < 1 <= before for extent, before in zip(wanted, shape, strict=True)):
         raise OpError(f"it would be resized to {'x'.join(map(str, wanted))}")
     modes = {"nearest": "nearest", "linear": "linear", "cubic": "bicubic", "bilinear": "linear"}
     kind = "nearest-exact" if _rounds_exactly(call) else modes.get(call.text("mode", "nearest"), "")
     if not kind or len(shape) < 3 or wanted[0] != shape[0] or _is_cropped(call):
-        return unknown_work(call)
+        return unknown_work(call, made)
     if wanted[1] == shape[1]:
         return Meaning(ops.Interpolate(wanted[2:], kind), (call.required(0),))
     if wanted[-1] != shape[-1]:
-        return unknown_work(call)
+        return unknown_work(call, made)
     first = TensorSpec((shape[0], shape[-1], *shape[1:-1]), spec.dtype)
     before = ((0, "channels_first", ops.View("permute", (first,))),)
     after = ((0, "channels_last", ops.View("permute", (made,))),)
     op = ops.Interpolate(wanted[1:-1], kind)
     return Meaning(op, (call.required(0),), (), before, after)
+
+
+def _scaled(call: Call, made: tuple[int, ...]) -> tuple[int, ...]:
+    """Return extents times scales as runtimes round them: 0.7 of 10 is 7 in 32 bits, else 6."""
+    number = 1 if call.opset < 11 or call.op_type == "Upsample" else 2
+    scales = call.operand(number)
+    if scales is None or scales.value is None or not scales.value.size:
+        return made
+    axes, shape = call.ints("axes") or range(len(made)), list(made)
+    for axis, scale in zip(axes, scales.value.reshape(-1).tolist(), strict=True):
+        shape[axis] = int(np.float32(call.shape()[axis]) * np.float32(scale))
+    return tuple(shape)
 
 
 def _is_cropped(call: Call) -> bool:

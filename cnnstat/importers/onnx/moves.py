@@ -9,6 +9,7 @@ from cnnstat import ops
 from cnnstat.importers.onnx.call import Call, Meaning, Rule, UnknownShape, check_axis
 from cnnstat.importers.onnx.constants import slices
 from cnnstat.importers.onnx.loading import DTYPES
+from cnnstat.importers.onnx.shapes import inferred
 from cnnstat.importers.onnx.tensors import spec_of
 from cnnstat.ir.op import Arguments, OpError
 from cnnstat.ir.tensor import TensorSpec
@@ -49,6 +50,15 @@ def move(kind: str, made: Made, keeps: Keeps = no_arguments) -> Rule:
     return view(kind, made, keeps, ops.Rearrange)
 
 
+def told(kind: str, keeps: Keeps = no_arguments) -> Rule:
+    """Return the rule of copied elements whose shape onnx tells."""
+
+    def rule(call: Call) -> Meaning:
+        return Meaning(ops.Rearrange(kind, inferred(call), keeps(call)), (call.required(0),))
+
+    return rule
+
+
 def gathered(made: Made) -> Rule:
     """Return the rule of elements picked by indices."""
 
@@ -72,18 +82,6 @@ def gather_nd(call: Call) -> Shapes:
     if picked > len(shape):
         raise OpError(f"indices of {indices[-1]} extents pick from {len(shape)} axes")
     return [(*indices[:-1], *shape[picked:])]
-
-
-def one_hot(call: Call) -> Meaning:
-    """Read a one-hot encoding: an axis of the depth's extent is put in."""
-    shape = list(call.shape())
-    axis = check_axis(call.integer("axis", -1), len(shape) + 1)
-    depth = call.required(1).value
-    if depth is None:
-        raise UnknownShape(call.required(1).name)
-    shape.insert(axis, int(depth.reshape(-1)[0]))
-    made = TensorSpec(extents(shape), call.spec(2).dtype)
-    return Meaning(ops.Rearrange("one_hot", (made,)), (call.required(0),))
 
 
 def eye(call: Call) -> Meaning:
@@ -265,26 +263,11 @@ def expand(call: Call) -> Shapes:
     return [broadcast(call.shape(), extents(call.ints("shape", 1) or ()))]
 
 
-def tile(call: Call) -> Shapes:
-    """Return each extent times its repeats."""
-    repeats = call.ints("repeats", 1) or ()
-    if len(repeats) != len(call.shape()):
-        raise OpError(f"repeats (={repeats}) need {len(call.shape())} numbers")
-    return [extents([n * k for n, k in zip(call.shape(), repeats, strict=True)])]
-
-
 def depth_to_space(call: Call) -> Shapes:
     """Return the maps that channels were spread over."""
     n, c, h, w = call.shape()
     block = call.integer("blocksize", 1)
     return [(n, c // block**2, h * block, w * block)]
-
-
-def space_to_depth(call: Call) -> Shapes:
-    """Return the channels that positions were gathered in."""
-    n, c, h, w = call.shape()
-    block = call.integer("blocksize", 1)
-    return [(n, c * block**2, h // block, w // block)]
 
 
 def same(call: Call) -> Shapes:
