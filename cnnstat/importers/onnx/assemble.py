@@ -1,8 +1,9 @@
 """From a parsed file to a graph: the meaning of every node goes into the assembly of all readers.
 
 A tensor's key is its name. Arithmetic on shapes is computed on the way. Shapes come from the rules
-of ``table`` alone, never from onnx's own inference, which a small file can crash or make grow; of a
-node without a rule the file's own declarations tell them. Such a node is opaque.
+of ``table`` and ``defined``, never from onnx's inference of the whole graph, which a small file can
+crash or make grow (``shapes`` asks it about single nodes); of a node without a rule the file's own
+declarations tell them. Such a node is opaque.
 """
 
 from __future__ import annotations
