@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from cnnstat.api.catalog import as_published as as_published
     from cnnstat.api.catalog import claims as claims
     from cnnstat.api.catalog import zoo as zoo
-    from cnnstat.api.exporting import export_onnx as export_onnx
     from cnnstat.api.model import Inputs as Inputs
     from cnnstat.api.model import Model as Model
     from cnnstat.api.models import input_specs as input_specs
@@ -27,16 +26,16 @@ if TYPE_CHECKING:
     from cnnstat.api.running import build as build
     from cnnstat.api.running import check as check
     from cnnstat.api.running import check_report as check_report
+    from cnnstat.api.running import export_onnx as export_onnx
 
 _FILES = {
     "catalog": ("as_published", "claims", "zoo"),
-    "exporting": ("export_onnx",),
     "model": ("Inputs", "Model"),
     "models": ("input_specs", "load"),
     "planning": ("fit", "measured_memory", "memory"),
     "reports": ("analyze", "compare"),
     "results": ("Analysis", "ModelComparison"),
-    "running": ("bench", "build", "check", "check_report"),
+    "running": ("bench", "build", "check", "check_report", "export_onnx"),
 }
 _FILE_OF = {name: file for file, names in _FILES.items() for name in names}
 __all__ = list(_FILE_OF)

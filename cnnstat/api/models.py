@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cnnstat.api.arguments import FullSpec, is_example, split_arguments, split_example
+from cnnstat.api.inputs import FullSpec, is_example, split_arguments
 from cnnstat.api.model import Inputs, Model, default_inputs
 from cnnstat.errors import ShapeError, UsageError, unknown
 from cnnstat.importers.reference import Imported, Shapes, form_of, with_arguments
@@ -230,7 +230,7 @@ def with_example(model: Model, example: object) -> tuple[Model, Inputs]:
         if len(names) < len(values):
             names = tuple(f"argument{number}" for number in range(len(values)))
         arguments = dict(zip(names, values, strict=False))
-    inputs, constants = split_example(arguments)
+    inputs, constants = split_arguments(arguments, as_called=True)
     return model.with_call(constants, None), inputs
 
 

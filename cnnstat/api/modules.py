@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from cnnstat.api.arguments import is_example
+from cnnstat.api.inputs import is_example
 from cnnstat.api.model import Model
 from cnnstat.errors import UsageError
 from cnnstat.importers.reference import Imported

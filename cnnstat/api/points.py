@@ -15,8 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from cnnstat.api.arguments import single_example
-from cnnstat.api.inputs import input_of, input_shape
+from cnnstat.api.inputs import input_of, input_shape, single_example
 from cnnstat.api.model import Inputs, Model, default_inputs
 from cnnstat.api.models import input_specs, load, with_input
 from cnnstat.count.counted import Counted, Memory

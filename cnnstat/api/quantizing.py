@@ -39,20 +39,10 @@ def check_runs(report: Report, purpose: str) -> None:
         )
 
 
-def quantized_graph(shaped: ShapedGraph, dtype: str | None) -> ShapedGraph:
-    """Return the graph in a quantised type; as it is for None."""
-    if dtype is None:
-        return shaped
-    from cnnstat.count.quantized import quantized
-
-    return quantized(shaped, dtype)
-
-
-def quantized_notes(dtype: str | None) -> tuple[Note, ...]:
-    """Return the note on a quantised type."""
-    if dtype is None:
-        return ()
+def quantized(shaped: ShapedGraph, dtype: str) -> tuple[ShapedGraph, Note]:
+    """Return the graph in a quantised type, and the note on it."""
     from cnnstat.count.quantized import QUANTIZED
+    from cnnstat.count.quantized import quantized as in_type
     from cnnstat.count.report import Note
 
     weights, activations = QUANTIZED[dtype]
@@ -60,4 +50,4 @@ def quantized_notes(dtype: str | None) -> tuple[Note, ...]:
         f"sized as if every floating-point weight were {weights} and every activation "
         f"{activations}, without scales and zero points; operations are those of the model"
     )
-    return (Note(CODE, "", message),)
+    return in_type(shaped, dtype), Note(CODE, "", message)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cnnstat.api.arguments import FullSpec, single_example
+from cnnstat.api.inputs import FullSpec, single_example
 from cnnstat.api.model import Inputs, Model
 from cnnstat.api.models import (
     called,
+    complete,
+    extents,
     input_specs,
     inputs_of,
     load,
@@ -17,9 +19,8 @@ from cnnstat.api.models import (
     with_example,
     with_input,
 )
-from cnnstat.api.quantizing import quantized_dtype, quantized_graph, quantized_notes
+from cnnstat.api.quantizing import quantized, quantized_dtype
 from cnnstat.api.results import Analysis, ModelComparison
-from cnnstat.api.saved import saved_report
 from cnnstat.api.training import (
     check_training,
     in_training_form,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
     from cnnstat.api.accuracy import AccuracyFile
+    from cnnstat.count.saved import SavedReport
     from cnnstat.ledger.claim import Quoted
     from cnnstat.ledger.figure import Printed
 
@@ -87,10 +89,8 @@ def analyze(
     if example is not None and (input is not None or batch != 1):
         raise UsageError("example is the call itself: leave out input and batch")
     if model.saved is not None:
-        saved = saved_report(
-            model, model.saved, input=input, batch=batch, dtype=dtype, convention=rule
-        )
-        return Analysis(model, saved.without_training(mode))
+        _check_saved(model, model.saved, input, batch, dtype)
+        return Analysis(model, model.saved.under(rule).without_training(mode))
     dtype = None if bits else dtype
     model, shapes = with_input(model, input) if example is None else with_example(model, example)
     specs = input_specs(model, input=shapes, batch=batch, dtype=dtype)
@@ -111,19 +111,46 @@ def analyze(
                     )
                 last = training_of(*shaped_graph(model, smaller))
             training = with_epoch(training, images, size, last)
+    notes = imported.notes
+    if training is not None:
+        notes = (*notes, *training_notes(shaped), *imported.training_notes)
+    if bits:
+        shaped, note = quantized(shaped, bits)
+        notes = (*notes, note)
     report = analyze_graph(
-        quantized_graph(shaped, bits),
+        shaped,
         convention=rule,
-        notes=(
-            *imported.notes,
-            *((*training_notes(shaped), *imported.training_notes) if training else ()),
-            *quantized_notes(bits),
-        ),
+        notes=notes,
         frozen_params=imported.frozen_params,
         training=training,
         single=single,
     )
     return Analysis(model, report)
+
+
+def _check_saved(
+    model: Model, saved: SavedReport, input: Inputs | None, batch: int, dtype: str | None
+) -> None:
+    """Raise ``UsageError`` for an input, batch or dtype other than those of a saved result."""
+    spec = saved.input
+    if isinstance(input, Mapping):
+        shapes = [each.shape if isinstance(each, TensorSpec) else each for each in input.values()]
+        shape = tuple(shapes[0]) if len(shapes) == 1 else ()
+    else:
+        own = saved.input_shape
+        shape = own if input is None else complete(extents(input), own)
+    requested = {"input": shape, "dtype": dtype or spec.dtype, "batch": batch}
+    counted = {"input": saved.input_shape, "dtype": spec.dtype, "batch": saved.batch}
+    for name, value in counted.items():
+        if requested[name] != value and not (name == "batch" and batch == 1):
+            said, wanted = (
+                "x".join(map(str, each)) if isinstance(each, tuple) else each
+                for each in (value, requested[name])
+            )
+            raise UsageError(
+                f"{model.reference}: saved with {name} {said}, not {wanted}: "
+                "a saved result cannot be counted again"
+            )
 
 
 def compare(
@@ -225,9 +252,9 @@ def sizes_around(model: Model, report: Report) -> Iterator[tuple[str, Report | N
     kind = FullSpec if report.single else TensorSpec
     for sizes in zip(*scaled.values(), strict=True):
         specs = {}
-        for (name, spec), extents in zip(entering.items(), sizes, strict=True):
+        for (name, spec), sides in zip(entering.items(), sizes, strict=True):
             channels = shapes[name][:1]
-            shape = (*extents, *channels) if model.channels_last else (*channels, *extents)
+            shape = (*sides, *channels) if model.channels_last else (*channels, *sides)
             specs[name] = kind(shape, spec.dtype)
         alone = len(specs) == 1 and not report.single
         inputs: Inputs = next(iter(specs.values())).shape if alone else specs

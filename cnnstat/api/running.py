@@ -1,4 +1,4 @@
-"""Models as PyTorch runs them: built, counted, timed."""
+"""Models as PyTorch runs them: built, exported, counted, timed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cnnstat.api.model import Inputs, Model
-from cnnstat.api.models import called, input_specs, inputs_of, load, load_all, with_input
+from cnnstat.api.models import (
+    called,
+    input_specs,
+    inputs_of,
+    load,
+    load_all,
+    shaped_graph,
+    with_input,
+)
 from cnnstat.api.reports import analyze
+from cnnstat.errors import UsageError
 from cnnstat.ir.tensor import check_float_dtype
 
 if TYPE_CHECKING:
@@ -17,6 +26,8 @@ if TYPE_CHECKING:
     from cnnstat.bench.measurement import Measurement
     from cnnstat.count.check import Check
     from cnnstat.count.report import Report
+    from cnnstat.pytorch.export import Exported
+    from cnnstat.pytorch.modules import Scheme
 
 
 def build(
@@ -48,7 +59,6 @@ def build(
 
     require_torch()
     from cnnstat.pytorch.build import build_module
-    from cnnstat.pytorch.modules import scheme_of
 
     model = reference if isinstance(reference, Model) else load(reference, classes=classes)
     model.require_forward()
@@ -56,15 +66,63 @@ def build(
     specs = input_specs(model, input=shapes, dtype=dtype)
     if model.own_module is not None:
         return model.own_module().to(device)
-    training = model.card.training if model.card is not None else None
     imported = model.graph_for(specs)
     return build_module(
         imported.graph,
         imported.inputs or specs,
         seed=seed,
         device=device,
-        scheme=scheme_of(training.initialization if training is not None else ""),
+        scheme=_scheme(model),
     )
+
+
+def _scheme(model: Model) -> Scheme:
+    """Return the scheme of a model's paper for initial weights."""
+    from cnnstat.pytorch.modules import scheme_of
+
+    training = model.card.training if model.card is not None else None
+    return scheme_of(training.initialization if training is not None else "")
+
+
+def export_onnx(
+    model: Model,
+    *,
+    input: Inputs | None = None,
+    batch: int = 1,
+    opset: int | None = None,
+    seed: int = 0,
+) -> Exported:
+    """Return a model as an ONNX model that can be saved, in inference form.
+
+    A zoo model or a spec file gets the weights that its paper's scheme draws from ``seed``, with
+    the outputs of auxiliary heads after its own; a PyTorch module keeps its weights, ``seed``
+    serves what its callable draws. Raises ``UsageError`` for an ONNX file, for bad arguments and
+    where PyTorch or onnxscript is missing, ``ModelError`` for a model that cannot be exported.
+    """
+    model.require_forward()
+    if model.structure is None and model.own_module is None:
+        if model.saved is not None:  # says that it has no graph
+            model.graph_for(model.inputs)
+        raise UsageError(f"{model.reference}: an ONNX or Keras file can be exported to yaml only")
+    from cnnstat.pytorch import require_torch
+
+    require_torch()
+    from cnnstat.pytorch import export
+
+    export.check_opset(opset)
+    model, shapes = with_input(model, input)
+    specs = input_specs(model, input=shapes, batch=batch)
+    if model.own_module is not None:
+        from cnnstat.pytorch.random_state import preserved_random_state
+
+        with preserved_random_state(seed=seed):
+            module = model.own_module()
+    else:
+        from cnnstat.pytorch.build import build_full_form
+
+        shaped, _ = shaped_graph(model, specs)
+        module = build_full_form(shaped, seed=seed, scheme=_scheme(model))
+    return export.export_onnx(model.reference, module, specs, opset=opset)
 
 
 def check(

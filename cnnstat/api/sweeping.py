@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
-from cnnstat.api.inputs import check_argument, written
+from cnnstat.api.inputs import written
 from cnnstat.api.model import Inputs
 from cnnstat.api.points import check_inputs, evaluate, named_input, shape_of
 from cnnstat.errors import UsageError, unknown
@@ -164,7 +164,9 @@ def _check_setting(name: str, value: AxisValue) -> None:
     if name == "input":
         check_shape(shape_of(value))
     elif is_named_input(name):
-        check_argument(name.removeprefix(NAMED_INPUT), named_input(value))
+        given = named_input(value)
+        if isinstance(given, tuple):  # an array is taken as it is
+            check_shape(given.shape if isinstance(given, TensorSpec) else given)
     elif name == "dtype":
         check_float_dtype(str(value))
     elif name == "batch" and (type(value) is not int or value < 1):

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from cnnstat import api
-from cnnstat.api import arguments
-from cnnstat.api.arguments import split_arguments
+from cnnstat.api.inputs import example, split_arguments
 from cnnstat.errors import CnnstatError, UsageError
 from cnnstat.ir.tensor import TensorSpec
 
@@ -124,4 +123,4 @@ def test_another_method_leaves_the_module_alone() -> None:
 def test_an_array_of_no_numbers_is_refused(dtype: str) -> None:
     numpy = pytest.importorskip("numpy")
     with pytest.raises(UsageError, match="expected numbers"):
-        arguments.example(numpy.zeros(3, dtype))
+        example(numpy.zeros(3, dtype))

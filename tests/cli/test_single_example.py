@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cnnstat import api
-from cnnstat.api.arguments import FullSpec
+from cnnstat.api.inputs import FullSpec
 from cnnstat.api.reports import sizes_around
 from tests.cli.commandline import Cnnstat
 

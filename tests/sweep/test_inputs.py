@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import cnnstat as package
-from cnnstat.api.arguments import FullSpec
+from cnnstat.api.inputs import FullSpec
 from cnnstat.errors import UsageError
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.render.summary import TOTALS
