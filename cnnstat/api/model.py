@@ -13,10 +13,7 @@ from cnnstat.ir.tensor import TensorSpec
 from cnnstat.zoo.card import ModelCard
 
 if TYPE_CHECKING:
-    from torch import Tensor
-    from torch.nn import Module
-
-    from cnnstat.count.check import ModuleMeasurement
+    from cnnstat.api.modules import OwnModule
     from cnnstat.count.saved import SavedReport
 
 Inputs = tuple[int, ...] | Mapping[str, Any]
@@ -37,14 +34,7 @@ class Model:
     of some and a batch, where a file says what is open (0 in ``inputs``) and what is fixed (an ONNX
     or Keras file, an exported program). ``complete`` makes a shape without a name one of the first
     input, where the model's first layer tells how. ``places`` says where in its source a node
-    stands (``net.yaml:12``), for error messages. ``own_module`` returns the user's own module, a
-    new one with weights each time, where the model is one; ``filled_copy`` a copy of it whose
-    stored tensors are what a function makes of each. ``with_call`` returns a module's model with
-    arguments of its forward pass that are known (example tensors, settings), and with another
-    method as its forward pass; ``argument_names`` are those of its positional arguments,
-    ``examples`` the inputs that have contents. ``training_trace`` is ``trace`` in training mode;
-    ``missing_argument`` says what a message from there asks for. ``real_copy`` is a copy of the
-    module with contents, which reaches nothing outside itself.
+    stands (``net.yaml:12``), for error messages. ``own`` is the module of a model that is one.
     ``no_forward`` says why nothing runs, where only weights are known; ``saved`` is a result that
     was saved as JSON, without a graph.
     """
@@ -58,15 +48,7 @@ class Model:
     channels_last: bool = False
     fill: Callable[[Shapes, int], dict[str, TensorSpec]] | None = None
     complete: Callable[[tuple[int, ...] | None], TensorSpec] | None = None
-    count: Callable[[Mapping[str, TensorSpec]], ModuleMeasurement] | None = None
-    own_module: Callable[[], Module] | None = None
-    filled_copy: Callable[[Callable[[Tensor], Tensor]], Module] | None = None
-    with_call: Callable[[Mapping[str, Any], str | None], Model] | None = None
-    argument_names: Callable[[], tuple[str, ...]] | None = None
-    examples: Mapping[str, Tensor] = field(default_factory=dict)
-    training_trace: Callable[[Mapping[str, TensorSpec]], Imported] | None = None
-    missing_argument: Callable[[str], str] | None = None
-    real_copy: Callable[[], Module] | None = None
+    own: OwnModule | None = None
     no_forward: str = ""
     saved: SavedReport | None = None
 

@@ -57,10 +57,10 @@ def called(model: Model, call: Mapping[str, Any] | None, forward_method: str | N
     """Return a model with other arguments of its call, or another method; errors as ``load``."""
     if not call and forward_method is None:
         return model
-    if model.with_call is None:
+    if model.own is None:
         option = "a method" if forward_method is not None else "arguments of a call"
         raise UsageError(f"{model.reference}: only a PyTorch module takes {option}")
-    return model.with_call(call or {}, forward_method)
+    return model.own.with_call(call or {}, forward_method)
 
 
 def _model_in(candidate: object) -> Model:
@@ -205,13 +205,13 @@ def with_input(model: Model, input: Inputs | None) -> tuple[Model, Inputs | None
 
     Raises ``UsageError`` for what cannot be an argument.
     """
-    if model.with_call is None:
+    if model.own is None:
         return model, input
     arguments = {next(iter(model.inputs)): input} if is_example(input) else input
     if not isinstance(arguments, Mapping):
         return model, input
     inputs, constants = split_arguments(arguments)
-    return (model.with_call(constants, None) if constants else model), inputs
+    return (model.own.with_call(constants) if constants else model), inputs
 
 
 def with_example(model: Model, example: object) -> tuple[Model, Inputs]:
@@ -220,18 +220,18 @@ def with_example(model: Model, example: object) -> tuple[Model, Inputs]:
     ``example`` is a sequence of arguments in order, a mapping of them by name, or one tensor.
     Raises ``UsageError`` where the model takes no example, or where it holds no tensor.
     """
-    if model.with_call is None:
+    if model.own is None:
         raise UsageError(f"{model.reference}: only a PyTorch module takes an example")
     if isinstance(example, Mapping):
         arguments = dict(example)
     else:
         values = list(example) if isinstance(example, Sequence) else [example]
-        names = model.argument_names() if model.argument_names is not None else ()
+        names = model.own.argument_names()
         if len(names) < len(values):
             names = tuple(f"argument{number}" for number in range(len(values)))
         arguments = dict(zip(names, values, strict=False))
     inputs, constants = split_arguments(arguments, as_called=True)
-    return model.with_call(constants, None), inputs
+    return model.own.with_call(constants), inputs
 
 
 def input_specs(

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from cnnstat.api.inputs import is_example
 from cnnstat.api.model import Model
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from cnnstat.count.check import ModuleMeasurement
     from cnnstat.pytorch.capture.entrance import Entrance
-    from cnnstat.pytorch.capture.standins import Given
 
 
 def module_model(
@@ -30,42 +29,36 @@ def module_model(
 
     ``remake`` returns a new module with weights, where a reference names the module.
     """
-    return _ModuleModel(reference, module, remake).model()
+    from cnnstat.pytorch.capture.entrance import entrance
+
+    return OwnModule(reference, module, remake, entrance(module)).model()
 
 
 @dataclass(frozen=True)
-class _ModuleModel:
+class OwnModule:
     """A module and the arguments of its forward pass that are known."""
 
     reference: str
     module: Module
     remake: Callable[[], Module] | None
+    entrance: Entrance
     constants: Mapping[str, Any] = field(default_factory=dict)
     latest: dict[str, TensorSpec] = field(default_factory=dict)
     """The inputs of the last trace: what a lazy module gets its shapes from."""
 
     def model(self) -> Model:
-        from cnnstat.pytorch.capture.entrance import entrance
-
-        entering = entrance(self.module)
-        default = {"input": TensorSpec((1, *entering.shape), entering.dtype)}
+        """Return the model."""
         return Model(
-            self.reference,
-            default,
-            trace=self.trace,
-            complete=lambda shape: self._completed(entering, shape),
-            count=self.count,
-            own_module=lambda: self.own_module(default),
-            filled_copy=lambda filling: self.filled_copy(filling, default),
-            with_call=self._with_call,
-            argument_names=self._argument_names,
-            training_trace=lambda specs: self.trace(specs, training=True),
-            real_copy=lambda: self.real_copy(default),
-            missing_argument=self._missing_argument,
-            examples={name: each for name, each in self.constants.items() if is_example(each)},
+            self.reference, self._usual(), trace=self.trace, complete=self._completed, own=self
         )
 
+    @property
+    def examples(self) -> dict[str, Tensor]:
+        """The inputs that have contents."""
+        return {name: each for name, each in self.constants.items() if is_example(each)}
+
     def trace(self, specs: Mapping[str, TensorSpec], *, training: bool = False) -> Imported:
+        """Return the graph of the module on inputs of these specs."""
         from cnnstat.pytorch.capture.importing import import_module
         from cnnstat.pytorch.capture.standins import Given
 
@@ -81,6 +74,7 @@ class _ModuleModel:
             )
 
     def count(self, specs: Mapping[str, TensorSpec]) -> ModuleMeasurement:
+        """Return what FlopCounterMode counts of the module."""
         from cnnstat.pytorch.capture.importing import count_module
         from cnnstat.pytorch.capture.standins import Given
 
@@ -88,72 +82,81 @@ class _ModuleModel:
             given = Given(specs, self.constants)
             return count_module(self.reference, self.module, given, remake=self.remake)
 
-    def own_module(self, default: Mapping[str, TensorSpec]) -> Module:
+    def made(self) -> Module:
+        """Return the user's own module, a new one with weights each time."""
         from copy import deepcopy
 
-        from cnnstat.pytorch.capture.importing import with_shapes
-        from cnnstat.pytorch.named import use_settings
+        return self._set(deepcopy(self.module) if self.remake is None else self.remake(), "real")
 
-        made = deepcopy(self.module) if self.remake is None else self.remake()
-        made = with_shapes(made, self._given(default), kinds=("real",))
-        use_settings(made, self._settings())
-        return made
+    def filled_copy(self, filling: Callable[[Tensor], Tensor]) -> Module:
+        """Return a copy whose stored tensors are what a function makes of each."""
+        return self._set(self._inner, filling=filling)
 
-    def filled_copy(
-        self, filling: Callable[[Tensor], Tensor], default: Mapping[str, TensorSpec]
+    def real_copy(self) -> Module:
+        """Return a copy with contents, which reaches nothing outside itself."""
+        from cnnstat.pytorch.capture.copying import with_contents
+
+        made = self._inner if self.remake is None else self.remake()
+        return self._set(made, "real", filling=with_contents)
+
+    @property
+    def _inner(self) -> Module:
+        inner: Module = getattr(self.module, "_orig_mod", self.module)
+        return inner
+
+    def _set(
+        self,
+        module: Module,
+        *kinds: Literal["real"],
+        filling: Callable[[Tensor], Tensor] | None = None,
     ) -> Module:
+        """Return a module with all shapes, a copy if it is to be filled, with the call's settings.
+
+        ``kinds`` are the tensors that a lazy module may run on.
+        """
         from cnnstat.pytorch.capture.copying import filled_copy
-        from cnnstat.pytorch.capture.importing import with_shapes
-        from cnnstat.pytorch.named import use_settings
-
-        inner = getattr(self.module, "_orig_mod", self.module)
-        made = filled_copy(with_shapes(inner, self._given(default)), filling)
-        use_settings(made, self._settings())
-        return made
-
-    def real_copy(self, default: Mapping[str, TensorSpec]) -> Module:
-        from cnnstat.pytorch.capture.copying import filled_copy, with_contents
-        from cnnstat.pytorch.capture.importing import with_shapes
-        from cnnstat.pytorch.named import use_settings
-
-        inner = getattr(self.module, "_orig_mod", self.module)
-        inner = inner if self.remake is None else self.remake()
-        inner = with_shapes(inner, self._given(default), kinds=("real",))
-        made = filled_copy(inner, with_contents)
-        use_settings(made, self._settings())
-        return made
-
-    def _given(self, default: Mapping[str, TensorSpec]) -> Given:
+        from cnnstat.pytorch.capture.importing import ALL_KINDS, with_shapes
         from cnnstat.pytorch.capture.standins import Given
+        from cnnstat.pytorch.named import use_settings
 
-        return Given(self.latest or default, self.constants)
+        given = Given(self.latest or self._usual(), self.constants)
+        made = with_shapes(module, given, kinds=kinds or ALL_KINDS)
+        made = made if filling is None else filled_copy(made, filling)
+        settings = {name: each for name, each in self.constants.items() if not is_example(each)}
+        use_settings(made, settings)
+        return made
 
-    def _settings(self) -> dict[str, Any]:
-        return {name: each for name, each in self.constants.items() if not is_example(each)}
+    def _usual(self) -> dict[str, TensorSpec]:
+        return {"input": TensorSpec((1, *self.entrance.shape), self.entrance.dtype)}
 
-    def _completed(self, entering: Entrance, shape: tuple[int, ...] | None) -> TensorSpec:
+    def _completed(self, shape: tuple[int, ...] | None) -> TensorSpec:
         try:
-            return TensorSpec(entering.completed(shape), entering.dtype)
+            return TensorSpec(self.entrance.completed(shape), self.entrance.dtype)
         except UsageError as error:
             raise UsageError(f"{self.reference}: {error}") from None
 
-    def _with_call(self, constants: Mapping[str, Any], method: str | None) -> Model:
+    def with_call(self, constants: Mapping[str, Any], method: str | None = None) -> Model:
+        """Return the model with arguments of the forward pass that are known, or another method."""
+        from cnnstat.pytorch.capture.entrance import entrance
         from cnnstat.pytorch.named import with_method
 
         constants = {**self.constants, **constants}
         if method is None:
             return replace(self, constants=constants).model()
-        module = with_method(self.module, method, self.reference)
-        old = self.remake
+        module, old = with_method(self.module, method, self.reference), self.remake
         remake = None if old is None else lambda: with_method(old(), method, self.reference)
-        return replace(self, module=module, remake=remake, constants=constants).model()
+        return OwnModule(
+            self.reference, module, remake, entrance(module), constants, self.latest
+        ).model()
 
-    def _argument_names(self) -> tuple[str, ...]:
+    def argument_names(self) -> tuple[str, ...]:
+        """Return the names of the positional arguments of the forward pass."""
         from cnnstat.pytorch.named import positional_names
 
         return positional_names(self.module.forward)
 
-    def _missing_argument(self, message: str) -> str:
+    def missing_argument(self, message: str) -> str:
+        """Return what a message of the forward pass in training mode asks for; "" for nothing."""
         from cnnstat.pytorch.capture.refusals import needed_in_training
 
         return needed_in_training(self.module, self.latest, self.constants, message)

@@ -54,7 +54,7 @@ def plan_of(model: Model, report: Report, settings: MemorySettings) -> MemoryPla
     """
     from cnnstat.memory.memory import plan
 
-    if model.filled_copy is None:
+    if model.own is None:
         return plan(report, settings)
     if settings.checkpoint:
         raise UsageError(
@@ -67,15 +67,15 @@ def plan_of(model: Model, report: Report, settings: MemorySettings) -> MemoryPla
 
     with redirect_stdout(sys.stderr):  # a model may print what it likes
         rehearsed = rehearse(
-            model.filled_copy,
+            model.own.filled_copy,
             report.shaped,
             settings,
-            real=model.real_copy,
-            examples=model.examples,
+            real=model.own.real_copy,
+            examples=model.own.examples,
         )
-    if settings.mode == "training" and model.missing_argument is not None:
+    if settings.mode == "training":
         for reason in rehearsed.foreign:
-            if hint := model.missing_argument(reason):
+            if hint := model.own.missing_argument(reason):
                 raise UsageError(f"{model.reference}: {hint}")
     return plan(report, settings, rehearsed)
 
@@ -100,10 +100,10 @@ def measured_memory(model: Model, predicted: MemoryPlan) -> tuple[Measured, Meas
     check_room(predicted)
     shaped = predicted.report.shaped
     try:
-        if model.own_module is None:
+        if model.own is None:
             chosen = subject(shaped, settings)
         else:
-            chosen = own_subject(model.own_module(), shaped, settings, examples=model.examples)
+            chosen = own_subject(model.own.made(), shaped, settings, examples=model.own.examples)
         measured = measure(chosen)
     except CnnstatError:
         raise

@@ -246,7 +246,7 @@ def check_inputs(plan: Plan) -> None:
             continue
         for axis in plan.space.inputs:
             name = axis.removeprefix(NAMED_INPUT)
-            if model.with_call is None and name not in model.inputs:
+            if model.own is None and name not in model.inputs:
                 raise unknown("input", name, model.inputs)
         return
 

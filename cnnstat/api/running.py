@@ -64,8 +64,8 @@ def build(
     model.require_forward()
     model, shapes = with_input(model, input)
     specs = input_specs(model, input=shapes, dtype=dtype)
-    if model.own_module is not None:
-        return model.own_module().to(device)
+    if model.own is not None:
+        return model.own.made().to(device)
     imported = model.graph_for(specs)
     return build_module(
         imported.graph,
@@ -100,7 +100,7 @@ def export_onnx(
     where PyTorch or onnxscript is missing, ``ModelError`` for a model that cannot be exported.
     """
     model.require_forward()
-    if model.structure is None and model.own_module is None:
+    if model.structure is None and model.own is None:
         if model.saved is not None:  # says that it has no graph
             model.graph_for(model.inputs)
         raise UsageError(f"{model.reference}: an ONNX or Keras file can be exported to yaml only")
@@ -112,11 +112,11 @@ def export_onnx(
     export.check_opset(opset)
     model, shapes = with_input(model, input)
     specs = input_specs(model, input=shapes, batch=batch)
-    if model.own_module is not None:
+    if model.own is not None:
         from cnnstat.pytorch.random_state import preserved_random_state
 
         with preserved_random_state(seed=seed):
-            module = model.own_module()
+            module = model.own.made()
     else:
         from cnnstat.pytorch.build import build_full_form
 
@@ -156,8 +156,8 @@ def check_report(model: Model, report: Report) -> Check:
     check_runs(report, "a check")
     require_torch()
     model.require_forward()
-    if model.count is not None:
-        return check_module(report, model.count(report.inputs))
+    if model.own is not None:
+        return check_module(report, model.own.count(report.inputs))
     from cnnstat.pytorch.count import measure
 
     return compare_with(report.shaped, measure(report.shaped))
@@ -202,8 +202,9 @@ def bench(
             for mode in map(mode_of, modes):
                 for batch in batches:
                     analysis = analyze(model, input=own, batch=batch, dtype=dtype)
-                    own_module = analysis.model.own_module
-                    jobs.append(Job(model.reference, analysis.report, mode, own_module))
+                    module = analysis.model.own
+                    remake = None if module is None else module.made
+                    jobs.append(Job(model.reference, analysis.report, mode, remake))
     from cnnstat.pytorch.bench import measure
 
     def begin(environment: Mapping[str, Any]) -> None:

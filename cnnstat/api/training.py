@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cnnstat.api.models import shaped_graph
@@ -40,22 +41,18 @@ def in_training_form(
     That is the case of auxiliary heads, and of detectors, which sample their boxes. Raises
     ``UsageError`` where the forward pass needs another argument in training mode.
     """
-    if model.training_trace is None:
+    if model.own is None:
         return shaped, imported
     try:
-        form = shaped_graph(replace(model, trace=model.training_trace), specs)
+        form = shaped_graph(replace(model, trace=partial(model.own.trace, training=True)), specs)
     except ModelError as error:
-        if model.missing_argument is not None and (hint := model.missing_argument(_cause(error))):
+        if hint := model.own.missing_argument(said(error.__cause__ or error)):
             raise UsageError(f"{model.reference}: {hint}") from error
         text = f"counted in evaluation mode: the forward pass fails in training mode ({error})"
         return shaped, _noted(imported, text)
     if _macs(form[0]) == _macs(shaped):
         return shaped, imported
     return form[0], _noted(form[1], "counted in training mode, where other layers run")
-
-
-def _cause(error: BaseException) -> str:
-    return said(error.__cause__ or error)
 
 
 def _noted(imported: Imported, text: str) -> Imported:

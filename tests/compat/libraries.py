@@ -268,9 +268,8 @@ def measured(recipe: Recipe) -> dict[str, Any]:
     totals = analysis.totals
     unchanged = _state(module) == before
     own = {id(each): each.numel() for each in module.parameters()}
-    count = analysis.model.count
-    assert count is not None
-    flops = count(analysis.inputs)
+    assert analysis.model.own is not None
+    flops = analysis.model.own.count(analysis.inputs)
     counted = flops.torch_total // 2
     unknown = Counter(
         node.op.type_name
