@@ -14,15 +14,15 @@ from cnnstat.zoo.card import Accuracy
 from cnnstat.zoo.catalog import canonical
 
 Kind = Literal["error", "accuracy"]
-SUFFIXES: dict[str, Kind] = {
-    "error": "error",
-    "err": "error",
-    "accuracy": "accuracy",
-    "acc": "accuracy",
-    "": "accuracy",
+SUFFIXES: dict[Kind, tuple[str, ...]] = {
+    "error": ("error", "err"),
+    "accuracy": ("accuracy", "acc", ""),
 }
 RATES = {
-    f"top{k}{suffix}": (f"top{k}_error", kind) for k in (1, 5) for suffix, kind in SUFFIXES.items()
+    f"top{k}{suffix}": (f"top{k}_error", kind)
+    for k in (1, 5)
+    for kind, suffixes in SUFFIXES.items()
+    for suffix in suffixes
 }
 """Headers without punctuation, the field that each fills, and what its numbers are.
 
@@ -98,33 +98,21 @@ def _table(path: str, header: list[str], rows: list[list[str]]) -> AccuracyFile:
         name = canonical(name) if form_of(name) == "zoo" else name
         if not name or name in rates:
             raise UsageError(f"{place}: model {name!r}: name each model once")
-        values = {
-            RATES[key][0]: _number(cells.pop(key), place, cell.strip())
-            for key, cell in zip(keys, header, strict=True)
-            if key in RATES
-        }
-        numbers += [value for value in values.values() if value is not None]
-        rates[name] = own = _accuracy(values, cells, kind)
-        top1, top5 = own.top1_error, own.top5_error
+        errors: dict[str, float | None] = {}
+        for key, cell in zip(keys, header, strict=True):
+            if key in RATES:
+                value = _number(cells.pop(key), place, cell.strip())
+                numbers += [] if value is None else [value]
+                error = value if value is None or kind == "error" else 100 - value
+                errors[RATES[key][0]] = None if error is None else float(error)
+        top1, top5 = errors.get("top1_error"), errors.get("top5_error")
         if top1 is not None and top5 is not None and top5 > top1:
             raise UsageError(f"{place}: the top-5 error is larger than the top-1 error")
+        words = {word: cells.get(word, "") for word in ("dataset", "setting", "source")}
+        rates[name] = Accuracy(**words, top1_error=top1, top5_error=top5)
     if numbers and max(numbers) <= 1:
         raise UsageError(f"{path}: every rate is at most 1: expected percent, as in 76.1")
     return AccuracyFile(path, kind, rates)
-
-
-def _accuracy(values: dict[str, Decimal | None], words: dict[str, str], kind: Kind) -> Accuracy:
-    rates = {
-        name: None if value is None else float(value if kind == "error" else 100 - value)
-        for name, value in values.items()
-    }
-    return Accuracy(
-        dataset=words.get("dataset", ""),
-        setting=words.get("setting", ""),
-        source=words.get("source", ""),
-        top1_error=rates.get("top1_error"),
-        top5_error=rates.get("top5_error"),
-    )
 
 
 def _number(text: str, place: str, key: str) -> Decimal | None:

@@ -35,6 +35,8 @@ STATE = ("param_bytes", "buffer_bytes", "gradient_bytes", "optimizer_bytes", "in
 RATIO = "_ratio"
 SLOWDOWN = "slowdown"
 """Median over the median of ``--baseline``: 1.1 is 10 % slower."""
+FIELDS = {SLOWDOWN: "ratio_to_baseline"}
+"""Figures of a measured run whose field has another name."""
 
 REPORT_KEYS = (
     *STORED,
@@ -142,9 +144,9 @@ def _subjects(result: Result) -> Iterator[Subject]:
     elif isinstance(result, MemoryPlan):
         yield _of_plan(result)
     elif isinstance(result, Comparison):
-        yield from _of_comparison(result)
+        yield from (_of_entry(entry, result) for entry in result.entries)
     else:
-        yield from _of_measurement(result)
+        yield from map(_of_run, result.runs)
 
 
 def _why(subject: Subject, limit: Expression) -> str:
@@ -156,17 +158,12 @@ def _why(subject: Subject, limit: Expression) -> str:
 
 def _said(value: object) -> str:
     """Return a figure with its sign: ``=1,000``, ``>=1,000``, ``=?``."""
-    if isinstance(value, AtLeast):
-        return f">={_number(value.bound)}"
-    return f"={_number(value)}"
-
-
-def _number(value: object) -> str:
-    if value is None:
-        return "?"
-    if isinstance(value, float):
-        return f"{value:,.6g}"
-    return f"{value:,}" if isinstance(value, int) else f"{value}"
+    sign, number = (">=", value.bound) if isinstance(value, AtLeast) else ("=", value)
+    if number is None:
+        return f"{sign}?"
+    if isinstance(number, float):
+        return f"{sign}{number:,.6g}"
+    return f"{sign}{number:,}" if isinstance(number, int) else f"{sign}{number}"
 
 
 def _reason(report: Report) -> str:
@@ -245,29 +242,22 @@ def _not_fitting(plan: MemoryPlan, memory: Memory) -> Iterator[str]:
         yield f"{subject} at least {needed:,} bytes and may not fit into {size}: {reason}"
 
 
-def _of_comparison(comparison: Comparison) -> Iterator[Subject]:
+def _of_entry(entry: Entry, comparison: Comparison) -> Subject:
     from cnnstat.render.compare import label
 
-    for entry in comparison.entries:
+    def read(key: str) -> object:
+        if key in REPORT_KEYS:
+            return report_figure(entry.report, key)
+        if key.endswith(RATIO):
+            return comparison.ratio(entry, key.removesuffix(RATIO))
+        return (MEASURES.get(key) or FURTHER[key])(entry)
 
-        def read(key: str, entry: Entry = entry) -> object:
-            if key in REPORT_KEYS:
-                return report_figure(entry.report, key)
-            if key.endswith(RATIO):
-                return comparison.ratio(entry, key.removesuffix(RATIO))
-            return (MEASURES.get(key) or FURTHER[key])(entry)
-
-        yield Subject(label(entry, comparison), read, _reason(entry.report))
+    return Subject(label(entry, comparison), read, _reason(entry.report))
 
 
-def _of_measurement(measurement: Measurement) -> Iterator[Subject]:
-    for run in measurement.runs:
-
-        def read(key: str, run: Run = run) -> object:
-            return run.ratio_to_baseline if key == SLOWDOWN else getattr(run, key)
-
-        name = f"{run.model} {run.dtype} batch {run.batch} {run.mode}"
-        reason = run.note or run.status if run.status != OK else "it was not measured"
-        if run.status == OK and run.ratio_to_baseline is None:
-            reason = "the baseline has no time of this run"
-        yield Subject(name, read, reason)
+def _of_run(run: Run) -> Subject:
+    reason = run.note or run.status if run.status != OK else "it was not measured"
+    if run.status == OK and run.ratio_to_baseline is None:
+        reason = "the baseline has no time of this run"
+    name = f"{run.model} {run.dtype} batch {run.batch} {run.mode}"
+    return Subject(name, lambda key: getattr(run, FIELDS.get(key, key)), reason)

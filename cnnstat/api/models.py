@@ -42,14 +42,8 @@ def load(
     """
     if isinstance(reference, str):
         model = _named(reference, classes, arguments)
-    elif _is_keras(reference):
-        model = _keras_object(reference, str(getattr(reference, "name", "") or type(reference)))
-    elif isinstance(reference, type) or not hasattr(reference, "named_parameters"):
-        model = _model_in(reference)
     else:
-        from cnnstat.api.modules import module_model
-
-        model = module_model(type(reference).__name__, reference)
+        model = _of_object(reference)
     return called(model, call, forward_method)
 
 
@@ -63,14 +57,34 @@ def called(model: Model, call: Mapping[str, Any] | None, forward_method: str | N
     return model.own.with_call(call or {}, forward_method)
 
 
-def _model_in(candidate: object) -> Model:
-    """Return the model of an object that holds a module, such as a pipeline."""
-    if isinstance(candidate, type) or not getattr(candidate, "__dict__", None):
-        raise UsageError(f"{candidate!r:.60} is not a model: give a reference or an nn.Module")
-    from cnnstat.api.modules import module_model
-    from cnnstat.pytorch.capture.loading import module_in
+def _of_object(
+    made: Any, reference: str | None = None, remake: Callable[[], Module] | None = None
+) -> Model:
+    """Return the model of a Keras model, of a module, or of an object such as a pipeline of one.
 
-    return module_model(type(candidate).__name__, module_in(candidate, "the model is a"))
+    ``reference`` named it, and ``remake`` makes another.
+    """
+    from cnnstat.importers.keras.objects import is_keras_model, model_of_object
+
+    if is_keras_model(made):
+        name = reference or str(getattr(made, "name", "") or type(made))
+        return _of_file(name, model_of_object(made, name), channels_last=True)
+    if isinstance(made, type) or not getattr(made, "__dict__", None):
+        raise UsageError(f"{made!r:.60} is not a model: give a reference or an nn.Module")
+    from cnnstat.api.modules import module_model
+
+    module = made
+    if not hasattr(made, "named_parameters"):
+        from cnnstat.pytorch.capture.loading import module_in
+
+        module = module_in(made, "the model is a")
+    return module_model(reference or type(made).__name__, module, remake)
+
+
+def _of_file(reference: str, file: FileModel, *, channels_last: bool = False) -> Model:
+    return Model(
+        reference, file.inputs, trace=file.trace, fill=file.fill, channels_last=channels_last
+    )
 
 
 def _named(reference: str, classes: int | None, arguments: Mapping[str, Any] | None) -> Model:
@@ -89,8 +103,7 @@ def _named(reference: str, classes: int | None, arguments: Mapping[str, Any] | N
     if form == "onnx":
         from cnnstat.importers.onnx.importing import load_onnx
 
-        file = load_onnx(reference)
-        return Model(reference, file.inputs, trace=file.trace, fill=file.fill)
+        return _of_file(reference, load_onnx(reference))
     if form == "keras":
         return _keras_file(reference, arguments)
     if form == "torch":
@@ -103,42 +116,31 @@ def _named(reference: str, classes: int | None, arguments: Mapping[str, Any] | N
         spec = template(reference).spec(arguments)
         places = {name: f"{spec.file}:{line}" for name, line in spec.lines.items()}
         return Model(reference, default_inputs(spec.graph), spec.graph, places=places)
-    return _made(reference, arguments)
-
-
-def _made(reference: str, arguments: Mapping[str, Any] | None) -> Model:
-    """Return the model that a Python callable makes."""
     from cnnstat.api.projectrules import load_project_rules
     from cnnstat.pytorch.capture.loading import load_module
 
     load_project_rules()
     made = load_module(reference, arguments)
-    if _is_keras(made):
-        return _keras_object(made, reference)
-    from cnnstat.api.modules import module_model
-
-    return module_model(reference, made, lambda: load_module(reference, arguments, weights=True))
+    return _of_object(made, reference, lambda: load_module(reference, arguments, weights=True))
 
 
 def _keras_file(reference: str, arguments: Mapping[str, Any] | None) -> Model:
     if reference.lower().startswith("keras:"):
         from cnnstat.importers.keras.objects import application
 
-        return _keras(reference, application(*with_arguments(reference, arguments)))
+        file = application(*with_arguments(reference, arguments))
+        return _of_file(reference, file, channels_last=True)
     if reference.lower().endswith(".json"):
-        from cnnstat.count.savedfile import is_saved
+        from cnnstat.count.savedfile import is_saved, read_saved
 
         if is_saved(reference):
-            return _saved(reference)
+            from cnnstat.count.saved import SavedReport
+
+            report = SavedReport(read_saved(reference))
+            return Model(reference, report.inputs, saved=report)
     from cnnstat.importers.keras.importing import load_keras
 
-    return _keras(reference, load_keras(reference))
-
-
-def _keras_object(made: object, reference: str) -> Model:
-    from cnnstat.importers.keras.objects import model_of_object
-
-    return _keras(reference, model_of_object(made, reference))
+    return _of_file(reference, load_keras(reference), channels_last=True)
 
 
 def takes_arguments(reference: object) -> bool:
@@ -180,24 +182,6 @@ def inputs_of(models: Sequence[Model], input: Inputs | None) -> list[Inputs | No
         for model in models
     ]
     return [input if each or not any(takes) else None for each in takes]
-
-
-def _saved(reference: str) -> Model:
-    from cnnstat.count.saved import SavedReport
-    from cnnstat.count.savedfile import read_saved
-
-    report = SavedReport(read_saved(reference))
-    return Model(reference, report.inputs, saved=report)
-
-
-def _keras(reference: str, model: FileModel) -> Model:
-    return Model(reference, model.inputs, trace=model.trace, fill=model.fill, channels_last=True)
-
-
-def _is_keras(candidate: object) -> bool:
-    from cnnstat.importers.keras.objects import is_keras_model
-
-    return is_keras_model(candidate)
 
 
 def with_input(model: Model, input: Inputs | None) -> tuple[Model, Inputs | None]:
@@ -247,21 +231,25 @@ def input_specs(
     if dtype is not None:
         dtype = check_float_dtype(str(dtype).removeprefix("torch."))
     if model.fill is not None:
-        return _filled(model, model.fill, input, batch, dtype)
+        specs = _filled(model, model.fill, input, batch)
+    else:
+        specs = _named_specs(model, _by_name(model, input), batch)
+    if dtype is None:
+        return specs
+    return {
+        name: spec._replace(dtype=dtype) if spec.is_float else spec for name, spec in specs.items()
+    }
+
+
+def _by_name(model: Model, input: Inputs | None) -> Mapping[str, TensorSpec | tuple[int, ...]]:
+    """Return the inputs that are given, by name; a shape without one is the first input's."""
     if isinstance(input, Mapping):
-        return _named_specs(model, input, batch=batch, dtype=dtype)
-    specs = {}
+        return input
+    name, spec = next(iter(model.inputs.items()))
+    shape = None if input is None else check_shape(extents(input))
     if model.complete is not None:
-        name = next(iter(model.inputs))
-        shape = None if input is None else check_shape(extents(input))
-        return _named_specs(model, {name: model.complete(shape)}, batch=batch, dtype=dtype)
-    for position, (name, spec) in enumerate(model.inputs.items()):
-        shape = spec.shape[1:]
-        if input is not None and position == 0:
-            shape = complete(check_shape(extents(input)), shape)
-        kind = spec.dtype if dtype is None or "float" not in spec.dtype else dtype
-        specs[name] = TensorSpec((batch, *shape), kind)
-    return specs
+        return {name: model.complete(shape)}
+    return {} if shape is None else {name: TensorSpec(complete(shape, spec.shape[1:]), spec.dtype)}
 
 
 def _filled(
@@ -269,7 +257,6 @@ def _filled(
     fill: Callable[[Shapes, int], dict[str, TensorSpec]],
     input: Inputs | None,
     batch: int,
-    dtype: str | None,
 ) -> dict[str, TensorSpec]:
     """Return the specs of inputs that a file declares, completed by what the user gives."""
     shapes: dict[str, tuple[int, ...] | TensorSpec] = {}
@@ -286,13 +273,7 @@ def _filled(
         shape = check_shape(extents(input))
         images = spec.rank == 4 and len(shape) < 3
         shapes[name] = complete(shape, spec.shape[1:], model.channels_last) if images else shape
-    specs = {**fill(shapes, batch), **whole}
-    if dtype is None:
-        return specs
-    return {
-        name: spec._replace(dtype=dtype) if "float" in spec.dtype else spec
-        for name, spec in specs.items()
-    }
+    return {**fill(shapes, batch), **whole}
 
 
 def extents(value: object) -> tuple[int, ...]:
@@ -305,11 +286,7 @@ def extents(value: object) -> tuple[int, ...]:
 
 
 def _named_specs(
-    model: Model,
-    shapes: Mapping[str, TensorSpec | tuple[int, ...]],
-    *,
-    batch: int,
-    dtype: str | None,
+    model: Model, shapes: Mapping[str, TensorSpec | tuple[int, ...]], batch: int
 ) -> dict[str, TensorSpec]:
     """Return the specs of named inputs; a captured model takes any, in this order."""
     closed = model.structure is not None
@@ -318,8 +295,7 @@ def _named_specs(
         if closed and name not in specs:
             raise unknown(f"input of {model.reference}", name, specs)
         spec = each if isinstance(each, TensorSpec) else TensorSpec(extents(each))
-        kind = spec.dtype if dtype is None or "float" not in spec.dtype else dtype
-        specs[name] = type(spec)(check_shape(spec.shape), check_dtype(kind))
+        specs[name] = type(spec)(check_shape(spec.shape), check_dtype(spec.dtype))
     changed = {name: spec.shape for name, spec in specs.items() if name in shapes}
     return {
         name: spec

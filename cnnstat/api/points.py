@@ -76,19 +76,16 @@ class _Evaluator:
         """Return the outcome of the point at a position, and its row where there is one."""
         point = self.plan.space.point(self.plan.order[position])
         try:
-            model = self.model(point)
-        except UsageError as error:
-            self.reason = self.reason or str(error)
-            return SKIPPED, None
-        except CnnstatError as error:
-            return FAILED, self.failed(position, point, str(error))
-        try:
+            try:
+                model = self.model(point)
+            except UsageError as error:
+                self.reason = self.reason or str(error)
+                return SKIPPED, None
             return self._counted(position, point, model)
         except CnnstatError as error:
             return FAILED, self.failed(position, point, str(error))
         except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
-            said = f"{type(error).__name__}: {error}"
-            return FAILED, self.failed(position, point, said)
+            return FAILED, self.failed(position, point, f"{type(error).__name__}: {error}")
 
     def legal(self, position: int) -> bool:
         """Return whether a model of its family stands at a position, whatever else is wrong."""

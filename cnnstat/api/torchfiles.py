@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cnnstat.api.model import Model
 from cnnstat.errors import UsageError
 from cnnstat.importers.declared import entering_specs
-from cnnstat.importers.reference import Imported, Shapes
+from cnnstat.importers.reference import Shapes
 from cnnstat.importers.weights import NO_FORWARD, imported, read_safetensors
 from cnnstat.ir.tensor import TensorSpec
 
@@ -48,12 +47,9 @@ def file_model(path: str) -> Model:
 def _weights(path: str, tensors: list[NamedTensor]) -> Model:
     known = imported(path, tensors)
 
-    def trace(specs: Mapping[str, TensorSpec]) -> Imported:
-        return known
-
     def fill(shapes: Shapes, batch: int) -> dict[str, TensorSpec]:
         if shapes:
             raise UsageError(f"{path} takes no input: {NO_FORWARD}")
         return {}
 
-    return Model(path, {}, trace=trace, fill=fill, no_forward=NO_FORWARD)
+    return Model(path, {}, trace=lambda specs: known, fill=fill, no_forward=NO_FORWARD)

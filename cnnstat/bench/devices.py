@@ -26,8 +26,7 @@ LONGEST = 2**20
 """Bytes of a user's file; it is read whole."""
 
 DECIMAL = {"": 0, "k": 1, "M": 2, "G": 3, "T": 4, "P": 5}
-RATE = re.compile(r"([0-9]{1,21}(?:\.[0-9]{1,21})?) ?([kMGTP]?)(?:FLOPS|FLOP/s|OPS|OP/s)")
-BYTES = re.compile(r"([0-9]{1,21}(?:\.[0-9]{1,21})?) ?([kMGTP]?)(i?)B(/s)?")
+NUMBER = r"([0-9]{1,21}(?:\.[0-9]{1,21})?) ?([kMGTP]?)"
 LARGEST = 10**21
 
 
@@ -56,29 +55,20 @@ class Device:
 
 def rate(text: str, name: str = "peak") -> float:
     """Read ``4TFLOPS`` or ``26 TOPS``; anything else is a ``UsageError``."""
-    match = RATE.fullmatch(text.strip())
-    if match is None:
-        raise UsageError(
-            f"{name} {text!r:.40}: expected a number and a unit, as in 4TFLOPS, 26TOPS"
-        )
-    return _positive(float(Fraction(match[1]) * 1000 ** DECIMAL[match[2]]), name, text)
+    return _quantity(text, name, "(?:FLOPS|FLOP/s|OPS|OP/s)", "4TFLOPS, 26TOPS")
 
 
 def bandwidth(text: str, name: str = "bandwidth") -> float:
     """Read ``50GB/s`` or ``48GiB/s``; anything else is a ``UsageError``."""
-    return _bytes(text, name, per_second=True)
+    return _quantity(text, name, "(i?)B/s", "50GB/s")
 
 
-def _bytes(text: str, name: str, *, per_second: bool) -> float:
-    match = BYTES.fullmatch(text.strip())
-    if match is None or bool(match[4]) != per_second:
-        example = "50GB/s" if per_second else "16GB, 16GiB"
+def _quantity(text: str, name: str, unit: str, example: str) -> float:
+    match = re.fullmatch(NUMBER + unit, text.strip())
+    if match is None:
         raise UsageError(f"{name} {text!r:.40}: expected a number and a unit, as in {example}")
-    base = 1024 if match[3] else 1000
-    return _positive(float(Fraction(match[1]) * base ** DECIMAL[match[2]]), name, text)
-
-
-def _positive(value: float, name: str, text: str) -> float:
+    base = 1024 if match.groups()[2:] == ("i",) else 1000
+    value = float(Fraction(match[1]) * base ** DECIMAL[match[2]])
     if not 0 < value <= LARGEST:
         raise UsageError(f"{name} {text!r:.40}: must be more than 0 and at most 10^21")
     return value
@@ -158,7 +148,9 @@ def _device(name: str, table: Any, place: str) -> Device:
         table["source"],
         table.get("url", ""),
         table.get("note", ""),
-        None if memory is None else int(_bytes(memory, f"{place}: memory", per_second=False)),
+        None
+        if memory is None
+        else int(_quantity(memory, f"{place}: memory", "(i?)B", "16GB, 16GiB")),
     )
 
 

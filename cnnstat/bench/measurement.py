@@ -8,7 +8,8 @@ impossible numbers are refused, with their place.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
+from operator import attrgetter
 from typing import Any, get_type_hints
 
 from cnnstat.count.jsonfile import read_json
@@ -127,8 +128,7 @@ def read_result(path: str) -> Measurement:
 
     Raises ``UsageError`` with what is wrong where it holds none.
     """
-    result = read_json(path, parse_int=_whole_number)
-    return read_payload(result, source=path)
+    return read_payload(read_json(path, parse_int=_whole_number), source=path)
 
 
 def _whole_number(text: str) -> int:
@@ -187,7 +187,8 @@ def _is_number(value: object) -> bool:
 
 def _read_run(run: object, place: str) -> Run:
     values = _checked(run, Run, place)
-    if values["batch"] < 1 or not all(map(_is_extent, values["input_shape"])):
+    extents = (values["batch"], *values["input_shape"])
+    if not all(type(extent) is int and extent >= 1 for extent in extents):
         raise UsageError(
             f"{place}: batch {values['batch']}, input_shape {values['input_shape']!r:.60}: "
             "expected whole numbers of at least 1"
@@ -196,10 +197,6 @@ def _read_run(run: object, place: str) -> Run:
     layers = [_checked(row, LayerTime, f"{place}, layer") for row in values.get("layers", ())]
     values["layers"] = tuple(LayerTime(**row) for row in layers)
     return Run(**values)
-
-
-def _is_extent(value: object) -> bool:
-    return type(value) is int and value >= 1
 
 
 def _checked(entry: object, kind: type, place: str) -> dict[str, Any]:
@@ -213,7 +210,7 @@ def _checked(entry: object, kind: type, place: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for known in fields(kind):
         if known.name not in entry:
-            if known.name in _required(kind):
+            if known.default is MISSING:
                 raise UsageError(f"{place}: no {known.name!r}")
             continue
         value = entry[known.name]
@@ -221,12 +218,6 @@ def _checked(entry: object, kind: type, place: str) -> dict[str, Any]:
             raise UsageError(f"{place}: {known.name} is {value!r:.40}")
         values[known.name] = value
     return values
-
-
-def _required(kind: type) -> set[str]:
-    from dataclasses import MISSING
-
-    return {known.name for known in fields(kind) if known.default is MISSING}
 
 
 def _fits(value: object, hint: Any) -> bool:
@@ -251,11 +242,14 @@ def with_baseline(
     """
     if not other_device:
         check_same_device(measured.environment, baseline, source=source)
-    earlier = {_key(run): run.median_ms for run in baseline.runs}
-    runs = tuple(
-        replace(run, ratio_to_baseline=_ratio(run.median_ms, earlier.get(_key(run))))
-        for run in measured.runs
-    )
+    key = attrgetter(*KEY)
+    earlier = {key(run): run.median_ms for run in baseline.runs}
+
+    def ratio(run: Run) -> float | None:
+        theirs = earlier.get(key(run))
+        return run.median_ms / theirs if run.median_ms is not None and theirs else None
+
+    runs = tuple(replace(run, ratio_to_baseline=ratio(run)) for run in measured.runs)
     return replace(measured, runs=runs)
 
 
@@ -282,11 +276,3 @@ def device_differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> st
         for key in keys
         if theirs.get(key) != ours.get(key)
     )
-
-
-def _key(run: Run) -> tuple[object, ...]:
-    return tuple(getattr(run, name) for name in KEY)
-
-
-def _ratio(ours: float | None, theirs: float | None) -> float | None:
-    return ours / theirs if ours is not None and theirs else None

@@ -24,14 +24,27 @@ from cnnstat.cli.output import write_stdout
 from cnnstat.errors import unknown
 
 
-class Command(TyperCommand):
-    """A command that shows ``examples`` at the end of its help."""
+class _Helped:
+    """What a command and a group have in common: how options are read and help is printed."""
 
-    examples: tuple[str, ...] = ()
+    help_group: str | None = None
+    """Group of the help option."""
 
     def get_params(self, ctx: Any) -> Any:
         """Return the parameters, the help option included."""
-        return [prepared(param, group=OUTPUT) for param in super().get_params(ctx)]
+        params = super().get_params(ctx)  # type: ignore[misc]
+        return [prepared(param, group=self.help_group) for param in params]
+
+    def get_help(self, ctx: Any) -> str:
+        """Print the help; errors are those of a result."""
+        return printed(partial(super().get_help, ctx))  # type: ignore[misc]
+
+
+class Command(_Helped, TyperCommand):
+    """A command that shows ``examples`` at the end of its help."""
+
+    examples: tuple[str, ...] = ()
+    help_group = OUTPUT
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Print the help, the examples last."""
@@ -39,12 +52,8 @@ class Command(TyperCommand):
         if self.examples:
             typer.echo("\n".join([" Examples:", *(f"   {line}" for line in self.examples)]))
 
-    def get_help(self, ctx: Any) -> str:
-        """Print the help; errors are those of a result."""
-        return printed(partial(super().get_help, ctx))
 
-
-class Group(TyperGroup):
+class Group(_Helped, TyperGroup):
     """Commands in a literal table, each imported when it is called.
 
     ``table`` names a command's file in this folder and its function. A command's examples are in
@@ -54,14 +63,6 @@ class Group(TyperGroup):
     table: Mapping[str, str] = {}
     kind = "command"
     listing = ""
-
-    def get_params(self, ctx: Any) -> Any:
-        """Return the options, the help option included."""
-        return [prepared(param) for param in super().get_params(ctx)]
-
-    def get_help(self, ctx: Any) -> str:
-        """Print the help; errors are those of a result."""
-        return printed(partial(super().get_help, ctx))
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names in the table's order."""
@@ -90,7 +91,7 @@ class Group(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-def prepared(param: Any, *, group: str | None = None) -> Any:
+def prepared(param: Any, *, group: str | None) -> Any:
     """Return a parameter that is read quickly and whose help shows no type behind its name.
 
     ``group`` is the group of the help option.
