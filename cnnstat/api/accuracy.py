@@ -108,8 +108,13 @@ def _table(path: str, header: list[str], rows: list[list[str]]) -> AccuracyFile:
         top1, top5 = errors.get("top1_error"), errors.get("top5_error")
         if top1 is not None and top5 is not None and top5 > top1:
             raise UsageError(f"{place}: the top-5 error is larger than the top-1 error")
-        words = {word: cells.get(word, "") for word in ("dataset", "setting", "source")}
-        rates[name] = Accuracy(**words, top1_error=top1, top5_error=top5)
+        rates[name] = Accuracy(
+            dataset=cells.get("dataset", ""),
+            setting=cells.get("setting", ""),
+            source=cells.get("source", ""),
+            top1_error=top1,
+            top5_error=top5,
+        )
     if numbers and max(numbers) <= 1:
         raise UsageError(f"{path}: every rate is at most 1: expected percent, as in 76.1")
     return AccuracyFile(path, kind, rates)

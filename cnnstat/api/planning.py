@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from cnnstat.api.model import Inputs, Model
 from cnnstat.api.models import load
-from cnnstat.api.quantizing import check_runs, quantized_dtype
-from cnnstat.api.reports import analyze
+from cnnstat.api.reports import analyze, check_runs, quantized_dtype
 from cnnstat.errors import PASSED_ON, CnnstatError, ModelError, UsageError, said
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from cnnstat.api.inputs import input_of, input_shape, single_example
@@ -87,16 +88,6 @@ class _Evaluator:
         except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
             return FAILED, self.failed(position, point, f"{type(error).__name__}: {error}")
 
-    def legal(self, position: int) -> bool:
-        """Return whether a model of its family stands at a position, whatever else is wrong."""
-        try:
-            self.model(self.plan.space.point(self.plan.order[position]))
-        except UsageError:
-            return False
-        except CnnstatError:
-            return True
-        return True
-
     def failed(self, position: int, point: Point, error: str) -> Row:
         """Return the row that says why, with the file as the reference names it."""
         reference = point.reference
@@ -145,7 +136,7 @@ class _Evaluator:
             imported = model.graph_for(specs)
             inputs = imported.inputs or specs
             counted = Counted(Memory(), imported.graph, inputs, imported.frozen_params)
-        figure = _Reader(self.plan, model, counted)
+        figure = _figures(self.plan, model, counted)
         first = next(iter(specs.values()))
         single = single_example(specs, model.inputs)
         batch, shape = (1, first.shape) if single else (first.shape[0], first.shape[1:])
@@ -163,31 +154,22 @@ class _Evaluator:
         return KEPT, row._replace(figures=tuple([figure(key) for key in self.plan.figures]))
 
 
-class _Reader:
-    """Figures of one model by key, each worked out once."""
+def _figures(plan: Plan, model: Model, counted: Counted) -> Callable[[str], int | None]:
+    """Return the figures of one model by key, each worked out once."""
 
-    def __init__(self, plan: Plan, model: Model, counted: Counted) -> None:
-        self._plan, self._model, self._counted = plan, model, counted
-        self._known: dict[str, int | None] = {}
-        self._memory: MemoryPlan | None = None
+    @cache
+    def planned() -> MemoryPlan:
+        from cnnstat.api.planning import plan_of
+        from cnnstat.memory.memory import settings
 
-    def __call__(self, key: str) -> int | None:
-        if key not in self._known:
-            figure = BY_KEY[key]
-            source = self._planned() if key in _PLANNED else self._counted
-            self._known[key] = figure.read(source)
-        return self._known[key]
+        optimizer = plan.optimizer if plan.mode == "training" else None
+        return plan_of(model, counted.report, settings(mode=plan.mode, optimizer=optimizer))
 
-    def _planned(self) -> MemoryPlan:
-        if self._memory is None:
-            from cnnstat.api.planning import plan_of
-            from cnnstat.memory.memory import settings
+    @cache
+    def figure(key: str) -> int | None:
+        return BY_KEY[key].read(planned() if key in _PLANNED else counted)
 
-            mode = self._plan.mode
-            optimizer = self._plan.optimizer if mode == "training" else None
-            chosen = settings(mode=mode, optimizer=optimizer)
-            self._memory = plan_of(self._model, self._counted.report, chosen)
-        return self._memory
+    return figure
 
 
 def _in_folder(reference: str, folder: str) -> str:
@@ -265,13 +247,8 @@ def _mutable(value: AxisValue) -> object:
     return [_mutable(each) for each in value] if isinstance(value, tuple) else value
 
 
-class _Local(threading.local):
-    """The evaluator of this thread, for the plan that it worked on last."""
-
-    evaluator: _Evaluator | None = None
-
-
-_LOCAL = _Local()
+_LOCAL = threading.local()
+"""``evaluator`` is that of this thread, for the plan that it worked on last."""
 
 
 def evaluate(plan: Plan, start: int, stop: int, folder: str = "") -> Batch:
@@ -279,25 +256,30 @@ def evaluate(plan: Plan, start: int, stop: int, folder: str = "") -> Batch:
 
     ``folder`` is where the file of the reference is, under its own path or its name alone.
     """
-    evaluator = _LOCAL.evaluator
+    evaluator: _Evaluator | None = getattr(_LOCAL, "evaluator", None)
     if evaluator is None or (evaluator.plan.key, evaluator.folder) != (plan.key, folder):
         evaluator = _LOCAL.evaluator = _Evaluator(plan, folder)
-    with _no_collection(unless=evaluator.form not in ("zoo", "spec")):
+    with _no_collection() if evaluator.form in ("zoo", "spec") else nullcontext():
         return evaluator.batch(start, stop)
 
 
 def skipped(plan: Plan, stop: int) -> int:
     """Return how many of the first positions of a plan's order are invalid combinations."""
-    evaluator = _Evaluator(plan)
-    return sum(not evaluator.legal(position) for position in range(stop))
+    evaluator, count = _Evaluator(plan), 0
+    for position in range(stop):
+        with suppress(CnnstatError):
+            try:
+                evaluator.model(plan.space.point(plan.order[position]))
+            except UsageError:
+                count += 1
+    return count
 
 
 @contextmanager
-def _no_collection(*, unless: bool) -> Iterator[None]:
+def _no_collection() -> Iterator[None]:
     """Leave garbage alone: counting a graph leaves no cycles, and looking for them takes time."""
     enabled = gc.isenabled()
-    if not unless:
-        gc.disable()
+    gc.disable()
     try:
         yield
     finally:

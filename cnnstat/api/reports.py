@@ -19,7 +19,6 @@ from cnnstat.api.models import (
     with_example,
     with_input,
 )
-from cnnstat.api.quantizing import quantized, quantized_dtype
 from cnnstat.api.results import Analysis, ModelComparison
 from cnnstat.api.training import (
     check_training,
@@ -31,7 +30,7 @@ from cnnstat.api.training import (
 from cnnstat.count.compare import Entry
 from cnnstat.count.compare import compare as side_by_side
 from cnnstat.count.conventions import convention as find_convention
-from cnnstat.count.report import Report, batch_of
+from cnnstat.count.report import Note, Report, batch_of
 from cnnstat.count.report import analyze as analyze_graph
 from cnnstat.errors import ModelError, UsageError
 from cnnstat.ir.tensor import TensorSpec
@@ -42,8 +41,16 @@ if TYPE_CHECKING:
 
     from cnnstat.api.accuracy import AccuracyFile
     from cnnstat.count.saved import SavedReport
+    from cnnstat.ir.graph import ShapedGraph
     from cnnstat.ledger.claim import Quoted
     from cnnstat.ledger.figure import Printed
+
+
+QUANTIZED = "quantized"
+"""Code of the note on a report in a quantised type."""
+
+QUANTIZED_DTYPES = ("int8", "uint8", "int4")
+"""Names of ``--dtype`` that quantise; equal to those of ``count.quantized``, tested."""
 
 
 def analyze(
@@ -115,7 +122,7 @@ def analyze(
     if training is not None:
         notes = (*notes, *training_notes(shaped), *imported.training_notes)
     if bits:
-        shaped, note = quantized(shaped, bits)
+        shaped, note = _quantized(shaped, bits)
         notes = (*notes, note)
     report = analyze_graph(
         shaped,
@@ -126,6 +133,40 @@ def analyze(
         single=single,
     )
     return Analysis(model, report)
+
+
+def quantized_dtype(dtype: str | None, mode: str = "inference") -> str | None:
+    """Return the quantised type that a name chooses; None for any other name.
+
+    Raises ``UsageError`` in training, which needs floating-point numbers.
+    """
+    name = None if dtype is None else str(dtype).removeprefix("torch.")
+    if name not in QUANTIZED_DTYPES:
+        return None
+    if mode == "training":
+        raise UsageError(f"dtype {name}: training needs a floating-point type")
+    return name
+
+
+def check_runs(report: Report, purpose: str) -> None:
+    """Raise ``UsageError`` where a quantised report is to be compared with a run of the model."""
+    if any(note.code == QUANTIZED for note in report.notes):
+        raise UsageError(
+            f"{report.name}: {purpose} runs in floating point, and a quantised --dtype is for "
+            "sizes: leave it out"
+        )
+
+
+def _quantized(shaped: ShapedGraph, dtype: str) -> tuple[ShapedGraph, Note]:
+    """Return the graph in a quantised type, and the note on it."""
+    from cnnstat.count import quantized
+
+    weights, activations = quantized.QUANTIZED[dtype]
+    message = (
+        f"sized as if every floating-point weight were {weights} and every activation "
+        f"{activations}, without scales and zero points; operations are those of the model"
+    )
+    return quantized.quantized(shaped, dtype), Note(QUANTIZED, "", message)
 
 
 def _check_saved(

@@ -15,7 +15,7 @@ from cnnstat.api.models import (
     shaped_graph,
     with_input,
 )
-from cnnstat.api.reports import analyze
+from cnnstat.api.reports import analyze, check_runs
 from cnnstat.errors import UsageError
 from cnnstat.ir.tensor import check_float_dtype
 
@@ -148,7 +148,6 @@ def check(
 
 def check_report(model: Model, report: Report) -> Check:
     """Return a model's report compared with its counters; errors as ``check``."""
-    from cnnstat.api.quantizing import check_runs
     from cnnstat.count.check import check as compare_with
     from cnnstat.count.check import check_module
     from cnnstat.pytorch import require_torch

@@ -3,7 +3,7 @@
 import pytest
 
 from cnnstat.api import analyze, memory
-from cnnstat.api.quantizing import NAMES
+from cnnstat.api.reports import QUANTIZED_DTYPES
 from cnnstat.count.quantized import QUANTIZED
 from cnnstat.errors import UsageError
 from cnnstat.ir.tensor import bytes_of
@@ -13,7 +13,7 @@ VALUES, WEIGHTS = 15_237_608, 138_357_544  # of VGG-16: its rows' outputs, its p
 
 
 def test_one_list_of_names() -> None:
-    assert set(NAMES) == set(QUANTIZED)
+    assert set(QUANTIZED_DTYPES) == set(QUANTIZED)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_memory_of_an_inference_pass() -> None:
     assert 4 * small.ideal_peak_bytes == whole.ideal_peak_bytes
 
 
-@pytest.mark.parametrize("dtype", NAMES)
+@pytest.mark.parametrize("dtype", QUANTIZED_DTYPES)
 def test_training_needs_floating_point(dtype: str) -> None:
     message = f"dtype {dtype}: training needs a floating-point type"
     with pytest.raises(UsageError, match=message):
