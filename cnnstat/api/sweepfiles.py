@@ -10,12 +10,13 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from cnnstat.api.points import skipped
 from cnnstat.errors import UsageError
 from cnnstat.sweep.engine import Engine
 from cnnstat.sweep.resumable import CsvFile, JsonFile, RowFile, read_rows
-from cnnstat.sweep.rows import AsLines
+from cnnstat.sweep.rows import as_lines
 from cnnstat.sweep.run import Counts, Run
 from cnnstat.sweep.selection import Choice, Selection
 
@@ -64,7 +65,7 @@ def stream(
             run.counts.skipped = skipped(run.plan, run.counts.next or 0)
             run.counts.evaluated = (run.counts.next or 0) - run.counts.skipped
             file.counts = replace(run.counts)
-    run.evaluate = AsLines(run.evaluate, kind.lines)
+    run.evaluate = partial(as_lines, run.evaluate, kind.lines)
     try:
         for batch in run.batches(engine):
             if file is None and run.counts.evaluated:  # what fails before leaves an old file alone

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from cnnstat.api.inputs import written
 from cnnstat.api.model import Inputs
 from cnnstat.api.points import check_inputs, evaluate, named_input, shape_of
-from cnnstat.errors import UsageError, unknown
+from cnnstat.errors import UsageError
 from cnnstat.importers.reference import check_argument_names, form_of
 from cnnstat.ir.tensor import TensorSpec, check_float_dtype, check_shape
-from cnnstat.memory.memory import MODES, OPTIMIZERS
-from cnnstat.sweep.columns import Mode, chosen
+from cnnstat.memory.memory import settings
+from cnnstat.sweep.columns import chosen
 from cnnstat.sweep.engine import Engine, here
 from cnnstat.sweep.plan import Plan, cells_of, check_names
 from cnnstat.sweep.rows import row_data
@@ -84,18 +84,12 @@ def make_plan(
     Raises ``UsageError`` for what is wrong about it: a placeholder without values, values for
     nothing, an unknown column, a setting that no model can have.
     """
-    if mode not in MODES:
-        raise unknown("mode", mode, MODES)
-    if optimizer is not None and (optimizer not in OPTIMIZERS or mode != "training"):
-        if optimizer in OPTIMIZERS:
-            raise UsageError(f"--optimizer {optimizer}: only training has one; add --mode training")
-        raise unknown("optimizer", optimizer, OPTIMIZERS)
+    memory = settings(mode=mode, optimizer=optimizer)
     if sample is not None and sample < 1:
         raise UsageError(f"--sample must be at least 1, got {sample}")
-    kind: Mode = "training" if mode == "training" else "inference"
-    space = _space(reference, values)
+    kind, space = memory.mode, _space(reference, values)
     figures = list(chosen(columns, kind))
-    plan = Plan(space, (), where, kind, optimizer or "sgd", sample, seed)
+    plan = Plan(space, (), where, kind, memory.optimizer, sample, seed)
     if plan.condition is not None:
         figures += check_names(plan.condition.names, space, kind)
         plan.condition.check(cells_of(space))

@@ -16,7 +16,6 @@ from cnnstat.cli.status import INTERRUPTED
 from cnnstat.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
-    from cnnstat.bench.benchplan import Job
     from cnnstat.bench.measurement import Measurement
 
 RUN, TIME, RESULT = "Run", "Time", "Result"
@@ -128,7 +127,7 @@ def bench(
             modes=_words("mode", mode),
             baseline=baseline,
             other_device=other_device,
-            progress=_progress,
+            progress=lambda place, count, job: progress.step(place, count, job.label),
         )
         _warn_of_load(measurement)
     emit(bench_document(measurement, baseline=baseline, sort=sort), to)
@@ -172,7 +171,3 @@ def _whole_numbers(name: str, text: str) -> tuple[int, ...]:
     if not all(word.isascii() and word.isdecimal() for word in words):
         raise UsageError(f"{name} {text!r}: expected whole numbers, as in 1,8,32")
     return tuple(int(word) for word in words)
-
-
-def _progress(place: int, count: int, job: Job) -> None:
-    progress.step(place, count, job.label)

@@ -2,24 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from cnnstat.cli.blocks import Result
-from cnnstat.cli.options import TABLE, argument, option, starting
+from cnnstat.cli.options import TABLE, argument, names_in, option, starting
 from cnnstat.cli.output import emit
-
-
-def _verdicts() -> Iterable[str]:
-    from cnnstat.ledger.figure import VERDICTS
-
-    return VERDICTS
-
-
-def _sources() -> Iterable[str]:
-    from cnnstat.ledger.sources import SOURCES
-
-    return SOURCES
-
 
 OPTIONS = {
     "models": argument("MODEL", "Names of 'cnnstat list'.", "all"),
@@ -28,14 +13,14 @@ OPTIONS = {
         "--verdict NAME",
         "Show one verdict: exact, rounds, truncates, reproduced or differs.",
         "all",
-        starting(_verdicts),
+        starting(names_in("ledger.figure", "VERDICTS")),
     ),
     "source": option(
         TABLE,
         "--source KEY",
         "Show one source, such as slides, blog, study-notes or he-2015.",
         "all",
-        starting(_sources),
+        starting(names_in("ledger.sources", "SOURCES")),
     ),
 }
 EXAMPLES = ("cnnstat claims vgg16", "cnnstat claims --verdict differs")

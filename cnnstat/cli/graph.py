@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from cnnstat.cli.blocks import Reading
-from cnnstat.cli.options import OUTPUT, at_least_one, option, starting
+from cnnstat.cli.options import OUTPUT, at_least_one, names_in, option, starting
 from cnnstat.cli.output import file_of, write
-
-
-def _formats() -> Iterable[str]:
-    from cnnstat.render.graph.formats import FORMATS
-
-    return FORMATS
-
 
 OPTIONS = {
     "format": option(
@@ -21,7 +12,7 @@ OPTIONS = {
         "--format -f NAME",
         "dot, mermaid, svg, png or pdf.",
         "by the suffix of -o, else dot",
-        starting(_formats),
+        starting(names_in("render.graph.formats", "FORMATS")),
     ),
 }
 EXAMPLES = ("cnnstat graph resnet50 --depth 1 -f mermaid", "cnnstat graph googlenet -o net.dot")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from typing import Any
 
 import typer
@@ -33,13 +34,17 @@ def continuing(names: Callable[[], Iterable[str]]) -> Completion:
     return complete
 
 
-def _models() -> Iterable[str]:
-    from cnnstat.zoo.catalog import names
+def names_in(module: str, name: str) -> Callable[[], Iterable[str]]:
+    """Return what imports a table of names, or calls the function that lists them."""
 
-    return names()
+    def names() -> Iterable[str]:
+        found: Any = getattr(import_module(f"cnnstat.{module}"), name)
+        return found() if callable(found) else found  # type: ignore[no-any-return]
+
+    return names
 
 
-complete_model = starting(_models)
+complete_model = starting(names_in("zoo.catalog", "names"))
 
 MODEL, TABLE, CHECKS, OUTPUT = "Model", "Rows and columns", "Checks", "Output"
 """Groups of options that several commands have; each command adds groups of its own."""
@@ -179,14 +184,18 @@ def input_shapes(texts: list[str] | None) -> Shapes:
         return None
     if len(texts) == 1 and "=" not in texts[0]:
         return input_shape(texts[0])
-    named: dict[str, Any] = {}
+    return {name: input_of(rest) for name, rest in _by_name(texts).items()}
+
+
+def _by_name(texts: list[str]) -> dict[str, str]:
+    named: dict[str, str] = {}
     for text in texts:
         name, equals, rest = text.partition("=")
         if not equals or not name or name in named:
             raise UsageError(
                 f"input {text!r}: write several inputs as name=3x224x224, each name once"
             )
-        named[name] = input_of(rest)
+        named[name] = rest
     return named
 
 
@@ -199,12 +208,10 @@ def input_sweep(texts: list[str] | None) -> tuple[Shapes, ...]:
     if not any("=" in text for text in texts or ()):
         pieces = [piece.strip() for text in texts or () for piece in text.split(",")]
         return tuple(dict.fromkeys(input_shape(piece) for piece in pieces)) or (None,)
-    choices: dict[str, list[str]] = {}
-    for text in texts or ():
-        name, equals, rest = text.partition("=")
-        if not equals or name in choices:
-            raise UsageError(f"input {text!r}: write several inputs as name=SHAPE, each name once")
-        choices[name] = [rest] if rest.startswith("@") else rest.split(",")
+    choices = {
+        name: [rest] if rest.startswith("@") else rest.split(",")
+        for name, rest in _by_name(texts or []).items()
+    }
     most = max(map(len, choices.values()))
     for name, shapes in choices.items():
         if len(shapes) not in (1, most):

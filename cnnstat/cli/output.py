@@ -44,22 +44,15 @@ def destination(
 
     Called before the work begins, so that a bad format, suffix or folder is reported at once.
     """
-    name = _of_suffix(path) if format is None else check_format(format)
+    suffix = os.path.splitext(path or "")[1].lower()
+    if format is None and suffix not in SUFFIXES:
+        raise unknown("suffix of -o", suffix, list(SUFFIXES)[1:])
+    name = SUFFIXES[suffix] if format is None else check_format(format)
     return Destination(name, file_of(path), bare, verbose)
 
 
-def _of_suffix(path: str | None) -> str:
-    suffix = os.path.splitext(path or "")[1].lower()
-    if suffix not in SUFFIXES:
-        raise unknown("suffix of -o", suffix, list(SUFFIXES)[1:])
-    return SUFFIXES[suffix]
-
-
 def file_of(path: str | None) -> str | None:
-    """Return the file to write; None, as for ``-``, is standard output.
-
-    Raises ``UsageError`` if the path is a folder, or its folder does not exist.
-    """
+    """Return the file to write, or None (as for ``-``) for standard output; as ``check_path``."""
     if path is None or path == STDOUT:
         return None
     check_path(path)
@@ -99,13 +92,9 @@ def look_of(stream: TextIO | None) -> Look:
     """Return what a stream can show."""
     if stream is None:
         return PLAIN
-    terminal = stream.isatty()
-    dumb = os.environ.get("TERM", "") in ("dumb", "unknown")
-    color = terminal and not dumb
-    if os.environ.get("FORCE_COLOR"):
-        color = True
-    if os.environ.get("NO_COLOR"):
-        color = False
+    terminal, environment = stream.isatty(), os.environ
+    color = terminal and environment.get("TERM", "") not in ("dumb", "unknown")
+    color = (color or bool(environment.get("FORCE_COLOR"))) and not environment.get("NO_COLOR")
     encoding = (stream.encoding or "ascii").lower()
     return Look(_width(stream, terminal=terminal), color, encoding.startswith("utf"))
 

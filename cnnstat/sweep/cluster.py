@@ -12,6 +12,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from threading import current_thread, main_thread
 from typing import Any, NamedTuple
 
@@ -40,22 +41,13 @@ class Source(NamedTuple):
     module: str = ""
 
 
-class OnWorker:
-    """Evaluates points on a worker, with the user's file from a folder.
+def on_worker(
+    evaluate: Evaluate, own: str, plan: Plan, start: int, stop: int, folder: str = ""
+) -> Batch:
+    """Evaluate points on a worker, with the user's file from a folder: "" is Dask's upload."""
+    from distributed import get_worker
 
-    By default the folder of Dask's upload.
-    """
-
-    def __init__(self, evaluate: Evaluate, folder: str) -> None:
-        self._evaluate = evaluate
-        self._folder = folder
-
-    def __call__(self, plan: Plan, start: int, stop: int, folder: str = "") -> Batch:
-        """Return what becomes of these points."""
-        from distributed import get_worker
-
-        folder = folder or self._folder or get_worker().local_directory
-        return self._evaluate(plan, start, stop, folder)
+    return evaluate(plan, start, stop, folder or own or get_worker().local_directory)
 
 
 @contextmanager
@@ -97,7 +89,7 @@ def cluster(address: str, *, workers: int, source: Source | None = None) -> Iter
         folder = None if source is None else _folder(client, source, address)
         engine = Engine(executor, IN_FLIGHT * threads)
         if folder is not None:
-            engine = engine._replace(wrap=lambda evaluate: OnWorker(evaluate, folder))
+            engine = engine._replace(wrap=lambda evaluate: partial(on_worker, evaluate, folder))
         yield engine
     finally:
         logging.getLogger("tornado.application").setLevel(logging.CRITICAL)  # cancelled callbacks

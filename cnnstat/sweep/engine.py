@@ -101,7 +101,10 @@ def run(
                     end = min(stop, start + sizes.points)
                     pending.append((start, end, None))
                     start = end
-                _submit(executor, evaluate, plan, pending)
+                for place, (begin, end, future) in enumerate(pending):
+                    if future is None:
+                        future = executor.submit(evaluate, plan, begin, end)
+                        pending[place] = (begin, end, future)
                 first, _, future = pending[0]
                 if future is None:
                     raise BrokenExecutor("nothing was submitted")
@@ -122,17 +125,6 @@ def run(
         for _, _, future in pending:
             if future is not None:
                 future.cancel()
-
-
-def _submit(
-    executor: Executor,
-    evaluate: Evaluate,
-    plan: Plan,
-    pending: deque[tuple[int, int, Future[Batch] | None]],
-) -> None:
-    for place, (start, end, future) in enumerate(pending):
-        if future is None:
-            pending[place] = (start, end, executor.submit(evaluate, plan, start, end))
 
 
 def _lost(plan: Plan, position: int, error: BrokenExecutor) -> str:

@@ -66,6 +66,10 @@ _ARITHMETIC: dict[str, Callable[[float, float], float]] = {
     "//": operator.floordiv,
     "%": operator.mod,
 }
+_JOINS = (("or", True), ("and", False))
+"""What joins comparisons, the loosest first, and the answer that decides."""
+_SIGNS = (("+", "-"), ("*", "/", "//", "%"))
+"""Signs of arithmetic, the loosest first."""
 _WORDS: dict[str, Value] = {"true": True, "false": False}
 _SAME = {"&&": "and", "||": "or", "!": "not", "=": "=="}
 
@@ -136,7 +140,7 @@ class _Parser:
     def expression(self) -> Expression:
         if not self.text.strip():
             raise UsageError("condition '': write one such as 'params < 5M and macs < 600M'")
-        evaluate, logical = self._or()
+        evaluate, logical = self._joined()
         if self._peek().kind != "end":
             raise self._fail(f"unexpected {self._peek().text!r}")
         if not logical:
@@ -208,22 +212,17 @@ class _Parser:
             return token.text
         return None
 
-    def _or(self) -> tuple[Evaluate, bool]:
-        return self._joined(self._and, "or", True)
-
-    def _and(self) -> tuple[Evaluate, bool]:
-        return self._joined(self._not, "and", False)
-
-    def _joined(
-        self, level: Callable[[], tuple[Evaluate, bool]], sign: str, decisive: bool
-    ) -> tuple[Evaluate, bool]:
+    def _joined(self, level: int = 0) -> tuple[Evaluate, bool]:
+        if level == len(_JOINS):
+            return self._not()
+        sign, decisive = _JOINS[level]
         place = self._peek().place
-        first, logical = level()
+        first, logical = self._joined(level + 1)
         parts = [first]
         while self._sign(sign):
             self._check_logical(logical, place, sign)
             place = self._peek().place
-            part, logical = level()
+            part, logical = self._joined(level + 1)
             parts.append(part)
         if len(parts) == 1:
             return first, logical
@@ -250,12 +249,12 @@ class _Parser:
         return negated, True
 
     def _comparison(self) -> tuple[Evaluate, bool]:
-        first, logical = self._sum()
+        first, logical = self._operated()
         steps: list[Evaluate] = []
         left = first
         while sign := self._sign(*_COMPARE):
             compare, error = _COMPARE[sign], self._error_of_last()
-            right, _ = self._sum()
+            right, _ = self._operated()
             alike = sign in ("==", "!=")
             steps.append(compared(compare, left, right, None if alike else error))
             self.operations.append(Operation(compared(compare, left, right, error), alike))
@@ -274,19 +273,13 @@ class _Parser:
 
         return error
 
-    def _sum(self) -> tuple[Evaluate, bool]:
-        return self._operated(self._product, "+", "-")
-
-    def _product(self) -> tuple[Evaluate, bool]:
-        return self._operated(self._unary, "*", "/", "//", "%")
-
-    def _operated(
-        self, level: Callable[[], tuple[Evaluate, bool]], *signs: str
-    ) -> tuple[Evaluate, bool]:
-        left, logical = level()
-        while sign := self._sign(*signs):
+    def _operated(self, level: int = 0) -> tuple[Evaluate, bool]:
+        if level == len(_SIGNS):
+            return self._unary()
+        left, logical = self._operated(level + 1)
+        while sign := self._sign(*_SIGNS[level]):
             error = self._error_of_last()
-            right, _ = level()
+            right, _ = self._operated(level + 1)
             left, logical = self._calculation(sign, left, right, error), False
         return left, logical
 
@@ -309,7 +302,7 @@ class _Parser:
         token = self._peek()
         if self._sign("("):
             self._deeper()
-            inner = self._or()
+            inner = self._joined()
             if not self._sign(")"):
                 raise self._fail("a closing bracket is missing")
             self.nesting -= 1

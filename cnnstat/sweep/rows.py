@@ -75,20 +75,15 @@ def csv_lines(rows: Iterable[Row], plan: Plan) -> tuple[str, ...]:
     return tuple(lines)
 
 
-class AsLines:
-    """Evaluates points, and leaves their rows as lines of text: the worker's share of a file."""
-
-    def __init__(self, evaluate: Evaluate, lines: Lines) -> None:
-        self._evaluate = evaluate
-        self._lines = lines
-
-    def __call__(self, plan: Plan, start: int, stop: int, folder: str = "") -> Batch:
-        """Return the batch with lines in place of rows."""
-        begun = time.perf_counter()
-        batch = self._evaluate(plan, start, stop, folder)
-        with _long_numbers():
-            lines = self._lines(batch.rows, plan)
-        return batch._replace(rows=(), lines=lines, seconds=time.perf_counter() - begun)
+def as_lines(
+    evaluate: Evaluate, lines: Lines, plan: Plan, start: int, stop: int, folder: str = ""
+) -> Batch:
+    """Evaluate points, with lines of text in place of rows: the worker's share of a file."""
+    begun = time.perf_counter()
+    batch = evaluate(plan, start, stop, folder)
+    with _long_numbers():
+        written = lines(batch.rows, plan)
+    return batch._replace(rows=(), lines=written, seconds=time.perf_counter() - begun)
 
 
 @contextmanager

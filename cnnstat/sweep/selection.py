@@ -42,17 +42,14 @@ def rankings(text: str | None) -> tuple[Ranking, ...]:
 
 def getter(name: str, space: Space) -> Callable[[RowData], Cell]:
     """Return what reads the column of a name, which was checked, off a row."""
-    key = figure_of(name, space)
-    if key is not None:
-        return lambda row: _plain(row.get(key))
-    plain = name.removeprefix("parameters.")
-    if plain == "input" and plain not in space.parameters:
-        return lambda row: _side(row.get("input"))
-    if plain in space.parameters:
-        return lambda row: _plain(_entry(row, "parameters", plain))
-    if plain in space.inputs:
-        return lambda row: _plain(side_of(_entry(row, "inputs", plain.removeprefix(NAMED_INPUT))))
-    return lambda row: _plain(row.get(plain))
+    key = figure_of(name, space) or name.removeprefix("parameters.")
+    if key in space.parameters and name != f"figures.{key}":
+        return lambda row: _plain(_entry(row, "parameters", key))
+    if key in space.inputs:
+        return lambda row: _plain(side_of(_entry(row, "inputs", key.removeprefix(NAMED_INPUT))))
+    if key == "input":
+        return lambda row: side(tuple(row[key])) if row.get(key) else None  # type: ignore[arg-type]
+    return lambda row: _plain(row.get(key))
 
 
 def _entry(row: RowData, key: str, name: str) -> Any:
@@ -60,14 +57,8 @@ def _entry(row: RowData, key: str, name: str) -> Any:
     return entries.get(name) if isinstance(entries, Mapping) else None
 
 
-def _plain(value: object) -> Cell:
-    if isinstance(value, list):
-        value = tuple(value)
-    return plain_value(value) if isinstance(value, int | float | str | tuple) else None
-
-
-def _side(shape: object) -> Cell:
-    return side(tuple(shape)) if isinstance(shape, list | tuple) and shape else None
+def _plain(value: Any) -> Cell:
+    return plain_value(tuple(value) if isinstance(value, list) else value)
 
 
 @dataclass(frozen=True)
