@@ -95,7 +95,7 @@ def test_a_roofline_of_a_saved_result(cnnstat: Cnnstat, result: Path, tmp_path: 
     assert cnnstat("plot", "roofline", str(result), "-o", str(path)) == (0, "", "")
     text = path.read_text()
     assert "<!-- resnet18 -->" in text
-    assert "<!-- bound, float32: 100.00 G MACs/s, 10.00 GB/s -->" in text
+    assert "<!-- bound, float32: 100.00 GMACs/s, 10.00 GB/s -->" in text
     assert "<!-- A processor, 2 threads -->" in text
 
 
