@@ -9,20 +9,14 @@ from cnnstat.importers.keras.call import Call, Tensor
 from cnnstat.ir.op import Op
 from cnnstat.ir.tensor import TensorSpec
 
+PLAIN = ("ReLU6", "ELU", "SELU", "CELU", "GELU", "SiLU", "Mish", "Softplus", "Softsign")
+
 ACTIVATIONS: dict[str, Op] = {
     "relu": ops.ReLU(),
     "sigmoid": ops.Sigmoid(),
     "tanh": ops.Tanh(),
-    "relu6": ops.Nonlinearity("ReLU6"),
-    "elu": ops.Nonlinearity("ELU"),
-    "selu": ops.Nonlinearity("SELU"),
-    "celu": ops.Nonlinearity("CELU"),
-    "gelu": ops.Nonlinearity("GELU"),
-    "silu": ops.Nonlinearity("SiLU"),
+    **{kind.lower(): ops.Nonlinearity(kind) for kind in PLAIN},
     "swish": ops.Nonlinearity("SiLU"),
-    "mish": ops.Nonlinearity("Mish"),
-    "softplus": ops.Nonlinearity("Softplus"),
-    "softsign": ops.Nonlinearity("Softsign"),
     "leaky_relu": ops.Nonlinearity("LeakyReLU", (0.2,)),
     "log_sigmoid": ops.Nonlinearity("LogSigmoid"),
     "hard_sigmoid": ops.Nonlinearity("Hardsigmoid"),

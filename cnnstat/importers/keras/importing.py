@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from cnnstat.count.report import UNCOUNTED_WEIGHTS, Note
@@ -22,7 +23,7 @@ from cnnstat.importers.keras.structure import (
 )
 from cnnstat.importers.keras.table import is_function, rule_of
 from cnnstat.importers.naming import Names
-from cnnstat.importers.reference import Imported, Shapes
+from cnnstat.importers.reference import Imported
 from cnnstat.ir.graph import Value
 from cnnstat.ir.op import OpError, Weight
 from cnnstat.ir.tensor import DTYPE_BYTES, UNKNOWN, TensorSpec
@@ -69,13 +70,10 @@ def keras_model(config: Mapping[str, Any], reference: str, known: Known | None =
         raise ModelError(f"{reference}: the model has no input layer")
     declared = {name: each.spec for name, each in inputs.items()}
 
-    def fill(shapes: Shapes, batch: int) -> dict[str, TensorSpec]:
-        return entering_specs(reference, inputs, shapes, batch)
-
     def trace(specs: Mapping[str, TensorSpec]) -> Imported:
         return _Reading(reference, network, specs, declared, known or Known()).imported()
 
-    return FileModel(declared, fill, trace)
+    return FileModel(declared, partial(entering_specs, reference, inputs), trace)
 
 
 def _input_layers(network: Network) -> list[LayerConfig]:

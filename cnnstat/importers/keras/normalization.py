@@ -55,20 +55,21 @@ def batch_norm(call: Call) -> Tensor:
     """``BatchNormalization``; the moving statistics are buffers."""
     x, order = _channels_at_1(call)
     eps = float(call.option("epsilon", 1e-3))
-    shape = (x.spec.shape[1], *(1,) * (x.spec.rank - 2))
-    ways = ops.BatchNorm2d(eps=eps), ops.BatchNorm2d(False, eps=eps)
-    return _back(call, _normalized(call, *ways, x, shape), order)
+    return _by_channel(call, x, order, ops.BatchNorm2d(eps=eps), ops.BatchNorm2d(False, eps=eps))
 
 
 def group_norm(call: Call) -> Tensor:
     """``GroupNormalization``; -1 groups are one for each channel."""
     x, order = _channels_at_1(call)
-    channels, groups = x.spec.shape[1], call.integer("groups", 32)
-    groups = channels if groups == -1 else groups
-    eps = float(call.option("epsilon", 1e-3))
-    shape = (channels, *(1,) * (x.spec.rank - 2))
+    groups, eps = call.integer("groups", 32), float(call.option("epsilon", 1e-3))
+    groups = x.spec.shape[1] if groups == -1 else groups
     ways = ops.GroupNorm(groups, True, eps), ops.GroupNorm(groups, False, eps)
-    return _back(call, _normalized(call, *ways, x, shape), order)
+    return _by_channel(call, x, order, *ways)
+
+
+def _by_channel(call: Call, x: Tensor, order: Order, op: Op, plain: Op) -> Tensor:
+    shape = (x.spec.shape[1], *(1,) * (x.spec.rank - 2))
+    return _back(call, _normalized(call, op, plain, x, shape), order)
 
 
 def layer_norm(call: Call) -> Tensor:

@@ -14,20 +14,17 @@ MERGED = {"sum": "add", "mul": "mul", "ave": "add"}
 
 
 def recurrent(call: Call) -> Results | None:
-    """``LSTM``, ``GRU``, ``SimpleRNN``: sequence or last output, then the states where asked for.
+    """``LSTM``, ``GRU``, ``SimpleRNN``, and ``RNN`` over cells of theirs, stacked if several.
 
-    Keras stores one vector of biases; a GRU with ``reset_after`` two.
+    The sequence or its last output, then the states where asked for. Keras stores one vector of
+    biases; a GRU with ``reset_after`` two.
     """
-    made = _one(call, KINDS[call.layer.kind], call.layer.options, call.tensors)
-    return None if made is None else _leaving(call, made[0], list(made[1:]))
-
-
-def cells(call: Call) -> Results | None:
-    """``RNN`` over a cell of Keras, or several that are stacked."""
-    entry = call.option("cell")
-    entries = entry if isinstance(entry, list) else [entry]
-    if isinstance(entry, dict) and entry.get("class_name") == "StackedRNNCells":
-        entries = entry["config"]["cells"]
+    entries: list[Any] = [{"class_name": call.layer.kind, "config": call.layer.options}]
+    if call.layer.kind == "RNN":
+        cell = call.option("cell")
+        if isinstance(cell, dict) and cell.get("class_name") == "StackedRNNCells":
+            cell = cell["config"]["cells"]
+        entries = cell if isinstance(cell, list) else [cell]
     x, *given = call.tensors
     states: list[Tensor] = []
     for number, each in enumerate(entries):

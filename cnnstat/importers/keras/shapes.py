@@ -6,13 +6,19 @@ from collections.abc import Sequence
 from math import prod
 
 from cnnstat import ops
-from cnnstat.importers.keras.call import Call, Rule, Tensor
+from cnnstat.importers.keras.call import Call, Tensor
 from cnnstat.ir.tensor import TensorSpec
 
+MERGED = {
+    **{"Add": "add", "Subtract": "sub", "Multiply": "mul"},
+    **{"Maximum": "maximum", "Minimum": "minimum"},
+}
+"""Kinds of ``Pointwise`` of layers that merge tensors."""
 
-def merging(kind: str) -> Rule:
+
+def merging(call: Call) -> Tensor | None:
     """``Add``, ``Subtract``, ``Multiply``, ``Maximum`` ...: elementwise, with broadcasting."""
-    return lambda call: _merged(call, kind)
+    return _merged(call, MERGED[call.layer.kind])
 
 
 def _merged(call: Call, kind: str, suffix: str = "") -> Tensor | None:

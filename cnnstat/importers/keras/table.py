@@ -10,26 +10,24 @@ from cnnstat.importers.keras import activations, convolutions, maps, normalizati
 from cnnstat.importers.keras.call import Rule
 from cnnstat.importers.keras.structure import LayerConfig
 
-AUGMENTATIONS = (
+IDENTITIES = (
+    *("Identity", "GaussianNoise", "ActivityRegularization"),
     *("RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomShear"),
     *("RandomContrast", "RandomBrightness", "RandomHue", "RandomSaturation", "RandomGrayscale"),
     *("RandomColorJitter", "RandomColorDegeneration", "RandomPosterization", "RandomSharpness"),
     *("RandomErasing", "RandomGaussianBlur", "RandomInvert", "RandomPerspective"),
     *("RandomElasticTransform", "RandAugment", "AugMix", "CutMix", "MixUp"),
 )
-"""Layers that change images at random in training, and pass them on when the model is used."""
+"""Layers that pass their input on when the model is used, but most change it in training."""
 
 BY_RANK: dict[str, Rule] = {
     "Conv{}D": convolutions.convolution,
     "Conv{}DTranspose": convolutions.transposed,
     "DepthwiseConv{}D": convolutions.depthwise,
     "SeparableConv{}D": convolutions.separable,
-    "MaxPooling{}D": maps.pooling,
-    "AveragePooling{}D": maps.pooling,
-    "GlobalMaxPooling{}D": maps.global_pooling,
-    "GlobalAveragePooling{}D": maps.global_pooling,
-    "AdaptiveMaxPooling{}D": maps.adaptive_pooling,
-    "AdaptiveAveragePooling{}D": maps.adaptive_pooling,
+    **dict.fromkeys(("MaxPooling{}D", "AveragePooling{}D"), maps.pooling),
+    **dict.fromkeys(("GlobalMaxPooling{}D", "GlobalAveragePooling{}D"), maps.global_pooling),
+    **dict.fromkeys(("AdaptiveMaxPooling{}D", "AdaptiveAveragePooling{}D"), maps.adaptive_pooling),
     "ZeroPadding{}D": maps.zero_padding,
     "Cropping{}D": maps.cropping,
     "UpSampling{}D": maps.up_sampling,
@@ -45,24 +43,15 @@ RULES: dict[str, Rule] = {
     "PReLU": activations.prelu,
     "Softmax": activations.softmax,
     "Dense": convolutions.dense,
-    "BatchNormalization": normalization.batch_norm,
-    "SyncBatchNormalization": normalization.batch_norm,
+    **dict.fromkeys(("BatchNormalization", "SyncBatchNormalization"), normalization.batch_norm),
     "LayerNormalization": normalization.layer_norm,
     "GroupNormalization": normalization.group_norm,
     "Rescaling": normalization.rescaling,
     "Normalization": normalization.normalization,
     "Resizing": maps.resizing,
-    "Dropout": maps.dropout,
-    "AlphaDropout": maps.dropout,
-    "GaussianDropout": maps.dropout,
-    "GaussianNoise": activations.identity,
-    "ActivityRegularization": activations.identity,
-    "Identity": activations.identity,
-    "Add": shapes.merging("add"),
-    "Subtract": shapes.merging("sub"),
-    "Multiply": shapes.merging("mul"),
-    "Maximum": shapes.merging("maximum"),
-    "Minimum": shapes.merging("minimum"),
+    **dict.fromkeys(("Dropout", "AlphaDropout", "GaussianDropout"), maps.dropout),
+    **dict.fromkeys(IDENTITIES, activations.identity),
+    **dict.fromkeys(shapes.MERGED, shapes.merging),
     "Average": shapes.average,
     "Concatenate": shapes.concatenate,
     "Flatten": shapes.flatten,
@@ -75,7 +64,6 @@ RULES: dict[str, Rule] = {
     "CategoryEncoding": maps.category_encoding,
     "RMSNormalization": normalization.rms_norm,
     "UnitNormalization": normalization.unit_norm,
-    **dict.fromkeys(AUGMENTATIONS, activations.identity),
     **{name.format(rank): rule for name, rule in BY_RANK.items() for rank in (1, 2, 3)},
 }
 
@@ -94,10 +82,7 @@ def _sequence_rules() -> dict[str, Rule]:
     from cnnstat.importers.keras import attention, contraction, sequences
 
     return {
-        "LSTM": sequences.recurrent,
-        "GRU": sequences.recurrent,
-        "SimpleRNN": sequences.recurrent,
-        "RNN": sequences.cells,
+        **dict.fromkeys(("LSTM", "GRU", "SimpleRNN", "RNN"), sequences.recurrent),
         "TimeDistributed": sequences.time_distributed,
         "Bidirectional": sequences.bidirectional,
         "SpectralNormalization": sequences.spectral_normalization,

@@ -7,12 +7,9 @@ are used, so that a document that unfolds without end stops at ``MAX_VALUES``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cnnstat.errors import MissingDependencyError, ModelError
-
-if TYPE_CHECKING:
-    import yaml
 
 MAX_BYTES = 4_000_000
 MAX_COMPOSED = 100_000
@@ -86,40 +83,33 @@ def parse(text: str, file: str) -> Entry:
 
 
 class _Reader:
-    def __init__(self, file: str, loader: yaml.SafeLoader) -> None:
+    def __init__(self, file: str, loader: Any) -> None:
         self.file = file
         self.loader = loader
         self.values = 0
 
-    def entry(self, node: yaml.Node, nesting: int) -> Entry:
-        import yaml
-
+    def entry(self, node: Any, nesting: int) -> Entry:
         line = node.start_mark.line + 1
         self.values += 1
         if self.values > MAX_VALUES:
             raise SpecError(self.file, line, f"unfolds to more than {MAX_VALUES:,} values")
         if nesting > MAX_NESTING:
             raise SpecError(self.file, line, f"nested deeper than {MAX_NESTING} levels")
-        if isinstance(node, yaml.SequenceNode):
+        if node.id == "scalar":
+            return Entry(self._scalar(node, line), line)
+        if node.id == "sequence":
             return Entry([self.entry(child, nesting + 1) for child in node.value], line)
-        if isinstance(node, yaml.MappingNode):
-            return Entry(self._mapping(node, nesting), line)
-        return Entry(self._scalar(node, line), line)
-
-    def _mapping(self, node: yaml.MappingNode, nesting: int) -> dict[str, Entry]:
-        import yaml
-
         entries: dict[str, Entry] = {}
         for key, child in node.value:
-            line = key.start_mark.line + 1
-            if not isinstance(key, yaml.ScalarNode):
-                raise SpecError(self.file, line, "a key must be a word")
+            at = key.start_mark.line + 1
+            if key.id != "scalar":
+                raise SpecError(self.file, at, "a key must be a word")
             if key.value in entries:
-                raise SpecError(self.file, line, f"the key {key.value!r} appears twice")
-            entries[self._text(key, line)] = self.entry(child, nesting + 1)
-        return entries
+                raise SpecError(self.file, at, f"the key {key.value!r} appears twice")
+            entries[self._text(key, at)] = self.entry(child, nesting + 1)
+        return Entry(entries, line)
 
-    def _scalar(self, node: yaml.Node, line: int) -> Scalar:
+    def _scalar(self, node: Any, line: int) -> Scalar:
         text = self._text(node, line)
         if node.tag not in _TAGS:
             return text
@@ -132,7 +122,7 @@ class _Reader:
             raise SpecError(self.file, line, f"{text[:40]!r} is not a valid {kind}") from error
         return value if isinstance(value, str | int | float | bool | None) else text
 
-    def _text(self, node: yaml.Node, line: int) -> str:
+    def _text(self, node: Any, line: int) -> str:
         text = str(node.value)
         if any("\ud800" <= character <= "\udfff" for character in text):
             raise SpecError(self.file, line, f"{text[:40]!a} is not Unicode text")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from cnnstat.errors import GraphError, UsageError, nearest, unknown
@@ -199,15 +200,13 @@ class _Reading:
         self,
         entry: Entry | None,
         outer: dict[str, object],
-        arguments: Mapping[str, object] | None = None,
+        given: Mapping[str, object] = MappingProxyType({}),
     ) -> dict[str, object]:
+        """Return the parameters in force, of which some may be given instead of what is stated."""
         values = dict(outer)
-        if entry is not None:
-            for key, value in self._mapping(entry, "parameters").items():
-                if arguments and key in arguments:
-                    values[key] = arguments[key]
-                else:
-                    values[key] = self._filled(value, Scope("", values))
+        for key, value in (self._mapping(entry, "parameters") if entry else {}).items():
+            stated = Scope("", values)
+            values[key] = given[key] if key in given else self._filled(value, stated)
         return values
 
     def _values(self, entry: Entry, scope: Scope) -> tuple[Value, ...]:
