@@ -214,7 +214,7 @@ OF_MATRICES: dict[str, Rule] = {
 @cache
 def rules() -> Mapping[type[Op], Callable[[Backward], Products | None]]:
     """Return the rule of each operator that multiplies and accumulates, by its class."""
-    from cnnstat.count.toolrules import CONVOLUTIONS, TRANSPOSED
+    from cnnstat.ops.conv import CONVOLUTIONS, TRANSPOSED
 
     return {
         **dict.fromkeys((*CONVOLUTIONS, *TRANSPOSED), _convolution),

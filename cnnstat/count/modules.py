@@ -10,13 +10,14 @@ from __future__ import annotations
 from cnnstat import ops
 from cnnstat.count.layer import Layer
 from cnnstat.count.report import Report
-from cnnstat.count.toolrules import ADAPTIVE_MEANS, MAXIMA, MEANS
 from cnnstat.ir.op import Op
 from cnnstat.ir.reach import Sliding
+from cnnstat.ops.adaptive_pool import ADAPTIVE_MAXIMA, ADAPTIVE_MEANS
+from cnnstat.ops.pool import MAXIMA, MEANS
 
 POOLS: dict[type[Op], str] = {
-    **dict.fromkeys((*MEANS, *ADAPTIVE_MEANS), "average pool"),
-    **dict.fromkeys(MAXIMA, "max pool"),
+    **dict.fromkeys((*MEANS, *ADAPTIVE_MEANS, ops.GlobalAvgPool2d), "average pool"),
+    **dict.fromkeys((*MAXIMA, *ADAPTIVE_MAXIMA), "max pool"),
     ops.Subsampling: "subsampling",
 }
 """Poolings in words."""

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from operator import attrgetter
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from cnnstat.count.conventions import PAPER, Convention
 from cnnstat.count.figures import Figures
 from cnnstat.count.layer import Layer
-from cnnstat.count.receptive import ReceptiveField
 from cnnstat.count.report import Note, Report, Totals
 from cnnstat.errors import UsageError
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ir.tensor import TensorSpec
+
+if TYPE_CHECKING:
+    from cnnstat.count.receptive import ReceptiveField
 
 Status = Literal["complete", "partial"]
 

@@ -15,24 +15,14 @@ from cnnstat import ops
 from cnnstat.ir.graph import NodeFacts
 from cnnstat.ir.op import Op
 from cnnstat.ir.work import NO_WORK, Work
+from cnnstat.ops.adaptive_pool import ADAPTIVE_MAXIMA, ADAPTIVE_MEANS
+from cnnstat.ops.conv import CONVOLUTIONS, TRANSPOSED
+from cnnstat.ops.pool import MAXIMA, MEANS
 
 Rule = Callable[[Any, NodeFacts], int]
 """Count of a tool for one operator of the class that the rule is listed under."""
 
 Rules = Mapping[type[Op], Rule]
-
-CONVOLUTIONS: tuple[type[Op], ...] = (ops.Conv1d, ops.Conv2d, ops.Conv3d)
-TRANSPOSED: tuple[type[Op], ...]
-TRANSPOSED = (ops.ConvTranspose1d, ops.ConvTranspose2d, ops.ConvTranspose3d)
-MEANS: tuple[type[Op], ...] = (ops.AvgPool1d, ops.AvgPool2d, ops.AvgPool3d)
-ADAPTIVE_MEANS: tuple[type[Op], ...] = (
-    *(ops.AdaptiveAvgPool1d, ops.AdaptiveAvgPool2d, ops.AdaptiveAvgPool3d),
-    ops.GlobalAvgPool2d,
-)
-MAXIMA: tuple[type[Op], ...] = (
-    *(ops.MaxPool1d, ops.MaxPool2d, ops.MaxPool3d),
-    *(ops.AdaptiveMaxPool1d, ops.AdaptiveMaxPool2d, ops.AdaptiveMaxPool3d),
-)
 
 
 def _alike(classes: Iterable[type[Op]], rule: Rule) -> Rules:
@@ -191,7 +181,7 @@ THOP: Rules = {
     ops.PReLU: _per_input(1),
     ops.Softmax: lambda op, facts: _work(facts).flops,
     **_alike(MEANS, _per_output(1)),
-    **_alike(ADAPTIVE_MEANS, _thop_adaptive(truediv)),
+    **_alike((*ADAPTIVE_MEANS, ops.GlobalAvgPool2d), _thop_adaptive(truediv)),
     ops.Interpolate: _thop_interpolate(1),
     ops.Recurrent: _thop_recurrent,
 }
@@ -209,7 +199,7 @@ THOP_2021: Rules = {
     ops.BatchNorm2d: _per_input(2),
     ops.Nonlinearity: _per_kind(LeakyReLU=1),
     **_alike(MEANS, _per_output(1)),
-    **_alike(ADAPTIVE_MEANS, _thop_adaptive(floordiv)),
+    **_alike((*ADAPTIVE_MEANS, ops.GlobalAvgPool2d), _thop_adaptive(floordiv)),
     ops.Interpolate: _thop_interpolate(0),
     ops.Recurrent: _thop_recurrent,
 }
@@ -242,7 +232,9 @@ PTFLOPS: Rules = {
     **_alike((ops.ReLU, ops.PReLU), _per_input(2)),
     ops.Nonlinearity: _per_kind(ELU=2, GELU=2, LeakyReLU=1, ReLU6=1, SiLU=1),
     ops.Softmax: _per_input(1),
-    **_alike((*MAXIMA, *MEANS, *ADAPTIVE_MEANS), _per_input(2)),
+    **_alike(
+        (*MAXIMA, *ADAPTIVE_MAXIMA, *MEANS, *ADAPTIVE_MEANS, ops.GlobalAvgPool2d), _per_input(2)
+    ),
     ops.Subsampling: _per_input(1),
     ops.Interpolate: _ptflops_upsample,
     ops.MatMul: _product,

@@ -12,13 +12,13 @@ from math import prod
 
 from cnnstat import ops
 from cnnstat.count.storage import place
-from cnnstat.count.toolrules import CONVOLUTIONS, TRANSPOSED
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ir.op import Op
 from cnnstat.memory import kernels as k
 from cnnstat.memory.call import Call, Lowering, padded
 from cnnstat.memory.pooling import POOLINGS
 from cnnstat.memory.tape import Tape, Tensor
+from cnnstat.ops.conv import CONVOLUTIONS, TRANSPOSED
 
 OVERWRITABLE: tuple[type[Op], ...] = (
     *CONVOLUTIONS,

@@ -7,11 +7,12 @@ asks for a gradient and nobody watches the dispatcher.
 from __future__ import annotations
 
 from cnnstat import ops
-from cnnstat.count.toolrules import ADAPTIVE_MEANS, MEANS
 from cnnstat.ir.op import Op
 from cnnstat.memory import kernels as k
 from cnnstat.memory.call import Call, Lowering, padded, padded_shape, windows_of
 from cnnstat.memory.tape import Shape, Tape, Tensor
+from cnnstat.ops.adaptive_pool import ADAPTIVE_MEANS
+from cnnstat.ops.pool import MEANS
 
 
 def _kernel(stem: str, call: Call) -> str:
@@ -104,7 +105,7 @@ def _adaptive_max_pool(t: Tape, call: Call) -> Tensor:
 POOLINGS: dict[type[Op], Lowering] = {
     **dict.fromkeys((ops.MaxPool1d, ops.MaxPool2d, ops.MaxPool3d), _max_pool),
     **dict.fromkeys(MEANS, _avg_pool),
-    **dict.fromkeys(ADAPTIVE_MEANS, _adaptive_avg_pool),
+    **dict.fromkeys((*ADAPTIVE_MEANS, ops.GlobalAvgPool2d), _adaptive_avg_pool),
     **dict.fromkeys(
         (ops.AdaptiveMaxPool1d, ops.AdaptiveMaxPool2d, ops.AdaptiveMaxPool3d), _adaptive_max_pool
     ),

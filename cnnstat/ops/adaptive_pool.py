@@ -177,3 +177,7 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPool):
     rank: ClassVar[int] = 3
     output_size: Axes
     return_indices: bool = False
+
+
+ADAPTIVE_MEANS: tuple[type[Op], ...] = (AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d)
+ADAPTIVE_MAXIMA: tuple[type[Op], ...] = (AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d)

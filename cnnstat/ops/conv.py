@@ -379,3 +379,7 @@ class ConvTranspose3d(_ConvTranspose):
     padding: tuple[Sides, ...] = (0, 0, 0)
     dilation: Axes = (1, 1, 1)
     output_padding: Axes = (0, 0, 0)
+
+
+CONVOLUTIONS: tuple[type[Op], ...] = (Conv1d, Conv2d, Conv3d)
+TRANSPOSED: tuple[type[Op], ...] = (ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)

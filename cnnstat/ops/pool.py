@@ -279,3 +279,7 @@ class Subsampling(Op):
     def reach(self, inputs: Specs) -> Reach:
         """Return the window."""
         return Sliding(self._windows())
+
+
+MEANS: tuple[type[Op], ...] = (AvgPool1d, AvgPool2d, AvgPool3d)
+MAXIMA: tuple[type[Op], ...] = (MaxPool1d, MaxPool2d, MaxPool3d)
