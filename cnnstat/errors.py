@@ -65,7 +65,7 @@ class ShapeError(ModelError):
         self.node = node
 
 
-def said(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     """Return an error of other code as one line: its class, and its first line."""
     try:
         lines = str(error).strip().splitlines() or [""]

@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from cnnstat.errors import MissingDependencyError, UsageError, said
+from cnnstat.errors import MissingDependencyError, UsageError, one_line
 from cnnstat.ir.tensor import DTYPE_BYTES, TensorSpec, check_dtype
 
 Split = tuple[dict[str, TensorSpec | tuple[int, ...]], dict[str, Any]]
@@ -22,13 +22,13 @@ class FullSpec(TensorSpec):
     """Spec of a tensor with all of its axes: no batch is put in front of it."""
 
 
-def single_example(given: Mapping[str, TensorSpec], own: Mapping[str, TensorSpec]) -> bool:
+def single_example(specs: Mapping[str, TensorSpec], own: Mapping[str, TensorSpec]) -> bool:
     """Return whether the first input is one example, without a batch axis.
 
     That is one of floating point, given with all axes, that has fewer than the model's ``own``
     input has with its batch: ``!3x320x320`` where the first layer is a convolution of images.
     """
-    name, spec = next(((name, each) for name, each in given.items() if each.shape), ("", None))
+    name, spec = next(((name, each) for name, each in specs.items() if each.shape), ("", None))
     usual = own.get(name) or next(iter(own.values()), None)
     if usual is None or not isinstance(spec, FullSpec):
         return False
@@ -84,7 +84,9 @@ def array(path: str) -> Any:
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, EOFError, MemoryError) as error:
-        raise UsageError(f"{path}: not an array that numpy.save wrote: {said(error)}") from error
+        raise UsageError(
+            f"{path}: not an array that numpy.save wrote: {one_line(error)}"
+        ) from error
 
 
 def split_arguments(arguments: Mapping[str, Any], *, as_called: bool = False) -> Split:

@@ -127,7 +127,9 @@ def unmet(
             answer = limit.value(subject.read)
             if answer is True:
                 continue
-            figures = ", ".join(f"{name} ({_said(subject.read(name))})" for name in limit.names)
+            figures = ", ".join(
+                f"{name} ({_value_text(subject.read(name))})" for name in limit.names
+            )
             rule = f"the limit {limit.text.strip()!r}"
             if answer is None:
                 reason = f": {_why(subject, limit)}" if _why(subject, limit) else ""
@@ -156,7 +158,7 @@ def _why(subject: Subject, limit: Expression) -> str:
     return subject.reason
 
 
-def _said(value: object) -> str:
+def _value_text(value: object) -> str:
     """Return a figure with its sign: ``=1,000``, ``>=1,000``, ``=?``."""
     sign, number = (">=", value.bound) if isinstance(value, AtLeast) else ("=", value)
     if number is None:
@@ -234,7 +236,7 @@ def _not_fitting(plan: MemoryPlan, memory: Memory) -> Iterator[str]:
     """Yield why a plan does not fit into a memory, or cannot be said to fit."""
     needed = plan.total_bytes + reserve(memory, plan)
     subject = f"{plan.report.name}: batch {plan.batch:,} needs"
-    size = f"{memory.said} ({memory.bytes:,} bytes)"
+    size = f"{memory.with_unit} ({memory.bytes:,} bytes)"
     if needed > memory.bytes:
         yield f"{subject} {needed:,} bytes and does not fit into {size}"
     elif "partial" in (plan.status, plan.report.params_status):

@@ -60,7 +60,7 @@ class OwnModule:
     def trace(self, specs: Mapping[str, TensorSpec], *, training: bool = False) -> Imported:
         """Return the graph of the module on inputs of these specs."""
         from cnnstat.pytorch.capture.importing import import_module
-        from cnnstat.pytorch.capture.standins import Given
+        from cnnstat.pytorch.capture.standins import ForwardArguments
 
         self.latest.clear()
         self.latest.update(specs)
@@ -68,7 +68,7 @@ class OwnModule:
             return import_module(
                 self.reference,
                 self.module,
-                Given(specs, self.constants),
+                ForwardArguments(specs, self.constants),
                 remake=self.remake,
                 training=training,
             )
@@ -76,11 +76,11 @@ class OwnModule:
     def count(self, specs: Mapping[str, TensorSpec]) -> ModuleMeasurement:
         """Return what FlopCounterMode counts of the module."""
         from cnnstat.pytorch.capture.importing import count_module
-        from cnnstat.pytorch.capture.standins import Given
+        from cnnstat.pytorch.capture.standins import ForwardArguments
 
         with self._quiet():
-            given = Given(specs, self.constants)
-            return count_module(self.reference, self.module, given, remake=self.remake)
+            arguments = ForwardArguments(specs, self.constants)
+            return count_module(self.reference, self.module, arguments, remake=self.remake)
 
     def made(self) -> Module:
         """Return the user's own module, a new one with weights each time."""
@@ -116,11 +116,11 @@ class OwnModule:
         """
         from cnnstat.pytorch.capture.copying import filled_copy
         from cnnstat.pytorch.capture.importing import ALL_KINDS, with_shapes
-        from cnnstat.pytorch.capture.standins import Given
+        from cnnstat.pytorch.capture.standins import ForwardArguments
         from cnnstat.pytorch.named import use_settings
 
-        given = Given(self.latest or self._usual(), self.constants)
-        made = with_shapes(module, given, kinds=kinds or ALL_KINDS)
+        arguments = ForwardArguments(self.latest or self._usual(), self.constants)
+        made = with_shapes(module, arguments, kinds=kinds or ALL_KINDS)
         made = made if filling is None else filled_copy(made, filling)
         settings = {name: each for name, each in self.constants.items() if not is_example(each)}
         use_settings(made, settings)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cnnstat.api.model import Inputs, Model
 from cnnstat.api.models import load
 from cnnstat.api.reports import analyze, check_runs, quantized_dtype
-from cnnstat.errors import PASSED_ON, CnnstatError, ModelError, UsageError, said
+from cnnstat.errors import PASSED_ON, CnnstatError, ModelError, UsageError, one_line
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -114,7 +114,7 @@ def measured_memory(model: Model, predicted: MemoryPlan) -> tuple[Measured, Meas
                 f"measuring {predicted.report.name} ran out of memory: workspaces of kernels come "
                 f"on top of the predicted {predicted.total_bytes:,} bytes; take a smaller batch"
             ) from error
-        raise ModelError(f"{model.reference} cannot run: {said(error)}") from error
+        raise ModelError(f"{model.reference} cannot run: {one_line(error)}") from error
     tracked = replace(settings, tracked=settings.device == "cpu")
     return measured, plan_of(model, predicted.report, tracked).predicted
 

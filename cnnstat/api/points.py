@@ -94,8 +94,8 @@ class _Evaluator:
         if self.folder:
             path = file_and_name(_in_folder(reference, self.folder))[0]
             error = error.replace(path, file_and_name(reference)[0])
-        said = " ".join(error.split())
-        return Row(position, reference, point.values, (), 0, "", "failed", (), said)
+        message = " ".join(error.split())
+        return Row(position, reference, point.values, (), 0, "", "failed", (), message)
 
     def model(self, point: Point) -> Model:
         """Return the model of a point; raise ``UsageError`` where its family has none such."""

@@ -11,7 +11,7 @@ from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
 
-from cnnstat.errors import PASSED_ON, CnnstatError, UsageError, said, unknown
+from cnnstat.errors import PASSED_ON, CnnstatError, UsageError, one_line, unknown
 
 PROJECT = "pyproject.toml"
 KEYS = ("rules",)
@@ -45,7 +45,7 @@ def _run(project: Path) -> None:
     except (CnnstatError, *PASSED_ON):
         raise
     except BaseException as error:
-        raise UsageError(f"{file}: cannot run these rules: {said(error)}") from error
+        raise UsageError(f"{file}: cannot run these rules: {one_line(error)}") from error
 
 
 def _rules_of(project: Path) -> str | None:
@@ -58,7 +58,7 @@ def _rules_of(project: Path) -> str | None:
             return None
         table = tomllib.loads(data.decode("utf-8")).get("tool", {}).get("cnnstat")
     except (OSError, ValueError, AttributeError, RecursionError) as error:
-        raise UsageError(f"{project}: cannot read it: {said(error)}") from error
+        raise UsageError(f"{project}: cannot read it: {one_line(error)}") from error
     if table is None:
         return None
     if not isinstance(table, dict):

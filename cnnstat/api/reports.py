@@ -184,12 +184,12 @@ def _check_saved(
     counted = {"input": saved.input_shape, "dtype": spec.dtype, "batch": saved.batch}
     for name, value in counted.items():
         if requested[name] != value and not (name == "batch" and batch == 1):
-            said, wanted = (
+            counted_value, wanted = (
                 "x".join(map(str, each)) if isinstance(each, tuple) else each
                 for each in (value, requested[name])
             )
             raise UsageError(
-                f"{model.reference}: saved with {name} {said}, not {wanted}: "
+                f"{model.reference}: saved with {name} {counted_value}, not {wanted}: "
                 "a saved result cannot be counted again"
             )
 

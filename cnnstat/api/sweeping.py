@@ -158,9 +158,9 @@ def _check_setting(name: str, value: AxisValue) -> None:
     if name == "input":
         check_shape(shape_of(value))
     elif is_named_input(name):
-        given = named_input(value)
-        if isinstance(given, tuple):  # an array is taken as it is
-            check_shape(given.shape if isinstance(given, TensorSpec) else given)
+        spec = named_input(value)
+        if isinstance(spec, tuple):  # an array is taken as it is
+            check_shape(spec.shape if isinstance(spec, TensorSpec) else spec)
     elif name == "dtype":
         check_float_dtype(str(value))
     elif name == "batch" and (type(value) is not int or value < 1):

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cnnstat.api.models import shaped_graph
-from cnnstat.errors import ModelError, UsageError, said
+from cnnstat.errors import ModelError, UsageError, one_line
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ir.tensor import TensorSpec
 
@@ -46,7 +46,7 @@ def in_training_form(
     try:
         form = shaped_graph(replace(model, trace=partial(model.own.trace, training=True)), specs)
     except ModelError as error:
-        if hint := model.own.missing_argument(said(error.__cause__ or error)):
+        if hint := model.own.missing_argument(one_line(error.__cause__ or error)):
             raise UsageError(f"{model.reference}: {hint}") from error
         text = f"counted in evaluation mode: the forward pass fails in training mode ({error})"
         return shaped, _noted(imported, text)

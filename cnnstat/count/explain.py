@@ -307,8 +307,8 @@ def _expected_steps(report: Report) -> Iterator[Step]:
     average = expected(report.shaped)
     if average is None:
         return
-    kept = f"on average, of {average.droppable_paths:,} that can be dropped"
-    yield Step("paths kept in training", kept, round(average.kept_paths, 4))
+    average_of = f"on average, of {average.droppable_paths:,} that can be dropped"
+    yield Step("paths kept in training", average_of, round(average.kept_paths, 4))
     depth = f"on average, of {average.full_depth:,}"
     yield Step("depth in training", depth, round(average.depth, 4))
     share = average.macs / average.full_macs if average.full_macs else 1.0

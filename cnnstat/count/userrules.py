@@ -11,7 +11,7 @@ from dataclasses import replace as changed
 from typing import Any, NamedTuple, TypeVar, overload
 
 from cnnstat.count.report import Note
-from cnnstat.errors import UsageError, said
+from cnnstat.errors import UsageError, one_line
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ir.op import Specs
 from cnnstat.ir.work import Work
@@ -103,7 +103,7 @@ def counted(call: OperatorCall, *names: str) -> tuple[Work, str] | None:
     try:
         result = rule.function(call)
     except (Exception, SystemExit) as error:
-        raise UsageError(f"rule of {call.name}, {rule.origin}: {said(error)}") from error
+        raise UsageError(f"rule of {call.name}, {rule.origin}: {one_line(error)}") from error
     work = work_of(result)
     if work is None:
         raise UsageError(

@@ -41,8 +41,8 @@ class Declared:
     @property
     def shape_text(self) -> str:
         """The extents as an error message shows them."""
-        said = (printable(str(e or "?")) if e != 0 else "0" for e in self.extents or ())
-        return "x".join(said) or "a scalar"
+        extents = (printable(str(e or "?")) if e != 0 else "0" for e in self.extents or ())
+        return "x".join(extents) or "a scalar"
 
 
 def entering_specs(

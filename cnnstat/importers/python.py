@@ -21,7 +21,7 @@ from cnnstat.errors import (
     MissingDependencyError,
     ModelError,
     UsageError,
-    said,
+    one_line,
     unknown,
 )
 from cnnstat.importers.reference import LIBRARIES
@@ -183,4 +183,4 @@ def failed(subject: str, error: BaseException, *, hint: str = "") -> CnnstatErro
     """Return the error for the user's code that raised one: PyTorch's absence has its own."""
     if isinstance(error, ModuleNotFoundError) and error.name == "torch":
         return MissingDependencyError("PyTorch", "torch")
-    return ModelError(f"{subject} {said(error)}{hint}")
+    return ModelError(f"{subject} {one_line(error)}{hint}")

@@ -83,12 +83,12 @@ def imported(reference: str, tensors: Iterable[NamedTensor]) -> Imported:
         Node(names.unique(path), Opaque(NAMELESS, (UNKNOWN,), stored=tuple(weights)), ())
         for path, weights in rows.items()
     ]
-    told = (
+    message = (
         "parameters are recognised by the names of tensors; work, output shapes and depth are "
         f"unknown: {NO_FORWARD}"
     )
     graph = Graph(reference, tuple(nodes), (Value(len(nodes) - 1),))
-    return Imported(graph, (Note(WEIGHTS_ALONE, "", told),))
+    return Imported(graph, (Note(WEIGHTS_ALONE, "", message),))
 
 
 def _role(name: str, dtype: str) -> Role:

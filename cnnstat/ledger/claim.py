@@ -64,7 +64,7 @@ class Quoted(NamedTuple):
     """A published ratio between models, with its computed value and verdict."""
 
     models: tuple[str, ...]
-    said: Published
+    published: Published
 
 
 def claim(figure: Figure, reports: Reports) -> Claim:

@@ -163,8 +163,8 @@ MODEL: dict[str, tuple[str, Callable[[Report], Computed]]] = {
 def unit_of(read: str, *, at: bool = False) -> str | None:
     """Return the unit of a read of a model, or of a row ``at`` a name; None for no read."""
     tables = (ROWS, GRAPH, MODEL) if at else (GRAPH, MODEL, ROWS)
-    found = [table[read][0] for table in tables if read in table]
-    return SUMS.get(read) or (found[0] if found else None)
+    units = [table[read][0] for table in tables if read in table]
+    return SUMS.get(read) or (units[0] if units else None)
 
 
 def read_of(reports: Reports, model: str, read: str, input: Extents | None) -> Computed:

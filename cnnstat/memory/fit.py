@@ -41,7 +41,7 @@ class Memory(NamedTuple):
     bytes: int
 
     @property
-    def said(self) -> str:
+    def with_unit(self) -> str:
         """The memory with its unit spelled out: ``24G`` is ``24 GiB``."""
         number, unit = _split(self.text)
         return f"{number} {f'{unit}iB' if unit in ('K', 'M', 'G', 'T') else unit or 'B'}"

@@ -198,8 +198,8 @@ def inputs_alone(shaped: ShapedGraph, unknown: str, state: StateBytes) -> Pass:
 
 def _saved(run: _Run, records: set[int]) -> tuple[int, ...]:
     """Return the bytes that each node's records are the first to save, each storage once."""
-    kept = [run.tape.records[number] for number in sorted(records)]
-    return _first_kept(run, [(record.node, each) for record in kept for each in record.saves])
+    saving = [run.tape.records[number] for number in sorted(records)]
+    return _first_kept(run, [(record.node, each) for record in saving for each in record.saves])
 
 
 def _first_kept(run: _Run, pairs: Iterable[tuple[int, int]]) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from cnnstat.errors import PASSED_ON, ModelError, UsageError, said
+from cnnstat.errors import PASSED_ON, ModelError, UsageError, one_line
 from cnnstat.importers.declared import Declared
 from cnnstat.importers.weights import NO_FORWARD, NamedTensor
 from cnnstat.pytorch import unlogged
@@ -90,8 +90,8 @@ def load_exported(path: str) -> Program:
             for name, value in zip(names, specs, strict=True)
             if isinstance(value, torch.Tensor)
         }
-        given = tree_leaves(program.example_inputs) if program.example_inputs else []
-        examples = dict(zip(names, given, strict=False))
+        leaves = tree_leaves(program.example_inputs) if program.example_inputs else []
+        examples = dict(zip(names, leaves, strict=False))
         usual: dict[str, int] = {}
         for name, declared in inputs.items():
             example = examples.get(name)
@@ -173,7 +173,7 @@ def load_weights(path: str) -> list[NamedTensor]:
     except pickle.UnpicklingError as error:
         classes = re.search(r"(?:GLOBAL|class) ([\w.]+)", str(error))
         if classes is None:
-            raise ModelError(f"{path}: not a file of torch.save: {said(error)}") from error
+            raise ModelError(f"{path}: not a file of torch.save: {one_line(error)}") from error
         raise UsageError(
             f"{path}: it pickles {classes[1]}, which is not unpickled since that runs code; "
             "save module.state_dict(), or name a model that runs: model.py:factory"
@@ -181,7 +181,7 @@ def load_weights(path: str) -> list[NamedTensor]:
     except PASSED_ON:
         raise
     except BaseException as error:
-        raise ModelError(f"{path}: not a file of torch.save: {said(error)}") from error
+        raise ModelError(f"{path}: not a file of torch.save: {one_line(error)}") from error
     tensors = _state(content)
     if tensors is None:
         keys = (
@@ -231,4 +231,4 @@ def _errors(path: str, kind: str) -> Iterator[None]:
     except (ModelError, *PASSED_ON):
         raise
     except BaseException as error:
-        raise ModelError(f"{path}: PyTorch cannot read it as {kind}: {said(error)}") from error
+        raise ModelError(f"{path}: PyTorch cannot read it as {kind}: {one_line(error)}") from error

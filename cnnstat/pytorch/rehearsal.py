@@ -18,7 +18,7 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode, is_fake
 from torch.autograd.graph import saved_tensors_hooks
 
-from cnnstat.errors import PASSED_ON, said
+from cnnstat.errors import PASSED_ON, one_line
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.memory.passes import Pass, Settings, StateBytes, inputs_alone
 from cnnstat.pytorch import FAKE_TENSORS, unlogged
@@ -169,7 +169,7 @@ def _why(error: BaseException) -> str:
     name = "" if function is None else str(function.name()).removeprefix("aten::")
     if isinstance(error, RandomBranchError) or name == "_local_scalar_dense":
         return BRANCHES
-    return name or said(error)
+    return name or one_line(error)
 
 
 def _standing_in(mode: FakeTensorMode, dtype: torch.dtype | None) -> Filling:

@@ -67,8 +67,8 @@ def read_parquet(path: str) -> Iterator[dict[str, object]]:
         for batch in parquet.ParquetFile(path).iter_batches(GROUP):
             yield from batch.to_pylist()
     except (OSError, pyarrow.ArrowInvalid) as error:
-        said = str(error).strip().splitlines() or [""]
-        raise UsageError(f"cannot read {path}: {said[0]}") from error
+        reason = str(error).strip().splitlines() or [""]
+        raise UsageError(f"cannot read {path}: {reason[0]}") from error
 
 
 def _type(name: str, plan: Plan) -> Any:

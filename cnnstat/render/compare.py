@@ -262,7 +262,7 @@ def _payload(comparison: Comparison, quoted: Sequence[Quoted]) -> dict[str, obje
         "baseline": None if baseline is None else label(baseline, comparison),
         "models": [model_payload(comparison, entry) for entry in comparison.entries],
         "published": [
-            {"models": list(models), **published_payload(said)} for models, said in quoted
+            {"models": list(models), **published_payload(published)} for models, published in quoted
         ],
     }
 

@@ -72,7 +72,7 @@ def _row(fit: Fit) -> tuple[Cell, ...]:
     at, wide = fit.at_batch, fit.at_input
     return (
         fit.smallest.report.name,
-        fit.memory.said,
+        fit.memory.with_unit,
         at.batch if at else 0,
         at.total_bytes if at else "",
         at.param_bytes if at else "",

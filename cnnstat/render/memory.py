@@ -144,8 +144,8 @@ def _sections(
     yield Section("In short", tuple(_short(plan, rows, fits, next_batch)))
     yield Section("Memory needed", aligned(_totals(plan)))
     if measured is not None:
-        said = (*aligned(_measured_lines(*measured)), *_unwatched_lines(plan, measured[1]))
-        yield Section("Measured and predicted", said)
+        lines = (*aligned(_measured_lines(*measured)), *_unwatched_lines(plan, measured[1]))
+        yield Section("Measured and predicted", lines)
     if plan.unknown:
         named = f"the memory of the following is unknown: {', '.join(plan.unknown)}"
         yield Section("Partial", (f"{named}; every figure is a lower bound",))
@@ -191,24 +191,24 @@ def _both(size: int) -> str:
 
 def fit_lines(fit: Fit) -> Iterator[str]:
     """Yield the largest batch and input for one memory, or the bytes that are missing."""
-    said = f"{fit.memory.said} ({count(fit.memory.bytes)} bytes)"
+    size = f"{fit.memory.with_unit} ({count(fit.memory.bytes)} bytes)"
     if fit.reserved_bytes:
-        said += f" less {bytes_text(fit.reserved_bytes)}"
+        size += f" less {bytes_text(fit.reserved_bytes)}"
     least = _least(fit.smallest)
     if fit.missing_state_bytes:
         yield (
-            f"{said} is too small for parameters, buffers and optimiser state: "
+            f"{size} is too small for parameters, buffers and optimiser state: "
             f"{bytes_text(fit.missing_state_bytes)} are missing."
         )
     elif fit.at_batch is None:
-        yield f"{said} is {bytes_text(fit.missing_bytes)} too small for a single image."
+        yield f"{size} is {bytes_text(fit.missing_bytes)} too small for a single image."
     else:
         plan = fit.at_batch
-        yield f"{said} fits a batch of at most {plan.batch:,}: {least}{breakdown(plan)}."
+        yield f"{size} fits a batch of at most {plan.batch:,}: {least}{breakdown(plan)}."
     if fit.at_input is not None:
         shape = "x".join(map(str, fit.at_input.report.input_shape))
         need = f"{least}{breakdown(fit.at_input)}"
-        yield f"{said} fits an input of at most {shape} at batch 1: {need}."
+        yield f"{size} fits an input of at most {shape} at batch 1: {need}."
     elif fit.fixed_input:
         yield "The model takes no square input of another size."
 
@@ -224,8 +224,8 @@ def breakdown(plan: MemoryPlan) -> str:
         parts.append(("the optimiser's step with gradients and inputs", plan.update_bytes))
     else:
         parts += [(PARTS[kind], size) for kind, size in plan.peak.parts.items()]
-    said = " + ".join(f"{bytes_text(size)} {name}" for name, size in parts if size)
-    return f"{bytes_text(plan.total_bytes)} = {said}"
+    terms = " + ".join(f"{bytes_text(size)} {name}" for name, size in parts if size)
+    return f"{bytes_text(plan.total_bytes)} = {terms}"
 
 
 def _alive(plan: MemoryPlan) -> str:

@@ -94,7 +94,7 @@ def totals_payload(plan: MemoryPlan) -> dict[str, object]:
 def fit_payload(fit: Fit) -> dict[str, object]:
     """Return what fits into one memory."""
     return {
-        "memory": fit.memory.said,
+        "memory": fit.memory.with_unit,
         "memory_bytes": fit.memory.bytes,
         "reserved_bytes": fit.reserved_bytes,
         "batch": fit.at_batch.batch if fit.at_batch else 0,

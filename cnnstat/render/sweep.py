@@ -30,8 +30,9 @@ def sweep_document(run: Run, rows: Rows, format: str) -> Document:
         return _flat(run, rows)
     columns = _columns(run, rows)
     where = f", where {plan.where}" if plan.where else ""
+    models = _counted(len(rows), "model")
     return Document(
-        title=f"{plan.space.reference}: {_said(len(rows), 'model')} of {counts.evaluated:,}{where}",
+        title=f"{plan.space.reference}: {models} of {counts.evaluated:,}{where}",
         subtitle=outcome_line(run),
         columns=columns,
         rows=tuple(tuple(_cell(row, column.key, run) for column in columns) for row in rows),
@@ -69,17 +70,17 @@ def _plain(value: object) -> Cell:
 def outcome_line(run: Run) -> str:
     """Return in one line what became of the points."""
     counts = run.counts
-    parts = [f"{_said(counts.evaluated, 'model')} evaluated, {count(counts.kept)} kept"]
+    parts = [f"{_counted(counts.evaluated, 'model')} evaluated, {count(counts.kept)} kept"]
     for number, text, first in (
         (counts.failed, f"{count(counts.failed)} failed", run.first_error),
-        (counts.skipped, f"{_said(counts.skipped, 'invalid combination')} skipped", run.reason),
+        (counts.skipped, f"{_counted(counts.skipped, 'invalid combination')} skipped", run.reason),
     ):
         if number:
             parts.append(f"{text} (first: {first})" if first else text)
     return ", ".join(parts)
 
 
-def _said(number: int, noun: str) -> str:
+def _counted(number: int, noun: str) -> str:
     return f"{count(number)} {noun}{'' if number == 1 else 's'}"
 
 

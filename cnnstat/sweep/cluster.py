@@ -78,10 +78,10 @@ def cluster(address: str, *, workers: int, source: Source | None = None) -> Iter
         else:
             client = Client(address, timeout=TIMEOUT_SECONDS, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
-        said = str(error).strip().splitlines() or [type(error).__name__]
+        reason = str(error).strip().splitlines() or [type(error).__name__]
         raise UsageError(
-            f"no Dask scheduler answers at {address} within {TIMEOUT_SECONDS} s ({said[0]}); start "
-            "one with 'dask scheduler' and workers with 'dask worker ADDRESS --nthreads 1'"
+            f"no Dask scheduler answers at {address} within {TIMEOUT_SECONDS} s ({reason[0]}); "
+            "start one with 'dask scheduler' and workers with 'dask worker ADDRESS --nthreads 1'"
         ) from error
     try:
         threads = _threads(client, address)

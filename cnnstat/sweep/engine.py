@@ -129,5 +129,5 @@ def run(
 
 def _lost(plan: Plan, position: int, error: BrokenExecutor) -> str:
     model = plan.space.point(plan.order[position]).reference
-    said = str(error).strip().splitlines() or ["all workers were lost"]
-    return f"the workers died at point {position + 1:,} ({model}) or after it: {said[0]}"
+    reason = str(error).strip().splitlines() or ["all workers were lost"]
+    return f"the workers died at point {position + 1:,} ({model}) or after it: {reason[0]}"

@@ -16,7 +16,7 @@ from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph
 from cnnstat.ops import AdaptiveAvgPool2d, Dropout, Input, LocalResponseNorm
 from cnnstat.zoo.blocks import RELU, SOFTMAX, conv, flatten, linear, max_pool
-from cnnstat.zoo.card import ModelCard, told
+from cnnstat.zoo.card import ModelCard, card_of
 
 
 class Conv(NamedTuple):
@@ -95,4 +95,4 @@ def build(name: str, classes: int) -> Graph:
 def card(name: str) -> ModelCard:
     """Return the card of one of the family's names."""
     extent = FORMS[name].extent
-    return told("alexnet", name, build=partial(build, name), input_shape=(3, extent, extent))
+    return card_of("alexnet", name, build=partial(build, name), input_shape=(3, extent, extent))

@@ -19,7 +19,7 @@ from cnnstat.ir.graph import Graph, Value
 from cnnstat.ops import Add, Concat, Input
 from cnnstat.zoo import densenet, fractalnet
 from cnnstat.zoo.blocks import BATCH_NORM, RELU, activate, conv, conv_op
-from cnnstat.zoo.card import ModelCard, refuse_classes, told
+from cnnstat.zoo.card import ModelCard, card_of, refuse_classes
 
 ADD = Add()
 CONCAT = Concat()
@@ -190,7 +190,7 @@ def card(name: str) -> ModelCard:
     block = BLOCKS.get(name)
     if block is None:
         raise unknown("building block", name, BLOCKS)
-    return told(
+    return card_of(
         "building_blocks",
         name,
         title=block.title,

@@ -104,25 +104,25 @@ def _file(family: str) -> dict[str, Any]:
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
-def _said(family: str, name: str) -> dict[str, Any]:
+def _entries(family: str, name: str) -> dict[str, Any]:
     """Return what a file says of a model, under the names of ``ModelCard``."""
     file = _file(family)
-    said: dict[str, Any] = {key: file[key] for key in ("family", "paper") if key in file}
+    entries: dict[str, Any] = {key: file[key] for key in ("family", "paper") if key in file}
     for part in file["card"]:
         if not any(fnmatchcase(name, pattern) for pattern in part.get("names", ("*",))):
             continue
         for key, value in part.items():
             if isinstance(value, list):
-                value = [*said.get(key, ()), *value]
-            elif isinstance(value, dict) and isinstance(said.get(key), dict):
-                value = {**said[key], **value}
-            said[key] = value
-    if isinstance(said["paper"], str):
-        said["paper"] = _file(said["paper"])["paper"]
-    if isinstance(said.get("training"), str):
-        said["training"] = _said(*said["training"].split("/"))["training"]
-    said.pop("names", None)
-    return said
+                value = [*entries.get(key, ()), *value]
+            elif isinstance(value, dict) and isinstance(entries.get(key), dict):
+                value = {**entries[key], **value}
+            entries[key] = value
+    if isinstance(entries["paper"], str):
+        entries["paper"] = _file(entries["paper"])["paper"]
+    if isinstance(entries.get("training"), str):
+        entries["training"] = _entries(*entries["training"].split("/"))["training"]
+    entries.pop("names", None)
+    return entries
 
 
 def _measured(family: str, name: str) -> tuple[list[Accuracy], str]:
@@ -139,7 +139,7 @@ def _measured(family: str, name: str) -> tuple[list[Accuracy], str]:
     return rates, result
 
 
-def told(
+def card_of(
     family: str,
     name: str,
     *,
@@ -152,11 +152,11 @@ def told(
     Computed ``facts`` come first; errors of torchvision's weights stand behind the paper's own, in
     front of those of ensembles.
     """
-    said = _said(family, name)
+    entries = _entries(family, name)
     rates, result = _measured(family, name)
-    unmeasured = said.pop("unmeasured", "")
-    said.setdefault("departs", "" if rates else unmeasured)
-    training = said.pop("training", None)
+    unmeasured = entries.pop("unmeasured", "")
+    entries.setdefault("departs", "" if rates else unmeasured)
+    training = entries.pop("training", None)
     if training is not None:
         training = Training(**{**training, "corrections": tuple(training.get("corrections", ()))})
     single = [rate for rate in rates if not rate.ensemble]
@@ -167,10 +167,10 @@ def told(
     return ModelCard(
         name=name,
         build=build,
-        paper=Paper(**said.pop("paper")),
+        paper=Paper(**entries.pop("paper")),
         training=training,
         accuracy=(*single, *released, *together),
-        ideas=tuple(said.pop("ideas", ())),
-        facts=(*facts, *said.pop("facts", ())),
-        **{"result": result, **said, **computed},
+        ideas=tuple(entries.pop("ideas", ())),
+        facts=(*facts, *entries.pop("facts", ())),
+        **{"result": result, **entries, **computed},
     )

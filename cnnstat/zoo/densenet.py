@@ -30,7 +30,7 @@ from cnnstat.zoo.blocks import (
     image,
     max_pool,
 )
-from cnnstat.zoo.card import ModelCard, told
+from cnnstat.zoo.card import ModelCard, card_of
 from cnnstat.zoo.rule import DepthRule, check_factor
 
 CONCAT = Concat()
@@ -157,7 +157,7 @@ def card(name: str) -> ModelCard:
     # 1 + 1 or 2 per layer + the transitions + 1
     depth = (1 + form.bottleneck) * sum(form.layers) + len(form.layers) + 1
     if not form.imagenet:
-        return told(
+        return card_of(
             "densenet",
             name,
             title=f"DenseNet{'-BC' * form.bottleneck} (L={depth}, k={k}) for CIFAR-10",
@@ -170,7 +170,7 @@ def card(name: str) -> ModelCard:
         f"Its blocks in table 1 have {depth} weighted layers with the first convolution, the "
         "transitions and the fully connected layer; the name counts one less."
     )
-    return told(
+    return card_of(
         "densenet",
         name,
         title=f"DenseNet-{name.removeprefix('densenet')} (k={k})",

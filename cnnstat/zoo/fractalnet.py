@@ -19,7 +19,7 @@ from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph, Value
 from cnnstat.ops import Dropout, FractalJoin, Input
 from cnnstat.zoo.blocks import BATCH_NORM, RELU, classifier, conv_op, max_pool
-from cnnstat.zoo.card import ModelCard, told
+from cnnstat.zoo.card import ModelCard, card_of
 from cnnstat.zoo.rule import check_factor
 
 INPUT = (3, 32, 32)
@@ -115,7 +115,7 @@ def card(name: str) -> ModelCard:
     columns = _columns(name, depth, "" if match[2] is None else f"-{width}")
     convolutions = len(WIDTH_FACTORS) * ((1 << columns) - 1)
     classes = 100 if width == 16 else 10
-    return told(
+    return card_of(
         "fractalnet",
         name,
         title=f"FractalNet of {columns} columns, {depth} layers, for CIFAR-{classes}",

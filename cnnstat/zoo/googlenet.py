@@ -26,7 +26,7 @@ from cnnstat.zoo.blocks import (
     linear,
     max_pool,
 )
-from cnnstat.zoo.card import ModelCard, refuse_classes, told
+from cnnstat.zoo.card import ModelCard, card_of, refuse_classes
 
 
 class Module(NamedTuple):
@@ -127,5 +127,5 @@ def card(name: str) -> ModelCard:
     """Return the card of one of the family's names."""
     if name in LECTURE_MODULES:
         module = partial(build_module, name)
-        return told("googlenet", name, build=module, input_shape=(256, 28, 28), classes=0)
-    return told("googlenet", name, build=partial(build, name, name == "googlenet-aux"))
+        return card_of("googlenet", name, build=module, input_shape=(256, 28, 28), classes=0)
+    return card_of("googlenet", name, build=partial(build, name, name == "googlenet-aux"))

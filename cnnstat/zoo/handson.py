@@ -12,7 +12,7 @@ from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph
 from cnnstat.ops import Dropout, Input
 from cnnstat.zoo.blocks import FLATTEN, RELU, SOFTMAX, conv, linear, max_pool
-from cnnstat.zoo.card import ModelCard, told
+from cnnstat.zoo.card import ModelCard, card_of
 
 INPUT = (1, 28, 28)
 
@@ -36,4 +36,4 @@ def build(name: str, classes: int) -> Graph:
 
 def card(name: str) -> ModelCard:
     """Return the card of ``handson-cnn``."""
-    return told("handson", name, build=partial(build, name), input_shape=INPUT, classes=10)
+    return card_of("handson", name, build=partial(build, name), input_shape=INPUT, classes=10)

@@ -16,7 +16,7 @@ from cnnstat.ir.graph import Graph, Value
 from cnnstat.ir.op import Op
 from cnnstat.ops import RBF, ConnectedConv2d, Input, ScaledTanh, Subsampling, Tanh
 from cnnstat.zoo.blocks import activate, avg_pool, classifier, conv, flatten, linear
-from cnnstat.zoo.card import ModelCard, told
+from cnnstat.zoo.card import ModelCard, card_of
 
 # Table I, column by column: the maps of S2 that each map of C3 reads.
 CONNECTIONS = (
@@ -57,4 +57,4 @@ def card(name: str) -> ModelCard:
     """Return the card of one of the family's names."""
     modern = name == "lenet5-modern"
     built = partial(build, name, modern)
-    return told("lenet", name, build=built, input_shape=(1, 32, 32), classes=10)
+    return card_of("lenet", name, build=built, input_shape=(1, 32, 32), classes=10)

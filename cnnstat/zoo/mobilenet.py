@@ -21,7 +21,7 @@ from cnnstat.errors import UsageError, unknown
 from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph, Value
 from cnnstat.zoo.blocks import GLOBAL_AVG_POOL, classifier, conv, image
-from cnnstat.zoo.card import ModelCard, told
+from cnnstat.zoo.card import ModelCard, card_of
 
 FIRST_WIDTH = 32
 MAX_MULTIPLIER = 100
@@ -109,7 +109,7 @@ def card(name: str) -> ModelCard:
     full = name == "mobilenet-standard"
     multiplier = Fraction(1) if full or name == "mobilenet" else multiplier_of(name)
     title = "MobileNet" if multiplier == 1 else f"{float(multiplier):g} MobileNet"
-    return told(
+    return card_of(
         "mobilenet",
         name,
         title=f"{title} with full convolutions" if full else title,

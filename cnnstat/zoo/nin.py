@@ -13,7 +13,7 @@ from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph
 from cnnstat.ops import Dropout, Input
 from cnnstat.zoo.blocks import FLATTEN, GLOBAL_AVG_POOL, SOFTMAX, avg_pool, conv, max_pool
-from cnnstat.zoo.card import ModelCard, told
+from cnnstat.zoo.card import ModelCard, card_of
 
 INPUT = (3, 32, 32)
 
@@ -35,4 +35,4 @@ def build(name: str, classes: int) -> Graph:
 
 def card(name: str) -> ModelCard:
     """Return the card of ``nin-cifar``."""
-    return told("nin", name, build=partial(build, name), input_shape=INPUT, classes=10)
+    return card_of("nin", name, build=partial(build, name), input_shape=INPUT, classes=10)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import partial
 
 from cnnstat.zoo import resnet, resnet_cifar
-from cnnstat.zoo.card import ModelCard, told
+from cnnstat.zoo.card import ModelCard, card_of
 from cnnstat.zoo.rule import DepthRule
 
 RULE = DepthRule("a plain CIFAR net", 6, 2)
@@ -28,9 +28,11 @@ def card(name: str) -> ModelCard:
     if name in IMAGENET:
         form = resnet.form_of(IMAGENET[name])._replace(residual=False)
         build = partial(resnet.build_form, name, form)
-        return told("plain", name, title=f"Plain {depth}-layer net", build=build, departs=departs)
+        return card_of(
+            "plain", name, title=f"Plain {depth}-layer net", build=build, departs=departs
+        )
     per_stage = RULE.blocks(name, depth, "plain{}-cifar")
-    return told(
+    return card_of(
         "plain",
         name,
         title=f"Plain {depth}-layer net for CIFAR-10",

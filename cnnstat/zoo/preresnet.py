@@ -27,7 +27,7 @@ from cnnstat.zoo.blocks import (
     image,
     max_pool,
 )
-from cnnstat.zoo.card import ModelCard, told
+from cnnstat.zoo.card import ModelCard, card_of
 from cnnstat.zoo.resnet_cifar import ADD, INPUT, zero_pad
 from cnnstat.zoo.rule import DepthRule
 
@@ -124,12 +124,12 @@ def card(name: str) -> ModelCard:
     title = f"Pre-activation ResNet-{depth}"
     if name == "preresnet200":
         build = partial(build_imagenet, name, (3, 24, 36, 3))
-        return told("preresnet", name, title=title, build=build)
+        return card_of("preresnet", name, title=title, build=build)
     unit, widths, rule = TWO_3X3, (16, 32, 64), BASIC
     if depth >= FIRST_BOTTLENECK:
         unit, widths, rule = BOTTLENECK_UNIT, (64, 128, 256), BOTTLENECK
     per_stage = rule.blocks(name, depth, "preresnet{}-cifar")
-    return told(
+    return card_of(
         "preresnet",
         name,
         title=f"{title} for CIFAR-10",

@@ -24,7 +24,7 @@ from cnnstat.zoo.blocks import (
     linear,
     max_pool,
 )
-from cnnstat.zoo.card import ModelCard, told
+from cnnstat.zoo.card import ModelCard, card_of
 
 WIDTHS = (64, 128, 256, 512)
 ADD = Add()
@@ -121,4 +121,4 @@ def card(name: str) -> ModelCard:
     """Return the card of one of the family's names."""
     depth, _, variant = name.removeprefix("resnet").partition("-")
     suffix = {"": "", "a": ", option A", "v1.5": " v1.5"}[variant]
-    return told("resnet", name, title=f"ResNet-{depth}{suffix}", build=partial(build, name))
+    return card_of("resnet", name, title=f"ResNet-{depth}{suffix}", build=partial(build, name))

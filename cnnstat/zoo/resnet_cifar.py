@@ -17,7 +17,7 @@ from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph, Value
 from cnnstat.ops import Add, DropPath, ZeroPadShortcut
 from cnnstat.zoo.blocks import GLOBAL_AVG_POOL, activate, classifier, conv, image
-from cnnstat.zoo.card import ModelCard, told
+from cnnstat.zoo.card import ModelCard, card_of
 from cnnstat.zoo.rule import DepthRule
 
 INPUT = (3, 32, 32)
@@ -103,4 +103,4 @@ def card(name: str) -> ModelCard:
     depth = int(name.removeprefix("resnet").removesuffix("-cifar"))
     built = partial(build, name, RULE.blocks(name, depth, "resnet{}-cifar"))
     title = f"ResNet-{depth} for CIFAR-10"
-    return told("resnet_cifar", name, title=title, build=built, input_shape=INPUT, classes=10)
+    return card_of("resnet_cifar", name, title=title, build=built, input_shape=INPUT, classes=10)

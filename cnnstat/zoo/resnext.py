@@ -17,7 +17,7 @@ from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph
 from cnnstat.zoo import resnet
 from cnnstat.zoo.blocks import GLOBAL_AVG_POOL, classifier, conv, image
-from cnnstat.zoo.card import ModelCard, told
+from cnnstat.zoo.card import ModelCard, card_of
 from cnnstat.zoo.resnet_cifar import INPUT
 from cnnstat.zoo.rule import DepthRule, check_factor
 
@@ -56,9 +56,9 @@ def card(name: str) -> ModelCard:
     if depth in IMAGENET_DEPTHS:
         form = resnet.form_of(f"resnet{depth}-v1.5")
         form = form._replace(cardinality=cardinality, group_width=group_width)
-        return told("resnext", name, title=title, build=partial(resnet.build_form, name, form))
+        return card_of("resnext", name, title=title, build=partial(resnet.build_form, name, form))
     per_stage = RULE.blocks(name, depth, f"resnext{{}}-{cardinality}x{group_width}d")
-    return told(
+    return card_of(
         "resnext",
         name,
         title=f"{title} for CIFAR-10",

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from cnnstat.zoo.card import ModelCard, told
+from cnnstat.zoo.card import ModelCard, card_of
 from cnnstat.zoo.resnet_cifar import INPUT, build
 from cnnstat.zoo.rule import DepthRule
 
@@ -26,7 +26,7 @@ def card(name: str) -> ModelCard:
     """
     depth = int(name.removeprefix("stochastic-depth-").removesuffix("-cifar"))
     per_stage = RULE.blocks(name, depth, "stochastic-depth-{}-cifar")
-    return told(
+    return card_of(
         "stochastic_depth",
         name,
         title=f"ResNet-{depth} with stochastic depth",

@@ -12,7 +12,7 @@ from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph
 from cnnstat.ops import Input, LocalResponseNorm
 from cnnstat.zoo.blocks import RELU, SOFTMAX, conv, flatten, linear, max_pool
-from cnnstat.zoo.card import ModelCard, told
+from cnnstat.zoo.card import ModelCard, card_of
 
 # Table 1: per stage the kernels of its convolutions; widths are 64, 128, 256, 512, 512.
 STAGES: dict[str, tuple[tuple[int, ...], ...]] = {
@@ -56,4 +56,4 @@ def card(name: str) -> ModelCard:
     configuration = CONFIGURATIONS[name.removesuffix("-bn")]
     norm = name.endswith("-bn")
     title = f"VGG configuration {configuration}" + (" with batch norm" if norm else "")
-    return told("vgg", name, title=title, build=partial(build, name, configuration, norm))
+    return card_of("vgg", name, title=title, build=partial(build, name, configuration, norm))

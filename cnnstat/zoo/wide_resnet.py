@@ -15,7 +15,7 @@ from __future__ import annotations
 from functools import partial
 
 from cnnstat.zoo import resnet
-from cnnstat.zoo.card import ModelCard, told
+from cnnstat.zoo.card import ModelCard, card_of
 from cnnstat.zoo.preresnet import TWO_3X3_PROJECTED, build_cifar
 from cnnstat.zoo.resnet_cifar import INPUT
 from cnnstat.zoo.rule import DepthRule, check_factor
@@ -33,11 +33,13 @@ def card(name: str) -> ModelCard:
         base = IMAGENET[name]
         form = resnet.form_of(f"{base}-v1.5")._replace(group_width=128)
         title = f"Wide ResNet-{base.removeprefix('resnet')}-2"
-        return told("wide_resnet", name, title=title, build=partial(resnet.build_form, name, form))
+        return card_of(
+            "wide_resnet", name, title=title, build=partial(resnet.build_form, name, form)
+        )
     depth, factor = map(int, name.removeprefix("wrn-").split("-"))
     k = check_factor(name, "widening factor", factor)
     per_stage = RULE.blocks(name, depth, f"wrn-{{}}-{k}")
-    return told(
+    return card_of(
         "wide_resnet",
         name,
         title=f"WRN-{depth}-{k}",

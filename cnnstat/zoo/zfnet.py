@@ -23,7 +23,7 @@ from cnnstat.ir.builder import Builder
 from cnnstat.ir.graph import Graph, Value
 from cnnstat.ops import ConvTranspose2d, Input, LocalResponseNorm, MaxPool2d, MaxUnpool2d
 from cnnstat.zoo.blocks import RELU, SOFTMAX, conv, flatten, linear
-from cnnstat.zoo.card import ModelCard, refuse_classes, told
+from cnnstat.zoo.card import ModelCard, card_of, refuse_classes
 
 INPUT = (3, 224, 224)
 
@@ -140,9 +140,9 @@ def card(name: str) -> ModelCard:
     """
     if not name.startswith(DECONV):
         widths = PAPER_WIDTHS if name == "zfnet-paper" else WIDTHS
-        return told("zfnet", name, build=partial(build, name, widths))
+        return card_of("zfnet", name, build=partial(build, name, widths))
     target = name.removeprefix(DECONV).removeprefix("-") or "conv5"
     if target not in PROJECTED:
         raise unknown("layer of zfnet to project back", target, PROJECTED)
     title = f"ZFNet's deconvolution network from {target}"
-    return told("zfnet", name, title=title, build=partial(build_deconv, name, target), classes=0)
+    return card_of("zfnet", name, title=title, build=partial(build_deconv, name, target), classes=0)

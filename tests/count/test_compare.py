@@ -119,11 +119,11 @@ def test_nothing_cannot_be_compared() -> None:
 
 def test_the_ledgers_twelve_times_is_quoted_only_for_both_models() -> None:
     quoted = api.compare("alexnet", "googlenet", baseline="alexnet").quoted
-    assert {(q.models, q.said.published, q.said.verdict) for q in quoted} >= {
+    assert {(q.models, q.published.published, q.published.verdict) for q in quoted} >= {
         (("alexnet", "googlenet"), "12 times smaller", "differs"),
         (("alexnet", "googlenet"), "12 times fewer", "differs"),
     }
-    assert all(q.said.computed == "8.913" for q in quoted)
+    assert all(q.published.computed == "8.913" for q in quoted)
     assert api.compare("googlenet", "vgg16").quoted == ()
     assert api.compare("alexnet").quoted == ()
 

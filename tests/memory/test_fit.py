@@ -63,7 +63,7 @@ def test_units_are_told_apart() -> None:
     assert said["24G"].bytes == said["24GiB"].bytes == said["24 gib"].bytes == 24 * 1024**3
     assert said["24GB"].bytes == 24 * 1000**3
     assert (said["1.5kB"].bytes, said["100"].bytes) == (1500, 100)
-    assert [said[text].said for text in ("24G", "24GB", "100")] == ["24 GiB", "24 GB", "100 B"]
+    assert [said[text].with_unit for text in ("24G", "24GB", "100")] == ["24 GiB", "24 GB", "100 B"]
 
 
 @pytest.mark.parametrize("text", ["", "GiB", "24X", "-3GB", "1.2.3G", "1e3GB", "0GB", "0"])

@@ -104,8 +104,8 @@ def application(reference: str, arguments: Mapping[str, Any] | None = None) -> F
         with redirect_stdout(stderr), _without_weights():
             model = _built(build, options)
     except Exception as error:
-        said = (str(error).strip().splitlines() or [""])[0]
-        raise ModelError(f"{reference}: Keras raised {type(error).__name__}: {said}") from error
+        reason = (str(error).strip().splitlines() or [""])[0]
+        raise ModelError(f"{reference}: Keras raised {type(error).__name__}: {reason}") from error
     return model_of_object(model, reference)
 
 

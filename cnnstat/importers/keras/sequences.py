@@ -25,7 +25,7 @@ def recurrent(call: Call) -> Results | None:
         if isinstance(cell, dict) and cell.get("class_name") == "StackedRNNCells":
             cell = cell["config"]["cells"]
         entries = cell if isinstance(cell, list) else [cell]
-    x, *given = call.tensors
+    x, *initial = call.tensors
     states: list[Tensor] = []
     for number, each in enumerate(entries):
         name = str(each.get("class_name", "")) if isinstance(each, dict) else ""
@@ -33,7 +33,7 @@ def recurrent(call: Call) -> Results | None:
         if kind is None:
             return None
         count = 2 if kind == "LSTM" else 1
-        entering, given = given[:count], given[count:]
+        entering, initial = initial[:count], initial[count:]
         suffix = f"cell_{number}" if len(entries) > 1 else ""
         made = _one(call, kind, each["config"], [x, *entering], suffix)
         if made is None:
@@ -78,13 +78,13 @@ def _leaving(call: Call, sequence: Tensor, states: list[Tensor]) -> Results:
 def bidirectional(call: Call) -> Results | None:
     """``Bidirectional``: a recurrent layer along the sequence and another against it."""
     backward_key = "layer" if call.option("backward_layer") is None else "backward_layer"
-    x, *given = call.tensors
-    half = len(given) // 2
+    x, *initial = call.tensors
+    half = len(initial) // 2
     heads: list[Tensor] = []
     states: list[Tensor] = []
     for part, key, entering in (
-        ("forward", "layer", given[:half]),
-        ("backward", backward_key, given[half:]),
+        ("forward", "layer", initial[:half]),
+        ("backward", backward_key, initial[half:]),
     ):
         made = call.inside(call.inner_layer(key, part), part, [x, *entering])
         if made is None:

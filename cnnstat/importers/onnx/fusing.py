@@ -105,7 +105,7 @@ def fused(node: Any, around: Around) -> Fused | None:
     return None
 
 
-def _said(node: Any) -> dict[str, Any]:
+def _attributes_of(node: Any) -> dict[str, Any]:
     return {each.name: helper.get_attribute_value(each) for each in node.attribute}
 
 
@@ -186,11 +186,11 @@ def _rms_norm(node: Any, around: Around) -> Fused | None:
     x = node.input[0]
     if not nodes or set(node.input) != {x} or list(nodes[-1].input) != [x, nodes[-2].output[0]]:
         return None
-    said = _said(nodes[1])
-    axes = sorted(said.get("axes", ()))
+    attributes = _attributes_of(nodes[1])
+    axes = sorted(attributes.get("axes", ()))
     last = axes == list(range(-len(axes), 0))
     epsilon = [around.number(each) for each in nodes[2].input if each != nodes[1].output[0]]
-    if not axes or not last or said.get("keepdims", 1) != 1 or epsilon in ([], [None]):
+    if not axes or not last or attributes.get("keepdims", 1) != 1 or epsilon in ([], [None]):
         return None
     attributes = {"axis": axes[0], "epsilon": epsilon[0]}
     scaled = around.behind(nodes[-1], "Mul")
@@ -214,21 +214,21 @@ def _group_norm(node: Any, around: Around) -> Fused | None:
     plain = around.filled(nodes[1].input[1], 1) and around.filled(nodes[1].input[2], 0)
     if not plain or groups < 1 or spec.shape[1] % groups:
         return None
-    said = {"num_groups": groups, "epsilon": _said(nodes[1]).get("epsilon", 1e-5)}
+    attributes = {"num_groups": groups, "epsilon": _attributes_of(nodes[1]).get("epsilon", 1e-5)}
     both = around.chain(nodes[-1], "Mul", "Add")
     if both:
         weights = [around.weight(n, m.output[0]) for m, n in pairwise(both)]
         per_map = [each.name for each in weights if each is not None and _per_map(each, spec.rank)]
         if len(per_map) == 2 and all(around.stored[n].spec.numel == spec.shape[1] for n in per_map):
             inputs = (node.input[0], *per_map)
-            return Fused("GroupNormalization", inputs, (*nodes, *both[1:]), said)
-    return Fused("GroupNormalization", (node.input[0],), nodes, said)
+            return Fused("GroupNormalization", inputs, (*nodes, *both[1:]), attributes)
+    return Fused("GroupNormalization", (node.input[0],), nodes, attributes)
 
 
 def _subsampling(node: Any, around: Around) -> Fused | None:
-    said = _said(node)
-    kernel, stride = said.get("kernel_shape", []), said.get("strides", [])
-    others = set(said) - {"kernel_shape", "strides", "count_include_pad"}
+    attributes = _attributes_of(node)
+    kernel, stride = attributes.get("kernel_shape", []), attributes.get("strides", [])
+    others = set(attributes) - {"kernel_shape", "strides", "count_include_pad"}
     nodes = around.chain(node, "Mul", "Add")
     if others or len(kernel) != 2 or kernel != stride or not nodes:
         return None
@@ -257,7 +257,7 @@ def _attention(node: Any, around: Around) -> Fused | None:
     keys = around.spec(node.input[0])
     if not scaled or keys is None or list(scaled[1].input)[1:] != list(node.output):
         return None
-    order = list(_said(node).get("perm", ()))
+    order = list(_attributes_of(node).get("perm", ()))
     turned = [*range(keys.rank - 2), keys.rank - 1, keys.rank - 2]
     if order != turned or not around.combines(
         scaled[2], scaled[1].output[0], 1 / sqrt(keys.shape[-1])
@@ -265,7 +265,7 @@ def _attention(node: Any, around: Around) -> Fused | None:
         return None
     nodes, mask = _masked(scaled, around)
     ending = around.chain(nodes[-1], "Softmax", "MatMul")
-    if not ending or _said(ending[1]).get("axis") not in (-1, keys.rank - 1):
+    if not ending or _attributes_of(ending[1]).get("axis") not in (-1, keys.rank - 1):
         return None
     q, v = scaled[1].input[0], ending[2].input[1]
     fronts = {None if s is None else s.shape[:-2] for s in map(around.spec, (q, node.input[0], v))}

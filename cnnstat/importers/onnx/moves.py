@@ -50,7 +50,7 @@ def move(kind: str, made: Made, keeps: Keeps = no_arguments) -> Rule:
     return view(kind, made, keeps, ops.Rearrange)
 
 
-def told(kind: str, keeps: Keeps = no_arguments) -> Rule:
+def inferred_move(kind: str, keeps: Keeps = no_arguments) -> Rule:
     """Return the rule of copied elements whose shape onnx tells."""
 
     def rule(call: Call) -> Meaning:

@@ -26,7 +26,7 @@ MAX_ELEMENTS = 1 << 12
 
 ELEMENT_TYPES = {dtype: number for number, dtype in reversed(DTYPES.items())}
 
-UNTOLD = (
+UNSUPPORTED = (
     *(defs.SchemaError, checker.ValidationError),
     *(RuntimeError, ValueError, LookupError, TypeError, MemoryError),
 )
@@ -57,21 +57,21 @@ def inferred(call: Call) -> tuple[TensorSpec, ...]:
         made = shape_inference.infer_node_outputs(schema, node, types, values, opset_imports=opsets)
     except shape_inference.InferenceError as error:
         raise OpError(str(error).partition("] ")[2]) from error
-    except UNTOLD as error:
+    except UNSUPPORTED as error:
         raise UnknownShape(call.name) from error
     return tuple(_spec(made.get(name)) or call.declared.get(name, UNKNOWN) for name in node.output)
 
 
-def _spec(told: Any) -> TensorSpec | None:
-    if told is None or not told.tensor_type.HasField("shape"):
+def _spec(inferred_type: Any) -> TensorSpec | None:
+    if inferred_type is None or not inferred_type.tensor_type.HasField("shape"):
         return None
-    dims = told.tensor_type.shape.dim
+    dims = inferred_type.tensor_type.shape.dim
     if not all(dim.HasField("dim_value") for dim in dims):
         return None
     shape = tuple(dim.dim_value for dim in dims)
     if min(shape, default=0) < 0:
         raise OpError(f"the result would be {'x'.join(map(str, shape))}")
-    return TensorSpec(shape, DTYPES.get(told.tensor_type.elem_type, "uint8"))
+    return TensorSpec(shape, DTYPES.get(inferred_type.tensor_type.elem_type, "uint8"))
 
 
 def unknown_work(call: Call, *results: TensorSpec) -> Meaning:

@@ -200,13 +200,13 @@ class _Reading:
         self,
         entry: Entry | None,
         outer: dict[str, object],
-        given: Mapping[str, object] = MappingProxyType({}),
+        arguments: Mapping[str, object] = MappingProxyType({}),
     ) -> dict[str, object]:
         """Return the parameters in force, of which some may be given instead of what is stated."""
         values = dict(outer)
         for key, value in (self._mapping(entry, "parameters") if entry else {}).items():
             stated = Scope("", values)
-            values[key] = given[key] if key in given else self._filled(value, stated)
+            values[key] = arguments[key] if key in arguments else self._filled(value, stated)
         return values
 
     def _values(self, entry: Entry, scope: Scope) -> tuple[Value, ...]:
@@ -278,7 +278,7 @@ class _Reading:
         inputs = self._values(keys["from"], scope) if "from" in keys else (self._previous(entry),)
         if not can_read(op, len(inputs)):
             stated = keys.get("from", entry)
-            raise self.fail(stated, f"{kind} reads {_said(*op.reads)}, got {len(inputs)}")
+            raise self.fail(stated, f"{kind} reads {_input_count(*op.reads)}, got {len(inputs)}")
         tied = self._tied(keys["tied_to"], scope, op) if "tied_to" in keys else None
         node = Node(scope.prefix + local, op, inputs, tied, **self._marks(keys, scope))
         self.last = self._add(entry, scope, local, node)
@@ -390,7 +390,7 @@ class _Reading:
         return name if count == 1 or "$" in raw else f"{name}_{inner.parameters['index']}"
 
 
-def _said(fewest: int, most: int | None) -> str:
+def _input_count(fewest: int, most: int | None) -> str:
     """Return a number of inputs in words."""
     if fewest != most:
         return f"{fewest} {'or more' if most is None else f'to {most}'} inputs"

@@ -15,12 +15,12 @@ import torch
 import torch.utils.checkpoint
 from torch import nn
 
-from cnnstat.errors import PASSED_ON, CnnstatError, said
+from cnnstat.errors import PASSED_ON, CnnstatError, one_line
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch import FAKE_TENSORS, unlogged
 from cnnstat.pytorch.capture.answers import known_result
 from cnnstat.pytorch.capture.calls import Call, Meaning
-from cnnstat.pytorch.capture.standins import EMPTY, Given, Kind, Run, Stored, prepared
+from cnnstat.pytorch.capture.standins import EMPTY, ForwardArguments, Kind, Run, Stored, prepared
 from cnnstat.pytorch.capture.translate import leaf, meaning
 from cnnstat.pytorch.named import UnknownArgumentError, call_arguments
 from cnnstat.pytorch.tensors import leaves, returned, spec_of
@@ -69,7 +69,7 @@ INFERENCE = "nference tensor"
 
 def capture(
     module: nn.Module,
-    given: Given,
+    arguments: ForwardArguments,
     *,
     kind: Kind,
     training: bool = False,
@@ -80,7 +80,7 @@ def capture(
     """
     for gradients in (True, False):
         try:
-            with prepared(module, given, kind) as run:
+            with prepared(module, arguments, kind) as run:
                 if training:
                     run.subject.train()
                 entering = {name: (tensor, spec_of(tensor)) for name, tensor in run.inputs.items()}
@@ -89,7 +89,7 @@ def capture(
                 recorder = _Recorder(trace, empty=kind in EMPTY, gradients=gradients)
                 result = forward(run, recorder, gradients=gradients)
         except ForwardError as error:
-            if not gradients or error.error is None or INFERENCE not in said(error.error):
+            if not gradients or error.error is None or INFERENCE not in one_line(error.error):
                 raise
         else:
             break
@@ -181,5 +181,5 @@ def _bound(schema: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[s
     """Return the arguments of a call by the names of its schema, defaults filled in."""
     names = [each.name for each in schema.arguments]
     usual = {each.name: each.default_value for each in schema.arguments if each.has_default_value()}
-    given = {**usual, **dict(zip(names, args, strict=False)), **kwargs}
-    return {name: given[name] for name in names if name in given}
+    arguments = {**usual, **dict(zip(names, args, strict=False)), **kwargs}
+    return {name: arguments[name] for name in names if name in arguments}

@@ -51,9 +51,9 @@ class Entrance(NamedTuple):
             return shape
         if len(shape) in (1, rank):
             return (self.shape[0], *(shape if len(shape) == rank else shape * rank))
-        said = "x".join(map(str, shape))
+        extents = "x".join(map(str, shape))
         after = f" for the first layer, {self.layer}" if self.layer else ""
-        raise UsageError(f"input {said}: expected {rank + 1} extents as in {usual}{after}")
+        raise UsageError(f"input {extents}: expected {rank + 1} extents as in {usual}{after}")
 
 
 def entrance(module: nn.Module) -> Entrance:

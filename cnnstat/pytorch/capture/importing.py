@@ -27,7 +27,7 @@ from cnnstat.pytorch.capture.capture import (
     forward,
 )
 from cnnstat.pytorch.capture.refusals import check_names, check_read, explained, is_bad_call
-from cnnstat.pytorch.capture.standins import EMPTY, Given, Kind, prepared
+from cnnstat.pytorch.capture.standins import EMPTY, ForwardArguments, Kind, prepared
 from cnnstat.pytorch.tensors import named_stored
 from cnnstat.pytorch.watching import ForwardError, Result, without_compiler
 
@@ -43,7 +43,7 @@ VALUES = (
 def import_module(
     name: str,
     module: nn.Module,
-    given: Given,
+    arguments: ForwardArguments,
     *,
     remake: Callable[[], nn.Module] | None = None,
     training: bool = False,
@@ -56,10 +56,10 @@ def import_module(
     """
 
     def captured(subject: nn.Module, kind: Kind) -> Trace:
-        return capture(subject, given, kind=kind, training=training)
+        return capture(subject, arguments, kind=kind, training=training)
 
-    trace, kind = on_emptiest(name, module, given, captured, remake)
-    check_read(name, module, given.inputs, _unread(trace))
+    trace, kind = on_emptiest(name, module, arguments, captured, remake)
+    check_read(name, module, arguments.inputs, _unread(trace))
     silent = not trace.outputs
     if silent:
         trace.outputs = next((c.results for c in reversed(trace.calls) if c.results), ())
@@ -90,7 +90,7 @@ def _unread(trace: Trace) -> list[str]:
 def on_emptiest(
     name: str,
     module: nn.Module,
-    given: Given,
+    arguments: ForwardArguments,
     run: Callable[[nn.Module, Kind], Result],
     remake: Callable[[], nn.Module] | None,
 ) -> tuple[Result, Kind]:
@@ -101,13 +101,13 @@ def on_emptiest(
     those of ``import_module``.
     """
     module = getattr(module, "_orig_mod", module)  # what torch.compile wraps
-    check_names(name, module, given)
+    check_names(name, module, arguments)
 
     def ran(kind: Kind) -> tuple[Result, Kind]:
         return without_compiler(lambda: run(module, kind)), kind
 
     try:
-        module = with_shapes(module, given)
+        module = with_shapes(module, arguments)
         for kind in EMPTY:
             try:
                 return ran(kind)
@@ -115,7 +115,7 @@ def on_emptiest(
                 if is_bad_call(error):
                     raise
         if remake is not None:
-            module = with_shapes(remake(), given, kinds=("real",))
+            module = with_shapes(remake(), arguments, kinds=("real",))
         try:
             return ran("real")
         except ForwardError as error:
@@ -124,11 +124,11 @@ def on_emptiest(
             except ForwardError:
                 raise error from None
     except ForwardError as error:
-        raise ModelError(f"{name}: {explained(error, module, given.inputs)}") from error.error
+        raise ModelError(f"{name}: {explained(error, module, arguments.inputs)}") from error.error
 
 
 def with_shapes(
-    module: nn.Module, given: Given, *, kinds: tuple[Kind, ...] = ALL_KINDS
+    module: nn.Module, arguments: ForwardArguments, *, kinds: tuple[Kind, ...] = ALL_KINDS
 ) -> nn.Module:
     """Return a copy of a lazy module in which every parameter has a shape; else the module itself.
 
@@ -139,14 +139,14 @@ def with_shapes(
         return module
     for kind in kinds:
         try:
-            return _filled(module, given, kind)
+            return _filled(module, arguments, kind)
         except ForwardError as error:
             failure = error
     raise failure
 
 
-def _filled(module: nn.Module, given: Given, kind: Kind) -> nn.Module:
-    with prepared(module, given, kind, lasting=True) as run:
+def _filled(module: nn.Module, arguments: ForwardArguments, kind: Kind) -> nn.Module:
+    with prepared(module, arguments, kind, lasting=True) as run:
         watcher = Watcher()
         forward(run, watcher)
     watcher.modules.forget(run.subject)
@@ -159,7 +159,7 @@ def _filled(module: nn.Module, given: Given, kind: Kind) -> nn.Module:
 def count_module(
     name: str,
     module: nn.Module,
-    given: Given,
+    arguments: ForwardArguments,
     *,
     remake: Callable[[], nn.Module] | None = None,
 ) -> ModuleMeasurement:
@@ -170,12 +170,12 @@ def count_module(
 
     def counted(subject: nn.Module, kind: Kind) -> ModuleMeasurement:
         counter = FlopCounterMode(display=False)
-        with prepared(subject, given, kind) as run, counter:
+        with prepared(subject, arguments, kind) as run, counter:
             shares = _Shares(counter)
             forward(run, shares)
         return _measurement(subject, shares.flops, counter.get_total_flops())
 
-    return on_emptiest(name, module, given, counted, remake)[0]
+    return on_emptiest(name, module, arguments, counted, remake)[0]
 
 
 def _measurement(module: nn.Module, flops: Mapping[str, int], total: int) -> ModuleMeasurement:

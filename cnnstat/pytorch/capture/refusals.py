@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping
 
 from torch import nn
 
-from cnnstat.errors import UsageError, nearest, said
+from cnnstat.errors import UsageError, nearest, one_line
 from cnnstat.ir.tensor import TensorSpec
 from cnnstat.pytorch.capture.entrance import entrance, example_of
-from cnnstat.pytorch.capture.standins import Given
+from cnnstat.pytorch.capture.standins import ForwardArguments
 from cnnstat.pytorch.named import (
     UnknownArgumentError,
     assigned_names,
@@ -30,7 +30,7 @@ LONGEST_PATH = 200
 """Characters of a module's path in a message."""
 
 
-def check_names(subject: str, module: nn.Module, given: Given) -> None:
+def check_names(subject: str, module: nn.Module, arguments: ForwardArguments) -> None:
     """Raise ``UsageError`` where a forward pass has no argument for an input or a setting.
 
     Also where it needs one more, unless a hook may add it. ``subject`` begins the message.
@@ -38,7 +38,7 @@ def check_names(subject: str, module: nn.Module, given: Given) -> None:
     known = parameters_of(module.forward)
     if not known:
         return
-    inputs, settings = given.inputs, given.settings
+    inputs, settings = arguments.inputs, arguments.settings
     try:
         nested(inputs)
     except UnknownArgumentError as error:
@@ -147,7 +147,7 @@ def is_bad_call(failure: ForwardError) -> bool:
 def explained(failure: ForwardError, module: nn.Module, inputs: Mapping[str, TensorSpec]) -> str:
     """Return what went wrong in a forward pass, and how the input at fault is written."""
     error = failure.error
-    why = said(error) if error is not None else ""
+    why = one_line(error) if error is not None else ""
     got = _listing(inputs)
     if is_bad_call(failure):
         takes = ", ".join(parameters_of(module.forward))

@@ -23,8 +23,8 @@ Kind = Literal["meta", "fake", "real", "zeros"]
 numbers being 1 or 0."""
 
 
-class Given(NamedTuple):
-    """What a forward pass is given by name: ``inputs`` by their specs, batch included.
+class ForwardArguments(NamedTuple):
+    """Arguments of a forward pass by name: ``inputs`` by their specs, batch included.
 
     ``constants`` are example tensors for inputs, which a run on contents takes, and other
     arguments. An input that the forward pass has no argument of that name for is the next one.
@@ -55,11 +55,13 @@ class Stored:
     name: str
 
 
-def _input_tensors(given: Given, device: torch.device, kind: Kind) -> dict[str, torch.Tensor]:
+def _input_tensors(
+    arguments: ForwardArguments, device: torch.device, kind: Kind
+) -> dict[str, torch.Tensor]:
     """Return the inputs as tensors of a kind, under its mode."""
     made = {}
-    for name, spec in given.inputs.items():
-        example = given.constants.get(name)
+    for name, spec in arguments.inputs.items():
+        example = arguments.constants.get(name)
         made[name] = _tensor(spec, device, kind, example)
         if getattr(example, "requires_grad", False):
             made[name].requires_grad_()
@@ -167,7 +169,7 @@ class Run(NamedTuple):
 
 @contextmanager
 def prepared(
-    module: nn.Module, given: Given, kind: Kind, *, lasting: bool = False
+    module: nn.Module, arguments: ForwardArguments, kind: Kind, *, lasting: bool = False
 ) -> Iterator[Run]:
     """Make all that a forward pass on tensors of a kind needs.
 
@@ -181,18 +183,18 @@ def prepared(
     guard = torch.no_grad() if lasting else torch.inference_mode()
     with guard, preserved_random_state(devices, seed=SEED):
         mode = mode_of(kind)
-        stand_ins = _StandIns(module, given.inputs, kind, mode, lasting=lasting)
+        stand_ins = _StandIns(module, arguments.inputs, kind, mode, lasting=lasting)
         with mode:
             stored = _stored_tensors(module, stand_ins)
             device = stored[0].tensor.device if stored else _device_of(torch.device("cpu"), kind)
-            entering = _input_tensors(given, device, kind)
+            entering = _input_tensors(arguments, device, kind)
         subject = evaluation_copy(module, stand_ins.made, stand_ins.unregistered)
         # a scripted module makes its tensors itself
         own = {name: tensor for name, tensor, _ in named_stored(subject)}
         for each in stored:
             each.tensor = own.get(each.name, each.tensor)
         own_forward = subject.__dict__.get("forward")
-        use_settings(subject, given.settings)
+        use_settings(subject, arguments.settings)
         yield Run(subject, entering, stored, stand_ins.others, mode, own_forward)
 
 

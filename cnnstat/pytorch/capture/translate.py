@@ -16,7 +16,7 @@ from torch.utils.flop_counter import flop_registry
 from cnnstat import ops
 from cnnstat.count.userrules import RULES as USER_RULES
 from cnnstat.count.userrules import OperatorCall, counted
-from cnnstat.errors import PASSED_ON, UsageError, said
+from cnnstat.errors import PASSED_ON, UsageError, one_line
 from cnnstat.ir.work import Work
 from cnnstat.ops.definitions import DEFINITIONS
 from cnnstat.pytorch.capture.calls import Call, Meaning, plain_arguments, tensors
@@ -114,7 +114,7 @@ def _flops(call: Call, formula: Any) -> int:
     except PASSED_ON:
         raise
     except BaseException as error:
-        raise UsageError(f"flop formula of {schema.name}: {said(error)}") from error
+        raise UsageError(f"flop formula of {schema.name}: {one_line(error)}") from error
     if not isinstance(flops, int) or flops < 0:
         raise UsageError(f"flop formula of {schema.name}: returned {flops!r:.60}, no whole number")
     return flops

@@ -69,8 +69,8 @@ def _json(path: str) -> Iterator[Flat]:
                 file.seek(0)
                 payload = json.load(file)
     except (OSError, ValueError, RecursionError) as error:
-        said = getattr(error, "strerror", None) or "not a JSON, CSV or Parquet file of a sweep"
-        raise UsageError(f"cannot read {path}: {said}") from error
+        reason = getattr(error, "strerror", None) or "not a JSON, CSV or Parquet file of a sweep"
+        raise UsageError(f"cannot read {path}: {reason}") from error
     if streamed:
         yield from read_rows(path)
         return
@@ -106,8 +106,8 @@ def _csv(path: str) -> Iterator[Flat]:
                     raise UsageError(f"{path}: not a CSV file of a sweep")
                 yield {n: c if n in TEXTS else _number(c) for n, c in row.items()}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        said = getattr(error, "strerror", None) or "it is no CSV"
-        raise UsageError(f"cannot read {path}: {said}") from error
+        reason = getattr(error, "strerror", None) or "it is no CSV"
+        raise UsageError(f"cannot read {path}: {reason}") from error
 
 
 def _number(text: str | None) -> object:
