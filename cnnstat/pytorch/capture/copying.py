@@ -253,12 +253,19 @@ class _Copier:
             reduced = value.__reduce_ex__(4)
             if isinstance(reduced, str):
                 return value
-            return copy._reconstruct(  # type: ignore[attr-defined]
-                value, self._memo, *reduced[:5], deepcopy=lambda each, memo: self(each)
-            )
+            make, args, state, items, pairs = (*reduced, None, None, None)[:5]
+            made = make(*map(self, args))
         except Exception:
-            self._memo.pop(id(value), None)
             return value
+        self._memo[id(value)] = made
+        self._alive += [state, args]
+        if state is not None:
+            _restore(made, self(state))
+        for item in items or ():
+            made.append(self(item))
+        for key, each in pairs or ():
+            made[self(key)] = self(each)
+        return made
 
 
 _EMPTY = type("Empty", (), {})
@@ -276,6 +283,18 @@ def _names(code: types.CodeType) -> set[str]:
     """Return the global names and attributes that code and the functions in it use."""
     inner = [_names(each) for each in code.co_consts if isinstance(each, types.CodeType)]
     return set(code.co_names).union(*inner)
+
+
+def _restore(made: Any, state: Any) -> None:
+    """Give an object its state, as ``copy`` does."""
+    if hasattr(made, "__setstate__"):
+        made.__setstate__(state)
+        return
+    attributes, slots = state if isinstance(state, tuple) and len(state) == 2 else (state, None)
+    if attributes:
+        vars(made).update(attributes)
+    for name, value in (slots or {}).items():
+        setattr(made, name, value)
 
 
 def _is_function(value: object) -> bool:
