@@ -39,7 +39,7 @@ from cnnstat.zoo.catalog import canonical, find
 if TYPE_CHECKING:
     from torch.nn import Module
 
-    from cnnstat.api.accuracy import AccuracyFile
+    from cnnstat.api.useraccuracy import AccuracyFile
     from cnnstat.count.saved import SavedReport
     from cnnstat.ir.graph import ShapedGraph
     from cnnstat.ledger.claim import Quoted

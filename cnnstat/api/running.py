@@ -157,7 +157,7 @@ def check_report(model: Model, report: Report) -> Check:
     model.require_forward()
     if model.own is not None:
         return check_module(report, model.own.count(report.inputs))
-    from cnnstat.pytorch.count import measure
+    from cnnstat.pytorch.othercounters import measure
 
     return compare_with(report.shaped, measure(report.shaped))
 

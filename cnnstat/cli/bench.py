@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from cnnstat.cli.blocks import Calling, Result
 from cnnstat.cli.limits import exit_unmet, limits_of
+from cnnstat.cli.optionblocks import Calling, Result
 from cnnstat.cli.options import REFERENCE, argument, input_shapes, option
 from cnnstat.cli.output import emit, remark
 from cnnstat.cli.progress import progress

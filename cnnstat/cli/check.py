@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cnnstat.cli.blocks import Result, Subject
+from cnnstat.cli.optionblocks import Result, Subject
 from cnnstat.cli.options import MODEL, option
 from cnnstat.cli.output import emit
 from cnnstat.cli.progress import progress

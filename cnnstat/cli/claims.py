@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cnnstat.cli.blocks import Result
+from cnnstat.cli.optionblocks import Result
 from cnnstat.cli.options import TABLE, argument, names_in, option, starting
 from cnnstat.cli.output import emit
 

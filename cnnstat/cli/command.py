@@ -18,7 +18,7 @@ from typing import Any
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
-from cnnstat.cli.blocks import spread
+from cnnstat.cli.optionblocks import spread
 from cnnstat.cli.options import OUTPUT
 from cnnstat.cli.output import write_stdout
 from cnnstat.errors import unknown

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cnnstat.cli.blocks import Result
 from cnnstat.cli.convention import CONVENTION
 from cnnstat.cli.limits import exit_unmet, limits_of
+from cnnstat.cli.optionblocks import Result
 from cnnstat.cli.options import (
     MODEL,
     REFERENCE,
@@ -90,7 +90,7 @@ def compare(
 ) -> None:
     """Compare depth, parameters, work, memory and error rates of models."""
     from cnnstat import api
-    from cnnstat.api.accuracy import read_accuracy
+    from cnnstat.api.useraccuracy import read_accuracy
     from cnnstat.render.compare import compare_document
 
     to = result.destination(verbose=verbose)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cnnstat.cli.blocks import Result, Subject
+from cnnstat.cli.optionblocks import Result, Subject
 from cnnstat.cli.options import argument
 from cnnstat.cli.output import emit
 

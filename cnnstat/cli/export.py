@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cnnstat.cli.blocks import Reading
+from cnnstat.cli.optionblocks import Reading
 from cnnstat.cli.options import OUTPUT, option, starting
 from cnnstat.cli.output import file_of, remark, replacing, write
 from cnnstat.errors import UsageError, unknown

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cnnstat.cli.blocks import Loading, Result
 from cnnstat.cli.memory import COMMON, MEMORY, Planning
+from cnnstat.cli.optionblocks import Loading, Result
 from cnnstat.cli.options import input_shapes, option
 from cnnstat.cli.output import emit
 from cnnstat.cli.progress import progress

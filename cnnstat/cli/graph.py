@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cnnstat.cli.blocks import Reading
+from cnnstat.cli.optionblocks import Reading
 from cnnstat.cli.options import OUTPUT, at_least_one, names_in, option, starting
 from cnnstat.cli.output import file_of, write
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cnnstat.cli.blocks import Result
+from cnnstat.cli.optionblocks import Result
 from cnnstat.cli.options import argument
 from cnnstat.cli.output import emit
 from cnnstat.errors import UsageError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cnnstat.cli.blocks import Result
+from cnnstat.cli.optionblocks import Result
 from cnnstat.cli.options import TABLE, option, starting
 from cnnstat.cli.output import emit
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cnnstat.cli.blocks import Result, Subject
 from cnnstat.cli.limits import exit_unmet, limits_of
+from cnnstat.cli.optionblocks import Result, Subject
 from cnnstat.cli.options import option
 from cnnstat.cli.output import emit
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cnnstat.cli.blocks import Several, Subject
 from cnnstat.cli.command import Group
 from cnnstat.cli.memory import Planning
+from cnnstat.cli.optionblocks import Several, Subject
 from cnnstat.cli.options import (
     MODEL,
     OUTPUT,
@@ -155,8 +155,8 @@ def bubble(
     """Plot accuracy over MACs; the area of a circle shows the parameters."""
     write = picture.ready()
     from cnnstat import api
-    from cnnstat.api.accuracy import read_accuracy
     from cnnstat.api.models import inputs_of, load_all
+    from cnnstat.api.useraccuracy import read_accuracy
     from cnnstat.render.plots.bubble import Candidate, Rate, bubble_figure, bubbles
     from cnnstat.zoo.lineup import IMAGENET
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from cnnstat.cli.blocks import Several
 from cnnstat.cli.convention import CONVENTION
+from cnnstat.cli.optionblocks import Several
 from cnnstat.cli.options import OUTPUT, TABLE, complete_model, option
 from cnnstat.cli.output import STDOUT, check_path, remark, write
 from cnnstat.errors import UsageError, unknown
@@ -48,7 +48,7 @@ def report(
 ) -> None:
     """Write one self-contained HTML page: layers, plots, drawing, published figures, comparison."""
     from cnnstat import __version__, api
-    from cnnstat.api.accuracy import read_accuracy
+    from cnnstat.api.useraccuracy import read_accuracy
     from cnnstat.render.report import report_page
 
     path = page_path(output, show=open)

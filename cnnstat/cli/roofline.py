@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cnnstat.cli.blocks import Result, Subject
+from cnnstat.cli.optionblocks import Result, Subject
 from cnnstat.cli.options import at_least_one, option, starting
 from cnnstat.cli.output import emit
 

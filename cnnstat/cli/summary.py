@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from cnnstat.cli.blocks import Result, Subject
 from cnnstat.cli.convention import CONVENTION
 from cnnstat.cli.limits import exit_unmet, limits_of
+from cnnstat.cli.optionblocks import Result, Subject
 from cnnstat.cli.options import CHECKS, MODEL, TABLE, at_least_one, continuing, option, starting
 from cnnstat.cli.output import emit, remark
 from cnnstat.cli.roofline import Rates

@@ -21,7 +21,7 @@ from cnnstat.render.formats import FORMATS
 from cnnstat.sweep.columns import BY_KEY, DEFAULT
 
 if TYPE_CHECKING:
-    from cnnstat.api.sweepfiles import Target
+    from cnnstat.api.sweepstream import Target
     from cnnstat.sweep.cluster import Source
     from cnnstat.sweep.engine import Engine
     from cnnstat.sweep.plan import Plan
@@ -130,8 +130,8 @@ def sweep(
 ) -> None:
     """Count every model of a design space; filter, sort and compare the results."""
     from cnnstat.api.points import evaluate
-    from cnnstat.api.sweepfiles import Target, resumed
     from cnnstat.api.sweeping import check_size, make_plan
+    from cnnstat.api.sweepstream import Target, resumed
     from cnnstat.render.sweep import outcome_line
     from cnnstat.sweep.run import Run
     from cnnstat.sweep.selection import Choice, rankings, shadowed
@@ -288,7 +288,7 @@ def _into_file(
     resume: str | None,
 ) -> None:
     """Stream rows into a file; say how to continue where it is cut off."""
-    from cnnstat.api.sweepfiles import chosen_rows, stream
+    from cnnstat.api.sweepstream import chosen_rows, stream
     from cnnstat.sweep.engine import WorkersLostError
 
     if resume is not None and os.path.realpath(resume) != os.path.realpath(target.stream):

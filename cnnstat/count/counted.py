@@ -14,9 +14,10 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from cnnstat.count.figures import cached_bytes, stored_of
+from cnnstat.count.liveness import alive, allocated_bytes, last_uses
 from cnnstat.count.paths import is_weighted, paths_of
+from cnnstat.count.placement import place
 from cnnstat.count.report import Report, analyze, params_of_frozen
-from cnnstat.count.storage import alive, allocated_bytes, last_uses, place
 from cnnstat.errors import ShapeError
 from cnnstat.ir.graph import Graph, Node, Piece, PlacedBlock, ShapedGraph, Value
 from cnnstat.ir.op import Op, Specs
@@ -89,7 +90,7 @@ class Step(NamedTuple):
 
 
 class Structure(NamedTuple):
-    """Facts of the connections of a graph; ``last`` is of nodes, as in ``storage``.
+    """Facts of the connections of a graph; ``last`` is of nodes, as in ``liveness``.
 
     ``in_pieces`` says that the steps are those of the graph's pieces, not of its nodes; ``plain``
     that no weights are shared and first results alone leave: nothing else can be wrong about it.

@@ -11,7 +11,7 @@ from cnnstat.ir.op import Op
 from cnnstat.ir.tensor import UNKNOWN, TensorSpec
 
 if TYPE_CHECKING:
-    from cnnstat.count.receptive import ReceptiveField
+    from cnnstat.count.receptive.field import ReceptiveField
     from cnnstat.count.report import Report
     from cnnstat.count.traffic import Traffic
     from cnnstat.count.training import StepWork

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from cnnstat.count.conventions import PAPER, Convention
 from cnnstat.count.figures import Figures, figures_of, summed, total_of
 from cnnstat.count.layer import Layer
+from cnnstat.count.liveness import allocated_bytes, peak_bytes
 from cnnstat.count.paths import depth_of, paths_of, shortest_depth_of
-from cnnstat.count.storage import Placement, allocated_bytes, peak_bytes, place
+from cnnstat.count.placement import Placement, place
 from cnnstat.ir.graph import ShapedGraph, Value
 from cnnstat.ir.tensor import UNKNOWN, TensorSpec
 
 if TYPE_CHECKING:
-    from cnnstat.count.receptive import Fields, ReceptiveField
+    from cnnstat.count.receptive.field import Fields, ReceptiveField
     from cnnstat.count.traffic import Traffic
     from cnnstat.count.training import Training
 
@@ -297,7 +298,7 @@ class Report:
     @cached_property
     def fields(self) -> Fields:
         """The receptive field of every result."""
-        from cnnstat.count.receptive import Fields
+        from cnnstat.count.receptive.field import Fields
 
         return Fields(self.shaped)
 

@@ -19,7 +19,7 @@ from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ir.tensor import TensorSpec
 
 if TYPE_CHECKING:
-    from cnnstat.count.receptive import ReceptiveField
+    from cnnstat.count.receptive.field import ReceptiveField
 
 Status = Literal["complete", "partial"]
 

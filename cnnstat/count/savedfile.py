@@ -9,7 +9,7 @@ from typing import Any
 
 from cnnstat.count.figures import Figures
 from cnnstat.count.jsonfile import read_json
-from cnnstat.count.receptive import ReceptiveField
+from cnnstat.count.receptive.field import ReceptiveField
 from cnnstat.count.report import Note, Totals
 from cnnstat.count.saved import Row, Saved, Status
 from cnnstat.errors import UsageError

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from cnnstat.count.figures import float_dtype
-from cnnstat.count.storage import Placement, allocated_bytes
+from cnnstat.count.liveness import allocated_bytes
+from cnnstat.count.placement import Placement
 from cnnstat.ir.graph import Node, NodeFacts, ShapedGraph, Value
 from cnnstat.ir.tensor import bytes_of
 

@@ -11,7 +11,7 @@ from functools import partial, reduce
 from math import prod
 
 from cnnstat import ops
-from cnnstat.count.storage import place
+from cnnstat.count.placement import place
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ir.op import Op
 from cnnstat.memory import kernels as k

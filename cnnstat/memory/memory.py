@@ -12,8 +12,9 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 from cnnstat.count.layer import Layer
+from cnnstat.count.liveness import live_bytes
+from cnnstat.count.placement import place
 from cnnstat.count.report import Report
-from cnnstat.count.storage import live_bytes, place
 from cnnstat.errors import UsageError, unknown
 from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ir.tensor import bytes_of

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from cnnstat.count.storage import place
+from cnnstat.count.placement import place
 from cnnstat.ir.graph import ShapedGraph, Value
 from cnnstat.ir.op import Weight
 from cnnstat.ir.tensor import PER_BYTE, TensorSpec

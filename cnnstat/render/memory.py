@@ -230,7 +230,7 @@ def breakdown(plan: MemoryPlan) -> str:
 
 def _alive(plan: MemoryPlan) -> str:
     """Return the tensors that are alive at the ideal peak, and the arena of the whole pass."""
-    from cnnstat.count.storage import arena, at_peak, extent
+    from cnnstat.count.liveness import arena, at_peak, extent
 
     report = plan.report
     tensors = at_peak(report.shaped, report.placement)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnnstat.count.layer import Layer
+from cnnstat.count.liveness import arena, at_peak, extent, shape_of
 from cnnstat.count.report import Report
-from cnnstat.count.storage import arena, at_peak, extent, shape_of
 from cnnstat.memory.fit import Fit
 from cnnstat.memory.memory import LayerMemory, Measured, MemoryPlan
 from cnnstat.memory.passes import Settings

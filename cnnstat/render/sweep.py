@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cnnstat.render.document import NEVER_DROPPED, Cell, Column, Document, Kind, Section
 from cnnstat.render.numbers import count
 from cnnstat.sweep.columns import BY_KEY
-from cnnstat.sweep.resumable import SCHEMA
+from cnnstat.sweep.rowfiles import SCHEMA
 from cnnstat.sweep.rows import csv_header, flat_cells
 from cnnstat.sweep.values import spelled
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from cnnstat.errors import UsageError
 from cnnstat.ir.graph import Graph
-from cnnstat.zoo.torchvision_weights import SETTING, torchvision_errors
+from cnnstat.zoo.torchvision_errors import SETTING, torchvision_errors
 
 
 @dataclass(frozen=True, slots=True)

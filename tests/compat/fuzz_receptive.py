@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 import cnnstat
-from cnnstat.count.lines import Line, intervals, taps
-from cnnstat.count.positions import Along, Either, Folded, State
-from cnnstat.count.receptive import size_of
+from cnnstat.count.receptive.field import size_of
+from cnnstat.count.receptive.lines import Line, intervals, taps
+from cnnstat.count.receptive.positions import Along, Either, Folded, State
 from cnnstat.count.report import Report
 
 MOST_EXTENT, MOST_CHANNELS, LEAST_AREA = 24, 8, 2

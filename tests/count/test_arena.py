@@ -3,9 +3,9 @@
 import pytest
 
 from cnnstat.api import analyze
+from cnnstat.count.liveness import ArenaTensor, arena, at_peak, extent
 from cnnstat.count.report import Report
 from cnnstat.count.report import analyze as analyze_graph
-from cnnstat.count.storage import ArenaTensor, arena, at_peak, extent
 from cnnstat.ir.builder import Builder
 from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ops import Add, Input, Linear

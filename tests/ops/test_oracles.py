@@ -11,8 +11,8 @@ from cnnstat.ir.graph import ShapedGraph
 from cnnstat.ir.op import Op
 from cnnstat.ops import ALL_OPS
 from cnnstat.pytorch.build import build_module, forward_graph, make_modules
-from cnnstat.pytorch.count import measure
 from cnnstat.pytorch.modules import MAKERS, UNBUILDABLE
+from cnnstat.pytorch.othercounters import measure
 from tests.cases import CASES, Case
 
 HEADINGS = ("Shape:", "Weights:", "Work:", "Source:")

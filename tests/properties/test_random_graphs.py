@@ -9,7 +9,7 @@ from cnnstat.errors import ShapeError
 from cnnstat.ir.graph import Graph, ShapedGraph
 from cnnstat.ir.shapes import infer_shapes
 from cnnstat.ir.tensor import TensorSpec
-from cnnstat.pytorch.count import measure
+from cnnstat.pytorch.othercounters import measure
 from tests.properties.graphs import CHANNELS, EXTENTS, networks
 
 

@@ -12,7 +12,7 @@ from cnnstat.errors import UsageError, unknown
 from cnnstat.render.plots.style import BLUE, PALETTE, RED, count_axis, new_figure, styled
 from cnnstat.sweep.columns import BY_KEY
 from cnnstat.sweep.plan import side_of
-from cnnstat.sweep.resumable import SCHEMA, read_rows
+from cnnstat.sweep.rowfiles import SCHEMA, read_rows
 from cnnstat.sweep.selection import Ranking, rankings
 from cnnstat.sweep.space import NAMED_INPUT, is_named_input
 from cnnstat.sweep.values import spelled

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from functools import reduce
 from math import prod
 
-from cnnstat.count.lines import Interval, hull, intervals, slid, taps
-from cnnstat.count.positions import (
+from cnnstat.count.receptive.lines import Interval, hull, intervals, slid, taps
+from cnnstat.count.receptive.positions import (
     MOST_ENTRIES,
     Along,
     Answers,

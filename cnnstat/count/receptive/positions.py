@@ -14,7 +14,7 @@ from functools import reduce
 from math import prod
 from typing import Any, Literal, NamedTuple
 
-from cnnstat.count.lines import Interval, Line, taps
+from cnnstat.count.receptive.lines import Interval, Line, taps
 from cnnstat.ir.reach import AxisReach, Fold, Pick, Placed, Ranges, Shape, Slide
 from cnnstat.ir.window import Window
 

@@ -15,7 +15,7 @@ from functools import partial
 from cnnstat.api.points import skipped
 from cnnstat.errors import UsageError
 from cnnstat.sweep.engine import Engine
-from cnnstat.sweep.resumable import CsvFile, JsonFile, RowFile, read_rows
+from cnnstat.sweep.rowfiles import CsvFile, JsonFile, RowFile, read_rows
 from cnnstat.sweep.rows import as_lines
 from cnnstat.sweep.run import Counts, Run
 from cnnstat.sweep.selection import Choice, Selection

@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from cnnstat.cli.app import COMMANDS
-from cnnstat.cli.blocks import Calling, Reading, Result, Subject, spread
+from cnnstat.cli.optionblocks import Calling, Reading, Result, Subject, spread
 from cnnstat.cli.options import argument, option
 from cnnstat.cli.plot import KINDS
 from cnnstat.errors import UsageError

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from cnnstat.count.coverage import concatenated, joined, moved
-from cnnstat.count.lines import Line, start, taps
-from cnnstat.count.positions import Along, Either, Fixed, Folded, State, Table
+from cnnstat.count.receptive.coverage import concatenated, joined, moved
+from cnnstat.count.receptive.lines import Line, start, taps
+from cnnstat.count.receptive.positions import Along, Either, Fixed, Folded, State, Table
 from cnnstat.ir.graph import Node, NodeFacts, ShapedGraph, Value
 from cnnstat.ir.reach import (
     LISTED,
