@@ -82,11 +82,15 @@ class OwnModule:
             arguments = ForwardArguments(specs, self.constants)
             return count_module(self.reference, self.module, arguments, remake=self.remake)
 
-    def made(self) -> Module:
-        """Return the user's own module, a new one with weights each time."""
+    def made(self, specs: Mapping[str, TensorSpec] | None = None) -> Module:
+        """Return the user's own module, a new one with weights each time.
+
+        A lazy module gets its shapes from inputs of ``specs``, by default of the last trace.
+        """
         from copy import deepcopy
 
-        return self._set(deepcopy(self.module) if self.remake is None else self.remake(), "real")
+        made = deepcopy(self.module) if self.remake is None else self.remake()
+        return self._set(made, "real", specs=specs)
 
     def filled_copy(self, filling: Callable[[Tensor], Tensor]) -> Module:
         """Return a copy whose stored tensors are what a function makes of each."""
@@ -109,6 +113,7 @@ class OwnModule:
         module: Module,
         *kinds: Literal["real"],
         filling: Callable[[Tensor], Tensor] | None = None,
+        specs: Mapping[str, TensorSpec] | None = None,
     ) -> Module:
         """Return a module with all shapes, a copy if it is to be filled, with the call's settings.
 
@@ -119,8 +124,8 @@ class OwnModule:
         from cnnstat.pytorch.capture.standins import ForwardArguments
         from cnnstat.pytorch.named import use_settings
 
-        arguments = ForwardArguments(self.latest or self._usual(), self.constants)
-        made = with_shapes(module, arguments, kinds=kinds or ALL_KINDS)
+        arguments = ForwardArguments(specs or self.latest or self._usual(), self.constants)
+        made = with_shapes(self.reference, module, arguments, kinds=kinds or ALL_KINDS)
         made = made if filling is None else filled_copy(made, filling)
         settings = {name: each for name, each in self.constants.items() if not is_example(each)}
         use_settings(made, settings)

@@ -116,7 +116,7 @@ def export_onnx(
         from cnnstat.pytorch.random_state import preserved_random_state
 
         with preserved_random_state(seed=seed):
-            module = model.own.made()
+            module = model.own.made(specs)
     else:
         from cnnstat.pytorch.build import build_full_form
 

@@ -102,6 +102,28 @@ def test_module_that_pytorch_cannot_export_leaves_the_old_file(
     assert path.read_bytes() == b"old"
 
 
+LAZY = """
+from torch import nn
+
+
+def net():
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.LazyLinear(5))
+"""
+
+
+def test_lazy_module_has_the_shapes_of_the_input(cnnstat: Cnnstat, tmp_path: Path) -> None:
+    (tmp_path / "lazy.py").write_text(LAZY)
+    path = tmp_path / "net.onnx"
+    export = ("export", f"{tmp_path}/lazy.py:net", "-o", str(path), "-i")
+    assert cnnstat(*export, "3x6x7") == (0, "", "")
+    totals = json.loads(cnnstat("summary", str(path), "--format", "json").out)["totals"]
+    assert totals["params"] == (3 * 9 + 1) * 8 + (8 * 4 * 5 + 1) * 5
+    path.unlink()
+    code, out, err = cnnstat(*export, "4x6x7")
+    assert (code, out, err.count("\n"), path.exists()) == (3, "", 1, False)
+    assert "lazy.py:net: 0 (Conv2d) cannot take 1x4x6x7" in err
+
+
 def test_fixed_batch_is_said(cnnstat: Cnnstat, tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(
         "from torch import nn\n"

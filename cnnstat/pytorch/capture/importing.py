@@ -107,7 +107,7 @@ def on_emptiest(
         return without_compiler(lambda: run(module, kind)), kind
 
     try:
-        module = with_shapes(module, arguments)
+        module = with_shapes(name, module, arguments)
         for kind in EMPTY:
             try:
                 return ran(kind)
@@ -115,7 +115,7 @@ def on_emptiest(
                 if is_bad_call(error):
                     raise
         if remake is not None:
-            module = with_shapes(remake(), arguments, kinds=("real",))
+            module = with_shapes(name, remake(), arguments, kinds=("real",))
         try:
             return ran("real")
         except ForwardError as error:
@@ -128,12 +128,16 @@ def on_emptiest(
 
 
 def with_shapes(
-    module: nn.Module, arguments: ForwardArguments, *, kinds: tuple[Kind, ...] = ALL_KINDS
+    name: str,
+    module: nn.Module,
+    arguments: ForwardArguments,
+    *,
+    kinds: tuple[Kind, ...] = ALL_KINDS,
 ) -> nn.Module:
     """Return a copy of a lazy module in which every parameter has a shape; else the module itself.
 
     One forward pass gives the shapes. ``kinds`` are the tensors to run on, in turn; the copy keeps
-    those of the first that works. Raises ``ForwardError`` where none does.
+    those of the first that works. Raises ``ModelError`` where none does.
     """
     if not any(is_lazy(tensor) for _, tensor, _ in named_stored(module)):
         return module
@@ -142,7 +146,7 @@ def with_shapes(
             return _filled(module, arguments, kind)
         except ForwardError as error:
             failure = error
-    raise failure
+    raise ModelError(f"{name}: {explained(failure, module, arguments.inputs)}") from failure.error
 
 
 def _filled(module: nn.Module, arguments: ForwardArguments, kind: Kind) -> nn.Module:
