@@ -206,6 +206,21 @@ def test_a_quantised_layer_without_a_rule_has_frozen_parameters() -> None:
     assert totals.trainable_params == trainable(model) == 6 + 3
 
 
+@pytest.mark.parametrize(
+    ("model", "macs"),
+    [
+        (lambda: dots(), 4 * 6 * 5),
+        (lambda: branches((5, 6), L.EinsumDense("abc,bd->acd", output_shape=(6, 3))), 6 * 5 * 3),
+        (lambda: branches((5, 6), lambda x: keras.ops.einsum("abc,adc->adb", x, x)), 5 * 5 * 6),
+    ],
+)
+def test_a_contraction_is_a_matrix_product(model: Callable[[], Any], macs: int) -> None:
+    rows = [row for row in analysis(model()).layers if row.macs]
+    assert rows
+    for row in rows:
+        assert (row.type, row.macs, row.formulas["macs"]) == ("MatMul", macs, str(macs))
+
+
 def test_glu_halves_the_features() -> None:
     model = chain((6,), L.Activation("glu"), L.Dense(2))
     report = analysis(model)  # Keras itself states the shape of the input, and returns 3 features

@@ -85,7 +85,7 @@ def matrix_product(call: Call, left: Tensor, right: Tensor, plan: Contraction) -
     m, k, p = (prod(plan.shape(labels)) for labels in (rows, summed, columns))
     first = call.viewed((*front, m, k), first, suffix="left/view")
     second = call.viewed((*front, k, p), second, suffix="right/view")
-    product = call.add(ops.MatMul(), first, second, suffix="product")
+    product = call.add(ops.MatMul(), first, second)
     made = shared + rows + columns
     product = call.viewed(plan.shape(made), product, suffix="view")
     return _ordered(call, product, made, plan.result, "result")
@@ -117,7 +117,7 @@ def dot(call: Call) -> Tensor | None:
     if plan is None:
         raise call.error(f"the axes {a} and {b} must have the same extent")
     product = matrix_product(call, left, right, plan)
-    return product if rest else call.viewed((*product.spec.shape, 1), product)
+    return product if rest else call.viewed((*product.spec.shape, 1), product, suffix="column")
 
 
 def einsum_dense(call: Call) -> Tensor | None:
