@@ -97,7 +97,7 @@ class OwnModule:
         return self._set(self._inner, filling=filling)
 
     def real_copy(self) -> Module:
-        """Return a copy with contents, which reaches nothing outside itself."""
+        """Return a copy with real tensors, which reaches nothing outside itself."""
         from cnnstat.pytorch.capture.copying import with_contents
 
         made = self._inner if self.remake is None else self.remake()

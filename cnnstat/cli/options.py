@@ -38,8 +38,8 @@ def names_in(module: str, name: str) -> Callable[[], Iterable[str]]:
     """Return what imports a table of names, or calls the function that lists them."""
 
     def names() -> Iterable[str]:
-        names: Any = getattr(import_module(f"cnnstat.{module}"), name)
-        return names() if callable(names) else names  # type: ignore[no-any-return]
+        table: Any = getattr(import_module(f"cnnstat.{module}"), name)
+        return table() if callable(table) else table  # type: ignore[no-any-return]
 
     return names
 

@@ -43,7 +43,7 @@ class ModuleMeasurement:
     """Results of running a user's own module, and the tensors that it stores.
 
     ``torch_flops`` has the calls that each module makes itself, by its path: ``block/conv``, empty
-    for the whole. fvcore, which traces modules with contents, does not count it.
+    for the whole. fvcore, which traces modules with real tensors, does not count it.
     """
 
     params: int

@@ -118,7 +118,7 @@ def own_subject(
 ) -> Subject:
     """Return a module of the user's own, in the dtype of its graph and the mode of the settings.
 
-    ``examples`` are inputs with contents by name; the others are random.
+    ``examples`` are real tensors for inputs by name; the others are random.
     """
     dtype, device = float_dtype(shaped.entering), torch.device(settings.device)
     if dtype is not None:

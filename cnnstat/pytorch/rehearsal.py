@@ -52,8 +52,8 @@ def rehearse(
     """Return the pass of a module on the CPU.
 
     ``shaped`` is its captured graph: its nodes tell to which layer a kernel belongs. Where the
-    module does not run on fake tensors, ``real`` returns a copy with contents and ``examples`` has
-    inputs with contents. Where that fails, too, branches on random numbers, or is to run on another
+    module does not run on fake tensors, ``real`` returns a copy with real tensors, ``examples`` has
+    real inputs. Where that fails, too, branches on random numbers, or is to run on another
     device, its state and its inputs are all that is known.
     """
     mode = FakeTensorMode(allow_non_fake_inputs=True)

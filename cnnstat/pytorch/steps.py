@@ -71,7 +71,7 @@ def take_dtype(module: nn.Module, dtype: torch.dtype) -> None:
 
 
 def empty_inputs(shaped: ShapedGraph) -> tuple[torch.Tensor, ...]:
-    """Return the inputs without contents, on the device or of the mode that is set."""
+    """Return the inputs as empty tensors, on the current device; fake ones in a fake mode."""
     specs = shaped.entering.values()
     return tuple(torch.empty(spec.shape, dtype=getattr(torch, spec.dtype)) for spec in specs)
 

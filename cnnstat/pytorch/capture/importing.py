@@ -51,8 +51,9 @@ def import_module(
     """Return the graph of one forward pass.
 
     Where the forward pass asks for values it runs on real tensors: ``remake`` returns the module
-    with contents, where ``module`` has none. Raises ``UsageError`` where the forward pass has no
-    argument for one, ``ModelError`` with the module's own message and the place where it fails.
+    with its weights, where ``module`` is on the meta device. Raises ``UsageError`` where the
+    forward pass has no argument for one, ``ModelError`` with the module's own message and the place
+    where it fails.
     """
 
     def captured(subject: nn.Module, kind: Kind) -> Trace:

@@ -19,7 +19,7 @@ from cnnstat.pytorch.random_state import preserved_random_state
 from cnnstat.pytorch.tensors import float_dtype, main_dtype, named_stored, spec_of
 
 Kind = Literal["meta", "fake", "real", "zeros"]
-"""Tensors to run on: on the meta device; fake ones, which may meet real ones; with contents, whole
+"""Tensors to run on: on the meta device; fake ones, which may meet real ones; real ones, whole
 numbers being 1 or 0."""
 
 
