@@ -9,7 +9,7 @@ is the paper of that file, ``training = "resnet/resnet34"`` the training of that
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -104,12 +104,18 @@ def _file(family: str) -> dict[str, Any]:
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
+def _is_of(name: str, patterns: Sequence[str]) -> bool:
+    """Return whether a name is among these; plain ones are not compiled as patterns."""
+    wild = [pattern for pattern in patterns if "*" in pattern]
+    return name in patterns or any(fnmatchcase(name, pattern) for pattern in wild)
+
+
 def _entries(family: str, name: str) -> dict[str, Any]:
     """Return what a file says of a model, under the names of ``ModelCard``."""
     file = _file(family)
     entries: dict[str, Any] = {key: file[key] for key in ("family", "paper") if key in file}
     for part in file["card"]:
-        if not any(fnmatchcase(name, pattern) for pattern in part.get("names", ("*",))):
+        if not _is_of(name, part.get("names", ("*",))):
             continue
         for key, value in part.items():
             if isinstance(value, list):
